@@ -1,0 +1,1 @@
+//! paramedic daemon.
