@@ -1,1 +1,39 @@
-//! paramedic policies.
+//! What should happen, and why. Everything here is pure: no clock, no randomness, no files, no network.
+//!
+//! ```text
+//!   YAML text --load--> Book ---.
+//!                               v
+//!   Input --> decide(&State, &Book, now, &Input) --> Vec<Event> --> apply(&mut State, now, &Event)
+//!   (alerts, facts, outcomes,        |                                   ^
+//!    orders, books, wake-ups)        '-- asks every guard, none          |
+//!                                        short-circuits            wake(&State) --> when to call again
+//! ```
+//!
+//! `decide` is total and cannot fail; `apply` reads nothing but the event, so folding it over the journal
+//! gives back the state. Deliberately absent: tokio, kube, sled, reqwest, `SystemTime`.
+
+pub mod action;
+pub mod alert;
+pub mod answer;
+pub mod book;
+pub mod comparison;
+pub mod engine;
+pub mod event;
+pub mod guard;
+pub mod input;
+pub mod load;
+pub mod matcher;
+pub mod order;
+pub mod policy;
+pub mod promql;
+pub mod question;
+pub mod reason;
+pub mod remediation;
+pub mod ruling;
+pub mod settings;
+pub mod state;
+pub mod target;
+pub mod template;
+pub mod time;
+
+pub use engine::{apply, decide, wake};

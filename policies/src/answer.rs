@@ -1,0 +1,146 @@
+//! What the world answers. Empty, NaN, stale and failed are four results, and none of them is "true".
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Diff};
+use crate::alert::Labels;
+use crate::event::Seq;
+use crate::reason::Reason;
+use crate::target::Target;
+use crate::time::Moment;
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// Which question.
+    pub question: Seq,
+    /// When the fact was true.
+    pub taken_at: Moment,
+    /// The fact.
+    pub found: Found,
+}
+
+/// A float that survives JSON: Prometheus' own text form (`NaN`, `+Inf`, `-Inf`, or a number).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number(pub f64);
+
+impl Serialize for Number {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.collect_str(self) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(f64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self(number)),
+            Written::Text(text) => text.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            value if value.is_nan() => f.write_str("NaN"),
+            f64::INFINITY => f.write_str("+Inf"),
+            f64::NEG_INFINITY => f.write_str("-Inf"),
+            value => write!(f, "{value}"),
+        }
+    }
+}
+
+/// One series of an instant vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its value.
+    pub value: Number,
+}
+
+/// How many series of an answer are kept; more than this is a failed answer, since no condition needs them.
+pub const SERIES_MAX: usize = 100;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Found {
+    /// The series of a query; none is a result of its own.
+    Series(Vec<Sample>),
+    /// The object meant.
+    Target(Target),
+    /// What a remediation would do.
+    Preflight(Box<Preflight>),
+    /// How far a rollout is.
+    Rollout {
+        /// Whether every wanted replica is updated and available.
+        complete: bool,
+        /// Such as `3 of 4 updated`.
+        detail: String,
+    },
+    /// A URL's answer.
+    Http {
+        /// Status code.
+        status: u16,
+    },
+    /// There is no such object.
+    Absent {
+        /// What was looked for, and what was found instead.
+        what: String,
+    },
+    /// The question could not be answered.
+    Failed {
+        /// What was tried, and what came back.
+        what: String,
+    },
+}
+
+/// A remediation's own look at its target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preflight {
+    /// The target's uid; empty where the target has none (HTTP only).
+    pub uid: String,
+    /// What would be done; `None` when it is refused or the desired state already holds.
+    pub action: Option<Action>,
+    /// Whether the desired state already holds.
+    pub already: bool,
+    /// What stands against it. Every check speaks.
+    pub refusals: Vec<Reason>,
+    /// What was checked and does not stand against it, in words.
+    #[serde(default)]
+    pub passed: Vec<String>,
+    /// The target's labels, for protection.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Replicas of the target's namespace: wanted and not available, for the blast radius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
+    /// The difference, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Diff>,
+}
+
+/// Replicas over all workloads of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Surroundings {
+    /// Wanted.
+    pub desired: u32,
+    /// Wanted and not available now.
+    pub unavailable: u32,
+    /// What this action may make unavailable on top.
+    pub added: u32,
+    /// Workloads in the cluster, for the storm's share.
+    pub workloads: u32,
+}

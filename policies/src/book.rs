@@ -1,0 +1,135 @@
+//! All policies in force with the settings they run under: valid by construction, named by the digest of its text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::policy::Policy;
+use crate::settings::Settings;
+
+/// SHA-256 of a book's canonical source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut digest = [0_u8; 32];
+        digest.copy_from_slice(&Sha256::digest(bytes));
+        Self(digest)
+    }
+
+    /// The raw bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest with these raw bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let mut digest = [0_u8; 32];
+        let bad = || serde::de::Error::custom("a digest is 64 hexadecimal digits");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(bad());
+        }
+        for (index, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).map_err(|_| bad())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// The text of one policy file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Path as given by whoever read it.
+    pub path: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// What a book is made from, and what an `Adopted` record carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Policy files, sorted by path.
+    pub files: Vec<SourceFile>,
+    /// Settings.
+    pub settings: Settings,
+    /// Version of the time zone database that schedule windows are judged by.
+    pub tzdb: String,
+}
+
+impl Source {
+    /// The digest of the canonical JSON of this source.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).expect("a source is plain data, which serde_json always writes"))
+    }
+}
+
+/// All policies in force. Made only by [`load::book`](crate::load::book), so it is valid.
+#[derive(Debug)]
+pub struct Book {
+    pub(crate) policies: BTreeMap<String, Policy>,
+    pub(crate) source: Source,
+    pub(crate) digest: Digest,
+    pub(crate) index: crate::load::index::Index,
+}
+
+impl Book {
+    /// The policies by name.
+    pub fn policies(&self) -> &BTreeMap<String, Policy> {
+        &self.policies
+    }
+
+    /// One policy.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.get(name)
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.source.settings
+    }
+
+    /// What it was made from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its name.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The policies whose matchers all meet these labels, by priority, then by name.
+    pub fn matching(&self, labels: &crate::alert::Labels) -> Vec<&Policy> {
+        self.index.matching(&self.policies, labels)
+    }
+}

@@ -1,0 +1,415 @@
+//! What happened, as the journal keeps it. A record is an event with its sequence, its time and its schema;
+//! record schemas are read for ever.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Intent, Outcome};
+use crate::alert::{EpisodeKey, Labels};
+use crate::answer::Answer;
+use crate::book::{Digest, Source};
+use crate::order::PauseScope;
+use crate::question::Question;
+use crate::ruling::Ruling;
+use crate::state::CaseId;
+use crate::time::Moment;
+
+/// Position in the journal, from 1. Every id is one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The one after that many more.
+    pub fn plus(self, count: usize) -> Self {
+        Self(self.0 + count as u64)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Debug for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// The schema that this program writes.
+pub const SCHEMA: u32 = 1;
+
+/// One record of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its position.
+    pub seq: Seq,
+    /// When the loop took its cause.
+    pub at: Moment,
+    /// How to read it.
+    pub schema: u32,
+    /// What happened.
+    pub event: Event,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A webhook delivery was taken; the episodes it opened follow as `Opened`.
+    Received {
+        /// Who sent it.
+        sender: String,
+        /// Alertmanager's receiver.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        receiver: String,
+        /// Alertmanager's group key.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        group_key: String,
+        /// Ties it to logs and effects.
+        correlation: String,
+        /// How many alerts it had, readable or not.
+        alerts: u32,
+        /// Open episodes that it repeated.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        repeated: Vec<Seq>,
+        /// What could not be read of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unreadable: Vec<Unreadable>,
+        /// How many alerts Alertmanager left out.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        truncated: u64,
+    },
+    /// An alert fires that was not open. The episode's id is this record's sequence.
+    Opened {
+        /// Its identity.
+        key: EpisodeKey,
+        /// Its labels.
+        labels: Labels,
+        /// Its annotations, redacted.
+        #[serde(default, skip_serializing_if = "Labels::is_empty")]
+        annotations: Labels,
+        /// Since when it fires.
+        starts_at: Moment,
+        /// The sender's fingerprint.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
+        /// The delivery's correlation id.
+        correlation: String,
+    },
+    /// An episode ended.
+    Closed {
+        /// Which.
+        episode: Seq,
+        /// Why.
+        why: Closing,
+    },
+    /// A fact is wanted.
+    Asked {
+        /// The question.
+        question: Question,
+    },
+    /// A fact came, or failed to.
+    Told {
+        /// The answer.
+        answer: Answer,
+    },
+    /// A policy's decision on an episode.
+    Ruled {
+        /// The ruling.
+        ruling: Box<Ruling>,
+    },
+    /// As before; look again then.
+    Held {
+        /// Which case.
+        case: CaseId,
+        /// When to look again.
+        until: Moment,
+    },
+    /// Something is to be done. Nothing leaves before this record is durable.
+    Intended {
+        /// The intent; its id is this record's sequence.
+        intent: Box<Intent>,
+    },
+    /// An effect ended.
+    Ended {
+        /// Of which intent.
+        intent: Seq,
+        /// How.
+        outcome: Outcome,
+    },
+    /// One look of a verification that did not end it.
+    Looked {
+        /// Which intent.
+        intent: Seq,
+        /// What was seen: `true` holds, `false` does not, `null` is not known.
+        holds: Option<bool>,
+        /// The number, or why there is none.
+        seen: String,
+        /// When to look again.
+        again: Moment,
+    },
+    /// A verification ended.
+    Verified {
+        /// Which intent.
+        intent: Seq,
+        /// Whether it helped.
+        verdict: Verdict,
+        /// The last number, or why there is none.
+        seen: String,
+    },
+    /// A case goes on at another rung or step.
+    Advanced {
+        /// Which case.
+        case: CaseId,
+        /// Rung, from 0.
+        rung: usize,
+        /// Step, from 0.
+        step: usize,
+        /// Why.
+        why: Advance,
+    },
+    /// A case rests.
+    Concluded {
+        /// Which case.
+        case: CaseId,
+        /// How it ended.
+        conclusion: Conclusion,
+    },
+    /// A person is called.
+    Escalated {
+        /// Which case, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        case: Option<CaseId>,
+        /// Why.
+        why: String,
+        /// Who.
+        notify: Vec<String>,
+    },
+    /// An operator approved a proposal.
+    Approved {
+        /// The ruling that proposed.
+        proposal: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        comment: String,
+    },
+    /// An operator denied a proposal.
+    Denied {
+        /// The ruling that proposed.
+        proposal: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        comment: String,
+    },
+    /// A proposal was not answered in time.
+    Lapsed {
+        /// The ruling that proposed.
+        proposal: Seq,
+    },
+    /// An order that could not be followed.
+    OrderRefused {
+        /// Who gave it.
+        by: String,
+        /// Why not.
+        why: String,
+    },
+    /// A pause began.
+    Paused {
+        /// Of what.
+        scope: PauseScope,
+        /// Who.
+        by: String,
+        /// Until when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Moment>,
+        /// For the record.
+        reason: String,
+    },
+    /// A pause ended.
+    Resumed {
+        /// Of what.
+        scope: PauseScope,
+        /// Who.
+        by: String,
+    },
+    /// A book came into force.
+    Adopted {
+        /// Its name.
+        digest: Digest,
+        /// Its whole text.
+        source: Box<Source>,
+    },
+    /// A storm began.
+    StormBegan {
+        /// Why, with the numbers.
+        why: String,
+    },
+    /// A storm ended.
+    StormEnded,
+    /// A policy's actions do not help; it acts no more until resumed.
+    Quarantined {
+        /// Which.
+        policy: String,
+        /// After how many rounds.
+        rounds: u32,
+    },
+    /// A revert is due no more, because of this.
+    RevertDropped {
+        /// The intent that will not be taken back.
+        intent: Seq,
+        /// Why.
+        why: String,
+    },
+    /// A revert is held; look again then.
+    RevertHeld {
+        /// The intent to be taken back.
+        intent: Seq,
+        /// When to look again.
+        until: Moment,
+        /// Why.
+        why: String,
+    },
+    /// Leadership won or lost.
+    Reigned {
+        /// Whether this process leads.
+        leader: bool,
+        /// Counts leaderships.
+        epoch: u64,
+    },
+    /// The process started.
+    Began {
+        /// Version of the program.
+        version: String,
+    },
+    /// The wall clock moved; nothing acts until an operator accepts it.
+    ClockStepped {
+        /// Milliseconds, negative when backward.
+        by_ms: i64,
+    },
+    /// An operator accepted the clock.
+    ClockAccepted {
+        /// Who.
+        by: String,
+    },
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Event {
+    /// Its name, as in `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Received { .. } => "received",
+            Self::Opened { .. } => "opened",
+            Self::Closed { .. } => "closed",
+            Self::Asked { .. } => "asked",
+            Self::Told { .. } => "told",
+            Self::Ruled { .. } => "ruled",
+            Self::Held { .. } => "held",
+            Self::Intended { .. } => "intended",
+            Self::Ended { .. } => "ended",
+            Self::Looked { .. } => "looked",
+            Self::Verified { .. } => "verified",
+            Self::Advanced { .. } => "advanced",
+            Self::Concluded { .. } => "concluded",
+            Self::Escalated { .. } => "escalated",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::Lapsed { .. } => "lapsed",
+            Self::OrderRefused { .. } => "orderRefused",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Adopted { .. } => "adopted",
+            Self::StormBegan { .. } => "stormBegan",
+            Self::StormEnded => "stormEnded",
+            Self::Quarantined { .. } => "quarantined",
+            Self::RevertDropped { .. } => "revertDropped",
+            Self::RevertHeld { .. } => "revertHeld",
+            Self::Reigned { .. } => "reigned",
+            Self::Began { .. } => "began",
+            Self::ClockStepped { .. } => "clockStepped",
+            Self::ClockAccepted { .. } => "clockAccepted",
+        }
+    }
+}
+
+/// A part of a delivery that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unreadable {
+    /// Position in the batch, from 0; absent when the whole body could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Why an episode ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Closing {
+    /// Alertmanager said so.
+    Resolved,
+    /// Nobody repeated it for too long.
+    Expired,
+}
+
+/// Whether an action helped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// The check held.
+    Helped,
+    /// The check was seen not to hold.
+    DidNotHelp,
+    /// Nobody knows: it stays where it is and calls a person.
+    Unknown,
+}
+
+/// Why a case goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Advance {
+    /// The step was done and held; the next step of the sequence follows.
+    NextStep,
+    /// The rung did not help; the next one follows.
+    NextRung,
+    /// The trouble came back within `relapse`; the last rung counts as no help.
+    Relapse,
+    /// The attempt failed without an effect and is tried again.
+    Retry,
+}
+
+/// How a case ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Conclusion {
+    /// The last step was verified.
+    Helped,
+    /// The last step was done; nothing says how to verify it.
+    Done,
+    /// In dry-run: the first rung was rehearsed.
+    Rehearsed,
+    /// Nothing had to be changed.
+    Already,
+    /// No rung helped.
+    Exhausted,
+    /// A verification or an outcome is unknown.
+    Unknown,
+    /// An action failed too often, or was refused when it was to be done.
+    Failed,
+    /// The alert ended first.
+    Resolved,
+    /// The policy left the book.
+    Withdrawn,
+    /// An operator denied it.
+    Denied,
+}

@@ -1,0 +1,145 @@
+//! The guards. Every one speaks on every decision, none short-circuits, and none can do anything but refuse.
+//! Those that judge by facts say [`Stance::NotAsked`] while a guard that judges by state refuses.
+//!
+//! One file per guard. A guard never reads a clock and never changes anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::book::Book;
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::state::{Case, Episode, State};
+use crate::target::Target;
+use crate::time::Moment;
+
+/// The guards by name, in the order in which they speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guard {
+    /// This process leads.
+    Leadership,
+    /// The clock can be trusted.
+    Clock,
+    /// Nothing in scope is paused.
+    Pause,
+    /// The policy is not in quarantine.
+    Quarantine,
+    /// Not too much fires.
+    Storm,
+    /// The alert is of our cluster.
+    Cluster,
+    /// No alert of `unless:` is open.
+    Unless,
+    /// `for:` has passed.
+    For,
+    /// A schedule window is open.
+    Schedule,
+    /// The target can be named, and its values are valid.
+    Target,
+    /// The target's namespace or labels do not protect it.
+    Protection,
+    /// Nothing is under way on the target.
+    InFlight,
+    /// No policy with precedence waits for the target.
+    Precedence,
+    /// Not too many of this policy's actions are running.
+    Concurrency,
+    /// The policy has not acted on the target lately.
+    Cooldown,
+    /// No action of ours on the target ended lately.
+    Settle,
+    /// A rung is left after a relapse.
+    Relapse,
+    /// No ceiling is reached.
+    Limits,
+    /// Effects do not come too fast.
+    Pace,
+    /// Not too many distinct targets.
+    BlastTargets,
+    /// Prometheus shows the alert firing.
+    Confirmation,
+    /// `let:` found its values.
+    Lets,
+    /// `when:` holds.
+    Conditions,
+    /// The remediation's own look.
+    Preflight,
+    /// Not too much of the namespace would be unavailable.
+    BlastUnavailable,
+    /// What was approved is what would be done.
+    Approval,
+}
+
+/// What one guard says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Which guard.
+    pub guard: Guard,
+    /// What it says.
+    #[serde(flatten)]
+    pub stance: Stance,
+}
+
+/// A guard's stance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stance", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Stance {
+    /// Nothing stands against it; with the numbers, in words.
+    Allows {
+        /// Such as `2 of 3 used in 1h`; empty where there is nothing to say.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// This stands against it.
+    Refuses {
+        /// Why.
+        reason: Reason,
+    },
+    /// Facts were not asked for, because a guard that judges by state refuses.
+    NotAsked,
+}
+
+impl Finding {
+    /// The guard allows.
+    pub fn allows(guard: Guard, detail: impl Into<String>) -> Self {
+        Self { guard, stance: Stance::Allows { detail: detail.into() } }
+    }
+
+    /// The guard refuses.
+    pub fn refuses(guard: Guard, reason: Reason) -> Self {
+        Self { guard, stance: Stance::Refuses { reason } }
+    }
+
+    /// Nobody asked.
+    pub fn not_asked(guard: Guard) -> Self {
+        Self { guard, stance: Stance::NotAsked }
+    }
+
+    /// The reason, when it refuses.
+    pub fn reason(&self) -> Option<&Reason> {
+        match &self.stance {
+            Stance::Refuses { reason } => Some(reason),
+            Stance::Allows { .. } | Stance::NotAsked => None,
+        }
+    }
+}
+
+/// What guards see.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Everything that happened.
+    pub state: &'a State,
+    /// The book in force: its settings hold for every policy.
+    pub book: &'a Book,
+    /// The policy at hand; of an older book while a running ladder finishes.
+    pub policy: &'a Policy,
+    /// The episode.
+    pub episode: &'a Episode,
+    /// The case.
+    pub case: &'a Case,
+    /// The target, or why it cannot be named; `None` while it must be looked up first.
+    pub target: Option<Result<&'a Target, &'a Reason>>,
+    /// Now.
+    pub now: Moment,
+}

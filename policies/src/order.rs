@@ -1,0 +1,82 @@
+//! What operators want, with their names: approve, deny, pause, resume, accept a clock.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Seq;
+use crate::target::Target;
+use crate::time::Moment;
+
+/// An operator's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// The name of the operator's token.
+    pub by: String,
+    /// What.
+    pub command: Command,
+}
+
+/// What an operator may order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Command {
+    /// Approve a proposal; it is decided again with fresh facts.
+    #[serde(rename_all = "camelCase")]
+    Approve {
+        /// Sequence of the ruling that proposed.
+        proposal: Seq,
+        /// For the record.
+        comment: String,
+    },
+    /// Deny a proposal.
+    #[serde(rename_all = "camelCase")]
+    Deny {
+        /// Sequence of the ruling that proposed.
+        proposal: Seq,
+        /// For the record.
+        comment: String,
+    },
+    /// Act on nothing in this scope until then.
+    #[serde(rename_all = "camelCase")]
+    Pause {
+        /// What.
+        scope: PauseScope,
+        /// Until when; without it, until resumed.
+        until: Option<Moment>,
+        /// For the record.
+        reason: String,
+    },
+    /// End the pause of exactly this scope; for a policy, also its quarantine.
+    #[serde(rename_all = "camelCase")]
+    Resume {
+        /// What.
+        scope: PauseScope,
+    },
+    /// The wall clock is right; act again.
+    AcceptClock,
+}
+
+/// What is paused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PauseScope {
+    /// Everything.
+    Everything,
+    /// Targets in this namespace.
+    Namespace(String),
+    /// This policy.
+    Policy(String),
+    /// This target.
+    Target(Target),
+}
+
+impl std::fmt::Display for PauseScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Everything => f.write_str("everything"),
+            Self::Namespace(name) => write!(f, "namespace {name}"),
+            Self::Policy(name) => write!(f, "policy {name}"),
+            Self::Target(target) => write!(f, "target {target}"),
+        }
+    }
+}

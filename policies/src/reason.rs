@@ -1,0 +1,441 @@
+//! Why something is not done: a closed set, each with the numbers that made it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Seq;
+use crate::order::PauseScope;
+use crate::policy::LimitScope;
+use crate::time::{Moment, Span};
+
+/// One reason to refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Reason {
+    /// This process does not lead.
+    NotLeading,
+    /// The wall clock moved and nobody has accepted it yet.
+    ClockStepped {
+        /// Milliseconds.
+        by_ms: i64,
+    },
+    /// Too much fires.
+    Storm {
+        /// Since when.
+        since: Moment,
+        /// With what numbers.
+        why: String,
+    },
+    /// An operator paused it.
+    Paused {
+        /// What is paused.
+        scope: PauseScope,
+        /// Who paused it.
+        by: String,
+        /// Until when, where there is an end.
+        until: Option<Moment>,
+    },
+    /// The workload carries `paramedic.dev/pause-until`.
+    PausedByAnnotation {
+        /// The annotation's value.
+        until: String,
+    },
+    /// The policy's actions do not help.
+    Quarantined {
+        /// Since when.
+        since: Moment,
+        /// After how many rounds.
+        rounds: u32,
+    },
+    /// The alert is of another cluster, or does not say of which.
+    OtherCluster {
+        /// What the alert says.
+        has: String,
+        /// Which cluster this is.
+        ours: String,
+    },
+    /// The target is never touched.
+    Protected {
+        /// Which rule protects it.
+        rule: String,
+    },
+    /// An alert of `unless:` is open.
+    Unless {
+        /// That episode.
+        episode: Seq,
+        /// Its alert's name.
+        alert: String,
+    },
+    /// The episode is younger than `for:`.
+    TooYoung {
+        /// Its age.
+        age: Span,
+        /// The wanted age.
+        wanted: Span,
+        /// When it has that age.
+        until: Moment,
+    },
+    /// Outside the schedule.
+    OffSchedule {
+        /// When the next window opens, where there is one.
+        until: Option<Moment>,
+    },
+    /// Another action on the target is under way.
+    AlreadyRunning {
+        /// That intent.
+        intent: Seq,
+    },
+    /// Another policy with precedence wants the target and has not been decided.
+    Outranked {
+        /// That policy.
+        by: String,
+    },
+    /// As many of this policy's actions run as may.
+    TooManyRunning {
+        /// How many run.
+        have: u32,
+        /// How many may.
+        allow: u32,
+    },
+    /// The policy acted on this target too recently.
+    CoolingDown {
+        /// When that was.
+        since: Moment,
+        /// When it is over.
+        until: Moment,
+    },
+    /// Our own action on this target ended too recently.
+    Settling {
+        /// That intent.
+        intent: Seq,
+        /// When it is over.
+        until: Moment,
+    },
+    /// A ceiling is reached.
+    LimitReached {
+        /// Over what it counts.
+        by: LimitScope,
+        /// How many there were.
+        have: u32,
+        /// How many may be.
+        allow: u32,
+        /// In a window of this length.
+        per: Span,
+        /// When one drops out of the window.
+        until: Moment,
+    },
+    /// Effects come too fast.
+    Pace {
+        /// When the next may leave.
+        until: Moment,
+    },
+    /// Too many distinct targets.
+    TooManyTargets {
+        /// How many there would be.
+        have: u32,
+        /// How many may be.
+        allow: u32,
+        /// In a window of this length.
+        per: Span,
+        /// When one drops out of the window.
+        until: Moment,
+    },
+    /// Too much of the namespace would be unavailable.
+    TooManyDown {
+        /// Unavailable, this action's share included.
+        have: u32,
+        /// Of how many wanted.
+        of: u32,
+        /// Percent that may be.
+        allow_percent: u8,
+    },
+    /// Every rung was tried within `relapse`, and the trouble came back.
+    Relapsed {
+        /// How many rungs the ladder has.
+        rungs: u32,
+        /// When the last one ended.
+        since: Moment,
+    },
+    /// Prometheus does not show the alert firing.
+    NotConfirmed {
+        /// What it shows.
+        found: String,
+    },
+    /// A condition does not hold.
+    ConditionFalse {
+        /// Position in `when:`, from 0.
+        condition: u32,
+        /// The value.
+        value: String,
+        /// What it should satisfy.
+        wanted: String,
+    },
+    /// A fact shows nothing: empty, NaN, failed, or more than one series.
+    FactUnknown {
+        /// Which fact.
+        fact: String,
+        /// What came instead.
+        found: String,
+    },
+    /// A fact is too old.
+    FactStale {
+        /// Which fact.
+        fact: String,
+        /// Its age.
+        age: Span,
+        /// The greatest age allowed.
+        allow: Span,
+    },
+    /// A value from a label is not what it must become.
+    BadValue {
+        /// What it should be, such as `namespace`.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The target is not there.
+    TargetAbsent {
+        /// What was looked for.
+        what: String,
+    },
+    /// The remediation does not fit this kind of target.
+    WrongKind {
+        /// The target's kind.
+        kind: String,
+        /// The kinds that fit.
+        wanted: String,
+    },
+    /// The workload is paused (`spec.paused`).
+    WorkloadPaused,
+    /// A rollout is under way.
+    RollingOut {
+        /// How far it is.
+        detail: String,
+    },
+    /// The update strategy would not move any pod.
+    NoPodWouldMove {
+        /// Such as `OnDelete`.
+        strategy: String,
+    },
+    /// An autoscaler owns the field.
+    OwnedByAutoscaler {
+        /// Which.
+        by: String,
+        /// Why its own lever cannot be used.
+        why: String,
+    },
+    /// A GitOps controller would revert the change.
+    ManagedByGitOps {
+        /// Which.
+        by: String,
+        /// Which field.
+        field: String,
+    },
+    /// A PodDisruptionBudget allows no disruption.
+    DisruptionBudget {
+        /// Which.
+        budget: String,
+        /// How many disruptions it allows.
+        allowed: i32,
+    },
+    /// The new value is beyond a bound.
+    OutOfBounds {
+        /// The value.
+        value: i64,
+        /// The bound.
+        bound: i64,
+        /// Which bound, such as `max`.
+        which: String,
+    },
+    /// Lowering needs `allowDown`.
+    WouldLower {
+        /// Now.
+        from: u32,
+        /// Then.
+        to: u32,
+    },
+    /// The object changed since it was looked at.
+    Changed {
+        /// What changed.
+        what: String,
+    },
+    /// The server refused.
+    ServerRefused {
+        /// What it said.
+        message: String,
+    },
+    /// Neither hands nor eyes for this: Kubernetes is switched off.
+    NoKubernetes,
+    /// What was approved is not what would be done now.
+    NotAsApproved {
+        /// What was approved.
+        approved: String,
+        /// What would be done now.
+        now: String,
+    },
+}
+
+impl Reason {
+    /// Its name in metrics and tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotLeading => "notLeading",
+            Self::ClockStepped { .. } => "clockStepped",
+            Self::Storm { .. } => "storm",
+            Self::Paused { .. } => "paused",
+            Self::PausedByAnnotation { .. } => "pausedByAnnotation",
+            Self::Quarantined { .. } => "quarantined",
+            Self::OtherCluster { .. } => "otherCluster",
+            Self::Protected { .. } => "protected",
+            Self::Unless { .. } => "unless",
+            Self::TooYoung { .. } => "tooYoung",
+            Self::OffSchedule { .. } => "offSchedule",
+            Self::AlreadyRunning { .. } => "alreadyRunning",
+            Self::Outranked { .. } => "outranked",
+            Self::TooManyRunning { .. } => "tooManyRunning",
+            Self::CoolingDown { .. } => "coolingDown",
+            Self::Settling { .. } => "settling",
+            Self::LimitReached { .. } => "limitReached",
+            Self::Pace { .. } => "pace",
+            Self::TooManyTargets { .. } => "tooManyTargets",
+            Self::TooManyDown { .. } => "tooManyDown",
+            Self::Relapsed { .. } => "relapsed",
+            Self::NotConfirmed { .. } => "notConfirmed",
+            Self::ConditionFalse { .. } => "conditionFalse",
+            Self::FactUnknown { .. } => "factUnknown",
+            Self::FactStale { .. } => "factStale",
+            Self::BadValue { .. } => "badValue",
+            Self::TargetAbsent { .. } => "targetAbsent",
+            Self::WrongKind { .. } => "wrongKind",
+            Self::WorkloadPaused => "workloadPaused",
+            Self::RollingOut { .. } => "rollingOut",
+            Self::NoPodWouldMove { .. } => "noPodWouldMove",
+            Self::OwnedByAutoscaler { .. } => "ownedByAutoscaler",
+            Self::ManagedByGitOps { .. } => "managedByGitOps",
+            Self::DisruptionBudget { .. } => "disruptionBudget",
+            Self::OutOfBounds { .. } => "outOfBounds",
+            Self::WouldLower { .. } => "wouldLower",
+            Self::Changed { .. } => "changed",
+            Self::ServerRefused { .. } => "serverRefused",
+            Self::NoKubernetes => "noKubernetes",
+            Self::NotAsApproved { .. } => "notAsApproved",
+        }
+    }
+
+    /// When it may no longer stand, where that is known.
+    pub fn until(&self) -> Option<Moment> {
+        match self {
+            Self::TooYoung { until, .. }
+            | Self::CoolingDown { until, .. }
+            | Self::Settling { until, .. }
+            | Self::LimitReached { until, .. }
+            | Self::Pace { until }
+            | Self::TooManyTargets { until, .. } => Some(*until),
+            Self::Paused { until, .. } | Self::OffSchedule { until } => *until,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLeading => f.write_str("another process leads"),
+            Self::ClockStepped { by_ms } => {
+                write!(f, "the wall clock moved by {by_ms} ms and nobody has accepted it")
+            }
+            Self::Storm { since, why } => write!(f, "a storm since {since}: {why}"),
+            Self::Paused { scope, by, until: Some(until) } => {
+                write!(f, "{scope} is paused by {by} until {until}")
+            }
+            Self::Paused { scope, by, until: None } => write!(f, "{scope} is paused by {by}"),
+            Self::PausedByAnnotation { until } => {
+                write!(f, "the workload carries paramedic.dev/pause-until={until}")
+            }
+            Self::Quarantined { since, rounds } => {
+                write!(f, "quarantined since {since}: {rounds} rounds in a row did not help")
+            }
+            Self::OtherCluster { has, ours } => {
+                write!(f, "the alert is of cluster `{has}`, this is `{ours}`")
+            }
+            Self::Protected { rule } => write!(f, "protected by {rule}"),
+            Self::Unless { episode, alert } => write!(f, "{alert} is open (episode {episode})"),
+            Self::TooYoung { age, wanted, until } => {
+                write!(f, "open for {age}, wanted for {wanted}, until {until}")
+            }
+            Self::OffSchedule { until: Some(until) } => {
+                write!(f, "outside the schedule until {until}")
+            }
+            Self::OffSchedule { until: None } => f.write_str("outside the schedule, which never opens again"),
+            Self::AlreadyRunning { intent } => {
+                write!(f, "intent {intent} is under way on this target")
+            }
+            Self::Outranked { by } => write!(f, "policy {by} comes first and is not decided yet"),
+            Self::TooManyRunning { have, allow } => {
+                write!(f, "{have} of {allow} allowed actions are running")
+            }
+            Self::CoolingDown { since, until } => {
+                write!(f, "acted on this target at {since}, cooling down until {until}")
+            }
+            Self::Settling { intent, until } => {
+                write!(f, "intent {intent} settles on this target until {until}")
+            }
+            Self::LimitReached { by, have, allow, per, until } => {
+                write!(f, "{have} of {allow} actions used in {per} by {by}, until {until}")
+            }
+            Self::Pace { until } => write!(f, "effects are paced, the next at {until}"),
+            Self::TooManyTargets { have, allow, per, until } => {
+                write!(f, "would be target {have} of {allow} allowed in {per}, until {until}")
+            }
+            Self::TooManyDown { have, of, allow_percent } => {
+                write!(f, "{have} of {of} replicas would be unavailable, {allow_percent} % allowed")
+            }
+            Self::Relapsed { rungs, since } => {
+                write!(f, "all {rungs} rungs were tried, the last at {since}, and the trouble came back")
+            }
+            Self::NotConfirmed { found } => {
+                write!(f, "Prometheus does not show the alert firing: {found}")
+            }
+            Self::ConditionFalse { condition, value, wanted } => {
+                write!(f, "when[{condition}] is {value}, wanted {wanted}")
+            }
+            Self::FactUnknown { fact, found } => write!(f, "{fact} is not known: {found}"),
+            Self::FactStale { fact, age, allow } => {
+                write!(f, "{fact} is {age} old, {allow} allowed")
+            }
+            Self::BadValue { what, problem } => write!(f, "no usable {what}: {problem}"),
+            Self::TargetAbsent { what } => write!(f, "there is no {what}"),
+            Self::WrongKind { kind, wanted } => write!(f, "target is a {kind}, wanted {wanted}"),
+            Self::WorkloadPaused => f.write_str("the workload is paused (spec.paused)"),
+            Self::RollingOut { detail } => write!(f, "a rollout is under way: {detail}"),
+            Self::NoPodWouldMove { strategy } => write!(f, "no pod would move: {strategy}"),
+            Self::OwnedByAutoscaler { by, why } => write!(f, "owned by autoscaler {by}: {why}"),
+            Self::ManagedByGitOps { by, field } => write!(f, "{by} would revert {field}"),
+            Self::DisruptionBudget { budget, allowed } => {
+                write!(f, "PodDisruptionBudget {budget} allows {allowed} disruptions")
+            }
+            Self::OutOfBounds { value, bound, which } => write!(f, "{value} is beyond {which} {bound}"),
+            Self::WouldLower { from, to } => {
+                write!(f, "{from} -> {to} lowers, and allowDown is not set")
+            }
+            Self::Changed { what } => write!(f, "changed since it was looked at: {what}"),
+            Self::ServerRefused { message } => write!(f, "the server refused: {message}"),
+            Self::NoKubernetes => f.write_str("Kubernetes is switched off (--no-kubernetes)"),
+            Self::NotAsApproved { approved, now } => {
+                write!(f, "approved was `{approved}`, now it would be `{now}`")
+            }
+        }
+    }
+}
+
+impl fmt::Display for LimitScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Target => "target",
+            Self::Policy => "policy",
+            Self::Namespace => "namespace",
+            Self::Global => "global",
+        })
+    }
+}

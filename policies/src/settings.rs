@@ -1,0 +1,185 @@
+//! The part of the daemon's configuration that decisions depend on: global guards, `vars`, the cluster's
+//! identity, the cap on modes. It is adopted together with the policies and journaled with them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::action::Mode;
+use crate::policy::{Limit, LimitScope};
+use crate::time::Span;
+
+/// What decisions depend on besides policies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// No policy may go further than this.
+    pub mode: Mode,
+    /// Values for `{{ vars.x }}` in policies.
+    pub vars: BTreeMap<String, String>,
+    /// Which cluster this is.
+    pub cluster: ClusterIdentity,
+    /// Global guards.
+    pub guards: GlobalGuards,
+    /// How alerts become episodes.
+    pub episodes: EpisodeSettings,
+    /// How facts are judged.
+    pub facts: FactSettings,
+}
+
+/// Which cluster this is; an alert that names another one is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClusterIdentity {
+    /// The value of the label on our alerts; empty means that alerts carry none.
+    pub name: String,
+    /// The label's name.
+    pub label: String,
+}
+
+impl Default for ClusterIdentity {
+    fn default() -> Self {
+        Self { name: String::new(), label: "cluster".to_owned() }
+    }
+}
+
+/// Guards over all policies, on by default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct GlobalGuards {
+    /// When to stop acting because too much fires.
+    pub storm: StormSettings,
+    /// Exact ceilings over all policies.
+    pub limits: Vec<Limit>,
+    /// The pace of all effects.
+    pub pace: Pace,
+    /// What is never touched.
+    pub protected: Protected,
+    /// No action on a target for this long after another action on it ended.
+    pub settle: Span,
+    /// Before acting, Prometheus must show the alert firing.
+    pub confirmation: bool,
+}
+
+impl Default for GlobalGuards {
+    fn default() -> Self {
+        Self {
+            storm: StormSettings::default(),
+            limits: vec![Limit { max: 10, per: Span::from_hours(1), by: LimitScope::Global }],
+            pace: Pace::default(),
+            protected: Protected::default(),
+            settle: Span::from_mins(2),
+            confirmation: true,
+        }
+    }
+}
+
+/// When to stop acting because too much fires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct StormSettings {
+    /// A storm begins above this many new alerts in a minute.
+    pub alerts_per_minute: u32,
+    /// A storm begins above this share, in percent, of the known targets firing.
+    pub targets_firing_percent: u8,
+    /// The share counts only where at least this many targets are known.
+    pub targets_known_min: u32,
+    /// A storm ends when both have been below half for this long.
+    pub calm: Span,
+}
+
+impl Default for StormSettings {
+    fn default() -> Self {
+        Self {
+            alerts_per_minute: 50,
+            targets_firing_percent: 20,
+            targets_known_min: 10,
+            calm: Span::from_mins(10),
+        }
+    }
+}
+
+/// The pace of all effects: one each interval, after a burst. A pace, no ceiling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Pace {
+    /// One effect each.
+    pub every: Span,
+    /// This many at once after a quiet time.
+    pub burst: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { every: Span::from_secs(10), burst: 3 }
+    }
+}
+
+/// What is never touched, whatever a policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Protected {
+    /// Namespaces.
+    pub namespaces: Vec<String>,
+    /// Our own namespace; empty when we do not run in the cluster.
+    pub own_namespace: String,
+    /// Labels of a workload that protect it, each `name=value` or `name`.
+    pub labels: Vec<String>,
+}
+
+impl Default for Protected {
+    fn default() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            namespaces: owned(&["kube-system", "kube-public", "kube-node-lease"]),
+            own_namespace: String::new(),
+            labels: owned(&[
+                "paramedic.dev/protected",
+                "app.kubernetes.io/name=paramedic",
+                "app.kubernetes.io/name=prometheus",
+                "app.kubernetes.io/name=alertmanager",
+                "k8s-app=kube-dns",
+                "k8s-app=cilium",
+                "k8s-app=calico-node",
+            ]),
+        }
+    }
+}
+
+/// How alerts become episodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EpisodeSettings {
+    /// Labels that do not tell one alert from another.
+    pub dropped_labels: Vec<String>,
+    /// An episode that nobody repeats for this long is closed; longer than Alertmanager's `repeat_interval`.
+    pub expiry: Span,
+}
+
+impl Default for EpisodeSettings {
+    fn default() -> Self {
+        Self {
+            dropped_labels: ["prometheus_replica", "replica", "receive_replica"].map(str::to_owned).to_vec(),
+            expiry: Span::from_hours(5),
+        }
+    }
+}
+
+/// How facts are judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FactSettings {
+    /// An older fact shows nothing.
+    pub max_age: Span,
+    /// An unanswered question has failed after this.
+    pub deadline: Span,
+    /// After a fact failed, look again after this, and twice as long each time up to sixteen times as long.
+    pub retry: Span,
+}
+
+impl Default for FactSettings {
+    fn default() -> Self {
+        Self { max_age: Span::from_secs(30), deadline: Span::from_secs(15), retry: Span::from_secs(30) }
+    }
+}

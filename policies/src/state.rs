@@ -1,0 +1,408 @@
+//! Everything the engine knows, as folded from the journal. Only [`apply`](crate::apply) changes it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Intent};
+use crate::alert::{EpisodeKey, Labels};
+use crate::answer::Found;
+use crate::book::{Book, Digest};
+use crate::event::Seq;
+use crate::order::PauseScope;
+use crate::question::{Fact, Question};
+use crate::target::Target;
+use crate::time::Moment;
+
+/// One policy's handling of one episode.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaseId {
+    /// The episode.
+    pub episode: Seq,
+    /// The policy's name.
+    pub policy: String,
+}
+
+impl std::fmt::Display for CaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "episode {} under {}", self.episode, self.policy)
+    }
+}
+
+/// An alert from its opening to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Episode {
+    /// Sequence of its `Opened` record.
+    pub id: Seq,
+    /// Its identity.
+    pub key: EpisodeKey,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its annotations, redacted.
+    pub annotations: Labels,
+    /// Since when the alert fires.
+    pub starts_at: Moment,
+    /// When we first heard of it.
+    pub opened_at: Moment,
+    /// When we last heard of it.
+    pub seen_at: Moment,
+    /// When it ended, once it has.
+    pub closed_at: Option<Moment>,
+    /// The sender's fingerprint.
+    pub fingerprint: Option<String>,
+    /// Correlation id of the delivery that opened it.
+    pub correlation: String,
+}
+
+impl Episode {
+    /// The `alertname` label, or `-`.
+    pub fn alert(&self) -> &str {
+        self.labels.get("alertname").map_or("-", String::as_str)
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.closed_at.is_none()
+    }
+}
+
+/// How far one policy has come with one episode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case {
+    /// Which.
+    pub id: CaseId,
+    /// Digest of the book under which it runs.
+    pub book: Digest,
+    /// The policy's priority, for precedence and the order of work.
+    pub priority: i32,
+    /// Rung of the ladder, from 0.
+    pub rung: usize,
+    /// Step within the rung, from 0.
+    pub step: usize,
+    /// Attempts at this step that failed without an effect.
+    pub attempts: u32,
+    /// Failed rounds of facts in a row, for growing pauses between them.
+    pub fact_failures: u32,
+    /// Whether an action of it was carried out.
+    pub acted: bool,
+    /// The target, once known.
+    pub target: Option<Target>,
+    /// What `let:` found.
+    pub lets: BTreeMap<String, String>,
+    /// Answers of this round.
+    #[serde(with = "pairs")]
+    pub facts: BTreeMap<Fact, Known>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What the last ruling said, so that the same is not recorded again.
+    pub last_ruling: Option<LastRuling>,
+}
+
+/// The last ruling of a case, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRuling {
+    /// Its record.
+    pub seq: Seq,
+    /// Its verdict's name.
+    pub verdict: String,
+    /// Names of the reasons it gave, sorted.
+    pub reasons: Vec<String>,
+}
+
+/// An answer with its age's beginning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// When the fact was true.
+    pub taken_at: Moment,
+    /// The fact.
+    pub found: Found,
+}
+
+/// Where a case stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Phase {
+    /// To be looked at when due.
+    Waiting {
+        /// When.
+        due: Moment,
+    },
+    /// Questions are out.
+    Asking {
+        /// Which are unanswered.
+        open: BTreeSet<Seq>,
+        /// When those that are have failed.
+        due: Moment,
+    },
+    /// A person is asked.
+    Proposed {
+        /// The ruling that proposed.
+        proposal: Seq,
+        /// What is proposed.
+        action: Action,
+        /// When it lapses.
+        due: Moment,
+    },
+    /// A person has approved; it is decided again.
+    Approved {
+        /// What was approved.
+        action: Action,
+        /// Who approved.
+        by: String,
+        /// The questions that are out.
+        open: BTreeSet<Seq>,
+        /// When to look at it.
+        due: Moment,
+    },
+    /// An effect is under way.
+    Acting {
+        /// Its intent.
+        intent: Seq,
+    },
+    /// It is being watched whether it helped.
+    Verifying {
+        /// The intent.
+        intent: Seq,
+        /// When the effect ended.
+        since: Moment,
+        /// Since when the check has held without a break.
+        held_since: Option<Moment>,
+        /// What the last look showed.
+        last: Option<bool>,
+        /// The question that is out.
+        open: Option<Seq>,
+        /// When to look next, or when the question has failed.
+        due: Moment,
+    },
+    /// Nothing more is done unless something changes.
+    Resting,
+}
+
+impl Phase {
+    /// When it wants to be looked at.
+    pub fn due(&self) -> Option<Moment> {
+        match self {
+            Self::Waiting { due }
+            | Self::Asking { due, .. }
+            | Self::Proposed { due, .. }
+            | Self::Approved { due, .. }
+            | Self::Verifying { due, .. } => Some(*due),
+            Self::Acting { .. } | Self::Resting => None,
+        }
+    }
+}
+
+/// Something that is due at a moment. The order of variants is the order of work within one moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Duty {
+    /// An episode expires.
+    Expire(Seq),
+    /// The storm may be over.
+    Calm,
+    /// An action is to be taken back.
+    Revert(Seq),
+    /// A case is to be looked at: negated priority first, so that the higher comes first, then the policy's name.
+    Case {
+        /// The priority, negated.
+        rank: i64,
+        /// Which.
+        id: CaseId,
+    },
+}
+
+/// An action that counts against ceilings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Charge {
+    /// When it was intended.
+    pub at: Moment,
+    /// Its intent.
+    pub intent: Seq,
+    /// Its policy.
+    pub policy: String,
+    /// Its target.
+    pub target: Target,
+}
+
+/// Actions that count, oldest first. Enforced and rehearsed ones have a ledger each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Oldest first; older than the longest window are dropped.
+    pub charges: VecDeque<Charge>,
+    /// Theoretical arrival time of the pace's next effect: nanoseconds since the Unix epoch.
+    pub pace_ns: Option<u64>,
+}
+
+/// The last ladder of one policy on one target, for relapse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastLadder {
+    /// The rung at which it ended.
+    pub rung: usize,
+    /// The episode it was for.
+    pub episode: Seq,
+    /// When it ended.
+    pub ended_at: Moment,
+}
+
+/// What is known of a target that was acted on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastAction {
+    /// The intent.
+    pub intent: Seq,
+    /// Its policy.
+    pub policy: String,
+    /// Its episode.
+    pub episode: Seq,
+    /// When its effect ended.
+    pub ended_at: Moment,
+}
+
+/// An action that will be taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// What was done.
+    pub intent: Intent,
+    /// When to take it back.
+    pub due: Moment,
+    /// The question that is out, if any.
+    pub open: Option<Seq>,
+}
+
+/// A storm, and what could become one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Storm {
+    /// When the episodes of the last minute opened, oldest first.
+    pub openings: VecDeque<Moment>,
+    /// Since when it storms, and why.
+    pub since: Option<(Moment, String)>,
+    /// Since when all measures have been below half.
+    pub calm_since: Option<Moment>,
+    /// When `truncatedAlerts` was last above zero.
+    pub truncated_at: Option<Moment>,
+}
+
+/// A pause in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub since: Moment,
+    /// Until when, where there is an end.
+    pub until: Option<Moment>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Rounds of a policy that did not help.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Efficacy {
+    /// In a row.
+    pub ineffective: u32,
+    /// Since when it is in quarantine.
+    pub quarantined_since: Option<Moment>,
+}
+
+/// An effect under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlight {
+    /// The intent.
+    pub intent: Intent,
+    /// Whether the process that started it is gone.
+    pub in_doubt: bool,
+}
+
+/// Everything the engine knows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// Sequence of the next record.
+    pub next: Seq,
+    /// Time of the last record; never decreases.
+    pub now: Moment,
+    /// Books that are in force or finish a ladder, by digest.
+    #[serde(with = "crate::load::stored_books")]
+    pub books: BTreeMap<Digest, Arc<Book>>,
+    /// The one in force.
+    pub book: Option<Digest>,
+    /// Open episodes, and closed ones that something still refers to.
+    pub episodes: BTreeMap<Seq, Episode>,
+    /// Open episodes by identity.
+    pub open: BTreeMap<EpisodeKey, Seq>,
+    /// Cases by episode and policy.
+    #[serde(with = "pairs")]
+    pub cases: BTreeMap<CaseId, Case>,
+    /// What is due, in order.
+    pub agenda: BTreeSet<(Moment, Duty)>,
+    /// Questions without an answer.
+    pub questions: BTreeMap<Seq, Question>,
+    /// Effects under way.
+    pub in_flight: BTreeMap<Seq, InFlight>,
+    /// Enforced actions that count.
+    pub ledger: Ledger,
+    /// Rehearsed actions that count.
+    pub rehearsals: Ledger,
+    /// The last action on each target.
+    #[serde(with = "pairs")]
+    pub last_actions: BTreeMap<Target, LastAction>,
+    /// The last ladder by policy and target.
+    #[serde(with = "pairs")]
+    pub last_ladders: BTreeMap<(String, Target), LastLadder>,
+    /// Actions to be taken back, by intent.
+    pub leases: BTreeMap<Seq, Lease>,
+    /// Proposals that wait for a person.
+    pub proposals: BTreeMap<Seq, CaseId>,
+    /// The storm.
+    pub storm: Storm,
+    /// Pauses in force.
+    #[serde(with = "pairs")]
+    pub pauses: BTreeMap<PauseScope, Pause>,
+    /// How well policies do.
+    pub efficacy: BTreeMap<String, Efficacy>,
+    /// Whether this process leads.
+    pub leader: bool,
+    /// Counts leaderships.
+    pub epoch: u64,
+    /// A clock step that nobody has accepted.
+    pub clock_stepped: Option<i64>,
+}
+
+/// Maps whose keys are not text, written as lists of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<K, V, S>(map: &BTreeMap<K, V>, to: S) -> Result<S::Ok, S::Error>
+    where
+        K: Serialize,
+        V: Serialize,
+        S: Serializer,
+    {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, K, V, D>(from: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
+    }
+}

@@ -1,0 +1,235 @@
+//! Points and lengths of time: the one place where both are read and written.
+//! [`Moment`] is RFC 3339 in UTC with milliseconds; [`Span`] is what humantime reads and writes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(i64);
+
+/// A length of time in milliseconds, never negative.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span(u64);
+
+impl Moment {
+    /// The moment that many milliseconds after the Unix epoch.
+    pub const fn from_unix_ms(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn unix_ms(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub fn since(self, earlier: Self) -> Span {
+        Span(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    fn timestamp(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        })
+    }
+
+    /// The wall-clock reading in `zone`, for schedule windows.
+    pub fn in_zone(self, zone: &jiff::tz::TimeZone) -> jiff::Zoned {
+        self.timestamp().to_zoned(zone.clone())
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// That many milliseconds.
+    pub const fn from_ms(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// That many seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1000))
+    }
+
+    /// That many minutes.
+    pub const fn from_mins(mins: u64) -> Self {
+        Self(mins.saturating_mul(60_000))
+    }
+
+    /// That many hours.
+    pub const fn from_hours(hours: u64) -> Self {
+        Self(hours.saturating_mul(3_600_000))
+    }
+
+    /// Whole milliseconds.
+    pub const fn ms(self) -> u64 {
+        self.0
+    }
+
+    /// The same length for a timer.
+    pub const fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.0)
+    }
+}
+
+impl std::ops::Add<Span> for Moment {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl std::ops::Sub<Span> for Moment {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.timestamp())
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&humantime::format_duration(self.duration()), f)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Text that is not a point in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time; write RFC 3339, such as 2026-11-21T08:30:00Z")]
+pub struct MomentError(String);
+
+impl FromStr for Moment {
+    type Err = MomentError;
+    fn from_str(text: &str) -> Result<Self, MomentError> {
+        let parsed: jiff::Timestamp = text.parse().map_err(|_| MomentError(text.to_owned()))?;
+        Ok(Self(parsed.as_millisecond()))
+    }
+}
+
+/// Text that is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a duration ({problem}); write it such as 90s, 15m or 1h 30m")]
+pub struct SpanError {
+    text: String,
+    problem: String,
+}
+
+impl FromStr for Span {
+    type Err = SpanError;
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let refuse = |problem: String| SpanError { text: text.to_owned(), problem };
+        let read = humantime::parse_duration(text).map_err(|error| refuse(error.to_string()))?;
+        let ms = u64::try_from(read.as_millis()).map_err(|_| refuse("too long".to_owned()))?;
+        Ok(Self(ms))
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A length of time as humantime reads it.",
+            "examples": ["90s", "15m", "1h 30m"],
+        })
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_read_back_as_written() {
+        let moment: Moment = "2026-11-21T08:30:00.120Z".parse().expect("valid");
+        assert_eq!(moment.to_string(), "2026-11-21T08:30:00.120Z");
+        assert_eq!(moment.to_string().parse::<Moment>().expect("valid"), moment);
+    }
+
+    #[test]
+    fn a_moment_with_an_offset_is_kept_in_utc() {
+        let moment: Moment = "2026-11-21T09:30:00+01:00".parse().expect("valid");
+        assert_eq!(moment.to_string(), "2026-11-21T08:30:00.000Z");
+    }
+
+    #[test]
+    fn a_span_is_read_back_as_written() {
+        for text in ["90s", "15m", "1h 30m", "7d", "250ms"] {
+            let span: Span = text.parse().expect("valid");
+            assert_eq!(span.to_string().parse::<Span>().expect("valid"), span);
+        }
+    }
+
+    #[test]
+    fn a_wrong_span_says_how_to_write_it() {
+        let error = "15 moons".parse::<Span>().expect_err("not a duration");
+        assert!(error.to_string().contains("write it such as 90s"), "{error}");
+    }
+
+    #[test]
+    fn time_before_is_no_time_since() {
+        assert_eq!(Moment::from_unix_ms(5).since(Moment::from_unix_ms(9)), Span::ZERO);
+    }
+}
