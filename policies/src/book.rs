@@ -103,6 +103,13 @@ pub struct Book {
 }
 
 impl Book {
+    /// The book before any was adopted: no policies, default settings, so dry-run.
+    pub fn empty() -> Self {
+        let source = Source { files: Vec::new(), settings: Settings::default(), tzdb: String::new() };
+        let digest = source.digest();
+        Self { policies: BTreeMap::new(), source, digest, index: crate::load::index::Index::default() }
+    }
+
     /// The policies by name.
     pub fn policies(&self) -> &BTreeMap<String, Policy> {
         &self.policies

@@ -382,6 +382,14 @@ pub struct State {
     pub clock_stepped: Option<i64>,
 }
 
+impl State {
+    /// The book in force; an empty one before the first was adopted.
+    pub fn current_book(&self) -> Arc<Book> {
+        let adopted = self.book.and_then(|digest| self.books.get(&digest));
+        adopted.map_or_else(|| Arc::new(Book::empty()), Arc::clone)
+    }
+}
+
 /// Maps whose keys are not text, written as lists of pairs.
 mod pairs {
     use std::collections::BTreeMap;

@@ -1,1 +1,17 @@
-//! paramedic remediations.
+//! Doing it, safely: the write-ahead loop, the seal that only it can mint, one file per remediation, and the
+//! adapters for Kubernetes and HTTP.
+//!
+//! ```text
+//!   Input --> WriteAhead: decide, apply, collect --Block--> Journal port --Receipt--> releases:
+//!                                                                  replies, questions, Sealed<Intent>
+//!   Sealed<Intent> --> Remedies --> scale.rs | restart.rs | reset_breaker.rs --> Cluster, Http ports
+//! ```
+//!
+//! Nothing leaves before its block is durable. Deliberately absent: axum, sled, clap, Prometheus, guard logic.
+
+pub mod ports;
+pub mod seal;
+pub mod write_ahead;
+
+pub use seal::Sealed;
+pub use write_ahead::{Release, Ticket, WriteAhead};

@@ -1,0 +1,206 @@
+//! Kubernetes as the remediations see it: workloads to look at, a few changes to make. Patches and API types
+//! stay behind the adapter.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Diff, Intent};
+use paramedic_policies::answer::Surroundings;
+use paramedic_policies::target::{Sought, Target};
+use paramedic_policies::time::Moment;
+
+use crate::seal::Sealed;
+
+/// A workload with all that stands around it, read in one go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Its name.
+    pub target: Target,
+    /// Its uid.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// `spec.replicas`, where it has such a field.
+    pub replicas: Option<u32>,
+    /// `spec.paused`.
+    pub paused: bool,
+    /// Its rollout.
+    pub rollout: Rollout,
+    /// Why a restart would move no pod, such as `OnDelete` or `partition 3`.
+    pub immovable: Option<String>,
+    /// How many pods a rolling update may take away at once.
+    pub max_unavailable: u32,
+    /// The HPA that owns its replicas.
+    pub autoscaler: Option<Autoscaler>,
+    /// PodDisruptionBudgets that select its pods, with the disruptions they allow now.
+    pub budgets: Vec<(String, i32)>,
+    /// The GitOps controller that owns it.
+    pub gitops: Option<GitOps>,
+    /// The stamp of the last intent that changed its pod template.
+    pub stamp: Option<String>,
+    /// Replicas of its whole namespace; `added` is zero here.
+    pub surroundings: Surroundings,
+}
+
+/// How far a rollout is, judged by `observedGeneration` and updated replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// Whether every wanted replica is updated and available.
+    pub complete: bool,
+    /// Whether its progress deadline was exceeded.
+    pub stuck: bool,
+    /// Such as `3 of 4 updated, 2 available`.
+    pub detail: String,
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Autoscaler {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// `spec.minReplicas`.
+    pub min: u32,
+    /// `spec.maxReplicas`.
+    pub max: u32,
+    /// What owns the HPA itself (such as a KEDA ScaledObject), if anything does.
+    pub owner: Option<String>,
+}
+
+/// Which GitOps controller owns an object, and which fields it would revert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitOps {
+    /// Such as `Argo CD application maestro`.
+    pub by: String,
+    /// Whether it tracks the number of replicas.
+    pub tracks_replicas: bool,
+}
+
+/// Why a look failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// It is not there.
+    #[error("there is no {what}")]
+    Absent {
+        /// What was looked for.
+        what: String,
+    },
+    /// Nobody knows.
+    #[error("could not {tried}: {problem}")]
+    Failed {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        problem: String,
+    },
+}
+
+/// Why a change was not made, or may not have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The server refused; nothing changed. A conflict (409, failed `test`) is one of these.
+    #[error("{message}")]
+    Refused {
+        /// What it said.
+        message: String,
+        /// Whether the object was not as it was when looked at.
+        conflict: bool,
+    },
+    /// The request never left; nothing changed.
+    #[error("could not {tried}: {problem}")]
+    NotSent {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        problem: String,
+    },
+    /// It may have been made.
+    #[error("no answer to {tried}: {problem}")]
+    NoAnswer {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        problem: String,
+    },
+}
+
+/// One change, with the values that must still hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterChange {
+    /// `spec.replicas` by the scale subresource.
+    Replicas {
+        /// Of what.
+        target: Target,
+        /// Its uid.
+        uid: String,
+        /// The value it must have.
+        from: u32,
+        /// The value it gets.
+        to: u32,
+    },
+    /// `spec.minReplicas` of an HPA.
+    MinReplicas {
+        /// The HPA's namespace.
+        namespace: String,
+        /// The HPA's name.
+        hpa: String,
+        /// The HPA's uid.
+        uid: String,
+        /// The value it must have.
+        from: u32,
+        /// The value it gets.
+        to: u32,
+    },
+    /// The restart annotation of the pod template, with our stamp.
+    Restart {
+        /// Of what.
+        target: Target,
+        /// Its uid.
+        uid: String,
+        /// `kubectl.kubernetes.io/restartedAt`: the intent's moment, never the present.
+        at: Moment,
+    },
+}
+
+/// Eyes on a cluster. An adapter without hands is what dry-run gets.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// Which object is meant.
+    ///
+    /// # Errors
+    /// When there is none, or nobody knows.
+    async fn seek(&self, sought: &Sought) -> Result<Target, LookError>;
+
+    /// A workload with all that stands around it.
+    ///
+    /// # Errors
+    /// When it is not there, or any part of it could not be read.
+    async fn look(&self, target: &Target) -> Result<Workload, LookError>;
+
+    /// The ready endpoints of a Service on one port, as base URLs, sorted.
+    ///
+    /// # Errors
+    /// When there is no such Service or port, or nobody knows.
+    async fn endpoints(&self, service: &Target, port: &str) -> Result<Vec<String>, LookError>;
+
+    /// What the server says the change would do; computed, and said so, where it may not be asked.
+    ///
+    /// # Errors
+    /// When the server refuses the dry run for another reason than missing permission.
+    async fn preview(&self, change: &ClusterChange, stamp: &str) -> Result<Diff, ChangeError>;
+}
+
+/// Hands on a cluster: nothing changes without a seal.
+#[async_trait]
+pub trait Hands: Cluster {
+    /// Makes one change by one request, stamped with the seal's stamp.
+    ///
+    /// # Errors
+    /// When it was refused, or was not or may not have been made.
+    async fn change(&self, seal: &Sealed<Intent>, change: &ClusterChange) -> Result<Diff, ChangeError>;
+}

@@ -1,0 +1,8 @@
+//! What the loop and the remediations need from the outside, as traits. The daemon brings the real ones,
+//! the simulations bring a world of their own.
+
+pub mod cluster;
+pub mod http;
+pub mod journal;
+pub mod metrics;
+pub mod world;

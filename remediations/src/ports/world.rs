@@ -1,0 +1,21 @@
+//! The outside as the driver of the loop sees it: answers questions, carries out sealed intents.
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::answer::Found;
+use paramedic_policies::question::Question;
+
+use crate::seal::Sealed;
+
+/// Everything outside the loop.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// Answers one question; a failure is an answer too. Never changes anything.
+    async fn answer(&self, question: &Question) -> Found;
+
+    /// Carries out an intent (or rehearses it, in dry-run) and watches it to its end or deadline.
+    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome;
+
+    /// Finds out how an intent ended whose process is gone, without repeating it unseen.
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome;
+}
