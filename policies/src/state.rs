@@ -347,6 +347,9 @@ pub struct State {
     /// Cases by episode and policy.
     #[serde(with = "pairs")]
     pub cases: BTreeMap<CaseId, Case>,
+    /// Cases by their target, for guards that look at everything on one target.
+    #[serde(with = "pairs")]
+    pub by_target: BTreeMap<Target, BTreeSet<CaseId>>,
     /// What is due, in order.
     pub agenda: BTreeSet<(Moment, Duty)>,
     /// Questions without an answer.

@@ -3,6 +3,9 @@
 //!
 //! One file per guard. A guard never reads a clock and never changes anything.
 
+pub(crate) mod ledger;
+pub(crate) mod pace;
+
 use serde::{Deserialize, Serialize};
 
 use crate::book::Book;
@@ -140,6 +143,41 @@ pub struct View<'a> {
     pub case: &'a Case,
     /// The target, or why it cannot be named; `None` while it must be looked up first.
     pub target: Option<Result<&'a Target, &'a Reason>>,
+    /// Whether the effective mode is dry-run: ceilings are then counted over the rehearsals.
+    pub rehearsal: bool,
     /// Now.
     pub now: Moment,
+}
+
+/// What every guard says that judges by state, in order; none short-circuits.
+///
+/// A guard that needs the target says [`Stance::NotAsked`] until it is known: ask again then.
+pub fn judge_state(view: &View<'_>) -> Vec<Finding> {
+    vec![pace::judge(view)]
+}
+
+/// What every guard says that judges by facts, in order, by the facts in the view's case.
+///
+/// A fact without an answer refuses, unless another fact already does; then it says [`Stance::NotAsked`].
+pub fn judge_facts(_view: &View<'_>) -> Vec<Finding> {
+    Vec::new()
+}
+
+/// What the guards that judge by facts say while one that judges by state refuses.
+pub fn facts_not_asked() -> Vec<Finding> {
+    [
+        Guard::Confirmation,
+        Guard::Lets,
+        Guard::Conditions,
+        Guard::Preflight,
+        Guard::BlastUnavailable,
+        Guard::Approval,
+    ]
+    .map(Finding::not_asked)
+    .to_vec()
+}
+
+/// Whether every guard allows. One that was not asked does not.
+pub fn all_allow(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| matches!(finding.stance, Stance::Allows { .. }))
 }

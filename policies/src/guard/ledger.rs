@@ -1,0 +1,49 @@
+//! The ledger as guards read it: enforced actions count against enforced ones, rehearsed against rehearsed.
+//! Says also how long a charge must be kept. Never changes the ledger; `apply` does.
+
+use crate::book::Book;
+use crate::guard::View;
+use crate::policy::Verification;
+use crate::state::{Charge, Ledger};
+use crate::time::{Moment, Span};
+
+/// The ledger that counts for this view.
+pub(crate) fn of<'a>(view: &View<'a>) -> &'a Ledger {
+    if view.rehearsal { &view.state.rehearsals } else { &view.state.ledger }
+}
+
+/// The charges within the window that ends now, oldest first.
+pub(crate) fn within<'a>(view: &View<'a>, per: Span) -> impl Iterator<Item = &'a Charge> + use<'a> {
+    let now = view.now;
+    of(view).charges.iter().filter(move |charge| is_within(charge.at, per, now))
+}
+
+/// Whether something that was charged then still counts; at exactly the window's length it no longer does.
+pub(crate) fn is_within(at: Moment, per: Span, now: Moment) -> bool {
+    at + per > now
+}
+
+/// How long an effect may run before its verification begins: its part of the time for which a charge is kept.
+const EFFECT_MAX: Span = Span::from_hours(1);
+
+/// How long charges must be kept for the guards of this book: the longest of all windows, cooldowns and
+/// verifications. Older ones can be dropped.
+pub(crate) fn horizon(book: &Book) -> Span {
+    let verification = |verify: &Verification| {
+        Span::from_ms(
+            [verify.settle, verify.within, verify.hold, EFFECT_MAX]
+                .iter()
+                .fold(0, |sum, span| sum.saturating_add(span.ms())),
+        )
+    };
+    let of_policies = book.policies().values().flat_map(|policy| {
+        let steps = || policy.ladder.iter().flat_map(|rung| &rung.steps);
+        std::iter::once(policy.guards.cooldown)
+            .chain(policy.guards.limits.iter().map(|limit| limit.per))
+            .chain(policy.guards.blast_targets.iter().map(|blast| blast.per))
+            .chain(steps().flat_map(|step| step.limits.iter().map(|limit| limit.per)))
+            .chain(steps().filter_map(|step| step.verify.as_ref().map(verification)))
+    });
+    let of_settings = book.settings().guards.limits.iter().map(|limit| limit.per);
+    of_settings.chain(of_policies).max().unwrap_or(Span::ZERO)
+}

@@ -1,0 +1,106 @@
+//! The pace of all effects: governor's rate limiter over a clock that stands still and a state that lives in the
+//! ledger, so that a restart changes nothing. A pace, no ceiling: exact ceilings are [`limits`](super::limits).
+
+use std::cell::Cell;
+use std::num::NonZeroU32;
+
+use governor::clock::Clock;
+use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
+
+use crate::guard::{Finding, Guard, View, ledger};
+use crate::reason::Reason;
+use crate::settings::Pace;
+use crate::time::Moment;
+
+/// Refuses while effects come faster than the pace.
+pub(crate) fn judge(view: &View<'_>) -> Finding {
+    let pace = &view.book.settings().guards.pace;
+    let Some(quota) = quota(pace) else {
+        return Finding::allows(Guard::Pace, "no pace is set");
+    };
+    match ask(quota, ledger::of(view).pace_ns, view.now) {
+        Ok(Granted { left, .. }) => Finding::allows(
+            Guard::Pace,
+            format!(
+                "{} of {} at once are left, then one each {}",
+                left.saturating_add(1),
+                pace.burst,
+                pace.every
+            ),
+        ),
+        Err(until) => Finding::refuses(Guard::Pace, Reason::Pace { until }),
+    }
+}
+
+/// The pace after one more effect at that moment, whether or not it kept to the pace; `None` without a pace.
+/// `previous` and the result are what [`Ledger::pace_ns`](crate::state::Ledger::pace_ns) holds.
+pub(crate) fn advance(pace: &Pace, previous: Option<u64>, at: Moment) -> Option<u64> {
+    let quota = quota(pace)?;
+    Some(match ask(quota, previous, at) {
+        Ok(granted) => granted.next_ns,
+        Err(_) => previous.unwrap_or(0).saturating_add(Nanos::from(quota.replenish_interval()).as_u64()),
+    })
+}
+
+/// No sum of times in the limiter may overflow, however odd the settings: none is longer than 73 years.
+const NANOS_MAX: u64 = u64::MAX / 8;
+
+/// The pace as governor has it; `None` where it is set to nothing.
+fn quota(pace: &Pace) -> Option<Quota> {
+    let every_ns = pace.every.ms().saturating_mul(1_000_000).min(NANOS_MAX);
+    let burst_max = u32::try_from(NANOS_MAX.checked_div(every_ns)?).unwrap_or(u32::MAX);
+    let burst = NonZeroU32::new(pace.burst.min(burst_max))?;
+    Some(Quota::with_period(std::time::Duration::from_nanos(every_ns))?.allow_burst(burst))
+}
+
+struct Granted {
+    next_ns: u64,
+    left: u32,
+}
+
+/// One look at the limiter: granted, or not before that moment.
+fn ask(quota: Quota, previous_ns: Option<u64>, at: Moment) -> Result<Granted, Moment> {
+    let now_ns = u64::try_from(at.unix_ms()).unwrap_or(0).saturating_mul(1_000_000).min(u64::MAX / 4);
+    // The limiter counts from its making, which is now.
+    let ahead_ns = previous_ns.map(|ns| ns.saturating_sub(now_ns).min(2 * NANOS_MAX));
+    let limiter: RateLimiter<NotKeyed, Stored, StandsStill, StateInformationMiddleware> =
+        RateLimiter::new(quota, Stored(Cell::new(ahead_ns)), StandsStill);
+    match limiter.check() {
+        Ok(snapshot) => Ok(Granted {
+            left: snapshot.remaining_burst_capacity(),
+            next_ns: now_ns.saturating_add(limiter.into_state_store().0.get().unwrap_or(0)),
+        }),
+        Err(not_until) => {
+            let wait_ms = not_until.wait_time_from(Nanos::new(0)).as_nanos().div_ceil(1_000_000);
+            Err(at + crate::time::Span::from_ms(u64::try_from(wait_ms).unwrap_or(u64::MAX)))
+        }
+    }
+}
+
+/// A clock without time of its own.
+struct StandsStill;
+
+impl Clock for StandsStill {
+    type Instant = Nanos;
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}
+
+/// The theoretical arrival time of the next effect, in nanoseconds from now.
+struct Stored(Cell<Option<u64>>);
+
+impl StateStore for Stored {
+    type Key = NotKeyed;
+    fn measure_and_replace<T, F, E>(&self, _key: &NotKeyed, judge: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, next) = judge(self.0.get().map(Nanos::new))?;
+        self.0.set(Some(next.as_u64()));
+        Ok(outcome)
+    }
+}
