@@ -86,8 +86,7 @@ impl Plan {
             "max_alerts": self.max_alerts,
         });
         if let Some(path) = &self.token_file {
-            webhook["http_config"] =
-                json!({"authorization": {"type": "Bearer", "credentials_file": path}});
+            webhook["http_config"] = json!({"authorization": {"type": "Bearer", "credentials_file": path}});
         }
         let config = json!({
             "route": {
@@ -102,12 +101,7 @@ impl Plan {
         folder.write("alertmanager.yaml", config.to_string());
         let port = free_port();
         let process = launch(self.release, &folder, port).await;
-        Some(Alertmanager {
-            release: self.release,
-            port,
-            process,
-            folder,
-        })
+        Some(Alertmanager { release: self.release, port, process, folder })
     }
 }
 
@@ -147,17 +141,8 @@ impl Alertmanager {
     /// Gives it alerts as Prometheus would: a list of `{labels, annotations, startsAt, endsAt}`.
     pub async fn post_alerts(&self, alerts: Value) {
         let url = format!("{}/api/v2/alerts", self.url());
-        let answer = tls::http()
-            .post(url)
-            .json(&alerts)
-            .send()
-            .await
-            .expect("it answers");
-        assert!(
-            answer.status().is_success(),
-            "{}: {alerts}",
-            answer.status()
-        );
+        let answer = tls::http().post(url).json(&alerts).send().await.expect("it answers");
+        assert!(answer.status().is_success(), "{}: {alerts}", answer.status());
     }
 
     /// The alerts that it holds.
@@ -194,12 +179,6 @@ async fn launch(release: Release, folder: &Scratch, port: u16) -> Process {
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .arg("--cluster.listen-address=");
     let mut process = Process::spawn("alertmanager", folder.path(), command);
-    process
-        .answers(
-            &format!("http://127.0.0.1:{port}/-/ready"),
-            &tls::http(),
-            READY_WITHIN,
-        )
-        .await;
+    process.answers(&format!("http://127.0.0.1:{port}/-/ready"), &tls::http(), READY_WITHIN).await;
     process
 }

@@ -61,19 +61,11 @@ impl MetricsService {
             .route("/api/resilience/circuit-breakers/{name}/reset", post(reset))
             .with_state(shared.clone());
         let address = free_address();
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .expect("a free port can be bound");
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port can be bound");
         let task = tokio::spawn(async move {
-            axum::serve(listener, routes)
-                .await
-                .expect("a bound listener serves");
+            axum::serve(listener, routes).await.expect("a bound listener serves");
         });
-        Self {
-            address,
-            shared,
-            task,
-        }
+        Self { address, shared, task }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -116,21 +108,12 @@ impl MetricsService {
 
     /// The state of a breaker.
     pub fn breaker(&self, name: &str) -> Option<String> {
-        Some(
-            self.shown()
-                .breakers
-                .get(name)?
-                .get("state")?
-                .as_str()?
-                .to_string(),
-        )
+        Some(self.shown().breakers.get(name)?.get("state")?.as_str()?.to_string())
     }
 
     /// When that breaker is reset, sets that gauge: the cure of a test's illness.
     pub fn reset_heals(&self, breaker: &str, series: &str, value: f64) {
-        self.shown()
-            .heals
-            .insert(breaker.into(), (series.into(), value));
+        self.shown().heals.insert(breaker.into(), (series.into(), value));
     }
 
     /// What happens to requests for breakers from now on.
@@ -145,10 +128,7 @@ impl MetricsService {
 
     /// The requests that asked for a reset.
     pub fn resets(&self) -> Vec<Received> {
-        self.requests()
-            .into_iter()
-            .filter(|request| request.path.ends_with("/reset"))
-            .collect()
+        self.requests().into_iter().filter(|request| request.path.ends_with("/reset")).collect()
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
@@ -218,10 +198,7 @@ async fn reset(State(shared): Shared, Path(name): Path<String>, request: Request
     }
     let mut shown = lock(&shared);
     let Some(breaker) = shown.breakers.get_mut(&name) else {
-        return (
-            StatusCode::NOT_FOUND,
-            axum::Json(json!({"error": "no such circuit breaker"})),
-        )
+        return (StatusCode::NOT_FOUND, axum::Json(json!({"error": "no such circuit breaker"})))
             .into_response();
     };
     breaker["state"] = json!("CLOSED");
@@ -260,8 +237,6 @@ impl futures::Stream for BreaksOff {
         self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(Some(Err(std::io::Error::other(
-            "the test broke the connection",
-        ))))
+        std::task::Poll::Ready(Some(Err(std::io::Error::other("the test broke the connection"))))
     }
 }

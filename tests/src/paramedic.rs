@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::peers;
+use crate::peers::{self, peer};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -33,18 +33,10 @@ pub fn binary() -> &'static Path {
             .and_then(Path::parent)
             .expect("test programs are in the `deps` folder of a profile");
         let is_release = profile.file_name().is_some_and(|name| name == "release");
-        let target = profile
-            .parent()
-            .expect("a profile is a folder of the target folder");
+        let target = profile.parent().expect("a profile is a folder of the target folder");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo
-            .args([
-                "build",
-                "--quiet",
-                "--package=paramedic",
-                "--bin=paramedic",
-                "--target-dir",
-            ])
+            .args(["build", "--quiet", "--package=paramedic", "--bin=paramedic", "--target-dir"])
             .arg(target)
             .args(is_release.then_some("--release"))
             .current_dir(peers::repository());
@@ -65,7 +57,7 @@ pub struct Plan {
     mode: Option<String>,
     more: Vec<String>,
     environment: Vec<(String, String)>,
-    wrapper: Vec<String>,
+    traced: Option<(String, PathBuf)>,
 }
 
 impl Plan {
@@ -111,9 +103,10 @@ impl Plan {
         self
     }
 
-    /// A program with arguments that runs it, such as `strace -f -o FILE`.
-    pub fn under(mut self, wrapper: &[&str]) -> Self {
-        self.wrapper = wrapper.iter().map(|word| word.to_string()).collect();
+    /// Writes the system calls of all its threads to a file, as strace says them; `which` is strace's
+    /// expression, such as `trace=write,writev,fdatasync`. It is for tests that asked `peers::need(&["strace"])`.
+    pub fn traced(mut self, which: &str, into: &Path) -> Self {
+        self.traced = Some((which.into(), into.into()));
         self
     }
 
@@ -136,13 +129,7 @@ impl Plan {
         }
         let (port, admin_port) = (free_port(), free_port());
         let process = spawn(&self, &folder, port, admin_port);
-        Paramedic {
-            plan: self,
-            port,
-            admin_port,
-            process,
-            folder,
-        }
+        Paramedic { plan: self, port, admin_port, process, folder }
     }
 }
 
@@ -227,39 +214,30 @@ impl Paramedic {
 
     /// Posts a webhook body and gives status and answer.
     pub async fn post_webhook(&self, body: &Value) -> (u16, Value) {
-        self.send(tls::http().post(self.webhook_url()).json(body))
-            .await
+        self.send(tls::http().post(self.webhook_url()).json(body)).await
     }
 
     /// GET of an API path such as `/api/v1/decisions`, with status and answer.
     pub async fn get(&self, path: &str) -> (u16, Value) {
-        self.send(tls::http().get(format!("{}{path}", self.url())))
-            .await
+        self.send(tls::http().get(format!("{}{path}", self.url()))).await
     }
 
     /// POST to an API path, with status and answer.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.send(tls::http().post(format!("{}{path}", self.url())).json(body))
-            .await
+        self.send(tls::http().post(format!("{}{path}", self.url())).json(body)).await
     }
 
     /// The text of `/metrics`.
     pub async fn metrics(&self) -> String {
         let url = format!("{}/metrics", self.admin_url());
-        let answer = tls::http()
-            .get(url)
-            .send()
-            .await
-            .expect("the admin listener answers");
+        let answer = tls::http().get(url).send().await.expect("the admin listener answers");
         answer.text().await.expect("metrics are text")
     }
 
     /// The value of one series of `/metrics`, written as it stands there.
     pub async fn metric(&self, series: &str) -> Option<f64> {
         let text = self.metrics().await;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
         line.split(' ').next()?.parse().ok()
     }
 
@@ -275,10 +253,7 @@ impl Paramedic {
         let answer = request.send().await.expect("the daemon answers");
         let status = answer.status().as_u16();
         let text = answer.text().await.expect("an answer is text");
-        (
-            status,
-            serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        )
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 }
 
@@ -299,10 +274,7 @@ pub struct Said {
 /// When it does not end within a minute.
 pub async fn command(arguments: &[&str]) -> Said {
     let mut program = tokio::process::Command::from(clean(Command::new(binary())));
-    program
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true);
+    program.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
     let done = tokio::time::timeout(Duration::from_secs(60), program.output())
         .await
         .unwrap_or_else(|_| panic!("paramedic {arguments:?} did not end within a minute"))
@@ -315,27 +287,21 @@ pub async fn command(arguments: &[&str]) -> Said {
 }
 
 fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
-    let mut program = match plan.wrapper.as_slice() {
-        [] => Command::new(binary()),
-        [wrapper, arguments @ ..] => {
-            let mut program = Command::new(wrapper);
-            program.args(arguments).arg(binary());
-            program
+    let mut program = match &plan.traced {
+        None => Command::new(binary()),
+        Some((which, into)) => {
+            // -D: strace is not the parent but a grandchild, so that the process we kill is the daemon.
+            let mut strace = Command::new(&peer("strace").path);
+            strace.args(["-D", "-f", "-y", "-ttt", "-e", which, "-o"]).arg(into).arg("--").arg(binary());
+            strace
         }
     };
-    program
-        .arg("serve")
-        .arg("--policies")
-        .arg(folder.path().join("policies"));
+    program.arg("serve").arg("--policies").arg(folder.path().join("policies"));
     program.arg("--data-dir").arg(folder.path().join("data"));
     program.arg("--listen").arg(format!("127.0.0.1:{port}"));
-    program
-        .arg("--admin-listen")
-        .arg(format!("127.0.0.1:{admin_port}"));
+    program.arg("--admin-listen").arg(format!("127.0.0.1:{admin_port}"));
     if plan.config.is_some() {
-        program
-            .arg("--config")
-            .arg(folder.path().join("config.yaml"));
+        program.arg("--config").arg(folder.path().join("config.yaml"));
     }
     match &plan.kubeconfig {
         Some(path) => program.arg("--kubeconfig").arg(path),
@@ -356,9 +322,7 @@ fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
 /// Without what the environment would decide.
 fn clean(mut program: Command) -> Command {
     for (name, _) in std::env::vars_os() {
-        let is_ours = name
-            .to_str()
-            .is_some_and(|name| name.starts_with("PARAMEDIC_"));
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with("PARAMEDIC_"));
         if is_ours || name == "KUBECONFIG" || name == "RUST_LOG" {
             program.env_remove(name);
         }

@@ -18,9 +18,7 @@ pub struct Peer {
 
 /// The folder of the repository.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the package is a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the repository")
 }
 
 /// A program by name, for a test that has asked [`need`] for it.
@@ -28,9 +26,7 @@ pub fn repository() -> &'static Path {
 /// # Panics
 /// When it is not there.
 pub fn peer(name: &str) -> &'static Peer {
-    found()
-        .get(name)
-        .unwrap_or_else(|| panic!("{name} is missing; run ops/dev/peers"))
+    found().get(name).unwrap_or_else(|| panic!("{name} is missing; run ops/dev/peers"))
 }
 
 /// Whether all of `names` are here. If not, the running test is to return at once: this has said that it is
@@ -39,32 +35,19 @@ pub fn peer(name: &str) -> &'static Peer {
 /// # Panics
 /// Where one is missing and leaving out is not allowed.
 pub fn need(names: &[&str]) -> bool {
-    let missing: Vec<&str> = names
-        .iter()
-        .copied()
-        .filter(|name| !found().contains_key(*name))
-        .collect();
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !found().contains_key(*name)).collect();
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     if missing.is_empty() {
-        let with: Vec<String> = names
-            .iter()
-            .map(|name| format!("{name} {}", peer(name).version))
-            .collect();
+        let with: Vec<String> = names.iter().map(|name| format!("{name} {}", peer(name).version)).collect();
         note(&format!("ran\t{test}\t{}", with.join(", ")));
         return true;
     }
     let missing = missing.join(", ");
-    assert!(
-        !required(),
-        "{test} needs {missing}, and nothing may be left out here; run ops/dev/test"
-    );
+    assert!(!required(), "{test} needs {missing}, and nothing may be left out here; run ops/dev/test");
     note(&format!("left out\t{test}\t{missing}"));
     // Not by `eprintln!`, which the test runner hides when a test passes.
-    let _ = writeln!(
-        std::io::stderr(),
-        "left out: {test}: missing {missing}; run ops/dev/test"
-    );
+    let _ = writeln!(std::io::stderr(), "left out: {test}: missing {missing}; run ops/dev/test");
     false
 }
 
@@ -84,10 +67,7 @@ fn note(line: &str) {
         .open(&path)
         .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     if let Err(error) = written {
-        panic!(
-            "could not write the test report {}: {error}",
-            path.display()
-        );
+        panic!("could not write the test report {}: {error}", path.display());
     }
 }
 

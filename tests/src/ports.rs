@@ -21,10 +21,7 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
-    panic!(
-        "no free port on 127.0.0.1 between {FIRST} and {}",
-        FIRST + COUNT
-    );
+    panic!("no free port on 127.0.0.1 between {FIRST} and {}", FIRST + COUNT);
 }
 
 /// The same, as an address.

@@ -49,8 +49,7 @@ impl Plan {
 
     /// Sends its alerts to the Alertmanager at that address.
     pub fn tell(mut self, alertmanager_url: &str) -> Self {
-        self.alertmanagers
-            .push(alertmanager_url.trim_start_matches("http://").into());
+        self.alertmanagers.push(alertmanager_url.trim_start_matches("http://").into());
         self
     }
 
@@ -70,12 +69,7 @@ impl Plan {
             .rules
             .iter()
             .enumerate()
-            .map(|(at, text)| {
-                folder
-                    .write(&format!("rules-{at}.yaml"), text)
-                    .display()
-                    .to_string()
-            })
+            .map(|(at, text)| folder.write(&format!("rules-{at}.yaml"), text).display().to_string())
             .collect();
         let config = json!({
             "global": {
@@ -96,11 +90,7 @@ impl Plan {
         folder.write("prometheus.yaml", config.to_string());
         let port = free_port();
         let process = launch(&folder, port).await;
-        Some(Prometheus {
-            port,
-            process,
-            folder,
-        })
+        Some(Prometheus { port, process, folder })
     }
 }
 
@@ -134,9 +124,7 @@ impl Prometheus {
 
     /// The answer to an instant query.
     pub async fn query(&self, promql: &str) -> Vec<Sample> {
-        self.try_query(promql)
-            .await
-            .unwrap_or_else(|error| panic!("{promql}: {error}"))
+        self.try_query(promql).await.unwrap_or_else(|error| panic!("{promql}: {error}"))
     }
 
     /// Waits until a query has exactly one series, and that has this value.
@@ -170,15 +158,9 @@ impl Prometheus {
 
     async fn try_query(&self, promql: &str) -> Result<Vec<Sample>, String> {
         let url = format!("{}/api/v1/query?query={}", self.url(), percent(promql));
-        let asked = tls::http()
-            .get(url)
-            .send()
-            .await
-            .map_err(|error| error.to_string())?;
+        let asked = tls::http().get(url).send().await.map_err(|error| error.to_string())?;
         let answer: Value = asked.json().await.map_err(|error| error.to_string())?;
-        let rows = answer["data"]["result"]
-            .as_array()
-            .ok_or_else(|| answer.to_string())?;
+        let rows = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;
         Ok(rows.iter().filter_map(sample).collect())
     }
 }
@@ -206,12 +188,6 @@ async fn launch(folder: &Scratch, port: u16) -> Process {
     command.arg("--web.console.templates").arg(folder.path());
     command.arg("--web.console.libraries").arg(folder.path());
     let mut process = Process::spawn("prometheus", folder.path(), command);
-    process
-        .answers(
-            &format!("http://127.0.0.1:{port}/-/ready"),
-            &tls::http(),
-            READY_WITHIN,
-        )
-        .await;
+    process.answers(&format!("http://127.0.0.1:{port}/-/ready"), &tls::http(), READY_WITHIN).await;
     process
 }

@@ -35,9 +35,7 @@ impl Received {
     /// Reads all of a request.
     pub async fn read(request: Request) -> Self {
         let (head, body) = request.into_parts();
-        let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX)
-            .await
-            .unwrap_or_default();
+        let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap_or_default();
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
         Self {
             method: head.method.to_string(),
@@ -46,10 +44,7 @@ impl Received {
                 .headers
                 .iter()
                 .map(|(name, value)| {
-                    (
-                        name.to_string(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
                 })
                 .collect(),
             body: serde_json::from_slice(&bytes).unwrap_or_else(|_| text()),
@@ -74,26 +69,15 @@ struct Kept {
 impl WebhookReceiver {
     /// Starts one on a free port; it answers 200 to everything.
     pub async fn start() -> Self {
-        let kept = Kept {
-            requests: Vec::new(),
-            answer: StatusCode::OK,
-        };
+        let kept = Kept { requests: Vec::new(), answer: StatusCode::OK };
         let shared = Arc::new(Mutex::new(kept));
         let routes = Router::new().fallback(keep).with_state(shared.clone());
         let address = free_address();
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .expect("a free port can be bound");
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port can be bound");
         let task = tokio::spawn(async move {
-            axum::serve(listener, routes)
-                .await
-                .expect("a bound listener serves");
+            axum::serve(listener, routes).await.expect("a bound listener serves");
         });
-        Self {
-            address,
-            shared,
-            task,
-        }
+        Self { address, shared, task }
     }
 
     /// Where it takes webhooks.
@@ -125,14 +109,11 @@ impl WebhookReceiver {
         let what = format!("a webhook with {alertname} {status}");
         eventually(deadline, &what, async || {
             let all = self.received();
-            let is_it = |alert: &Value| {
-                alert["labels"]["alertname"] == alertname && alert["status"] == status
-            };
+            let is_it =
+                |alert: &Value| alert["labels"]["alertname"] == alertname && alert["status"] == status;
             all.iter()
                 .find(|request| {
-                    request.body["alerts"]
-                        .as_array()
-                        .is_some_and(|alerts| alerts.iter().any(is_it))
+                    request.body["alerts"].as_array().is_some_and(|alerts| alerts.iter().any(is_it))
                 })
                 .cloned()
                 .ok_or_else(|| format!("{} webhooks: {:?}", all.len(), self.alerts()))

@@ -25,11 +25,7 @@ pub async fn eventually<T, E: Display>(
             Ok(Err(now)) => seen = now.to_string(),
             Err(_) => {}
         }
-        assert!(
-            begun.elapsed() < deadline,
-            "not within {}: {what}. Seen last: {seen}",
-            seconds(deadline)
-        );
+        assert!(begun.elapsed() < deadline, "not within {}: {what}. Seen last: {seen}", seconds(deadline));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -38,11 +34,7 @@ pub async fn eventually<T, E: Display>(
 ///
 /// # Panics
 /// At the first `Err`, with what was seen and how long it had held.
-pub async fn stays<E: Display>(
-    span: Duration,
-    what: &str,
-    mut probe: impl AsyncFnMut() -> Result<(), E>,
-) {
+pub async fn stays<E: Display>(span: Duration, what: &str, mut probe: impl AsyncFnMut() -> Result<(), E>) {
     let begun = Instant::now();
     while begun.elapsed() < span {
         if let Err(now) = probe().await {
@@ -80,10 +72,7 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "not within 0.1 s: the moon. Seen last: clouds")]
     async fn a_wait_past_its_deadline_says_what_it_saw() {
-        eventually::<(), _>(Duration::from_millis(100), "the moon", async || {
-            Err("clouds")
-        })
-        .await;
+        eventually::<(), _>(Duration::from_millis(100), "the moon", async || Err("clouds")).await;
     }
 
     #[tokio::test]

@@ -35,11 +35,7 @@ async fn fires_and_resolves(release: Release) {
     };
     let plan = Prometheus::plan()
         .scrape(service.address())
-        .alert(
-            "HighErrorRate",
-            "errors_ratio > 0.05",
-            json!({"severity": "critical"}),
-        )
+        .alert("HighErrorRate", "errors_ratio > 0.05", json!({"severity": "critical"}))
         .external_label("cluster", "tests")
         .tell(&alertmanager.url());
     let Some(prometheus) = plan.start().await else {
@@ -55,13 +51,7 @@ async fn fires_and_resolves(release: Release) {
     assert_eq!(labels["deployment"], "web");
     assert_eq!(labels["cluster"], "tests");
     assert_eq!(fired.headers["authorization"], "Bearer secret-of-the-test");
-    prometheus
-        .shows(
-            "ALERTS{alertstate=\"firing\",alertname=\"HighErrorRate\"}",
-            1.0,
-            SOON,
-        )
-        .await;
+    prometheus.shows("ALERTS{alertstate=\"firing\",alertname=\"HighErrorRate\"}", 1.0, SOON).await;
 
     service.set("errors_ratio{namespace=\"shop\",deployment=\"web\"}", 0.0);
     receiver.receives("HighErrorRate", "resolved", SOON).await;
@@ -76,9 +66,7 @@ async fn a_prometheus_that_is_killed_comes_back_with_its_data() {
     };
     prometheus.shows("shards", 3.0, SOON).await;
     prometheus.restart().await;
-    prometheus
-        .shows("max_over_time(shards[10m])", 3.0, SOON)
-        .await;
+    prometheus.shows("max_over_time(shards[10m])", 3.0, SOON).await;
     service.scrapes_fail(true);
     prometheus.shows("up", 0.0, SOON).await;
 }
@@ -94,9 +82,7 @@ async fn a_failed_webhook_is_sent_again() {
     let Some(alertmanager) = plan.start().await else {
         return;
     };
-    alertmanager
-        .post_alerts(json!([{"labels": {"alertname": "Again"}}]))
-        .await;
+    alertmanager.post_alerts(json!([{"labels": {"alertname": "Again"}}])).await;
     receiver.receives("Again", "firing", SOON).await;
     let failed = receiver.received().len();
     receiver.answer_with(200);
@@ -123,11 +109,7 @@ async fn breakers_are_reset_and_break_as_told() {
     assert_eq!(service.breaker("payments").as_deref(), Some("OPEN"));
 
     service.fault(Fault::Hang);
-    let hung = client
-        .post(&reset)
-        .timeout(Duration::from_millis(200))
-        .send()
-        .await;
+    let hung = client.post(&reset).timeout(Duration::from_millis(200)).send().await;
     assert!(hung.expect_err("no answer").is_timeout());
     assert_eq!(service.breaker("payments").as_deref(), Some("OPEN"));
 
@@ -137,30 +119,14 @@ async fn breakers_are_reset_and_break_as_told() {
     assert_eq!(service.breaker("payments").as_deref(), Some("CLOSED"));
 
     service.fault(Fault::None);
-    let keyed = client
-        .post(&reset)
-        .header("Idempotency-Key", "j-7")
-        .send()
-        .await;
+    let keyed = client.post(&reset).header("Idempotency-Key", "j-7").send().await;
     assert_eq!(keyed.expect("an answer").status(), 200);
     let resets = service.resets();
     assert_eq!(resets.len(), 4);
     assert_eq!(resets[3].headers["idempotency-key"], "j-7");
-    let listed = client
-        .get(&breakers)
-        .send()
-        .await
-        .expect("an answer")
-        .text()
-        .await;
+    let listed = client.get(&breakers).send().await.expect("an answer").text().await;
     assert!(listed.expect("a body").contains("CLOSED"));
-    let metrics = client
-        .get(format!("{}/metrics", service.url()))
-        .send()
-        .await;
+    let metrics = client.get(format!("{}/metrics", service.url())).send().await;
     let text = metrics.expect("an answer").text().await.expect("a body");
-    assert_eq!(
-        text,
-        "# TYPE breaker_open gauge\nbreaker_open{name=\"payments\"} 0\n"
-    );
+    assert_eq!(text, "# TYPE breaker_open gauge\nbreaker_open{name=\"payments\"} 0\n");
 }

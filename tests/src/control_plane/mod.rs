@@ -29,14 +29,8 @@ pub use users::User;
 pub const NODES: [&str; 3] = ["node-0", "node-1", "node-2"];
 
 /// What it is made of.
-pub const PEERS: [&str; 6] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kwok",
-    "openssl",
-];
+pub const PEERS: [&str; 6] =
+    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "openssl"];
 
 /// What the API server shows and who signed it, in one file of its own making.
 const CERTIFICATES: &str = "certificates/apiserver.crt";
@@ -86,19 +80,9 @@ impl ControlPlane {
         let api_server = start_api_server(&folder, api_port, etcd_port).await;
         for user in User::ALL {
             let certificates = folder.path().join(CERTIFICATES);
-            folder.write(
-                user.file(),
-                users::kubeconfig(user, api_port, &certificates),
-            );
+            folder.write(user.file(), users::kubeconfig(user, api_port, &certificates));
         }
-        let mut plane = Self {
-            api_port,
-            etcd_port,
-            others: Vec::new(),
-            api_server,
-            _etcd: etcd,
-            folder,
-        };
+        let mut plane = Self { api_port, etcd_port, others: Vec::new(), api_server, _etcd: etcd, folder };
         plane.others = plane.start_others();
         users::grant(&plane.client(User::Admin).await).await;
         plane.add_nodes().await;
@@ -118,8 +102,8 @@ impl ControlPlane {
     /// A client of that user, for the runtime of the calling test.
     pub async fn client(&self, user: User) -> kube::Client {
         tls::install();
-        let read = kube::config::Kubeconfig::read_from(self.kubeconfig(user))
-            .expect("our own kubeconfig is one");
+        let read =
+            kube::config::Kubeconfig::read_from(self.kubeconfig(user)).expect("our own kubeconfig is one");
         let mut config =
             kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default())
                 .await
@@ -175,10 +159,7 @@ impl ControlPlane {
                     "--kube-api-qps=500".into(),
                     "--kube-api-burst=1000".into(),
                     "--horizontal-pod-autoscaler-sync-period=1s".into(),
-                    flag(
-                        "service-account-private-key-file",
-                        folder.join("service-accounts.key"),
-                    ),
+                    flag("service-account-private-key-file", folder.join("service-accounts.key")),
                     flag("root-ca-file", folder.join(CERTIFICATES)),
                 ],
             ),
@@ -210,33 +191,20 @@ impl ControlPlane {
                 },
             }))
             .expect("a node of ours is one");
-            nodes
-                .create(&kube::api::PostParams::default(), &node)
-                .await
-                .expect("a node can be created");
+            nodes.create(&kube::api::PostParams::default(), &node).await.expect("a node can be created");
         }
         let others = &mut self.others;
         eventually(READY_WITHIN, "three nodes are ready", async || {
             for process in others.iter_mut() {
                 let status = process.ended();
-                assert!(
-                    status.is_none(),
-                    "{process:?} ended early: {}",
-                    process.log_tail(20)
-                );
+                assert!(status.is_none(), "{process:?} ended early: {}", process.log_tail(20));
             }
-            let all = nodes
-                .list(&Default::default())
-                .await
-                .map_err(|error| error.to_string())?;
+            let all = nodes.list(&Default::default()).await.map_err(|error| error.to_string())?;
             let ready = all
                 .items
                 .iter()
                 .filter_map(|node| node.status.as_ref()?.conditions.as_ref())
-                .filter(|all| {
-                    all.iter()
-                        .any(|one| one.type_ == "Ready" && one.status == "True")
-                })
+                .filter(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
                 .count();
             seen(ready == NODES.len(), || format!("{ready} ready"))
         })
@@ -252,22 +220,11 @@ async fn start_etcd(folder: &Scratch, port: u16) -> Process {
         .arg("--data-dir")
         .arg(folder.path().join("etcd"))
         .args(["--unsafe-no-fsync", "--name=only", "--log-level=warn"])
-        .args([
-            "--listen-client-urls",
-            &client,
-            "--advertise-client-urls",
-            &client,
-        ])
-        .args([
-            "--listen-peer-urls",
-            &between,
-            "--initial-advertise-peer-urls",
-            &between,
-        ])
+        .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+        .args(["--listen-peer-urls", &between, "--initial-advertise-peer-urls", &between])
         .args(["--initial-cluster", &format!("only={between}")]);
     let mut etcd = Process::spawn("etcd", folder.path(), command);
-    etcd.answers(&format!("{client}/health"), &tls::http(), READY_WITHIN)
-        .await;
+    etcd.answers(&format!("{client}/health"), &tls::http(), READY_WITHIN).await;
     etcd
 }
 
@@ -285,10 +242,7 @@ async fn start_api_server(folder: &Scratch, port: u16, etcd_port: u16) -> Proces
         .arg(&key)
         .arg("--service-account-signing-key-file")
         .arg(&key)
-        .args([
-            "--service-cluster-ip-range=10.0.0.0/24",
-            "--endpoint-reconciler-type=none",
-        ])
+        .args(["--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none"])
         .args(["--authorization-mode=RBAC,Node", "--profiling=false"])
         .arg("--token-auth-file")
         .arg(folder.path().join("tokens.csv"));
@@ -300,12 +254,6 @@ async fn start_api_server(folder: &Scratch, port: u16, etcd_port: u16) -> Proces
         .tls_danger_accept_invalid_certs(true)
         .build()
         .expect("a client with fixed settings can be built");
-    server
-        .answers(
-            &format!("https://127.0.0.1:{port}/readyz"),
-            &client,
-            READY_WITHIN,
-        )
-        .await;
+    server.answers(&format!("https://127.0.0.1:{port}/readyz"), &client, READY_WITHIN).await;
     server
 }

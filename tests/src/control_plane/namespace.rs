@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kube::api::{
-    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams,
-};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::waiting::{eventually, seen};
@@ -29,18 +27,13 @@ impl Namespace {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let namespace = Self { name, client };
-        namespace
-            .apply(json!({"kind": "Namespace", "metadata": {"name": namespace.name}}))
-            .await;
+        namespace.apply(json!({"kind": "Namespace", "metadata": {"name": namespace.name}})).await;
         namespace
     }
 
     /// The same namespace, seen by another user.
     pub fn seen_by(&self, client: kube::Client) -> Self {
-        Self {
-            name: self.name.clone(),
-            client,
-        }
+        Self { name: self.name.clone(), client }
     }
 
     /// The objects of a kind, such as `Deployment`; see the table in this file.
@@ -66,9 +59,7 @@ impl Namespace {
     /// Creates or changes an object by server-side apply and gives what the server made of it; it needs `kind`
     /// and `metadata.name`, the rest of the head is filled in.
     pub async fn apply(&self, object: Value) -> Value {
-        self.try_apply(object)
-            .await
-            .unwrap_or_else(|error| panic!("apply failed: {error}"))
+        self.try_apply(object).await.unwrap_or_else(|error| panic!("apply failed: {error}"))
     }
 
     /// The same, for tests that expect a refusal.
@@ -86,9 +77,7 @@ impl Namespace {
             };
         }
         let by = PatchParams::apply("tests").force();
-        api.patch(&name, &by, &Patch::Apply(&object))
-            .await
-            .map(json_of)
+        api.patch(&name, &by, &Patch::Apply(&object)).await.map(json_of)
     }
 
     /// A Deployment with that many replicas of a healthy image, rolled out when this returns.
@@ -98,8 +87,7 @@ impl Namespace {
 
     /// A StatefulSet, likewise.
     pub async fn stateful_set(&self, name: &str, replicas: u32) -> Value {
-        self.workload("StatefulSet", name, replicas, json!({}))
-            .await
+        self.workload("StatefulSet", name, replicas, json!({})).await
     }
 
     /// A Deployment, StatefulSet or DaemonSet, changed by a JSON merge patch before it is created; rolled out
@@ -113,9 +101,7 @@ impl Namespace {
 
     /// The object.
     pub async fn get(&self, kind: &str, name: &str) -> Value {
-        self.try_get(kind, name)
-            .await
-            .unwrap_or_else(|| panic!("there is no {kind} {name}"))
+        self.try_get(kind, name).await.unwrap_or_else(|| panic!("there is no {kind} {name}"))
     }
 
     /// The object, if it is there.
@@ -135,20 +121,9 @@ impl Namespace {
     }
 
     /// The same, for tests that expect a refusal.
-    pub async fn try_patch(
-        &self,
-        kind: &str,
-        name: &str,
-        change: Value,
-    ) -> Result<Value, kube::Error> {
-        let by = PatchParams {
-            field_manager: Some("tests".into()),
-            ..PatchParams::default()
-        };
-        self.of_kind(kind)
-            .patch(name, &by, &Patch::Merge(&change))
-            .await
-            .map(json_of)
+    pub async fn try_patch(&self, kind: &str, name: &str, change: Value) -> Result<Value, kube::Error> {
+        let by = PatchParams { field_manager: Some("tests".into()), ..PatchParams::default() };
+        self.of_kind(kind).patch(name, &by, &Patch::Merge(&change)).await.map(json_of)
     }
 
     /// Deletes an object and does not wait for it to be gone.
@@ -181,12 +156,7 @@ impl Namespace {
 
     /// Annotates a pod, such as with `tests.paramedic.dev/fails`, to which kwok's stages answer.
     pub async fn annotate_pod(&self, pod: &str, name: &str, value: Option<&str>) {
-        self.patch(
-            "Pod",
-            pod,
-            json!({"metadata": {"annotations": {name: value}}}),
-        )
-        .await;
+        self.patch("Pod", pod, json!({"metadata": {"annotations": {name: value}}})).await;
     }
 
     /// Waits until the controller has seen the newest spec and all replicas are new and available.
@@ -194,10 +164,7 @@ impl Namespace {
         let what = format!("{kind} {}/{name} is rolled out", self.name);
         eventually(ROLLED_OUT_WITHIN, &what, async || {
             let object = self.get(kind, name).await;
-            seen(is_rolled_out(kind, &object), || {
-                object["status"].to_string()
-            })
-            .map(|()| object)
+            seen(is_rolled_out(kind, &object), || object["status"].to_string()).map(|()| object)
         })
         .await
     }
@@ -216,10 +183,7 @@ impl Namespace {
 
 /// The ready replicas of a workload.
 pub fn ready_replicas(workload: &Value) -> u64 {
-    workload
-        .pointer("/status/readyReplicas")
-        .and_then(Value::as_u64)
-        .unwrap_or(0)
+    workload.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// As `kubectl rollout status` judges.
@@ -237,8 +201,7 @@ fn is_rolled_out(kind: &str, object: &Value) -> bool {
             "StatefulSet" => {
                 number("/status/updatedReplicas") == wanted
                     && number("/status/availableReplicas") == wanted
-                    && object.pointer("/status/currentRevision")
-                        == object.pointer("/status/updateRevision")
+                    && object.pointer("/status/currentRevision") == object.pointer("/status/updateRevision")
             }
             "DaemonSet" => {
                 let wanted = number("/status/desiredNumberScheduled");

@@ -20,12 +20,7 @@ pub enum User {
 }
 
 impl User {
-    pub(super) const ALL: [Self; 4] = [
-        Self::Admin,
-        Self::Deployer,
-        Self::BreakGlass,
-        Self::Paramedic,
-    ];
+    pub(super) const ALL: [Self; 4] = [Self::Admin, Self::Deployer, Self::BreakGlass, Self::Paramedic];
 
     /// The name that the API server puts down.
     pub fn name(self) -> &'static str {
@@ -70,15 +65,7 @@ impl User {
 pub(super) fn token_file() -> String {
     User::ALL
         .iter()
-        .map(|user| {
-            format!(
-                "{},{},{},\"{}\"\n",
-                user.token(),
-                user.name(),
-                user.name(),
-                user.groups()
-            )
-        })
+        .map(|user| format!("{},{},{},\"{}\"\n", user.token(), user.name(), user.name(), user.groups()))
         .collect()
 }
 
@@ -147,10 +134,7 @@ pub(super) async fn grant(client: &kube::Client) {
 
     let create = PostParams::default();
     let namespace = parsed::<Namespace>(json!({"metadata": {"name": "paramedic"}}));
-    Api::all(client.clone())
-        .create(&create, &namespace)
-        .await
-        .expect("a namespace can be created");
+    Api::all(client.clone()).create(&create, &namespace).await.expect("a namespace can be created");
     let account = parsed::<ServiceAccount>(json!({"metadata": {"name": "paramedic"}}));
     Api::namespaced(client.clone(), "paramedic")
         .create(&create, &account)
@@ -160,22 +144,11 @@ pub(super) async fn grant(client: &kube::Client) {
         "metadata": {"name": "paramedic"},
         "rules": rules_of_the_daemon(),
     }));
-    Api::all(client.clone())
-        .create(&create, &role)
-        .await
-        .expect("a role can be created");
+    Api::all(client.clone()).create(&create, &role).await.expect("a role can be created");
 
     for (name, role, subject) in [
-        (
-            "deployers",
-            "edit",
-            json!({"kind": "Group", "name": "deployers"}),
-        ),
-        (
-            "break-glass",
-            "edit",
-            json!({"kind": "Group", "name": "break-glass"}),
-        ),
+        ("deployers", "edit", json!({"kind": "Group", "name": "deployers"})),
+        ("break-glass", "edit", json!({"kind": "Group", "name": "break-glass"})),
         (
             "paramedic",
             "paramedic",
@@ -191,10 +164,7 @@ pub(super) async fn grant(client: &kube::Client) {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
             "subjects": [subject],
         }));
-        Api::all(client.clone())
-            .create(&create, &binding)
-            .await
-            .expect("a binding can be created");
+        Api::all(client.clone()).create(&create, &binding).await.expect("a binding can be created");
     }
 }
 

@@ -41,12 +41,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("could not start {name} ({command:?}): {error}"));
         reaper::watch(child.id());
-        Self {
-            name: name.into(),
-            child,
-            log,
-            ended: None,
-        }
+        Self { name: name.into(), child, log, ended: None }
     }
 
     /// Its process id.
@@ -91,11 +86,7 @@ impl Process {
         let mut seen = String::from("no answer");
         while begun.elapsed() < deadline {
             if let Some(status) = self.ended() {
-                panic!(
-                    "{} ended early ({status}):\n{}",
-                    self.name,
-                    self.log_tail(30)
-                );
+                panic!("{} ended early ({status}):\n{}", self.name, self.log_tail(30));
             }
             match client.get(url).timeout(Duration::from_secs(2)).send().await {
                 Ok(answer) if answer.status().is_success() => return,
@@ -132,10 +123,7 @@ impl Process {
     pub async fn stop(&mut self, deadline: Duration) -> ExitStatus {
         self.signal("TERM");
         let what = format!("{} ends after SIGTERM", self.name);
-        eventually(deadline, &what, async || {
-            self.ended().ok_or("it still runs")
-        })
-        .await
+        eventually(deadline, &what, async || self.ended().ok_or("it still runs")).await
     }
 
     /// Waits until it ends by itself.
@@ -144,10 +132,7 @@ impl Process {
     /// When it has not ended within `deadline`.
     pub async fn ends(&mut self, deadline: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
-        eventually(deadline, &what, async || {
-            self.ended().ok_or("it still runs")
-        })
-        .await
+        eventually(deadline, &what, async || self.ended().ok_or("it still runs")).await
     }
 
     /// SIGKILL, now: nothing of it runs when this returns.
@@ -163,11 +148,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if std::thread::panicking() && self.ended().is_some() {
-            eprintln!(
-                "--- {} had ended; its last words:\n{}",
-                self.name,
-                self.log_tail(20)
-            );
+            eprintln!("--- {} had ended; its last words:\n{}", self.name, self.log_tail(20));
         } else if std::thread::panicking() {
             eprintln!("--- {} said last:\n{}", self.name, self.log_tail(12));
         }
@@ -225,10 +206,7 @@ mod tests {
         let folder = Scratch::new("process");
         let script = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done";
         let mut process = Process::spawn("polite", folder.path(), shell(script));
-        eventually(GRACE, "it is up", async || {
-            seen(process.log() == "up\n", || process.log())
-        })
-        .await;
+        eventually(GRACE, "it is up", async || seen(process.log() == "up\n", || process.log())).await;
         assert_eq!(process.stop(GRACE).await.code(), Some(7));
         assert_eq!(process.log(), "up\nbye\n");
     }
@@ -246,17 +224,11 @@ mod tests {
         // What the kernel does with our end of the pipe when we are killed.
         reaper.hang_up();
         eventually(GRACE, "the child is gone", async || {
-            child
-                .try_wait()
-                .expect("our child")
-                .map(|_| ())
-                .ok_or("it runs")
+            child.try_wait().expect("our child").map(|_| ()).ok_or("it runs")
         })
         .await;
         eventually(GRACE, "the folder is gone", async || {
-            seen(!folder.path().join("left").exists(), || {
-                "it is there".into()
-            })
+            seen(!folder.path().join("left").exists(), || "it is there".into())
         })
         .await;
     }

@@ -39,10 +39,7 @@ impl Reaper {
             .stderr(Stdio::null())
             .spawn()
             .expect("could not start sh");
-        Self {
-            notes: shell.stdin.take(),
-            _shell: shell,
-        }
+        Self { notes: shell.stdin.take(), _shell: shell }
     }
 
     /// Notes a process to kill.
@@ -67,9 +64,7 @@ impl Reaper {
 
     fn note(&mut self, line: &str) {
         if let Some(notes) = &mut self.notes {
-            notes
-                .write_all(line.as_bytes())
-                .expect("the reaper reads as long as we live");
+            notes.write_all(line.as_bytes()).expect("the reaper reads as long as we live");
         }
     }
 }

@@ -35,19 +35,13 @@ async fn a_restart_replaces_every_pod() {
         shop.workload(kind, &name, 3, json!({})).await;
         let before = shop.pods(&name).await;
         assert_eq!(before.len(), 3, "{kind}");
-        let stamp =
-            json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
+        let stamp = json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
         shop.patch(kind, &name, stamp).await;
         shop.rolled_out(kind, &name).await;
         let uid = |pod: &Value| pod.pointer("/metadata/uid").cloned();
         let after = shop.pods(&name).await;
         assert_eq!(after.len(), 3, "{kind}");
-        assert!(
-            after
-                .values()
-                .all(|new| before.values().all(|old| uid(old) != uid(new))),
-            "{kind}"
-        );
+        assert!(after.values().all(|new| before.values().all(|old| uid(old) != uid(new))), "{kind}");
     }
 }
 
@@ -63,25 +57,16 @@ async fn a_bad_image_never_becomes_ready() {
     let waiting = "/status/containerStatuses/0/state/waiting/reason";
     eventually(SOON, "a pod that cannot pull its image", async || {
         let pods = shop.pods("web").await;
-        let reasons: Vec<&Value> = pods
-            .values()
-            .filter_map(|pod| pod.pointer(waiting))
-            .collect();
-        seen(reasons == [&json!("ImagePullBackOff")], || {
-            format!("{reasons:?}")
-        })
+        let reasons: Vec<&Value> = pods.values().filter_map(|pod| pod.pointer(waiting)).collect();
+        seen(reasons == [&json!("ImagePullBackOff")], || format!("{reasons:?}"))
     })
     .await;
-    stays(
-        Duration::from_secs(1),
-        "one new pod that is not ready beside the old ones",
-        async || {
-            let web = shop.get("Deployment", "web").await;
-            let updated = web.pointer("/status/updatedReplicas").cloned();
-            let is_stuck = updated == Some(json!(1)) && ready_replicas(&web) == 2;
-            seen(is_stuck, || web["status"].to_string())
-        },
-    )
+    stays(Duration::from_secs(1), "one new pod that is not ready beside the old ones", async || {
+        let web = shop.get("Deployment", "web").await;
+        let updated = web.pointer("/status/updatedReplicas").cloned();
+        let is_stuck = updated == Some(json!(1)) && ready_replicas(&web) == 2;
+        seen(is_stuck, || web["status"].to_string())
+    })
     .await;
 }
 
@@ -94,17 +79,11 @@ async fn a_pod_fails_and_recovers_by_annotation() {
     shop.deployment("web", 3).await;
     let pods = shop.pods("web").await;
     let pod = pods.keys().next().expect("there are three");
-    shop.annotate_pod(pod, "tests.paramedic.dev/fails", Some("true"))
-        .await;
-    shop.becomes("Deployment", "web", "/status/unavailableReplicas", json!(1))
-        .await;
-    shop.annotate_pod(pod, "tests.paramedic.dev/fails", None)
-        .await;
+    shop.annotate_pod(pod, "tests.paramedic.dev/fails", Some("true")).await;
+    shop.becomes("Deployment", "web", "/status/unavailableReplicas", json!(1)).await;
+    shop.annotate_pod(pod, "tests.paramedic.dev/fails", None).await;
     shop.rolled_out("Deployment", "web").await;
-    assert_eq!(
-        shop.pods("web").await.keys().collect::<Vec<_>>(),
-        pods.keys().collect::<Vec<_>>()
-    );
+    assert_eq!(shop.pods("web").await.keys().collect::<Vec<_>>(), pods.keys().collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -117,11 +96,7 @@ async fn a_late_pod_is_not_ready_before_its_time() {
     let change = json!({"spec": {"template": {"metadata": {"annotations": late}}}});
     let begun = std::time::Instant::now();
     shop.workload("Deployment", "web", 1, change).await;
-    assert!(
-        begun.elapsed() >= Duration::from_secs(2),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -141,8 +116,7 @@ async fn an_autoscaler_raises_a_workload_to_its_minimum() {
         },
     }))
     .await;
-    shop.becomes("Deployment", "web", "/spec/replicas", json!(3))
-        .await;
+    shop.becomes("Deployment", "web", "/spec/replicas", json!(3)).await;
     shop.rolled_out("Deployment", "web").await;
 }
 
@@ -159,13 +133,7 @@ async fn a_disruption_budget_counts_what_it_allows() {
         "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}},
     }))
     .await;
-    shop.becomes(
-        "PodDisruptionBudget",
-        "web",
-        "/status/disruptionsAllowed",
-        json!(1),
-    )
-    .await;
+    shop.becomes("PodDisruptionBudget", "web", "/status/disruptionsAllowed", json!(1)).await;
 }
 
 #[tokio::test]
@@ -181,14 +149,7 @@ async fn each_user_may_do_what_it_should() {
         theirs.patch("Deployment", "web", label.clone()).await;
     }
     let daemons = shop.seen_by(cluster.client(User::Paramedic).await);
-    let refused = daemons
-        .try_apply(json!({"kind": "ConfigMap", "metadata": {"name": "x"}}))
-        .await;
-    let error = refused
-        .expect_err("the daemon may not write ConfigMaps")
-        .to_string();
-    assert!(
-        error.contains("system:serviceaccount:paramedic:paramedic"),
-        "{error}"
-    );
+    let refused = daemons.try_apply(json!({"kind": "ConfigMap", "metadata": {"name": "x"}})).await;
+    let error = refused.expect_err("the daemon may not write ConfigMaps").to_string();
+    assert!(error.contains("system:serviceaccount:paramedic:paramedic"), "{error}");
 }
