@@ -3,8 +3,34 @@
 //!
 //! One file per guard. A guard never reads a clock and never changes anything.
 
+mod approval;
+mod blast_targets;
+mod blast_unavailable;
+mod clock;
+mod cluster;
+mod concurrency;
+pub(crate) mod conditions;
+mod confirmation;
+mod cooldown;
+pub(crate) mod fact;
+mod in_flight;
+mod leadership;
 pub(crate) mod ledger;
+pub(crate) mod lets;
+mod limits;
 pub(crate) mod pace;
+mod pause;
+mod precedence;
+mod preflight;
+mod protection;
+mod quarantine;
+mod relapse;
+mod schedule;
+mod settle;
+mod storm;
+mod target;
+mod unless;
+mod wait;
 
 use serde::{Deserialize, Serialize};
 
@@ -149,33 +175,82 @@ pub struct View<'a> {
     pub now: Moment,
 }
 
+impl<'a> View<'a> {
+    /// The target, once it has been named.
+    fn known_target(&self) -> Option<&'a Target> {
+        self.target.and_then(Result::ok)
+    }
+
+    /// The other cases on this target.
+    fn others_on(&self, target: &Target) -> impl Iterator<Item = &'a Case> + use<'a> {
+        let (state, own) = (self.state, &self.case.id);
+        let ids = state.by_target.get(target).into_iter().flatten();
+        ids.filter(move |id| *id != own).filter_map(|id| state.cases.get(id))
+    }
+}
+
 /// What every guard says that judges by state, in order; none short-circuits.
 ///
 /// A guard that needs the target says [`Stance::NotAsked`] until it is known: ask again then.
 pub fn judge_state(view: &View<'_>) -> Vec<Finding> {
-    vec![pace::judge(view)]
+    let mut findings = vec![
+        leadership::judge(view),
+        clock::judge(view),
+        pause::judge(view),
+        quarantine::judge(view),
+        storm::judge(view),
+        cluster::judge(view),
+        unless::judge(view),
+        wait::judge(view),
+        schedule::judge(view),
+        target::judge(view),
+        protection::judge(view),
+        in_flight::judge(view),
+        precedence::judge(view),
+        concurrency::judge(view),
+        cooldown::judge(view),
+        settle::judge(view),
+        relapse::judge(view),
+    ];
+    findings.extend(limits::judge(view));
+    findings.push(pace::judge(view));
+    findings.push(blast_targets::judge(view));
+    findings
 }
 
 /// What every guard says that judges by facts, in order, by the facts in the view's case.
 ///
 /// A fact without an answer refuses, unless another fact already does; then it says [`Stance::NotAsked`].
-pub fn judge_facts(_view: &View<'_>) -> Vec<Finding> {
-    Vec::new()
+pub fn judge_facts(view: &View<'_>) -> Vec<Finding> {
+    let mut findings = vec![confirmation::judge(view)];
+    findings.extend(lets::judge(view));
+    findings.extend(conditions::judge(view));
+    findings.extend(preflight::judge(view));
+    findings.push(blast_unavailable::judge(view));
+    findings.push(approval::judge(view));
+    if findings.iter().all(|finding| finding.reason().is_none()) {
+        findings
+            .iter_mut()
+            .filter(|finding| finding.stance == Stance::NotAsked)
+            .for_each(fact::refuse_unasked);
+    }
+    findings
 }
 
 /// What the guards that judge by facts say while one that judges by state refuses.
 pub fn facts_not_asked() -> Vec<Finding> {
-    [
-        Guard::Confirmation,
-        Guard::Lets,
-        Guard::Conditions,
-        Guard::Preflight,
-        Guard::BlastUnavailable,
-        Guard::Approval,
-    ]
-    .map(Finding::not_asked)
-    .to_vec()
+    FACT_GUARDS.iter().map(|(guard, _)| Finding::not_asked(*guard)).collect()
 }
+
+/// The guards that judge by facts, each with the fact.
+const FACT_GUARDS: [(Guard, &str); 6] = [
+    (Guard::Confirmation, "confirmation"),
+    (Guard::Lets, "let"),
+    (Guard::Conditions, "when"),
+    (Guard::Preflight, "preflight"),
+    (Guard::BlastUnavailable, "preflight"),
+    (Guard::Approval, "preflight"),
+];
 
 /// Whether every guard allows. One that was not asked does not.
 pub fn all_allow(findings: &[Finding]) -> bool {

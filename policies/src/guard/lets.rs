@@ -1,0 +1,39 @@
+//! `let:` takes a value from exactly one series; which one of several would be a guess, so it withholds.
+
+use crate::answer::Sample;
+use crate::guard::{Finding, Guard, View, fact};
+use crate::policy::Let;
+use crate::question::Fact;
+
+/// One finding for each `let:`: refuses where it found no value.
+pub(crate) fn judge(view: &View<'_>) -> Vec<Finding> {
+    if view.policy.lets.is_empty() {
+        return vec![Finding::allows(Guard::Lets, "")];
+    }
+    view.policy.lets.iter().map(|wanted| judge_one(view, wanted)).collect()
+}
+
+fn judge_one(view: &View<'_>, wanted: &Let) -> Finding {
+    let fact = Fact::Let(wanted.name.clone());
+    let value = fact::series(view, &fact)
+        .and_then(|series| value(wanted, series).map_err(|found| fact::unknown(&fact, found)));
+    match value {
+        Ok(value) => Finding::allows(Guard::Lets, format!("let.{} is {value}", wanted.name)),
+        Err(unseen) => unseen.finding(Guard::Lets),
+    }
+}
+
+/// The value that these series give.
+///
+/// # Errors
+/// With what was found instead of one series with the label.
+pub(crate) fn value<'a>(wanted: &Let, series: &'a [Sample]) -> Result<&'a str, String> {
+    match series {
+        [] => Err("no series".to_owned()),
+        [one] => match one.labels.get(&wanted.label) {
+            Some(value) if !value.is_empty() => Ok(value),
+            Some(_) | None => Err(format!("one series without the label {}", wanted.label)),
+        },
+        many => Err(format!("{} series, wanted one", many.len())),
+    }
+}
