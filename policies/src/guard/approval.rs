@@ -19,8 +19,14 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
             Finding::allows(Guard::Approval, format!("{now}, as approved by {by}"))
         }
         now => {
-            let now = now.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            Finding::refuses(Guard::Approval, Reason::NotAsApproved { approved: approved.to_string(), now })
+            let approved = approved.to_string();
+            let now = match now.as_ref().map(ToString::to_string) {
+                None => "nothing".to_owned(),
+                // Such as a restart of another generation.
+                Some(now) if now == approved => format!("{now} of an object that has changed"),
+                Some(now) => now,
+            };
+            Finding::refuses(Guard::Approval, Reason::NotAsApproved { approved, now })
         }
     }
 }

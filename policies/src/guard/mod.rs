@@ -229,10 +229,13 @@ pub fn judge_facts(view: &View<'_>) -> Vec<Finding> {
     findings.push(blast_unavailable::judge(view));
     findings.push(approval::judge(view));
     if findings.iter().all(|finding| finding.reason().is_none()) {
-        findings
-            .iter_mut()
-            .filter(|finding| finding.stance == Stance::NotAsked)
-            .for_each(fact::refuse_unasked);
+        // Silence must not pass for consent.
+        for finding in findings.iter_mut().filter(|finding| finding.stance == Stance::NotAsked) {
+            let of_guard = |(guard, _): &&(Guard, &str)| *guard == finding.guard;
+            let fact = FACT_GUARDS.iter().find(of_guard).map_or("fact", |(_, fact)| fact).to_owned();
+            let reason = Reason::FactUnknown { fact, found: "nobody asked".to_owned() };
+            *finding = Finding::refuses(finding.guard, reason);
+        }
     }
     findings
 }
