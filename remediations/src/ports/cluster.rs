@@ -24,8 +24,12 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Its annotations.
     pub annotations: BTreeMap<String, String>,
+    /// The annotations of its namespace.
+    pub namespace_annotations: BTreeMap<String, String>,
     /// `spec.replicas`, where it has such a field.
     pub replicas: Option<u32>,
+    /// Who last set `spec.replicas`, where the server knows.
+    pub replicas_set: Option<SetBy>,
     /// `spec.paused`.
     pub paused: bool,
     /// Its rollout.
@@ -51,10 +55,31 @@ pub struct Workload {
 pub struct Rollout {
     /// Whether every wanted replica is updated and available.
     pub complete: bool,
+    /// Whether the controller still replaces or adds pods. A pod that crashes is none: that is what a restart is for.
+    pub under_way: bool,
     /// Whether its progress deadline was exceeded.
     pub stuck: bool,
     /// Such as `3 of 4 updated, 2 available`.
     pub detail: String,
+}
+
+/// The field manager that owns a field, which is where a change by a subresource leaves its stamp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBy {
+    /// Its name; ours is [`manager`] of the stamp.
+    pub manager: String,
+    /// When it last wrote, to the second.
+    pub at: Option<Moment>,
+}
+
+/// Field managers are at most this long, says the API server.
+pub const MANAGER_CHARS_MAX: usize = 128;
+
+/// The field manager under which a change with this stamp is made.
+pub fn manager(stamp: &str) -> String {
+    let mut name = format!("paramedic-{stamp}");
+    name.truncate(name.floor_char_boundary(MANAGER_CHARS_MAX));
+    name
 }
 
 /// A HorizontalPodAutoscaler.
@@ -68,8 +93,12 @@ pub struct Autoscaler {
     pub min: u32,
     /// `spec.maxReplicas`.
     pub max: u32,
+    /// Who last set `spec.minReplicas`, where the server knows.
+    pub min_set: Option<SetBy>,
     /// What owns the HPA itself (such as a KEDA ScaledObject), if anything does.
     pub owner: Option<String>,
+    /// The GitOps controller that would revert its `minReplicas`.
+    pub gitops: Option<String>,
 }
 
 /// Which GitOps controller owns an object, and which fields it would revert.
@@ -79,6 +108,23 @@ pub struct GitOps {
     pub by: String,
     /// Whether it tracks the number of replicas.
     pub tracks_replicas: bool,
+}
+
+/// A Service whose endpoints take HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reachable {
+    /// The Service's uid.
+    pub uid: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// The annotations of its namespace.
+    pub namespace_annotations: BTreeMap<String, String>,
+    /// Base URLs of its ready endpoints, sorted.
+    pub urls: Vec<String>,
+    /// Replicas of its whole namespace; `added` is zero here.
+    pub surroundings: Surroundings,
 }
 
 /// Why a look failed.
@@ -162,8 +208,12 @@ pub enum ClusterChange {
         target: Target,
         /// Its uid.
         uid: String,
+        /// `metadata.generation` it must have.
+        generation: i64,
         /// `kubectl.kubernetes.io/restartedAt`: the intent's moment, never the present.
         at: Moment,
+        /// Ties it to the delivery that caused it.
+        correlation: Option<String>,
     },
 }
 
@@ -182,11 +232,11 @@ pub trait Cluster: Send + Sync {
     /// When it is not there, or any part of it could not be read.
     async fn look(&self, target: &Target) -> Result<Workload, LookError>;
 
-    /// The ready endpoints of a Service on one port, as base URLs, sorted.
+    /// A Service with its ready endpoints on one port.
     ///
     /// # Errors
     /// When there is no such Service or port, or nobody knows.
-    async fn endpoints(&self, service: &Target, port: &str) -> Result<Vec<String>, LookError>;
+    async fn endpoints(&self, service: &Target, port: &str) -> Result<Reachable, LookError>;
 
     /// What the server says the change would do; computed, and said so, where it may not be asked.
     ///

@@ -3,27 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paramedic_policies::action::Intent;
+
+use crate::seal::Sealed;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// `GET` or `POST`.
-    pub method: Method,
     /// Absolute URL, its segments encoded.
     pub url: String,
     /// Header names with their values, such as the idempotency key.
     pub headers: Vec<(String, String)>,
     /// After this it has failed.
     pub timeout: Duration,
-}
-
-/// The methods in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Changes.
-    Post,
 }
 
 /// What came back.
@@ -59,12 +51,22 @@ pub enum CallError {
     },
 }
 
-/// Makes calls.
+/// Eyes by HTTP. An adapter without [`HttpHands`] is what dry-run gets.
 #[async_trait]
 pub trait Http: Send + Sync {
-    /// Makes one call, without retries.
+    /// One `GET`, without retries.
     ///
     /// # Errors
     /// When no answer came.
-    async fn call(&self, call: &Call) -> Result<Reply, CallError>;
+    async fn get(&self, call: &Call) -> Result<Reply, CallError>;
+}
+
+/// Hands by HTTP: nothing changes without a seal.
+#[async_trait]
+pub trait HttpHands: Http {
+    /// One `POST` without a body, without retries.
+    ///
+    /// # Errors
+    /// When no answer came.
+    async fn post(&self, seal: &Sealed<Intent>, call: &Call) -> Result<Reply, CallError>;
 }
