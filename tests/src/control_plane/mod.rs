@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Node;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -119,7 +120,7 @@ impl ControlPlane {
     }
 
     /// Ends the API server; what connects to it is refused from now on.
-    pub async fn stop_api_server(&mut self) {
+    pub fn stop_api_server(&mut self) {
         self.api_server.kill();
     }
 
@@ -178,7 +179,7 @@ impl ControlPlane {
 
     async fn add_nodes(&mut self) {
         let client = self.client(User::Admin).await;
-        let nodes = kube::Api::<k8s_openapi::api::core::v1::Node>::all(client);
+        let nodes = kube::Api::<Node>::all(client);
         for name in NODES {
             let node = serde_json::from_value(json!({
                 "metadata": {
@@ -200,12 +201,15 @@ impl ControlPlane {
                 assert!(status.is_none(), "{process:?} ended early: {}", process.log_tail(20));
             }
             let all = nodes.list(&Default::default()).await.map_err(|error| error.to_string())?;
-            let ready = all
-                .items
-                .iter()
-                .filter_map(|node| node.status.as_ref()?.conditions.as_ref())
-                .filter(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
-                .count();
+            // A node may be ready and still bear the taint of one that is not; then all pods go elsewhere.
+            let is_taken = |node: &&Node| {
+                let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+                let is_ready = conditions
+                    .is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"));
+                let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+                is_ready && taints.is_none_or(Vec::is_empty)
+            };
+            let ready = all.items.iter().filter(is_taken).count();
             seen(ready == NODES.len(), || format!("{ready} ready"))
         })
         .await;

@@ -153,3 +153,19 @@ async fn each_user_may_do_what_it_should() {
     let error = refused.expect_err("the daemon may not write ConfigMaps").to_string();
     assert!(error.contains("system:serviceaccount:paramedic:paramedic"), "{error}");
 }
+
+#[tokio::test]
+async fn an_api_server_that_was_stopped_comes_back_with_its_data() {
+    let Some(mut cluster) = ControlPlane::own().await else { return };
+    let shop = cluster.namespace("outage").await;
+    let uid = shop.deployment("web", 2).await.pointer("/metadata/uid").cloned();
+    cluster.stop_api_server();
+    let gone = shop.try_apply(json!({"kind": "ConfigMap", "metadata": {"name": "x"}})).await;
+    assert!(gone.is_err(), "{gone:?}");
+    cluster.start_api_server().await;
+    let web = shop.rolled_out("Deployment", "web").await;
+    assert_eq!(web.pointer("/metadata/uid").cloned(), uid);
+    let stamp = json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}});
+    shop.patch("Deployment", "web", stamp).await;
+    shop.rolled_out("Deployment", "web").await;
+}
