@@ -126,8 +126,9 @@ pub enum Event {
     Held {
         /// Which case.
         case: CaseId,
-        /// When to look again.
-        until: Moment,
+        /// When to look again; without it, when something changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Moment>,
     },
     /// Something is to be done. Nothing leaves before this record is durable.
     Intended {
@@ -250,6 +251,11 @@ pub enum Event {
         /// Why, with the numbers.
         why: String,
     },
+    /// A storm goes on; look again then.
+    StormGoesOn {
+        /// When.
+        again: Moment,
+    },
     /// A storm ended.
     StormEnded,
     /// A policy's actions do not help; it acts no more until resumed.
@@ -263,6 +269,9 @@ pub enum Event {
     RevertDropped {
         /// The intent that will not be taken back.
         intent: Seq,
+        /// The later intent whose revert restores the value from before this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        into: Option<Seq>,
         /// Why.
         why: String,
     },
@@ -329,6 +338,7 @@ impl Event {
             Self::Resumed { .. } => "resumed",
             Self::Adopted { .. } => "adopted",
             Self::StormBegan { .. } => "stormBegan",
+            Self::StormGoesOn { .. } => "stormGoesOn",
             Self::StormEnded => "stormEnded",
             Self::Quarantined { .. } => "quarantined",
             Self::RevertDropped { .. } => "revertDropped",

@@ -41,6 +41,8 @@ pub enum Fact {
     Preflight,
     /// The verification of the step at hand.
     Verification,
+    /// Whether the action of this intent can be taken back.
+    Revert(Seq),
 }
 
 /// What is asked.

@@ -323,6 +323,52 @@ impl Reason {
         }
     }
 
+    /// Whether it is worth looking again while nothing else changes.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::TooYoung { .. }
+            | Self::CoolingDown { .. }
+            | Self::Settling { .. }
+            | Self::LimitReached { .. }
+            | Self::Pace { .. }
+            | Self::TooManyTargets { .. }
+            | Self::Paused { .. }
+            | Self::PausedByAnnotation { .. }
+            | Self::OffSchedule { .. }
+            | Self::NotLeading
+            | Self::Storm { .. }
+            | Self::Unless { .. }
+            | Self::AlreadyRunning { .. }
+            | Self::Outranked { .. }
+            | Self::TooManyRunning { .. }
+            | Self::TooManyDown { .. }
+            | Self::NotConfirmed { .. }
+            | Self::ConditionFalse { .. }
+            | Self::FactUnknown { .. }
+            | Self::FactStale { .. }
+            | Self::TargetAbsent { .. }
+            | Self::WorkloadPaused
+            | Self::RollingOut { .. }
+            | Self::DisruptionBudget { .. }
+            | Self::Changed { .. } => true,
+            Self::ClockStepped { .. }
+            | Self::Quarantined { .. }
+            | Self::OtherCluster { .. }
+            | Self::Protected { .. }
+            | Self::Relapsed { .. }
+            | Self::BadValue { .. }
+            | Self::WrongKind { .. }
+            | Self::NoPodWouldMove { .. }
+            | Self::OwnedByAutoscaler { .. }
+            | Self::ManagedByGitOps { .. }
+            | Self::OutOfBounds { .. }
+            | Self::WouldLower { .. }
+            | Self::ServerRefused { .. }
+            | Self::NoKubernetes
+            | Self::NotAsApproved { .. } => false,
+        }
+    }
+
     /// When it may no longer stand, where that is known.
     pub fn until(&self) -> Option<Moment> {
         match self {

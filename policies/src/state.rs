@@ -12,6 +12,8 @@ use crate::book::{Book, Digest};
 use crate::event::Seq;
 use crate::order::PauseScope;
 use crate::question::{Fact, Question};
+use crate::reason::Reason;
+use crate::ruling::Ruling;
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -23,6 +25,13 @@ pub struct CaseId {
     pub episode: Seq,
     /// The policy's name.
     pub policy: String,
+}
+
+impl CaseId {
+    /// The case that an intent belongs to.
+    pub fn of(intent: &Intent) -> Self {
+        Self { episode: intent.episode, policy: intent.policy.clone() }
+    }
 }
 
 impl std::fmt::Display for CaseId {
@@ -87,7 +96,7 @@ pub struct Case {
     pub attempts: u32,
     /// Failed rounds of facts in a row, for growing pauses between them.
     pub fact_failures: u32,
-    /// Whether an action of it was carried out.
+    /// Whether an intent of it was recorded that was no rehearsal.
     pub acted: bool,
     /// The target, once known.
     pub target: Option<Target>,
@@ -112,6 +121,19 @@ pub struct LastRuling {
     pub verdict: String,
     /// Names of the reasons it gave, sorted.
     pub reasons: Vec<String>,
+}
+
+impl LastRuling {
+    /// A ruling in short.
+    pub fn of(seq: Seq, ruling: &Ruling) -> Self {
+        let reasons: BTreeSet<&str> =
+            ruling.findings.iter().filter_map(|finding| finding.reason()).map(Reason::name).collect();
+        Self {
+            seq,
+            verdict: ruling.verdict.name().to_owned(),
+            reasons: reasons.into_iter().map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// An answer with its age's beginning.
@@ -180,11 +202,26 @@ pub enum Phase {
         /// When to look next, or when the question has failed.
         due: Moment,
     },
-    /// Nothing more is done unless something changes.
+    /// A guard refuses; looked at again when the alert is repeated, a book adopted or something resumed.
+    Withheld,
+    /// It has ended.
     Resting,
 }
 
 impl Phase {
+    /// Whether an action of the case runs or is being verified.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Acting { .. } | Self::Verifying { .. } => true,
+            Self::Waiting { .. }
+            | Self::Asking { .. }
+            | Self::Proposed { .. }
+            | Self::Approved { .. }
+            | Self::Withheld
+            | Self::Resting => false,
+        }
+    }
+
     /// When it wants to be looked at.
     pub fn due(&self) -> Option<Moment> {
         match self {
@@ -193,7 +230,7 @@ impl Phase {
             | Self::Proposed { due, .. }
             | Self::Approved { due, .. }
             | Self::Verifying { due, .. } => Some(*due),
-            Self::Acting { .. } | Self::Resting => None,
+            Self::Acting { .. } | Self::Withheld | Self::Resting => None,
         }
     }
 }
@@ -277,6 +314,8 @@ pub struct Lease {
     pub due: Moment,
     /// The question that is out, if any.
     pub open: Option<Seq>,
+    /// What the last look at the target gave.
+    pub looked: Option<Known>,
 }
 
 /// A storm, and what could become one.
@@ -287,10 +326,8 @@ pub struct Storm {
     pub openings: VecDeque<Moment>,
     /// Since when it storms, and why.
     pub since: Option<(Moment, String)>,
-    /// Since when all measures have been below half.
-    pub calm_since: Option<Moment>,
-    /// When `truncatedAlerts` was last above zero.
-    pub truncated_at: Option<Moment>,
+    /// When the openings of a minute have fallen below half, if nothing more opens.
+    pub quiet_from: Moment,
 }
 
 /// A pause in force.
@@ -344,6 +381,8 @@ pub struct State {
     pub episodes: BTreeMap<Seq, Episode>,
     /// Open episodes by identity.
     pub open: BTreeMap<EpisodeKey, Seq>,
+    /// When episodes closed, by identity, as long as a slow Alertmanager peer may still repeat them.
+    pub recently_closed: BTreeMap<EpisodeKey, Moment>,
     /// Cases by episode and policy.
     #[serde(with = "pairs")]
     pub cases: BTreeMap<CaseId, Case>,
@@ -372,6 +411,8 @@ pub struct State {
     pub proposals: BTreeMap<Seq, CaseId>,
     /// The storm.
     pub storm: Storm,
+    /// How many workloads the cluster had at the last look.
+    pub workloads: u32,
     /// Pauses in force.
     #[serde(with = "pairs")]
     pub pauses: BTreeMap<PauseScope, Pause>,
@@ -386,6 +427,22 @@ pub struct State {
 }
 
 impl State {
+    /// Before the first record.
+    pub fn new() -> Self {
+        Self { next: Seq(1), ..Self::default() }
+    }
+
+    /// The cases of an episode, by policy.
+    pub fn cases_of(&self, episode: Seq) -> impl Iterator<Item = &Case> {
+        let from = CaseId { episode, policy: String::new() };
+        self.cases.range(from..).take_while(move |(id, _)| id.episode == episode).map(|(_, case)| case)
+    }
+
+    /// The policy of a case, from the case's own book.
+    pub fn policy_of(&self, case: &Case) -> Option<&crate::policy::Policy> {
+        self.books.get(&case.book)?.policy(&case.id.policy)
+    }
+
     /// The book in force; an empty one before the first was adopted.
     pub fn current_book(&self) -> Arc<Book> {
         let adopted = self.book.and_then(|digest| self.books.get(&digest));

@@ -1,20 +1,65 @@
-//! The two functions at the heart.
+//! The two functions at the heart, and when they want to be called.
+//!
+//! ```text
+//!   decide   intake.rs  alerts -> Received, Opened, Closed, StormBegan
+//!            agenda.rs  a wake-up -> the one thing that is due: a case, an expiry, a revert, a calm
+//!            rule.rs    a case -> questions, or a ruling with what every guard said
+//!            follow.rs  a ruling, an outcome, a verification -> what follows from it
+//!            verify.rs  a verification -> a question, a look, a verdict
+//!            lease.rs   a revert that is due
+//!            orders.rs  operators, books, leadership, clock
+//!   apply    apply/     each event -> the state
+//! ```
+//!
+//! `decide` answers a wake-up with the consequences of one due thing only; the loop wakes it again until
+//! nothing is due. So each ruling sees the charges of the ruling before it.
+
+mod agenda;
+mod apply;
+mod follow;
+mod intake;
+mod lease;
+mod orders;
+mod render;
+pub mod rule;
+mod storm;
+mod verify;
 
 use crate::book::Book;
 use crate::event::Event;
 use crate::input::Input;
 use crate::state::State;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
+
+pub use apply::apply;
+
+/// How long an effect may take, its rollout included; after this it has failed.
+pub const EFFECT_DEADLINE: Span = Span::from_mins(10);
+
+/// How often a step is tried whose attempts failed without an effect.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// How long after its end an episode may still be repeated by a slow Alertmanager peer without being new.
+pub const LATE_PEER: Span = Span::from_mins(5);
 
 /// What follows from an input. Pure and total.
-pub fn decide(_state: &State, _book: &Book, _now: Moment, _input: &Input) -> Vec<Event> {
-    Vec::new()
+///
+/// `book` is the book in force; ladders that have begun finish under their own.
+pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Event> {
+    match input {
+        Input::Alerts(delivery) => intake::decide(state, book, now, delivery),
+        Input::Told(answer) => orders::told(state, answer),
+        Input::Ended { intent, outcome } => follow::ended(state, book, now, *intent, outcome),
+        Input::Order(order) => orders::order(state, now, order),
+        Input::Adopt(source) => orders::adopt(state, source),
+        Input::Reign { leader, epoch } => orders::reign(state, *leader, *epoch),
+        Input::Began { version } => vec![Event::Began { version: version.clone() }],
+        Input::ClockStepped { by_ms } => vec![Event::ClockStepped { by_ms: *by_ms }],
+        Input::Wake => agenda::decide(state, book, now),
+    }
 }
 
-/// Changes the state by one event; reads nothing else.
-pub fn apply(_state: &mut State, _now: Moment, _event: &Event) {}
-
-/// When the engine next wants to be called.
+/// When the engine next wants to be called; a function of the state alone.
 pub fn wake(state: &State) -> Option<Moment> {
     state.agenda.first().map(|(moment, _)| *moment)
 }

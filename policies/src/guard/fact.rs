@@ -91,5 +91,6 @@ pub(crate) fn name(fact: &Fact) -> String {
         Fact::When(position) => format!("when[{position}]"),
         Fact::Preflight => "preflight".to_owned(),
         Fact::Verification => "verification".to_owned(),
+        Fact::Revert(intent) => format!("revert of intent {intent}"),
     }
 }

@@ -33,6 +33,7 @@ fn watched(view: &View<'_>, target: &Target) -> Option<Seq> {
         | Phase::Proposed { .. }
         | Phase::Approved { .. }
         | Phase::Acting { .. }
+        | Phase::Withheld
         | Phase::Resting => None,
     })
 }

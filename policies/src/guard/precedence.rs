@@ -42,6 +42,10 @@ fn is_undecided(view: &View<'_>, case: &Case) -> bool {
         Phase::Waiting { due } => first && *due <= view.now,
         Phase::Asking { .. } => first,
         Phase::Approved { .. } => true,
-        Phase::Proposed { .. } | Phase::Acting { .. } | Phase::Verifying { .. } | Phase::Resting => false,
+        Phase::Proposed { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::Withheld
+        | Phase::Resting => false,
     }
 }

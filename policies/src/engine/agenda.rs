@@ -1,0 +1,51 @@
+//! A wake-up: the one thing that is due first.
+
+use crate::answer::{Answer, Found};
+use crate::book::Book;
+use crate::engine::{follow, intake, lease, rule, storm, verify};
+use crate::event::{Closing, Event, Seq};
+use crate::state::{Case, Duty, Phase, State};
+use crate::time::Moment;
+
+pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
+    let Some((due, duty)) = state.agenda.first() else {
+        return Vec::new();
+    };
+    if *due > now {
+        return Vec::new();
+    }
+    match duty {
+        Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired),
+        Duty::Calm => storm::calm(state, book, now),
+        Duty::Revert(intent) => lease::due(state, book, now, *intent),
+        Duty::Case { id, .. } => {
+            state.cases.get(id).map(|case| look_at(state, book, now, case)).unwrap_or_default()
+        }
+    }
+}
+
+fn look_at(state: &State, book: &Book, now: Moment, case: &Case) -> Vec<Event> {
+    match &case.phase {
+        Phase::Waiting { .. } | Phase::Withheld => rule::consider(state, book, now, case),
+        Phase::Asking { open, .. } | Phase::Approved { open, .. } if !open.is_empty() => {
+            open.iter().map(|question| unanswered(now, *question)).collect()
+        }
+        Phase::Asking { .. } | Phase::Approved { .. } => rule::consider(state, book, now, case),
+        Phase::Proposed { proposal, .. } => follow::lapsed(case, *proposal),
+        Phase::Verifying { open: Some(question), .. } => vec![unanswered(now, *question)],
+        Phase::Verifying { intent, since, held_since, .. } => verify::look(
+            state,
+            book,
+            now,
+            case,
+            verify::Watch { intent: *intent, since: *since, held_since: *held_since },
+        ),
+        Phase::Acting { .. } | Phase::Resting => Vec::new(),
+    }
+}
+
+/// No answer by the deadline is a failed one.
+pub(super) fn unanswered(now: Moment, question: Seq) -> Event {
+    let found = Found::Failed { what: "no answer before the question's deadline".to_owned() };
+    Event::Told { answer: Answer { question, taken_at: now, found } }
+}

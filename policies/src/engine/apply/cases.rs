@@ -1,0 +1,279 @@
+//! Cases: their phases, the facts they gather, and the one place that keeps the agenda true to the phases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::answer::{Answer, Found};
+use crate::event::{Advance, Conclusion, Seq};
+use crate::question::{Ask, Fact, Question};
+use crate::ruling::{Ruling, Verdict};
+use crate::state::{Case, CaseId, Duty, Known, LastLadder, LastRuling, Phase, State};
+use crate::target::Target;
+use crate::time::Moment;
+
+pub(super) fn asked(state: &mut State, question: &Question) {
+    state.questions.insert(question.id, question.clone());
+    if let Fact::Revert(intent) = question.fact {
+        state.lease_asked(intent, question);
+        return;
+    }
+    let Some(case) = state.cases.get_mut(&question.case) else { return };
+    let phase = match case.phase.clone() {
+        Phase::Asking { mut open, due } => {
+            open.insert(question.id);
+            Phase::Asking { open, due: due.max(question.deadline) }
+        }
+        Phase::Approved { action, by, mut open, .. } => {
+            open.insert(question.id);
+            Phase::Approved { action, by, open, due: question.deadline }
+        }
+        Phase::Verifying { intent, since, held_since, last, .. } => Phase::Verifying {
+            intent,
+            since,
+            held_since,
+            last,
+            open: Some(question.id),
+            due: question.deadline,
+        },
+        Phase::Waiting { .. } | Phase::Withheld | Phase::Proposed { .. } => {
+            case.facts.clear();
+            Phase::Asking { open: BTreeSet::from([question.id]), due: question.deadline }
+        }
+        phase @ (Phase::Acting { .. } | Phase::Resting) => phase,
+    };
+    if let Ask::Preflight { target, .. } = &question.ask {
+        state.set_target(&question.case, target.clone());
+    }
+    state.set_phase(&question.case, phase);
+}
+
+pub(super) fn told(state: &mut State, now: Moment, answer: &Answer) {
+    let Some(question) = state.questions.remove(&answer.question) else { return };
+    let known = Known { taken_at: answer.taken_at.min(now), found: answer.found.clone() };
+    if let Found::Preflight(preflight) = &answer.found
+        && let Some(surroundings) = preflight.surroundings
+    {
+        state.workloads = surroundings.workloads;
+    }
+    if let Fact::Revert(intent) = question.fact {
+        state.lease_told(now, intent, known);
+        return;
+    }
+    let Some(case) = state.cases.get_mut(&question.case) else { return };
+    let phase = match case.phase.clone() {
+        Phase::Asking { mut open, due } => {
+            open.remove(&question.id);
+            let due = if open.is_empty() { now } else { due };
+            Phase::Asking { open, due }
+        }
+        Phase::Approved { action, by, mut open, due } => {
+            open.remove(&question.id);
+            let due = if open.is_empty() { now } else { due };
+            Phase::Approved { action, by, open, due }
+        }
+        Phase::Verifying { intent, since, held_since, last, .. } => {
+            Phase::Verifying { intent, since, held_since, last, open: None, due: now }
+        }
+        Phase::Waiting { .. }
+        | Phase::Withheld
+        | Phase::Proposed { .. }
+        | Phase::Acting { .. }
+        | Phase::Resting => return,
+    };
+    case.facts.insert(question.fact.clone(), known);
+    if let (Fact::Target, Found::Target(target)) = (&question.fact, &answer.found) {
+        state.set_target(&question.case, target.clone());
+    }
+    state.set_phase(&question.case, phase);
+}
+
+pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
+    let id = CaseId { episode: ruling.episode, policy: ruling.policy.clone() };
+    if let Some(target) = &ruling.target {
+        state.set_target(&id, target.clone());
+    }
+    let Some(case) = state.cases.get_mut(&id) else { return };
+    case.last_ruling = Some(LastRuling::of(seq, ruling));
+    let phase = match ruling.verdict {
+        // The intent follows in the same block and makes it `Acting`.
+        Verdict::Act => Phase::Withheld,
+        Verdict::Hold { until } => {
+            case.fact_failures = case.fact_failures.saturating_add(1);
+            Phase::Waiting { due: until.max(now) }
+        }
+        Verdict::Withhold => Phase::Withheld,
+        Verdict::Propose { until } => match &ruling.action {
+            Some(action) => Phase::Proposed { proposal: seq, action: action.clone(), due: until },
+            None => Phase::Withheld,
+        },
+    };
+    if matches!(phase, Phase::Proposed { .. }) {
+        state.proposals.insert(seq, id.clone());
+    }
+    state.set_phase(&id, phase);
+}
+
+pub(super) fn held(state: &mut State, id: &CaseId, until: Option<Moment>) {
+    let Some(case) = state.cases.get_mut(id) else { return };
+    case.fact_failures = case.fact_failures.saturating_add(1);
+    state.set_phase(id, until.map_or(Phase::Withheld, |due| Phase::Waiting { due }));
+}
+
+pub(super) fn approved(state: &mut State, now: Moment, proposal: Seq, by: &str) {
+    let Some(id) = state.proposals.remove(&proposal) else { return };
+    let Some(case) = state.cases.get_mut(&id) else { return };
+    let Phase::Proposed { action, .. } = case.phase.clone() else { return };
+    case.facts.clear();
+    state.set_phase(&id, Phase::Approved { action, by: by.to_owned(), open: BTreeSet::new(), due: now });
+}
+
+pub(super) fn advanced(state: &mut State, now: Moment, id: &CaseId, to: (usize, usize), why: Advance) {
+    let retry = state.current_book().settings().facts.retry;
+    let Some(case) = state.cases.get_mut(id) else { return };
+    (case.rung, case.step) = to;
+    case.facts.clear();
+    case.fact_failures = 0;
+    case.last_ruling = None;
+    let due = match why {
+        Advance::Retry => {
+            case.attempts += 1;
+            now + retry
+        }
+        Advance::NextStep | Advance::NextRung | Advance::Relapse => {
+            case.attempts = 0;
+            now
+        }
+    };
+    if why == Advance::Relapse {
+        state.efficacy.entry(id.policy.clone()).or_default().ineffective += 1;
+    }
+    state.set_phase(id, Phase::Waiting { due });
+}
+
+pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {
+    let Some(case) = state.cases.get(id) else { return };
+    if case.acted
+        && let Some(target) = case.target.clone()
+    {
+        let last = LastLadder { rung: case.rung, episode: id.episode, ended_at: now };
+        state.last_ladders.insert((id.policy.clone(), target), last);
+    }
+    let efficacy = state.efficacy.entry(id.policy.clone()).or_default();
+    match conclusion {
+        Conclusion::Helped => efficacy.ineffective = 0,
+        Conclusion::Exhausted => efficacy.ineffective += 1,
+        Conclusion::Done
+        | Conclusion::Rehearsed
+        | Conclusion::Already
+        | Conclusion::Unknown
+        | Conclusion::Failed
+        | Conclusion::Resolved
+        | Conclusion::Withdrawn
+        | Conclusion::Denied => {}
+    }
+    if *efficacy == crate::state::Efficacy::default() {
+        state.efficacy.remove(&id.policy);
+    }
+    state.drop_questions(id);
+    if let Some(case) = state.cases.get_mut(id) {
+        case.facts.clear();
+    }
+    state.set_phase(id, Phase::Resting);
+    state.forget_if_over(id.episode);
+}
+
+impl State {
+    /// Moves a case to a phase and keeps the agenda true to it. The only way a phase changes.
+    pub(super) fn set_phase(&mut self, id: &CaseId, phase: Phase) {
+        let Some(case) = self.cases.get_mut(id) else { return };
+        let duty = Duty::Case { rank: -i64::from(case.priority), id: id.clone() };
+        let before = case.phase.due();
+        if let Phase::Proposed { proposal, .. } = case.phase
+            && !matches!(phase, Phase::Proposed { .. })
+        {
+            self.proposals.remove(&proposal);
+        }
+        let after = phase.due();
+        case.phase = phase;
+        if let Some(due) = before {
+            self.agenda.remove(&(due, duty.clone()));
+        }
+        if let Some(due) = after {
+            self.agenda.insert((due, duty));
+        }
+    }
+
+    /// Notes the target of a case, for guards that look at everything on one target.
+    pub(super) fn set_target(&mut self, id: &CaseId, target: Target) {
+        let Some(case) = self.cases.get_mut(id) else { return };
+        if case.target.as_ref() == Some(&target) {
+            return;
+        }
+        let before = case.target.replace(target.clone());
+        if let Some(before) = before {
+            forget_target(&mut self.by_target, &before, id);
+        }
+        self.by_target.entry(target).or_default().insert(id.clone());
+    }
+
+    /// Forgets a case.
+    pub(super) fn remove_case(&mut self, id: &CaseId) {
+        self.drop_questions(id);
+        self.set_phase(id, Phase::Resting);
+        if let Some(Case { target: Some(target), .. }) = self.cases.remove(id) {
+            forget_target(&mut self.by_target, &target, id);
+        }
+    }
+
+    /// Nobody waits for answers to this case's questions any more.
+    pub(super) fn drop_questions(&mut self, id: &CaseId) {
+        let open: Vec<Seq> = match self.cases.get(id).map(|case| &case.phase) {
+            Some(Phase::Asking { open, .. } | Phase::Approved { open, .. }) => open.iter().copied().collect(),
+            Some(Phase::Verifying { open, .. }) => open.iter().copied().collect(),
+            Some(
+                Phase::Waiting { .. }
+                | Phase::Proposed { .. }
+                | Phase::Acting { .. }
+                | Phase::Withheld
+                | Phase::Resting,
+            )
+            | None => Vec::new(),
+        };
+        for question in open {
+            self.questions.remove(&question);
+        }
+    }
+
+    /// Looks again, now, at cases that wait or were withheld.
+    pub(super) fn reconsider(&mut self, now: Moment, which: impl Fn(&Case) -> bool, episode: Option<Seq>) {
+        let chosen: Vec<CaseId> = match episode {
+            Some(episode) => {
+                self.cases_of(episode).filter(|case| which(case)).map(|case| case.id.clone()).collect()
+            }
+            None => self.cases.values().filter(|case| which(case)).map(|case| case.id.clone()).collect(),
+        };
+        for id in chosen {
+            self.set_phase(&id, Phase::Waiting { due: now });
+        }
+    }
+
+    /// Looks again, now, at cases whose last ruling gave one of these reasons.
+    pub(super) fn reconsider_refused_for(&mut self, now: Moment, reasons: &[&str]) {
+        let refused_for = |case: &Case| {
+            matches!(case.phase, Phase::Waiting { .. } | Phase::Withheld)
+                && case
+                    .last_ruling
+                    .as_ref()
+                    .is_some_and(|last| last.reasons.iter().any(|reason| reasons.contains(&reason.as_str())))
+        };
+        self.reconsider(now, refused_for, None);
+    }
+}
+
+fn forget_target(by_target: &mut BTreeMap<Target, BTreeSet<CaseId>>, target: &Target, id: &CaseId) {
+    if let Some(cases) = by_target.get_mut(target) {
+        cases.remove(id);
+        if cases.is_empty() {
+            by_target.remove(target);
+        }
+    }
+}

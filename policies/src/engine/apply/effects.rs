@@ -1,0 +1,192 @@
+//! Effects: charged before they begin, watched to their end, verified, and taken back when a lease says so.
+
+use crate::action::{Action, Intent, Mode, Outcome};
+use crate::engine::apply::this;
+use crate::event::{Seq, Verdict};
+use crate::guard::{ledger, pace};
+use crate::question::{Fact, Question};
+use crate::state::{CaseId, Charge, Duty, InFlight, Known, LastAction, Lease, Phase, State};
+use crate::time::{Moment, Span};
+
+/// Charges are kept at least this long, so that a new book with longer windows finds some history.
+const LEDGER_KEPT: Span = Span::from_hours(7 * 24);
+
+pub(super) fn intended(state: &mut State, intent: &Intent) {
+    debug_assert_eq!(intent.id, this(state), "an intent is named by its record");
+    state.in_flight.insert(intent.id, InFlight { intent: intent.clone(), in_doubt: false });
+    if let Some(lease) = intent.reverts {
+        state.drop_lease(lease);
+        return;
+    }
+    if intent.charged {
+        charge(state, intent);
+    }
+    let id = CaseId::of(intent);
+    let lets = state.lets_of(&id);
+    if let Some(case) = state.cases.get_mut(&id) {
+        case.acted |= intent.mode != Mode::DryRun;
+        case.lets = lets;
+        case.facts.clear();
+        case.fact_failures = 0;
+    }
+    state.set_target(&id, intent.target.clone());
+    state.set_phase(&id, Phase::Acting { intent: intent.id });
+}
+
+fn charge(state: &mut State, intent: &Intent) {
+    let book = state.current_book();
+    let pace = &book.settings().guards.pace;
+    let kept = LEDGER_KEPT.max(ledger::horizon(&book));
+    let spent = if intent.mode == Mode::DryRun { &mut state.rehearsals } else { &mut state.ledger };
+    spent.pace_ns = pace::advance(pace, spent.pace_ns, intent.at);
+    spent.charges.push_back(Charge {
+        at: intent.at,
+        intent: intent.id,
+        policy: intent.policy.clone(),
+        target: intent.target.clone(),
+    });
+    while spent.charges.front().is_some_and(|first| intent.at.since(first.at) > kept) {
+        spent.charges.pop_front();
+    }
+}
+
+pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outcome) {
+    let Some(InFlight { intent, .. }) = state.in_flight.remove(&intent) else { return };
+    let id = CaseId::of(&intent);
+    if intent.mode == Mode::DryRun {
+        return;
+    }
+    let last = LastAction {
+        intent: intent.id,
+        policy: intent.policy.clone(),
+        episode: intent.episode,
+        ended_at: now,
+    };
+    state.last_actions.insert(intent.target.clone(), last);
+    if intent.reverts.is_some() {
+        return;
+    }
+    if let (Outcome::Done { already: false, .. }, Some(after)) = (outcome, intent.revert_after) {
+        state.agenda.insert((now + after, Duty::Revert(intent.id)));
+        let lease = Lease { intent: intent.clone(), due: now + after, open: None, looked: None };
+        state.leases.insert(intent.id, lease);
+    }
+    if !matches!(outcome, Outcome::Done { .. }) {
+        return;
+    }
+    let settle = state.cases.get(&id).and_then(|case| {
+        let rung = state.policy_of(case)?.ladder.get(case.rung)?;
+        Some(rung.steps.get(case.step)?.verify.as_ref()?.settle)
+    });
+    if let Some(settle) = settle {
+        let due = now + settle;
+        let (held_since, last, open) = (None, None, None);
+        state.set_phase(&id, Phase::Verifying { intent: intent.id, since: now, held_since, last, open, due });
+    }
+}
+
+pub(super) fn looked(state: &mut State, now: Moment, intent: Seq, holds: Option<bool>, again: Moment) {
+    let Some(id) = state.verifying(intent) else { return };
+    let Some(case) = state.cases.get_mut(&id) else { return };
+    case.facts.remove(&Fact::Verification);
+    let Phase::Verifying { since, held_since, .. } = case.phase.clone() else { return };
+    let held_since = match holds {
+        Some(true) => held_since.or(Some(now)),
+        Some(false) | None => None,
+    };
+    let phase = Phase::Verifying { intent, since, held_since, last: holds, open: None, due: again };
+    state.set_phase(&id, phase);
+}
+
+/// What follows is said by the events behind this one.
+pub(super) fn verified(state: &mut State, _now: Moment, intent: Seq, _verdict: Verdict) {
+    if let Some(id) = state.verifying(intent)
+        && let Some(case) = state.cases.get_mut(&id)
+    {
+        case.facts.remove(&Fact::Verification);
+    }
+}
+
+pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) {
+    let before = state.leases.get(&intent).map(|lease| lease.intent.action.clone());
+    state.drop_lease(intent);
+    if let Some(lease) = into.and_then(|into| state.leases.get_mut(&into))
+        && let (Action::Scale { from, .. }, Some(Action::Scale { from: first, .. })) =
+            (&mut lease.intent.action, before)
+    {
+        *from = first;
+    }
+}
+
+pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
+    let Some(lease) = state.leases.get_mut(&intent) else { return };
+    lease.looked = None;
+    state.move_lease(intent, until);
+}
+
+impl State {
+    fn verifying(&self, intent: Seq) -> Option<CaseId> {
+        let is_it = |case: &&crate::state::Case| matches!(case.phase, Phase::Verifying { intent: watched, .. } if watched == intent);
+        self.cases.values().find(is_it).map(|case| case.id.clone())
+    }
+
+    fn lets_of(&self, id: &CaseId) -> std::collections::BTreeMap<String, String> {
+        let Some(case) = self.cases.get(id) else { return Default::default() };
+        let (Some(policy), Some(episode)) = (self.policy_of(case), self.episodes.get(&id.episode)) else {
+            return case.lets.clone();
+        };
+        let book = self.current_book();
+        let inquiry = crate::engine::rule::Inquiry {
+            state: self,
+            book: &book,
+            policy,
+            episode,
+            case,
+            now: self.now,
+            ask_anyway: false,
+        };
+        inquiry.lets()
+    }
+
+    fn move_lease(&mut self, intent: Seq, due: Moment) {
+        let Some(lease) = self.leases.get_mut(&intent) else { return };
+        self.agenda.remove(&(lease.due, Duty::Revert(intent)));
+        lease.due = due;
+        self.agenda.insert((due, Duty::Revert(intent)));
+    }
+
+    fn drop_lease(&mut self, intent: Seq) {
+        if let Some(lease) = self.leases.remove(&intent) {
+            self.agenda.remove(&(lease.due, Duty::Revert(intent)));
+        }
+    }
+
+    /// A question of a lease is out; its deadline is when the lease is due again.
+    pub(super) fn lease_asked(&mut self, intent: Seq, question: &Question) {
+        if let Some(lease) = self.leases.get_mut(&intent) {
+            lease.open = Some(question.id);
+        }
+        self.move_lease(intent, question.deadline);
+    }
+
+    /// The answer for a lease has come.
+    pub(super) fn lease_told(&mut self, now: Moment, intent: Seq, known: Known) {
+        if let Some(lease) = self.leases.get_mut(&intent) {
+            lease.open = None;
+            lease.looked = Some(known);
+        }
+        self.move_lease(intent, now);
+    }
+
+    /// The process that asked is gone.
+    pub(super) fn lease_unasked(&mut self, now: Moment) {
+        let open: Vec<Seq> =
+            self.leases.iter().filter(|(_, lease)| lease.open.is_some()).map(|(id, _)| *id).collect();
+        for intent in open {
+            if let Some(lease) = self.leases.get_mut(&intent) {
+                lease.open = None;
+            }
+            self.move_lease(intent, now);
+        }
+    }
+}

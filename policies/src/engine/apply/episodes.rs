@@ -1,0 +1,151 @@
+//! Episodes: opened with a case for every matching policy, closed, forgotten once nothing refers to them.
+
+use crate::alert::{EpisodeKey, Labels};
+use crate::engine::LATE_PEER;
+use crate::engine::storm::MINUTE;
+use crate::event::Seq;
+use crate::state::{Case, CaseId, Duty, Episode, Phase, State};
+use crate::time::Moment;
+
+/// The openings of one minute are kept up to here; far above any storm's threshold, so none is missed.
+const OPENINGS_MAX: usize = 100_000;
+
+pub(super) struct Opened<'a> {
+    pub(super) key: EpisodeKey,
+    pub(super) labels: &'a Labels,
+    pub(super) annotations: &'a Labels,
+    pub(super) starts_at: Moment,
+    pub(super) fingerprint: &'a Option<String>,
+    pub(super) correlation: &'a str,
+}
+
+pub(super) fn received(state: &mut State, now: Moment, repeated: &[Seq], truncated: u64) {
+    if truncated > 0 {
+        state.storm.quiet_from = state.storm.quiet_from.max(now + MINUTE);
+    }
+    let expiry = state.current_book().settings().episodes.expiry;
+    for id in repeated {
+        let Some(episode) = state.episodes.get_mut(id) else { continue };
+        let before = episode.seen_at;
+        episode.seen_at = now;
+        state.agenda.remove(&(before + expiry, Duty::Expire(*id)));
+        state.agenda.insert((now + expiry, Duty::Expire(*id)));
+        state.reconsider(now, |case| case.id.episode == *id && case.phase == Phase::Withheld, Some(*id));
+    }
+}
+
+pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'_>) {
+    let episode = Episode {
+        id: seq,
+        key: opened.key,
+        labels: opened.labels.clone(),
+        annotations: opened.annotations.clone(),
+        starts_at: opened.starts_at,
+        opened_at: now,
+        seen_at: now,
+        closed_at: None,
+        fingerprint: opened.fingerprint.clone(),
+        correlation: opened.correlation.to_owned(),
+    };
+    let book = state.current_book();
+    state.open.insert(opened.key, seq);
+    state.recently_closed.remove(&opened.key);
+    state.agenda.insert((now + book.settings().episodes.expiry, Duty::Expire(seq)));
+    for policy in book.matching(&episode.labels) {
+        state.begin_case(now, seq, policy, book.digest());
+    }
+    state.episodes.insert(seq, episode);
+    note_opening(state, now);
+}
+
+/// Counts an opening, and when the count of a minute will have fallen below half if nothing more opens.
+fn note_opening(state: &mut State, now: Moment) {
+    let half = (state.current_book().settings().guards.storm.alerts_per_minute / 2).max(1) as usize;
+    let storm = &mut state.storm;
+    while storm.openings.front().is_some_and(|first| now.since(*first) >= MINUTE) {
+        storm.openings.pop_front();
+    }
+    if storm.openings.len() < OPENINGS_MAX {
+        storm.openings.push_back(now);
+    }
+    if let Some(index) = storm.openings.len().checked_sub(half)
+        && let Some(opening) = storm.openings.get(index)
+    {
+        storm.quiet_from = storm.quiet_from.max(*opening + MINUTE);
+    }
+}
+
+pub(super) fn closed(state: &mut State, now: Moment, id: Seq) {
+    let expiry = state.current_book().settings().episodes.expiry;
+    let Some(episode) = state.episodes.get_mut(&id) else { return };
+    episode.closed_at = Some(now);
+    let (key, seen_at) = (episode.key, episode.seen_at);
+    state.agenda.remove(&(seen_at + expiry, Duty::Expire(id)));
+    state.agenda.retain(|(_, duty)| *duty != Duty::Expire(id));
+    state.open.remove(&key);
+    state.recently_closed.retain(|_, closed_at| now.since(*closed_at) < LATE_PEER);
+    state.recently_closed.insert(key, now);
+    state.forget_if_over(id);
+}
+
+pub(super) fn storm_began(state: &mut State, now: Moment, why: &str) {
+    state.storm.since = Some((now, why.to_owned()));
+    let calm = state.current_book().settings().guards.storm.calm;
+    let look = state.storm.quiet_from.max(now) + calm;
+    state.agenda.insert((look, Duty::Calm));
+}
+
+pub(super) fn storm_goes_on(state: &mut State, again: Moment) {
+    state.agenda.retain(|(_, duty)| *duty != Duty::Calm);
+    state.agenda.insert((again, Duty::Calm));
+}
+
+pub(super) fn storm_ended(state: &mut State, now: Moment) {
+    state.agenda.retain(|(_, duty)| *duty != Duty::Calm);
+    state.storm.since = None;
+    state.reconsider_refused_for(now, &["storm"]);
+}
+
+impl State {
+    /// A new case, to be looked at now.
+    pub(super) fn begin_case(
+        &mut self,
+        now: Moment,
+        episode: Seq,
+        policy: &crate::policy::Policy,
+        book: crate::book::Digest,
+    ) {
+        let id = CaseId { episode, policy: policy.name.clone() };
+        let case = Case {
+            id: id.clone(),
+            book,
+            priority: policy.priority,
+            rung: 0,
+            step: 0,
+            attempts: 0,
+            fact_failures: 0,
+            acted: false,
+            target: None,
+            lets: std::collections::BTreeMap::new(),
+            facts: std::collections::BTreeMap::new(),
+            phase: Phase::Withheld,
+            last_ruling: None,
+        };
+        self.cases.insert(id.clone(), case);
+        self.set_phase(&id, Phase::Waiting { due: now });
+    }
+
+    /// Forgets a closed episode once all its cases rest; what outlives it (ledgers, leases, the last ladder) is
+    /// kept elsewhere.
+    pub(super) fn forget_if_over(&mut self, id: Seq) {
+        let closed = self.episodes.get(&id).is_some_and(|episode| !episode.is_open());
+        if !closed || self.cases_of(id).any(|case| case.phase != Phase::Resting) {
+            return;
+        }
+        let cases: Vec<CaseId> = self.cases_of(id).map(|case| case.id.clone()).collect();
+        for case in cases {
+            self.remove_case(&case);
+        }
+        self.episodes.remove(&id);
+    }
+}

@@ -1,0 +1,76 @@
+//! How each event changes the state. Reads nothing but the event and the state it is folded into; total, so that
+//! a journal can always be folded.
+//!
+//! ```text
+//!   episodes.rs  Received, Opened, Closed, storms
+//!   cases.rs     Asked, Told, Ruled, Held, Advanced, Concluded, proposals
+//!   effects.rs   Intended, Ended, Looked, Verified, leases
+//!   world.rs     Adopted, Began, pauses, leadership, clock
+//! ```
+
+mod cases;
+mod effects;
+mod episodes;
+mod world;
+
+use crate::event::{Event, Seq};
+use crate::state::State;
+use crate::time::Moment;
+
+/// Changes the state by one event, which becomes the record with sequence `state.next`.
+pub fn apply(state: &mut State, now: Moment, event: &Event) {
+    let seq = state.next;
+    state.next = seq.plus(1);
+    state.now = state.now.max(now);
+    let now = state.now;
+    match event {
+        Event::Received { repeated, truncated, .. } => episodes::received(state, now, repeated, *truncated),
+        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation } => {
+            let opened = episodes::Opened {
+                key: *key,
+                labels,
+                annotations,
+                starts_at: *starts_at,
+                fingerprint,
+                correlation,
+            };
+            episodes::opened(state, now, seq, &opened);
+        }
+        Event::Closed { episode, .. } => episodes::closed(state, now, *episode),
+        Event::Asked { question } => cases::asked(state, question),
+        Event::Told { answer } => cases::told(state, now, answer),
+        Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
+        Event::Held { case, until } => cases::held(state, case, *until),
+        Event::Intended { intent } => effects::intended(state, intent),
+        Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
+        Event::Looked { intent, holds, again, .. } => effects::looked(state, now, *intent, *holds, *again),
+        Event::Verified { intent, verdict, .. } => effects::verified(state, now, *intent, *verdict),
+        Event::Advanced { case, rung, step, why } => cases::advanced(state, now, case, (*rung, *step), *why),
+        Event::Concluded { case, conclusion } => cases::concluded(state, now, case, *conclusion),
+        Event::Approved { proposal, by, .. } => cases::approved(state, now, *proposal, by),
+        Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
+            state.proposals.remove(proposal);
+        }
+        Event::Escalated { .. } | Event::OrderRefused { .. } => {}
+        Event::Paused { scope, by, until, reason } => world::paused(state, now, scope, by, *until, reason),
+        Event::Resumed { scope, .. } => world::resumed(state, now, scope),
+        Event::Adopted { digest, source } => world::adopted(state, now, *digest, source),
+        Event::StormBegan { why } => episodes::storm_began(state, now, why),
+        Event::StormGoesOn { again } => episodes::storm_goes_on(state, *again),
+        Event::StormEnded => episodes::storm_ended(state, now),
+        Event::Quarantined { policy, .. } => {
+            state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
+        }
+        Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
+        Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
+        Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
+        Event::Began { .. } => world::began(state, now),
+        Event::ClockStepped { by_ms } => state.clock_stepped = Some(*by_ms),
+        Event::ClockAccepted { .. } => world::clock_accepted(state, now),
+    }
+}
+
+/// The id that the record being applied has.
+fn this(state: &State) -> Seq {
+    Seq(state.next.0.saturating_sub(1))
+}

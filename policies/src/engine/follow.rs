@@ -1,0 +1,253 @@
+//! What follows: from a ruling an intent or a pause, from an outcome a verification, a retry or an end, from a
+//! verification the next step, the next rung, or a person.
+
+use crate::action::{Intent, Mode, Outcome};
+use crate::book::Book;
+use crate::engine::rule::Inquiry;
+use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
+use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::ruling::{Ruling, Verdict};
+use crate::state::{Case, InFlight, LastRuling, Phase, State};
+use crate::time::Moment;
+
+/// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
+pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
+    let case = inquiry.case;
+    match ruling.verdict {
+        Verdict::Act => {
+            let intent = intent(state, now, inquiry, &ruling);
+            let mut events = vec![Event::Ruled { ruling: Box::new(ruling) }];
+            events.extend(intent.map(|intent| Event::Intended { intent: Box::new(intent) }));
+            events
+        }
+        Verdict::Propose { .. } => vec![Event::Ruled { ruling: Box::new(ruling) }],
+        Verdict::Hold { .. } | Verdict::Withhold => {
+            let already = crate::guard::all_allow(&ruling.findings)
+                && inquiry.preflight().is_some_and(|preflight| preflight.already);
+            let mut events = refused(case, inquiry.policy, ruling);
+            if already {
+                events.extend(nothing_to_do(state, inquiry));
+            }
+            events
+        }
+    }
+}
+
+fn refused(case: &Case, policy: &Policy, ruling: Ruling) -> Vec<Event> {
+    let short = LastRuling::of(Seq(0), &ruling);
+    let same = case
+        .last_ruling
+        .as_ref()
+        .is_some_and(|last| last.verdict == short.verdict && last.reasons == short.reasons);
+    if same {
+        let until = match ruling.verdict {
+            Verdict::Hold { until } => Some(until),
+            Verdict::Act | Verdict::Withhold | Verdict::Propose { .. } => None,
+        };
+        return vec![Event::Held { case: case.id.clone(), until }];
+    }
+    let relapsed = ruling.findings.iter().find_map(|finding| match finding.reason() {
+        Some(reason @ Reason::Relapsed { .. }) => Some(reason.to_string()),
+        Some(_) | None => None,
+    });
+    let mut events = vec![Event::Ruled { ruling: Box::new(ruling) }];
+    events.extend(relapsed.map(|why| escalated(case, policy, why)));
+    events
+}
+
+/// The desired state already holds and the alert fires all the same: this rung cannot help.
+fn nothing_to_do(state: &State, inquiry: Inquiry<'_>) -> Vec<Event> {
+    let case = inquiry.case;
+    if case.rung + 1 < inquiry.policy.ladder.len() {
+        return did_not_help(state, inquiry.policy, case);
+    }
+    vec![
+        Event::Concluded { case: case.id.clone(), conclusion: Conclusion::Already },
+        escalated(case, inquiry.policy, "nothing is left to do, and the alert fires".to_owned()),
+    ]
+}
+
+fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> Option<Intent> {
+    let preflight = inquiry.preflight()?;
+    let approved_by = match &inquiry.case.phase {
+        Phase::Approved { by, .. } => Some(by.clone()),
+        _ => None,
+    };
+    Some(Intent {
+        id: state.next.plus(1),
+        episode: inquiry.episode.id,
+        policy: inquiry.policy.name.clone(),
+        book: inquiry.case.book,
+        rung: inquiry.case.rung,
+        step: inquiry.case.step,
+        target: ruling.target.clone()?,
+        uid: preflight.uid.clone(),
+        action: ruling.action.clone()?,
+        mode: ruling.mode.is,
+        at: now,
+        deadline: now + EFFECT_DEADLINE,
+        charged: true,
+        reverts: None,
+        revert_after: inquiry.step().revert_after,
+        epoch: state.epoch,
+        approved_by,
+        correlation: Some(inquiry.episode.correlation.clone()),
+    })
+}
+
+/// After an effect.
+pub(super) fn ended(state: &State, book: &Book, now: Moment, intent: Seq, outcome: &Outcome) -> Vec<Event> {
+    let Some(InFlight { intent, .. }) = state.in_flight.get(&intent) else {
+        return Vec::new();
+    };
+    let mut events = vec![Event::Ended { intent: intent.id, outcome: outcome.clone() }];
+    if intent.reverts.is_some() {
+        events.extend(lease::ended(intent, outcome));
+        return events;
+    }
+    events.extend(lease::taken_over(state, intent, outcome));
+    let Some(case) = state.cases.get(&crate::state::CaseId::of(intent)) else {
+        return events;
+    };
+    let Some(policy) = state.policy_of(case) else {
+        events.extend(withdrawn(case));
+        return events;
+    };
+    events.extend(match (intent.mode, outcome) {
+        (Mode::DryRun, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
+        (Mode::DryRun, _) => vec![concluded(case, Conclusion::Failed)],
+        (_, Outcome::Done { .. }) => done(state, book, now, policy, case),
+        (_, Outcome::Refused { reasons }) => again_or_failed(case, policy, &said(reasons)),
+        (_, Outcome::Failed { what, applied: false }) => again_or_failed(case, policy, what),
+        (_, Outcome::Failed { what, applied: true }) => {
+            vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.clone())]
+        }
+        (_, Outcome::Unknown { what }) => {
+            vec![concluded(case, Conclusion::Unknown), escalated(case, policy, what.clone())]
+        }
+    });
+    events
+}
+
+fn said(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Done: where the step says how to verify it, that begins by itself; otherwise on to what follows.
+fn done(state: &State, _book: &Book, _now: Moment, policy: &Policy, case: &Case) -> Vec<Event> {
+    let verify = step_of(policy, case).is_some_and(|step| step.verify.is_some());
+    if verify { Vec::new() } else { next_step(state, policy, case, Conclusion::Done) }
+}
+
+fn again_or_failed(case: &Case, policy: &Policy, what: &str) -> Vec<Event> {
+    if case.attempts + 1 < ATTEMPTS_MAX {
+        return vec![Event::Advanced {
+            case: case.id.clone(),
+            rung: case.rung,
+            step: case.step,
+            why: Advance::Retry,
+        }];
+    }
+    vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.to_owned())]
+}
+
+/// After a verification.
+pub(super) fn verified(
+    state: &State,
+    policy: &Policy,
+    case: &Case,
+    verdict: Helped,
+    seen: &str,
+) -> Vec<Event> {
+    match verdict {
+        Helped::Helped => next_step(state, policy, case, Conclusion::Helped),
+        Helped::DidNotHelp => did_not_help(state, policy, case),
+        Helped::Unknown => vec![
+            concluded(case, Conclusion::Unknown),
+            escalated(case, policy, format!("nobody knows whether it helped: {seen}")),
+        ],
+    }
+}
+
+/// The next step of the rung, or the end of the case.
+fn next_step(state: &State, policy: &Policy, case: &Case, last: Conclusion) -> Vec<Event> {
+    let steps = policy.ladder.get(case.rung).map_or(0, |rung| rung.steps.len());
+    if case.step + 1 >= steps {
+        return vec![concluded(case, last)];
+    }
+    go_on(
+        state,
+        case,
+        Event::Advanced {
+            case: case.id.clone(),
+            rung: case.rung,
+            step: case.step + 1,
+            why: Advance::NextStep,
+        },
+    )
+}
+
+/// The next rung, or a person; after enough rounds, quarantine.
+fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
+    if case.rung + 1 < policy.ladder.len() {
+        return go_on(
+            state,
+            case,
+            Event::Advanced { case: case.id.clone(), rung: case.rung + 1, step: 0, why: Advance::NextRung },
+        );
+    }
+    let rounds = state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective) + 1;
+    let mut events = vec![
+        concluded(case, Conclusion::Exhausted),
+        escalated(case, policy, format!("no rung of {} helped", policy.ladder.len())),
+    ];
+    if policy.on_failure.quarantine_after > 0 && rounds >= policy.on_failure.quarantine_after {
+        events.push(Event::Quarantined { policy: policy.name.clone(), rounds });
+    }
+    events
+}
+
+/// A ladder goes on while its alert is open and its policy is still in force.
+fn go_on(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
+    let open = state.episodes.get(&case.id.episode).is_some_and(crate::state::Episode::is_open);
+    let in_force = state.current_book().policy(&case.id.policy).is_some();
+    if !open {
+        vec![concluded(case, Conclusion::Resolved)]
+    } else if !in_force {
+        withdrawn(case)
+    } else {
+        vec![advanced]
+    }
+}
+
+/// The episode ended before the case began to act.
+pub(super) fn resolved(case: &Case) -> Vec<Event> {
+    match case.phase {
+        Phase::Resting => Vec::new(),
+        _ => vec![concluded(case, Conclusion::Resolved)],
+    }
+}
+
+/// The policy left the book.
+pub(super) fn withdrawn(case: &Case) -> Vec<Event> {
+    vec![concluded(case, Conclusion::Withdrawn)]
+}
+
+/// A proposal was not answered in time.
+pub(super) fn lapsed(case: &Case, proposal: Seq) -> Vec<Event> {
+    vec![Event::Lapsed { proposal }, Event::Held { case: case.id.clone(), until: None }]
+}
+
+pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
+    Event::Concluded { case: case.id.clone(), conclusion }
+}
+
+fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
+    Event::Escalated { case: Some(case.id.clone()), why, notify: policy.on_failure.notify.clone() }
+}
+
+fn step_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a crate::policy::Step> {
+    policy.ladder.get(case.rung)?.steps.get(case.step)
+}

@@ -1,0 +1,93 @@
+//! A webhook delivery: which episodes it opens, repeats and closes. Repeats and duplicates of HA peers are no news.
+
+use std::collections::BTreeSet;
+
+use crate::alert::{Alert, AlertStatus, EpisodeKey};
+use crate::book::Book;
+use crate::engine::{LATE_PEER, follow, storm};
+use crate::event::{Closing, Event, Seq};
+use crate::input::Delivery;
+use crate::state::State;
+use crate::time::Moment;
+
+pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Delivery) -> Vec<Event> {
+    let dropped = &book.settings().episodes.dropped_labels;
+    let mut sorted = Sorted::default();
+    for alert in &delivery.alerts {
+        sorted.take(state, now, EpisodeKey::of(&alert.labels, dropped), alert);
+    }
+    let opened = sorted.opened.len();
+    let mut events = vec![Event::Received {
+        sender: delivery.sender.clone(),
+        receiver: delivery.receiver.clone(),
+        group_key: delivery.group_key.clone(),
+        correlation: delivery.correlation.clone(),
+        alerts: u32::try_from(delivery.alerts.len() + delivery.unreadable.len()).unwrap_or(u32::MAX),
+        repeated: sorted.repeated,
+        unreadable: delivery.unreadable.clone(),
+        truncated: delivery.truncated,
+    }];
+    events.extend(sorted.opened.into_iter().map(|(key, alert)| Event::Opened {
+        key,
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        starts_at: alert.starts_at,
+        fingerprint: alert.fingerprint.clone(),
+        correlation: delivery.correlation.clone(),
+    }));
+    for episode in sorted.closed {
+        events.extend(close(state, episode, Closing::Resolved));
+    }
+    events.extend(storm::begins(state, book, now, opened, delivery.truncated));
+    events
+}
+
+/// An episode's end, and that of every case of it that has not begun to act.
+pub(super) fn close(state: &State, episode: Seq, why: Closing) -> Vec<Event> {
+    let mut events = vec![Event::Closed { episode, why }];
+    events
+        .extend(state.cases_of(episode).filter(|case| !case.phase.is_under_way()).flat_map(follow::resolved));
+    events
+}
+
+#[derive(Default)]
+struct Sorted<'a> {
+    seen: BTreeSet<EpisodeKey>,
+    opened: Vec<(EpisodeKey, &'a Alert)>,
+    repeated: Vec<Seq>,
+    closed: BTreeSet<Seq>,
+}
+
+impl<'a> Sorted<'a> {
+    fn take(&mut self, state: &State, now: Moment, key: EpisodeKey, alert: &'a Alert) {
+        let open = state.open.get(&key).copied();
+        match (alert.status, open) {
+            (AlertStatus::Firing, Some(episode)) => self.repeated.push(episode),
+            (AlertStatus::Firing, None) => {
+                if !is_late_repeat(state, now, key, alert) && self.seen.insert(key) {
+                    self.opened.push((key, alert));
+                }
+            }
+            (AlertStatus::Resolved, Some(episode)) => {
+                if !is_late_resolve(state, episode, alert) {
+                    self.closed.insert(episode);
+                }
+            }
+            (AlertStatus::Resolved, None) => {}
+        }
+    }
+}
+
+/// A peer may send *firing* again after *resolved*: it then began before that end.
+fn is_late_repeat(state: &State, now: Moment, key: EpisodeKey, alert: &Alert) -> bool {
+    state
+        .recently_closed
+        .get(&key)
+        .is_some_and(|closed_at| alert.starts_at <= *closed_at && now.since(*closed_at) < LATE_PEER)
+}
+
+/// A *resolved* from before this episode began ends an earlier one.
+fn is_late_resolve(state: &State, episode: Seq, alert: &Alert) -> bool {
+    let began = state.episodes.get(&episode).map(|episode| episode.starts_at);
+    matches!((alert.ends_at, began), (Some(ended), Some(began)) if ended < began)
+}

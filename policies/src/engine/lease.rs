@@ -1,0 +1,166 @@
+//! Actions that are taken back after a while: an intent of their own, uncharged, only while the field still
+//! holds our value.
+
+use crate::action::{Action, Intent, Mode, Outcome, Wish};
+use crate::answer::Found;
+use crate::book::Book;
+use crate::engine::EFFECT_DEADLINE;
+use crate::engine::agenda::unanswered;
+use crate::event::{Event, Seq};
+use crate::order::PauseScope;
+use crate::question::{Ask, Fact, Question};
+use crate::reason::Reason;
+use crate::state::{CaseId, Lease, State};
+use crate::time::Moment;
+
+/// A lease that is due: hold, ask, or take back.
+pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
+    let Some(lease) = state.leases.get(&intent) else {
+        return Vec::new();
+    };
+    if let Some(open) = lease.open {
+        return vec![unanswered(now, open)];
+    }
+    if let Some(why) = held_by(state, book, now, lease) {
+        return vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why }];
+    }
+    match lease.looked.as_ref().map(|known| &known.found) {
+        None => vec![Event::Asked { question: question(state, book, now, lease) }],
+        Some(Found::Preflight(preflight)) => match &preflight.action {
+            Some(action) if preflight.refusals.is_empty() => {
+                vec![Event::Intended { intent: Box::new(revert(state, now, lease, action, &preflight.uid)) }]
+            }
+            Some(_) | None if preflight.already => {
+                dropped(lease, "the value from before already holds".to_owned(), false)
+            }
+            Some(_) | None => {
+                let why: Vec<String> = preflight.refusals.iter().map(Reason::to_string).collect();
+                dropped(lease, why.join("; "), true)
+            }
+        },
+        Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
+        Some(Found::Failed { what }) => {
+            vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why: what.clone() }]
+        }
+        Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
+            dropped(lease, "an answer to another question".to_owned(), true)
+        }
+    }
+}
+
+/// A revert is held only by pause, protection, mode, leadership and the clock.
+fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<String> {
+    let intent = &lease.intent;
+    if !state.leader {
+        return Some(Reason::NotLeading.to_string());
+    }
+    if let Some(by_ms) = state.clock_stepped {
+        return Some(Reason::ClockStepped { by_ms }.to_string());
+    }
+    if book.settings().mode != Mode::Enforce && intent.approved_by.is_none() {
+        return Some(format!("the daemon runs with --mode {}", book.settings().mode));
+    }
+    if book.settings().guards.protected.namespaces.contains(&intent.target.namespace) {
+        return Some(
+            Reason::Protected { rule: format!("namespace {}", intent.target.namespace) }.to_string(),
+        );
+    }
+    let scopes = [
+        PauseScope::Everything,
+        PauseScope::Namespace(intent.target.namespace.clone()),
+        PauseScope::Policy(intent.policy.clone()),
+        PauseScope::Target(intent.target.clone()),
+    ];
+    scopes.into_iter().find_map(|scope| {
+        let pause = state.pauses.get(&scope)?;
+        let over = pause.until.is_some_and(|until| until <= now);
+        (!over).then(|| Reason::Paused { scope, by: pause.by.clone(), until: pause.until }.to_string())
+    })
+}
+
+fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question {
+    Question {
+        id: state.next,
+        case: CaseId::of(&lease.intent),
+        fact: Fact::Revert(lease.intent.id),
+        ask: Ask::Preflight {
+            target: lease.intent.target.clone(),
+            wish: Wish::Revert(lease.intent.action.clone()),
+            diff: false,
+        },
+        deadline: now + book.settings().facts.deadline,
+    }
+}
+
+fn revert(state: &State, now: Moment, lease: &Lease, action: &Action, uid: &str) -> Intent {
+    Intent {
+        id: state.next,
+        action: action.clone(),
+        uid: uid.to_owned(),
+        at: now,
+        deadline: now + EFFECT_DEADLINE,
+        charged: false,
+        reverts: Some(lease.intent.id),
+        revert_after: None,
+        epoch: state.epoch,
+        ..lease.intent.clone()
+    }
+}
+
+fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
+    let mut events = vec![Event::RevertDropped { intent: lease.intent.id, into: None, why: why.clone() }];
+    if call {
+        events.push(Event::Escalated {
+            case: Some(CaseId::of(&lease.intent)),
+            why: format!("intent {} is not taken back: {why}", lease.intent.id),
+            notify: Vec::new(),
+        });
+    }
+    events
+}
+
+/// After the effect of a revert.
+pub(super) fn ended(revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+    let what = match outcome {
+        Outcome::Done { .. } => return Vec::new(),
+        Outcome::Refused { reasons } => reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; "),
+        Outcome::Failed { what, .. } | Outcome::Unknown { what } => what.clone(),
+    };
+    vec![Event::Escalated {
+        case: Some(CaseId::of(revert)),
+        why: format!(
+            "the revert of intent {} ended {}: {what}",
+            revert.reverts.unwrap_or_default(),
+            outcome.name()
+        ),
+        notify: Vec::new(),
+    }]
+}
+
+/// A later lease on the same field takes the earlier one over, so that in the end the value from before the
+/// first is restored.
+pub(super) fn taken_over(state: &State, intent: &Intent, outcome: &Outcome) -> Vec<Event> {
+    if !matches!(outcome, Outcome::Done { .. })
+        || intent.mode == Mode::DryRun
+        || intent.revert_after.is_none()
+    {
+        return Vec::new();
+    }
+    let earlier = state.leases.values().filter(|lease| {
+        lease.intent.target == intent.target && same_field(&lease.intent.action, &intent.action)
+    });
+    earlier
+        .map(|lease| Event::RevertDropped {
+            intent: lease.intent.id,
+            into: Some(intent.id),
+            why: format!("intent {} takes over what it restores", intent.id),
+        })
+        .collect()
+}
+
+fn same_field(a: &Action, b: &Action) -> bool {
+    match (a, b) {
+        (Action::Scale { lever: a, .. }, Action::Scale { lever: b, .. }) => a == b,
+        (Action::Scale { .. } | Action::Restart { .. } | Action::ResetBreaker { .. }, _) => false,
+    }
+}

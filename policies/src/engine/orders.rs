@@ -1,0 +1,92 @@
+//! Operators, books, leadership, and answers: what is true of the outside now.
+
+use crate::answer::Answer;
+use crate::book::Source;
+use crate::engine::follow;
+use crate::event::{Conclusion, Event, Seq};
+use crate::order::{Command, Order, PauseScope};
+use crate::state::{CaseId, Phase, State};
+use crate::time::Moment;
+
+/// An answer, unless its question was answered, given up or never asked.
+pub(super) fn told(state: &State, answer: &Answer) -> Vec<Event> {
+    if state.questions.contains_key(&answer.question) {
+        vec![Event::Told { answer: answer.clone() }]
+    } else {
+        Vec::new()
+    }
+}
+
+pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
+    let by = order.by.clone();
+    let refused = |why: String| vec![Event::OrderRefused { by: order.by.clone(), why }];
+    match &order.command {
+        Command::Approve { proposal, comment } => match proposed(state, *proposal) {
+            Some((_, due)) if due <= now => refused(format!("proposal {proposal} lapsed at {due}")),
+            Some(_) => vec![Event::Approved { proposal: *proposal, by, comment: comment.clone() }],
+            None => refused(no_proposal(*proposal)),
+        },
+        Command::Deny { proposal, comment } => match proposed(state, *proposal) {
+            Some((case, _)) => {
+                let mut events = vec![Event::Denied { proposal: *proposal, by, comment: comment.clone() }];
+                events.extend(state.cases.get(case).map(|case| follow::concluded(case, Conclusion::Denied)));
+                events
+            }
+            None => refused(no_proposal(*proposal)),
+        },
+        Command::Pause { until: Some(until), .. } if *until <= now => {
+            refused(format!("{until} is past; a pause ends in the future"))
+        }
+        Command::Pause { scope, until, reason } => {
+            vec![Event::Paused { scope: scope.clone(), by, until: *until, reason: reason.clone() }]
+        }
+        Command::Resume { scope } => {
+            if state.pauses.contains_key(scope) || is_quarantined(state, scope) {
+                vec![Event::Resumed { scope: scope.clone(), by }]
+            } else {
+                refused(format!("{scope} is not paused"))
+            }
+        }
+        Command::AcceptClock if state.clock_stepped.is_some() => vec![Event::ClockAccepted { by }],
+        Command::AcceptClock => refused("the clock has not stepped".to_owned()),
+    }
+}
+
+fn no_proposal(proposal: Seq) -> String {
+    format!(
+        "there is no open proposal {proposal}; it may have been answered, have lapsed, or its alert have ended"
+    )
+}
+
+fn proposed(state: &State, proposal: Seq) -> Option<(&CaseId, Moment)> {
+    let id = state.proposals.get(&proposal)?;
+    match state.cases.get(id)?.phase {
+        Phase::Proposed { due, .. } => Some((id, due)),
+        _ => None,
+    }
+}
+
+fn is_quarantined(state: &State, scope: &PauseScope) -> bool {
+    match scope {
+        PauseScope::Policy(name) => {
+            state.efficacy.get(name).is_some_and(|efficacy| efficacy.quarantined_since.is_some())
+        }
+        PauseScope::Everything | PauseScope::Namespace(_) | PauseScope::Target(_) => false,
+    }
+}
+
+/// A book comes into force unless it is in force already. The caller has checked that it loads.
+pub(super) fn adopt(state: &State, source: &Source) -> Vec<Event> {
+    let digest = source.digest();
+    if state.book == Some(digest) {
+        return Vec::new();
+    }
+    vec![Event::Adopted { digest, source: Box::new(source.clone()) }]
+}
+
+pub(super) fn reign(state: &State, leader: bool, epoch: u64) -> Vec<Event> {
+    if state.leader == leader && state.epoch == epoch {
+        return Vec::new();
+    }
+    vec![Event::Reigned { leader, epoch }]
+}
