@@ -106,6 +106,9 @@ pub enum Event {
         episode: Seq,
         /// Why.
         why: Closing,
+        /// When the alert ended, by the sender's clock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended_at: Option<Moment>,
     },
     /// A fact is wanted.
     Asked {

@@ -58,6 +58,8 @@ pub struct Episode {
     pub opened_at: Moment,
     /// When we last heard of it.
     pub seen_at: Moment,
+    /// When it is closed if nobody repeats it.
+    pub expires_at: Moment,
     /// When it ended, once it has.
     pub closed_at: Option<Moment>,
     /// The sender's fingerprint.
@@ -76,6 +78,16 @@ impl Episode {
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
     }
+}
+
+/// When an alert was resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// By our clock.
+    pub closed_at: Moment,
+    /// By the sender's clock.
+    pub ended_at: Moment,
 }
 
 /// How far one policy has come with one episode.
@@ -381,8 +393,8 @@ pub struct State {
     pub episodes: BTreeMap<Seq, Episode>,
     /// Open episodes by identity.
     pub open: BTreeMap<EpisodeKey, Seq>,
-    /// When episodes closed, by identity, as long as a slow Alertmanager peer may still repeat them.
-    pub recently_closed: BTreeMap<EpisodeKey, Moment>,
+    /// Resolved alerts by identity, as long as a slow Alertmanager peer may still repeat them.
+    pub recently_resolved: BTreeMap<EpisodeKey, Resolved>,
     /// Cases by episode and policy.
     #[serde(with = "pairs")]
     pub cases: BTreeMap<CaseId, Case>,

@@ -15,7 +15,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
         return Vec::new();
     }
     match duty {
-        Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired),
+        Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired, None),
         Duty::Calm => storm::calm(state, book, now),
         Duty::Revert(intent) => lease::due(state, book, now, *intent),
         Duty::Case { id, .. } => {

@@ -1,6 +1,6 @@
 //! A webhook delivery: which episodes it opens, repeats and closes. Repeats and duplicates of HA peers are no news.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alert::{Alert, AlertStatus, EpisodeKey};
 use crate::book::Book;
@@ -35,16 +35,16 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Deliver
         fingerprint: alert.fingerprint.clone(),
         correlation: delivery.correlation.clone(),
     }));
-    for episode in sorted.closed {
-        events.extend(close(state, episode, Closing::Resolved));
+    for (episode, ended_at) in sorted.closed {
+        events.extend(close(state, episode, Closing::Resolved, ended_at));
     }
     events.extend(storm::begins(state, book, now, opened, delivery.truncated));
     events
 }
 
 /// An episode's end, and that of every case of it that has not begun to act.
-pub(super) fn close(state: &State, episode: Seq, why: Closing) -> Vec<Event> {
-    let mut events = vec![Event::Closed { episode, why }];
+pub(super) fn close(state: &State, episode: Seq, why: Closing, ended_at: Option<Moment>) -> Vec<Event> {
+    let mut events = vec![Event::Closed { episode, why, ended_at }];
     events
         .extend(state.cases_of(episode).filter(|case| !case.phase.is_under_way()).flat_map(follow::resolved));
     events
@@ -55,7 +55,7 @@ struct Sorted<'a> {
     seen: BTreeSet<EpisodeKey>,
     opened: Vec<(EpisodeKey, &'a Alert)>,
     repeated: Vec<Seq>,
-    closed: BTreeSet<Seq>,
+    closed: BTreeMap<Seq, Option<Moment>>,
 }
 
 impl<'a> Sorted<'a> {
@@ -70,7 +70,7 @@ impl<'a> Sorted<'a> {
             }
             (AlertStatus::Resolved, Some(episode)) => {
                 if !is_late_resolve(state, episode, alert) {
-                    self.closed.insert(episode);
+                    self.closed.insert(episode, alert.ends_at);
                 }
             }
             (AlertStatus::Resolved, None) => {}
@@ -80,10 +80,9 @@ impl<'a> Sorted<'a> {
 
 /// A peer may send *firing* again after *resolved*: it then began before that end.
 fn is_late_repeat(state: &State, now: Moment, key: EpisodeKey, alert: &Alert) -> bool {
-    state
-        .recently_closed
-        .get(&key)
-        .is_some_and(|closed_at| alert.starts_at <= *closed_at && now.since(*closed_at) < LATE_PEER)
+    state.recently_resolved.get(&key).is_some_and(|resolved| {
+        alert.starts_at <= resolved.ended_at && now.since(resolved.closed_at) < LATE_PEER
+    })
 }
 
 /// A *resolved* from before this episode began ends an earlier one.

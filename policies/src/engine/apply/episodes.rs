@@ -3,8 +3,8 @@
 use crate::alert::{EpisodeKey, Labels};
 use crate::engine::LATE_PEER;
 use crate::engine::storm::MINUTE;
-use crate::event::Seq;
-use crate::state::{Case, CaseId, Duty, Episode, Phase, State};
+use crate::event::{Closing, Seq};
+use crate::state::{Case, CaseId, Duty, Episode, Phase, Resolved, State};
 use crate::time::Moment;
 
 /// The openings of one minute are kept up to here; far above any storm's threshold, so none is missed.
@@ -26,15 +26,15 @@ pub(super) fn received(state: &mut State, now: Moment, repeated: &[Seq], truncat
     let expiry = state.current_book().settings().episodes.expiry;
     for id in repeated {
         let Some(episode) = state.episodes.get_mut(id) else { continue };
-        let before = episode.seen_at;
-        episode.seen_at = now;
-        state.agenda.remove(&(before + expiry, Duty::Expire(*id)));
-        state.agenda.insert((now + expiry, Duty::Expire(*id)));
+        state.agenda.remove(&(episode.expires_at, Duty::Expire(*id)));
+        (episode.seen_at, episode.expires_at) = (now, now + expiry);
+        state.agenda.insert((episode.expires_at, Duty::Expire(*id)));
         state.reconsider(now, |case| case.id.episode == *id && case.phase == Phase::Withheld, Some(*id));
     }
 }
 
 pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'_>) {
+    let book = state.current_book();
     let episode = Episode {
         id: seq,
         key: opened.key,
@@ -43,14 +43,14 @@ pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'
         starts_at: opened.starts_at,
         opened_at: now,
         seen_at: now,
+        expires_at: now + book.settings().episodes.expiry,
         closed_at: None,
         fingerprint: opened.fingerprint.clone(),
         correlation: opened.correlation.to_owned(),
     };
-    let book = state.current_book();
     state.open.insert(opened.key, seq);
-    state.recently_closed.remove(&opened.key);
-    state.agenda.insert((now + book.settings().episodes.expiry, Duty::Expire(seq)));
+    state.recently_resolved.remove(&opened.key);
+    state.agenda.insert((episode.expires_at, Duty::Expire(seq)));
     for policy in book.matching(&episode.labels) {
         state.begin_case(now, seq, policy, book.digest());
     }
@@ -75,16 +75,21 @@ fn note_opening(state: &mut State, now: Moment) {
     }
 }
 
-pub(super) fn closed(state: &mut State, now: Moment, id: Seq) {
-    let expiry = state.current_book().settings().episodes.expiry;
+pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ended_at: Option<Moment>) {
     let Some(episode) = state.episodes.get_mut(&id) else { return };
     episode.closed_at = Some(now);
-    let (key, seen_at) = (episode.key, episode.seen_at);
-    state.agenda.remove(&(seen_at + expiry, Duty::Expire(id)));
-    state.agenda.retain(|(_, duty)| *duty != Duty::Expire(id));
+    let (key, expires_at) = (episode.key, episode.expires_at);
+    state.agenda.remove(&(expires_at, Duty::Expire(id)));
     state.open.remove(&key);
-    state.recently_closed.retain(|_, closed_at| now.since(*closed_at) < LATE_PEER);
-    state.recently_closed.insert(key, now);
+    match why {
+        Closing::Resolved => {
+            state.recently_resolved.retain(|_, resolved| now.since(resolved.closed_at) < LATE_PEER);
+            let resolved = Resolved { closed_at: now, ended_at: ended_at.unwrap_or(now) };
+            state.recently_resolved.insert(key, resolved);
+        }
+        // Whoever repeats an expired one has an alert that fires.
+        Closing::Expired => {}
+    }
     state.forget_if_over(id);
 }
 

@@ -36,7 +36,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             };
             episodes::opened(state, now, seq, &opened);
         }
-        Event::Closed { episode, .. } => episodes::closed(state, now, *episode),
+        Event::Closed { episode, why, ended_at } => episodes::closed(state, now, *episode, *why, *ended_at),
         Event::Asked { question } => cases::asked(state, question),
         Event::Told { answer } => cases::told(state, now, answer),
         Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
