@@ -9,9 +9,20 @@
 //!
 //! Nothing leaves before its block is durable. Deliberately absent: axum, sled, clap, Prometheus, guard logic.
 
+mod breaker_states;
+mod checks;
+mod one_change;
+pub mod plain_http;
 pub mod ports;
+pub mod remedies;
+mod reset_breaker;
+mod restart;
+mod retry;
+mod scale;
 pub mod seal;
 pub mod write_ahead;
 
+pub use plain_http::PlainHttp;
+pub use remedies::Remedies;
 pub use seal::Sealed;
 pub use write_ahead::{Release, Ticket, WriteAhead};

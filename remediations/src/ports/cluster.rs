@@ -232,6 +232,12 @@ pub trait Cluster: Send + Sync {
     /// When it is not there, or any part of it could not be read.
     async fn look(&self, target: &Target) -> Result<Workload, LookError>;
 
+    /// How far a workload's rollout is: one small question, asked every second while a rollout is watched.
+    ///
+    /// # Errors
+    /// When it is not there, does not roll out, or nobody knows.
+    async fn rollout(&self, target: &Target) -> Result<Rollout, LookError>;
+
     /// A Service with its ready endpoints on one port.
     ///
     /// # Errors

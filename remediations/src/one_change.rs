@@ -1,0 +1,225 @@
+//! One change to the cluster, from the last look before it to the certainty after it: look, check, change, and look
+//! again where no answer came. Never sends a second request for one intent, and never says that something did not
+//! happen unless a look has shown it.
+
+use std::time::Duration;
+
+use paramedic_policies::action::{Diff, Intent, Outcome};
+use paramedic_policies::reason::Reason;
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Moment;
+
+use crate::checks::{self, Checks};
+use crate::ports::clock::{Clock, left};
+use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, Hands, LookError, Workload};
+use crate::retry;
+use crate::seal::Sealed;
+
+/// How long a look may take altogether, tries included.
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long to look for the traces of a change that was not answered, or of a process that is gone. Its deadline may
+/// have passed by then; that a change is in doubt is worth this much more.
+const FIND_OUT_WITHIN: Duration = Duration::from_secs(60);
+
+/// How a remediation makes its one change.
+pub(crate) trait OneChange: Sync {
+    /// The change.
+    fn change(&self) -> ClusterChange;
+    /// What stands against it now.
+    fn obstacles(&self, workload: &Workload, now: Moment) -> Checks;
+    /// Whether it is there.
+    fn trace(&self, workload: &Workload) -> Trace;
+    /// What it changes, where it was made and the server's own words are lost.
+    fn diff(&self) -> Diff;
+}
+
+/// What a look shows of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// It was made, by this intent.
+    Made,
+    /// It was certainly not made.
+    NotMade,
+    /// Nobody can tell, because of this.
+    Unclear(String),
+}
+
+/// Looks, with retries.
+pub(crate) async fn look(
+    cluster: &dyn Cluster,
+    target: &Target,
+    within: Duration,
+) -> Result<Workload, LookError> {
+    retry::question(within, is_transient, || late(target), || cluster.look(target)).await
+}
+
+pub(crate) fn is_transient(error: &LookError) -> bool {
+    matches!(error, LookError::Failed { .. })
+}
+
+pub(crate) fn late(target: &Target) -> LookError {
+    LookError::Failed { tried: format!("look at {target}"), problem: "no answer in time".into() }
+}
+
+/// Makes the change, or finds it made; the difference, or how it ended otherwise.
+pub(crate) async fn carry_out(
+    cluster: &dyn Hands,
+    clock: &Clock,
+    seal: &Sealed<Intent>,
+    one: &dyn OneChange,
+) -> Result<Diff, Outcome> {
+    let time = left(clock, seal.deadline);
+    if time.is_zero() {
+        return Err(failed("its deadline has passed before anything was sent".into()));
+    }
+    let seen = look(cluster, &seal.target, time.min(LOOK_WITHIN)).await;
+    let workload = seen.map_err(unseen)?;
+    if one.trace(&workload) == Trace::Made {
+        return Ok(one.diff());
+    }
+    let reasons = last_checks(seal, one, &workload, clock());
+    if !reasons.is_empty() {
+        return Err(Outcome::Refused { reasons });
+    }
+    let change = one.change();
+    let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
+    let error = match answered {
+        Ok(Ok(diff)) => return Ok(diff),
+        Ok(Err(error)) => error,
+        Err(_) => ChangeError::NoAnswer {
+            tried: format!("{} {}", seal.action, seal.target),
+            problem: "none before the intent's deadline".into(),
+        },
+    };
+    tracing::warn!(intent = %seal.id, target = %seal.target, error = %error, "a change was not made as asked");
+    match error {
+        ChangeError::Refused { message, conflict: false } => {
+            Err(Outcome::Refused { reasons: vec![Reason::ServerRefused { message }] })
+        }
+        // Perhaps by ourselves, in an earlier attempt whose answer was lost.
+        ChangeError::Refused { message, conflict: true } => match find_out(cluster, seal, one).await {
+            Trace::Made => Ok(one.diff()),
+            Trace::NotMade | Trace::Unclear(_) => {
+                Err(Outcome::Refused { reasons: vec![Reason::Changed { what: message }] })
+            }
+        },
+        ChangeError::NotSent { .. } => Err(failed(error.to_string())),
+        ChangeError::NoAnswer { .. } => match find_out(cluster, seal, one).await {
+            Trace::Made => Ok(one.diff()),
+            // Should it arrive after this look all the same, it still tests uid and old value, and a new attempt does too:
+            // one of both is refused.
+            Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
+            Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
+        },
+    }
+}
+
+/// How an intent ended whose process is gone.
+pub(crate) async fn closed(
+    cluster: &dyn Cluster,
+    seal: &Sealed<Intent>,
+    one: &dyn OneChange,
+) -> Result<Diff, Outcome> {
+    match find_out(cluster, seal, one).await {
+        Trace::Made => Ok(one.diff()),
+        Trace::NotMade => Err(failed(format!(
+            "the process ended before it was done: {} {} shows no trace of it",
+            seal.action, seal.target
+        ))),
+        Trace::Unclear(why) => Err(Outcome::Unknown {
+            what: format!("the process ended during {} {}: {why}", seal.action, seal.target),
+        }),
+    }
+}
+
+/// What the change would do. Touches no hands.
+pub(crate) async fn rehearse(
+    cluster: &dyn Cluster,
+    clock: &Clock,
+    seal: &Sealed<Intent>,
+    one: &dyn OneChange,
+) -> Outcome {
+    let time = left(clock, seal.deadline);
+    if time.is_zero() {
+        return failed("its deadline has passed before it was rehearsed".into());
+    }
+    let workload = match look(cluster, &seal.target, time.min(LOOK_WITHIN)).await {
+        Ok(workload) => workload,
+        Err(error) => return unseen(error),
+    };
+    let reasons = last_checks(seal, one, &workload, clock());
+    if !reasons.is_empty() {
+        return Outcome::Refused { reasons };
+    }
+    let change = one.change();
+    let preview = cluster.preview(&change, seal.stamp());
+    match tokio::time::timeout(left(clock, seal.deadline), preview).await {
+        Ok(Ok(diff)) => Outcome::Done { diff: Some(diff), already: false },
+        Ok(Err(ChangeError::Refused { message, conflict: true })) => {
+            Outcome::Refused { reasons: vec![Reason::Changed { what: message }] }
+        }
+        Ok(Err(ChangeError::Refused { message, conflict: false })) => {
+            Outcome::Refused { reasons: vec![Reason::ServerRefused { message }] }
+        }
+        Ok(Err(error @ (ChangeError::NotSent { .. } | ChangeError::NoAnswer { .. }))) => {
+            failed(error.to_string())
+        }
+        Err(_) => failed(format!("no answer to a dry run of {} {} in time", seal.action, seal.target)),
+    }
+}
+
+/// The difference for a preflight that wants one: its refusal is one more check.
+pub(crate) async fn preview(
+    cluster: &dyn Cluster,
+    change: &ClusterChange,
+    checks: &mut Checks,
+) -> Option<Diff> {
+    match cluster.preview(change, "preview").await {
+        Ok(diff) => {
+            checks.pass("the API server would accept it");
+            Some(diff)
+        }
+        Err(ChangeError::Refused { message, conflict: true }) => {
+            checks.refuse(Reason::Changed { what: message });
+            None
+        }
+        Err(ChangeError::Refused { message, conflict: false }) => {
+            checks.refuse(Reason::ServerRefused { message });
+            None
+        }
+        Err(error @ (ChangeError::NotSent { .. } | ChangeError::NoAnswer { .. })) => {
+            checks.refuse(Reason::FactUnknown { fact: "dry run".into(), found: error.to_string() });
+            None
+        }
+    }
+}
+
+fn last_checks(seal: &Sealed<Intent>, one: &dyn OneChange, workload: &Workload, now: Moment) -> Vec<Reason> {
+    let mut found = one.obstacles(workload, now);
+    found.note(checks::same_uid(&workload.uid, &seal.uid));
+    found.refusals
+}
+
+async fn find_out(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneChange) -> Trace {
+    match look(cluster, &seal.target, FIND_OUT_WITHIN).await {
+        Ok(workload) if workload.uid != seal.uid => {
+            let why = format!("{} is another object now (uid {})", seal.target, workload.uid);
+            Trace::Unclear(why)
+        }
+        Ok(workload) => one.trace(&workload),
+        Err(error) => Trace::Unclear(format!("{error}, so nobody knows")),
+    }
+}
+
+fn unseen(error: LookError) -> Outcome {
+    match error {
+        LookError::Absent { what } => Outcome::Refused { reasons: vec![Reason::TargetAbsent { what }] },
+        LookError::Failed { .. } => failed(error.to_string()),
+    }
+}
+
+/// Known not to have been made.
+pub(crate) fn failed(what: String) -> Outcome {
+    Outcome::Failed { what, applied: false }
+}

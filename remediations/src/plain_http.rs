@@ -1,0 +1,108 @@
+//! HTTP by reqwest: no redirects, no retries, no proxy of the environment, a deadline for every call, and no more of a
+//! body than a bound. Never says that a request did not leave unless the connection was never made.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use paramedic_policies::action::Intent;
+
+use crate::ports::http::{BODY_BYTES_MAX, Call, CallError, Http, HttpHands, Reply};
+use crate::seal::Sealed;
+
+/// How long a connection may take to be made.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// Eyes and hands by HTTP.
+#[derive(Debug, Clone)]
+pub struct PlainHttp {
+    client: reqwest::Client,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum PlainHttpError {
+    /// TLS needs a provider before the first client.
+    #[error("no TLS provider is installed in this process (the program installs ring's at its start)")]
+    NoProvider,
+    /// The client could not be built.
+    #[error("could not build an HTTP client")]
+    Build(#[source] reqwest::Error),
+}
+
+impl PlainHttp {
+    /// A client for calls to services.
+    ///
+    /// # Errors
+    /// When no TLS provider is installed, or the system's certificates cannot be read.
+    pub fn new() -> Result<Self, PlainHttpError> {
+        // Without one, reqwest panics.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            return Err(PlainHttpError::NoProvider);
+        }
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .connect_timeout(CONNECT_WITHIN)
+            .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(PlainHttpError::Build)?;
+        Ok(Self { client })
+    }
+
+    async fn call(&self, method: reqwest::Method, call: &Call) -> Result<Reply, CallError> {
+        let mut request = self.client.request(method, &call.url).timeout(call.timeout);
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        let no_answer = |error: reqwest::Error| {
+            let never_left = error.is_connect() || error.is_builder();
+            let (url, problem) = (call.url.clone(), innermost(&error.without_url()));
+            if never_left {
+                CallError::NotSent { url, problem }
+            } else {
+                CallError::NoAnswer { url, problem }
+            }
+        };
+        let mut response = request.send().await.map_err(no_answer)?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+            let room = BODY_BYTES_MAX - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() >= room {
+                break;
+            }
+        }
+        Ok(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
+    }
+}
+
+#[async_trait]
+impl Http for PlainHttp {
+    async fn get(&self, call: &Call) -> Result<Reply, CallError> {
+        self.call(reqwest::Method::GET, call).await
+    }
+}
+
+#[async_trait]
+impl HttpHands for PlainHttp {
+    async fn post(&self, _seal: &Sealed<Intent>, call: &Call) -> Result<Reply, CallError> {
+        self.call(reqwest::Method::POST, call).await
+    }
+}
+
+/// What went wrong at the bottom: the layers above it say the same less exactly.
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut problem = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        problem = inner.to_string();
+        source = inner.source();
+    }
+    problem
+}

@@ -1,0 +1,287 @@
+//! Closes one circuit breaker of Maestro on every endpoint of a service: the state before, a reset where it is not
+//! closed, the state after. Breakers live per process, so one endpoint left out is a failure. Never sends a reset
+//! before every endpoint has shown its state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Outcome};
+use paramedic_policies::answer::Preflight;
+use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::Endpoints;
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Moment;
+
+use crate::breaker_states::{LIST, reset, state_of};
+use crate::checks::{self, Checks, Seen};
+use crate::ports::clock::{Clock, left};
+use crate::ports::cluster::{Cluster, LookError};
+use crate::ports::http::{Call, CallError, Http, HttpHands};
+use crate::retry;
+use crate::seal::Sealed;
+
+/// How long one endpoint may take to tell its states, tries included.
+const STATE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long one call may take.
+const CALL_WITHIN: Duration = Duration::from_secs(5);
+
+const CLOSED: &str = "CLOSED";
+
+/// What resetting would do to a breaker.
+pub(crate) async fn preflight(
+    cluster: Option<&dyn Cluster>,
+    http: &dyn Http,
+    now: Moment,
+    target: &Target,
+    (breaker, endpoints): (&str, &Endpoints),
+    diff: bool,
+) -> Result<Preflight, LookError> {
+    let mut checks = Checks::default();
+    let mut seen = Seen::default();
+    let mut urls = match (endpoints, cluster) {
+        (Endpoints::Listed(urls), _) => urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect(),
+        (Endpoints::OfService { .. }, None) => {
+            checks.refuse(Reason::NoKubernetes);
+            return Ok(checks.into_preflight(seen, None, false));
+        }
+        (Endpoints::OfService { .. }, Some(_)) if target.kind != "Service" => {
+            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: "Service".into() });
+            return Ok(checks.into_preflight(seen, None, false));
+        }
+        (Endpoints::OfService { port }, Some(cluster)) => {
+            let found = cluster.endpoints(target, port).await?;
+            checks.note(checks::pause("service", &found.annotations, now));
+            checks.note(checks::pause("namespace", &found.namespace_annotations, now));
+            seen = Seen {
+                uid: found.uid,
+                labels: found.labels,
+                surroundings: Some(found.surroundings),
+                diff: None,
+            };
+            found.urls
+        }
+    };
+    urls.sort();
+    urls.dedup();
+    if urls.is_empty() {
+        checks.refuse(Reason::TargetAbsent { what: format!("ready endpoint of {target}") });
+        return Ok(checks.into_preflight(seen, None, false));
+    }
+    let states = states(http, breaker, &urls, None).await;
+    for (url, state) in &states {
+        checks.note(match state {
+            Ok(state) => Ok(format!("breaker {breaker} on {url} is {state}")),
+            Err(problem) => Err(Reason::FactUnknown {
+                fact: format!("state of breaker {breaker} on {url}"),
+                found: problem.clone(),
+            }),
+        });
+    }
+    let already = checks.is_clear() && states.values().all(|state| state.as_deref() == Ok(CLOSED));
+    let action = Action::ResetBreaker { breaker: breaker.to_owned(), endpoints: urls };
+    if diff && checks.is_clear() && !already {
+        seen.diff = Some(would_change(breaker, &states));
+    }
+    Ok(checks.into_preflight(seen, (!already).then_some(action), already))
+}
+
+/// A reset as its intent has it.
+pub(crate) struct Reset<'a> {
+    pub(crate) breaker: &'a str,
+    pub(crate) endpoints: &'a [String],
+    pub(crate) correlation: Option<&'a str>,
+}
+
+/// What a reset would change; there is no dry run by HTTP, so it is computed from the states.
+pub(crate) async fn rehearse(http: &dyn Http, wanted: &Reset<'_>) -> Outcome {
+    let before = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
+    match unknown(&before) {
+        Some(problem) => failed(problem, false),
+        None if all_closed(&before) => Outcome::Done { diff: None, already: true },
+        None => Outcome::Done { diff: Some(would_change(wanted.breaker, &before)), already: false },
+    }
+}
+
+/// Resets the breaker wherever it is not closed.
+pub(crate) async fn perform(
+    http: &dyn HttpHands,
+    clock: &Clock,
+    seal: &Sealed<Intent>,
+    wanted: &Reset<'_>,
+) -> Outcome {
+    let before = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
+    if let Some(problem) = unknown(&before) {
+        return failed(problem, false);
+    }
+    if all_closed(&before) {
+        return Outcome::Done { diff: None, already: true };
+    }
+    let mut tally = Tally::default();
+    for (url, _) in before.iter().filter(|(_, state)| state.as_deref() != Ok(CLOSED)) {
+        if left(clock, seal.deadline).is_zero() {
+            tally.problems.push(format!("{url} was not reached before the deadline"));
+            continue;
+        }
+        let call = Call {
+            url: reset(url, wanted.breaker),
+            headers: headers(wanted.correlation, Some(seal.stamp())),
+            timeout: CALL_WITHIN,
+        };
+        match http.post(seal, &call).await {
+            Ok(reply) if (200..300).contains(&reply.status) => tally.sent = true,
+            // Answered and refused: this one did nothing.
+            Ok(reply) if (400..500).contains(&reply.status) => {
+                tally.problems.push(format!("{url} answered {} to the reset", reply.status));
+            }
+            Ok(reply) => tally.doubt(url, format!("it answered {} to the reset", reply.status)),
+            Err(CallError::NotSent { problem, .. }) => {
+                tally.problems.push(format!("{url} took no connection: {problem}"));
+            }
+            Err(CallError::NoAnswer { problem, .. }) => {
+                tally.doubt(url, format!("no answer to the reset: {problem}"))
+            }
+        }
+    }
+    let after = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
+    tally.end(wanted.breaker, &before, &after)
+}
+
+/// How a reset ended whose process is gone: only closed everywhere is an end that can be seen. A breaker that is open
+/// may have been reset and have tripped again.
+pub(crate) async fn close(http: &dyn Http, wanted: &Reset<'_>) -> Outcome {
+    let now = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
+    if all_closed(&now) {
+        return Outcome::Done { diff: None, already: true };
+    }
+    let seen: Vec<String> = now
+        .iter()
+        .filter(|(_, state)| state.as_deref() != Ok(CLOSED))
+        .map(|(url, state)| match state {
+            Ok(state) => format!("{state} on {url}"),
+            Err(problem) => problem.clone(),
+        })
+        .collect();
+    Outcome::Unknown {
+        what: format!(
+            "the process ended during the reset of breaker {}: {}",
+            wanted.breaker,
+            seen.join("; ")
+        ),
+    }
+}
+
+type States = BTreeMap<String, Result<String, String>>;
+
+/// The state on every endpoint, asked of all at once.
+async fn states(http: &dyn Http, breaker: &str, urls: &[String], correlation: Option<&str>) -> States {
+    let asked = urls.iter().map(|url| async move {
+        let call =
+            Call { url: format!("{url}{LIST}"), headers: headers(correlation, None), timeout: CALL_WITHIN };
+        let late = || format!("{url} gave no answer in time");
+        let state = retry::question(
+            STATE_WITHIN,
+            |_| true,
+            late,
+            || async {
+                let reply = http.get(&call).await.map_err(|error| error.to_string())?;
+                if reply.status == 200 {
+                    Ok(reply.body)
+                } else {
+                    Err(format!("{url} answered {}", reply.status))
+                }
+            },
+        );
+        let state = state
+            .await
+            .and_then(|body| state_of(&body, breaker).map_err(|problem| format!("{url}: {problem}")));
+        (url.clone(), state)
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+fn headers(correlation: Option<&str>, stamp: Option<&str>) -> Vec<(String, String)> {
+    let key = stamp.map(|stamp| ("Idempotency-Key".to_owned(), stamp.to_owned()));
+    let correlation = correlation.map(|id| ("X-Correlation-Id".to_owned(), id.to_owned()));
+    key.into_iter().chain(correlation).collect()
+}
+
+fn all_closed(states: &States) -> bool {
+    states.values().all(|state| state.as_deref() == Ok(CLOSED))
+}
+
+fn unknown(states: &States) -> Option<String> {
+    let problems: Vec<&str> =
+        states.values().filter_map(|state| state.as_ref().err()).map(String::as_str).collect();
+    (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+fn path(breaker: &str, url: &str) -> String {
+    format!("breaker {breaker} on {url}")
+}
+
+fn would_change(breaker: &str, states: &States) -> Diff {
+    let fields = states
+        .iter()
+        .filter_map(|(url, state)| Some((url, state.as_ref().ok().filter(|state| *state != CLOSED)?)))
+        .map(|(url, state)| Change { path: path(breaker, url), before: state.clone(), after: CLOSED.into() })
+        .collect();
+    Diff { fields, source: DiffSource::Computed { because: "there is no dry run by HTTP".into() } }
+}
+
+fn failed(what: String, applied: bool) -> Outcome {
+    Outcome::Failed { what, applied }
+}
+
+/// What came of the calls.
+#[derive(Default)]
+struct Tally {
+    sent: bool,
+    problems: Vec<String>,
+    doubts: BTreeMap<String, String>,
+}
+
+impl Tally {
+    fn doubt(&mut self, url: &str, why: String) {
+        self.doubts.insert(url.to_owned(), why);
+    }
+
+    fn end(mut self, breaker: &str, before: &States, after: &States) -> Outcome {
+        let mut fields = Vec::new();
+        let mut unclear = Vec::new();
+        for (url, was) in before {
+            let (Ok(was), now) = (was, after.get(url)) else { continue };
+            let doubt = self.doubts.get(url);
+            match now {
+                Some(Ok(now)) => {
+                    if was != now {
+                        fields.push(Change {
+                            path: path(breaker, url),
+                            before: was.clone(),
+                            after: now.clone(),
+                        });
+                    }
+                    match doubt {
+                        _ if now == CLOSED => {}
+                        None => self.problems.push(format!("it is {now} on {url} after the reset")),
+                        Some(why) => unclear.push(format!("it is {now} on {url}, and {why}")),
+                    }
+                }
+                Some(Err(problem)) => unclear.push(problem.clone()),
+                None => unclear.push(format!("{url} was not asked again")),
+            }
+        }
+        let say =
+            |what: Vec<String>| format!("could not close breaker {breaker} everywhere: {}", what.join("; "));
+        if !unclear.is_empty() {
+            unclear.append(&mut self.problems);
+            return Outcome::Unknown { what: say(unclear) };
+        }
+        if !self.problems.is_empty() {
+            let applied = self.sent || !fields.is_empty();
+            return failed(say(self.problems), applied);
+        }
+        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }
+    }
+}
