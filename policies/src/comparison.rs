@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::load::Malformed;
+
 /// How the value stands to the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
@@ -56,5 +58,35 @@ impl fmt::Display for Comparison {
             Relation::NotEqual => "!=",
         };
         write!(f, "{relation} {}", self.bound)
+    }
+}
+
+impl std::str::FromStr for Comparison {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let usage = "write a relation and a number, such as \"> 1\", \"<= 0.05\" or \"== 0\"";
+        let trimmed = text.trim();
+        let relations = [
+            ("<=", Relation::AtMost),
+            (">=", Relation::AtLeast),
+            ("==", Relation::Equal),
+            ("!=", Relation::NotEqual),
+            ("<", Relation::Less),
+            (">", Relation::Greater),
+        ];
+        let Some((sign, relation)) = relations.into_iter().find(|(sign, _)| trimmed.starts_with(sign)) else {
+            let hint = if trimmed.starts_with('=') { "equality is written `==`" } else { usage };
+            return Err(Malformed::new(format!("`{text}` does not begin with <, <=, >, >=, == or !="), hint));
+        };
+        let number = trimmed[sign.len()..].trim();
+        match number.parse::<f64>() {
+            Ok(bound) if bound.is_finite() => Ok(Self { relation, bound }),
+            Ok(_) => Err(Malformed::new(format!("`{number}` is not a finite number"), usage)),
+            Err(_) if number.ends_with('%') => {
+                Err(Malformed::new(format!("`{number}` is not a number"), "write a share of one: 5% is 0.05"))
+            }
+            Err(_) => Err(Malformed::new(format!("`{number}` is not a number"), usage)),
+        }
     }
 }

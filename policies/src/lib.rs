@@ -35,5 +35,6 @@ pub mod state;
 pub mod target;
 pub mod template;
 pub mod time;
+pub mod url;
 
 pub use engine::{apply, decide, wake};

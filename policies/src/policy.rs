@@ -10,10 +10,12 @@ use crate::action::Mode;
 use crate::comparison::Comparison;
 use crate::matcher::Matcher;
 use crate::promql::Query;
+use crate::reason::Reason;
 use crate::remediation::Remediation;
-use crate::target::Origin;
-use crate::template::Template;
+use crate::target::{Origin, Sought, Target, is_dns_label, is_dns_subdomain};
+use crate::template::{Scope, Template};
 use crate::time::Span;
+use crate::url;
 
 /// One policy.
 #[derive(Debug, Clone)]
@@ -117,6 +119,57 @@ impl TargetSpec {
             Self::OwnerOf { namespace, name, .. } => namespace.iter().chain([name]).collect(),
         }
     }
+
+    /// What it names for this alert, every value proven to be a Kubernetes name.
+    ///
+    /// # Errors
+    /// [`Reason::BadValue`] when a label is missing, or its value is no such name. Nothing is ever guessed.
+    pub fn sought(&self, scope: &Scope<'_>) -> Result<Sought, Reason> {
+        let namespace = |template: &Template| {
+            rendered(template, scope, "namespace", |text| match is_dns_label(text) {
+                true => Ok(()),
+                false => Err("is not a namespace (at most 63 lower-case letters, digits and `-`)".to_owned()),
+            })
+        };
+        let name = |template: &Template| {
+            rendered(template, scope, "name", |text| match is_dns_subdomain(text) {
+                true => Ok(()),
+                false => Err("is not an object's name (at most 253 lower-case letters, digits, `-` and `.`)"
+                    .to_owned()),
+            })
+        };
+        match self {
+            Self::Named { kind, namespace: ns, name: n } => {
+                Ok(Sought::Named(Target { kind: kind.clone(), namespace: namespace(ns)?, name: name(n)? }))
+            }
+            Self::OwnerOf { origin, namespace: ns, name: n } => Ok(Sought::OwnerOf {
+                origin: origin.clone(),
+                namespace: ns.as_ref().map(namespace).transpose()?.unwrap_or_default(),
+                name: name(n)?,
+            }),
+        }
+    }
+}
+
+/// The value of a template as what it becomes, or why it cannot become that.
+pub(crate) fn rendered(
+    template: &Template,
+    scope: &Scope<'_>,
+    what: &str,
+    judge: impl FnOnce(&str) -> Result<(), String>,
+) -> Result<String, Reason> {
+    let bad = |problem: String| Reason::BadValue { what: what.to_owned(), problem };
+    let text = template.render(scope).map_err(|error| bad(error.to_string()))?;
+    match judge(&text) {
+        Ok(()) => Ok(text),
+        Err(problem) => Err(bad(format!("`{}` {problem}", shown(&text)))),
+    }
+}
+
+/// Untrusted text for a message: escaped and cut.
+fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    if text.chars().nth(80).is_some() { format!("{cut}...") } else { cut }
 }
 
 /// A value found by query: exactly one series, or the policy withholds.
@@ -203,6 +256,19 @@ pub enum Check {
     },
     /// The target's rollout is complete.
     Rollout,
+}
+
+impl Check {
+    /// The URL of [`Check::Http`], values percent-encoded; `None` for other checks.
+    ///
+    /// # Errors
+    /// [`Reason::BadValue`] when a value is missing or would change more of the URL than its own part.
+    pub fn url(&self, scope: &Scope<'_>) -> Option<Result<String, Reason>> {
+        match self {
+            Self::Http { url, .. } => Some(url::rendered(url, scope)),
+            Self::Query(_) | Self::Rollout => None,
+        }
+    }
 }
 
 /// The guards of a policy, defaults filled in.

@@ -4,7 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::template::Template;
+use crate::action::Wish;
+use crate::policy::rendered;
+use crate::reason::Reason;
+use crate::template::{Scope, Template};
+use crate::url;
 
 /// One remediation of a step, with its templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,5 +76,20 @@ impl Remediation {
             Self::Restart => "restart",
             Self::ResetBreaker { .. } => "resetBreaker",
         }
+    }
+
+    /// What it comes to for this alert, every value proven to be what it becomes.
+    ///
+    /// # Errors
+    /// [`Reason::BadValue`] when a value is missing, or is no single segment of a URL path.
+    pub fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {
+        Ok(match self {
+            Self::Scale(scale) => Wish::Scale(scale.clone()),
+            Self::Restart => Wish::Restart,
+            Self::ResetBreaker { breaker, endpoints } => Wish::ResetBreaker {
+                breaker: rendered(breaker, scope, "breaker", url::path_segment)?,
+                endpoints: endpoints.clone(),
+            },
+        })
     }
 }

@@ -1,15 +1,117 @@
 //! From text to a [`Book`]. Collects every problem with file, line, column and a hint; reads no files itself.
+//!
+//! ```text
+//!   text --yaml--> Tree with places --policy, steps, guards, values (over fields)--> Policy --index--> Book
+//!                                        |                                             |
+//!                                        '--> problems <-- doubts (contradictions, ----'
+//!                                                          shadows: warnings)
+//! ```
+//!
+//! serde reads no document here: it stops at the first mistake and forgets where it stands. The types of
+//! [`document`] exist for the JSON Schema, and a test keeps their keys equal to the ones walked.
 
+pub mod conform;
+pub mod document;
+mod doubts;
+mod effective;
+mod fields;
+mod guards;
 pub mod index;
+mod nearest;
+mod policy;
+mod problem;
+mod steps;
 pub mod stored_books;
+mod values;
+pub mod yaml;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use document::schema;
+pub use effective::effective;
+pub use problem::{Malformed, Problem, Severity};
 
 use crate::book::{Book, Source};
+use crate::load::fields::Walk;
+use crate::load::policy::Written;
+use crate::load::yaml::Position;
 
-/// Loads a book. (Documents are read by the loader that follows; settings alone make a book already.)
+/// What a source gives: a book, where nothing is wrong with it, and everything there is to say about it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The book, unless a problem is an error.
+    pub book: Option<Book>,
+    /// Errors and warnings, by file and place.
+    pub problems: Vec<Problem>,
+}
+
+/// Loads a book.
 ///
 /// # Errors
-/// None yet.
-pub fn book(source: Source) -> Result<Book, Vec<String>> {
+/// Every error of every file at once; warnings are not among them (see [`check`]).
+pub fn book(source: Source) -> Result<Book, Vec<Problem>> {
+    let Checked { book, problems } = check(source);
+    book.ok_or_else(|| problems.into_iter().filter(Problem::is_error).collect())
+}
+
+/// Loads a book and says what is wrong or doubtful.
+pub fn check(source: Source) -> Checked {
+    let (written, mut walk) = read(&source);
+    doubts::of_each(&written, &mut walk);
+    doubts::between(&written, &mut walk);
+    let mut problems = walk.problems;
+    problems.sort_by(|a, b| {
+        (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity))
+    });
+    if problems.iter().any(Problem::is_error) {
+        return Checked { book: None, problems };
+    }
+    let policies: BTreeMap<_, _> =
+        written.into_iter().map(|one| (one.policy.name.clone(), one.policy)).collect();
+    let index = index::Index::of(&policies);
     let digest = source.digest();
-    Ok(Book { policies: Default::default(), source, digest, index: index::Index::default() })
+    Checked { book: Some(Book { policies, source, digest, index }), problems }
+}
+
+/// Reads every document of every file.
+fn read(source: &Source) -> (Vec<Written>, Walk) {
+    let mut walk =
+        Walk { vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(), ..Walk::default() };
+    let (mut written, mut names): (Vec<Written>, BTreeMap<String, String>) = (Vec::new(), BTreeMap::new());
+    for file in &source.files {
+        walk.file.clone_from(&file.path);
+        let parsed = yaml::parse(&file.text);
+        if parsed.documents.is_empty() && parsed.faults.is_empty() {
+            walk.warn(Position::START, "no policy in this file", "write one, or remove the file");
+        }
+        parsed.faults.into_iter().for_each(|fault| walk.fault(fault));
+        for document in &parsed.documents {
+            if let Err(hint) = policy::is_policy(document) {
+                let at = document.position("/kind");
+                walk.error(at, "this document is no policy", hint);
+                continue;
+            }
+            let name = document.get("metadata").and_then(|metadata| metadata.get("name"));
+            if let Some((yaml::Node::Text(text), at)) = name.map(|name| (&name.node, name.at)) {
+                let place = format!("{}:{}", file.path, at.line);
+                if let Some(first) = names.insert(text.clone(), place) {
+                    walk.error(
+                        at,
+                        format!("a policy named `{text}` is already at {first}"),
+                        "names are unique over all files; rename one",
+                    );
+                    names.insert(text.clone(), first);
+                }
+            }
+            written.extend(walk.policy(document));
+        }
+    }
+    (written, walk)
+}
+
+/// The keys that the loader knows, by the name of the type in the schema; only those it came by while reading `source`.
+/// For the test that keeps loader and schema equal.
+#[doc(hidden)]
+pub fn known_keys(source: &Source) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    read(source).1.known
 }

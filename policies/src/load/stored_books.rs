@@ -20,6 +20,13 @@ pub fn serialize<S: Serializer>(books: &BTreeMap<Digest, Arc<Book>>, to: S) -> R
 /// # Errors
 /// When a source no longer loads.
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Digest, Arc<Book>>, D::Error> {
-    let _sources = Vec::<Source>::deserialize(from)?;
-    Err(serde::de::Error::custom("the loader is not there yet"))
+    let load = |source: Source| {
+        let digest = source.digest();
+        let book = super::book(source).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            serde::de::Error::custom(format!("a stored book ({digest}) no longer loads: {first}"))
+        })?;
+        Ok((book.digest(), Arc::new(book)))
+    };
+    Vec::<Source>::deserialize(from)?.into_iter().map(load).collect()
 }

@@ -1,0 +1,125 @@
+//! URLs with values from labels in them: a value can never change the host, leave its path segment, or add a query.
+
+use crate::reason::Reason;
+use crate::template::{Scope, Template, TemplateError};
+
+/// Whether `text` is an http or https URL with a plain host, without credentials and without dot segments.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(text: &str) -> Result<(), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    if !["http", "https"].contains(&scheme) {
+        return Err(format!("`{}` does not begin with http:// or https://", text.escape_debug()));
+    }
+    if let Some(odd) =
+        text.chars().find(|c| c.is_whitespace() || c.is_control() || "\\\"<>^`{|}".contains(*c))
+    {
+        return Err(format!("a URL cannot hold {odd:?}"));
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err("a URL here cannot hold credentials".to_owned());
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let good = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+        }
+    };
+    if !good {
+        return Err(format!("`{}` is not a host", host.escape_debug()));
+    }
+    if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
+        return Err("its port is not a number up to 65535".to_owned());
+    }
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    if path.split('/').any(is_dots) {
+        return Err("its path has a `.` or `..` segment".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether `text` can be one segment of a URL path as it is.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn path_segment(text: &str) -> Result<(), String> {
+    if text.is_empty() || text.len() > 253 {
+        return Err(format!("has {} bytes, 1 to 253 are allowed", text.len()));
+    }
+    if is_dots(text) {
+        return Err("is a dot segment".to_owned());
+    }
+    // Only what needs no encoding anywhere: what one server decodes twice, another reads as a path.
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-._~:@!$&'()*+,;=".contains(*c))) {
+        Some(odd) => Err(format!("holds {odd:?}, which cannot stand in one segment of a URL path")),
+        None => Ok(()),
+    }
+}
+
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
+
+/// Whether a template can become a URL: labels and found values stand behind the host only, since an alert must not
+/// choose to whom we speak.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_template(template: &Template) -> Result<(), String> {
+    let mut before = String::new();
+    let mut stray = None;
+    for (text, name) in template.parts() {
+        before.push_str(text);
+        let Some(name) = name else { continue };
+        let in_host = before.split_once("://").is_none_or(|(_, rest)| !rest.contains('/'));
+        if in_host && (name.starts_with("labels.") || name.starts_with("let.")) {
+            stray.get_or_insert_with(|| {
+                format!("`{name}` stands in the host, which only `vars` and `target` can name")
+            });
+        }
+        before.push_str(if before.is_empty() && name.starts_with("vars.") { "http://1" } else { "1" });
+    }
+    stray.map_or_else(|| check(&before), Err)
+}
+
+/// The URL for this scope: `vars` as they are, every other value percent-encoded.
+pub(crate) fn rendered(template: &Template, scope: &Scope<'_>) -> Result<String, Reason> {
+    let bad = |problem: String| Reason::BadValue { what: "URL".to_owned(), problem };
+    let names: Vec<String> = template.parts().filter_map(|(_, name)| name).collect();
+    let mut dots = None;
+    let url = template.render_with(scope, |number, value| match names.get(number) {
+        Some(name) if name.starts_with("vars.") => value,
+        name => {
+            if is_dots(&value) {
+                dots = name.cloned();
+            }
+            encode(&value)
+        }
+    });
+    let url = url.map_err(|error: TemplateError| bad(error.to_string()))?;
+    match dots {
+        Some(name) => Err(bad(format!("`{name}` is a dot segment"))),
+        None => check(&url).map(|()| url).map_err(bad),
+    }
+}
+
+/// Percent-encodes everything but unreserved characters.
+fn encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}

@@ -1,0 +1,6 @@
+//! What people write: policies that load, policies that do not, and what each is told.
+
+mod language {
+    mod good;
+    mod support;
+}

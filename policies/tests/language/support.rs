@@ -1,0 +1,33 @@
+//! Sources made from text.
+
+use paramedic_policies::book::{Book, Source, SourceFile};
+use paramedic_policies::load;
+use paramedic_policies::settings::Settings;
+
+/// A source of these files.
+pub(crate) fn source(files: &[(&str, &str)]) -> Source {
+    let mut settings = Settings::default();
+    settings.vars.insert("tier".to_owned(), "gold".to_owned());
+    let files = files
+        .iter()
+        .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })
+        .collect();
+    Source { files, settings, tzdb: "test".to_owned() }
+}
+
+/// The book of one file that must load.
+pub(crate) fn book(text: &str) -> Book {
+    match load::book(source(&[("good.yaml", text)])) {
+        Ok(book) => book,
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            panic!("{text}\ndoes not load:\n{}", problems.join("\n"))
+        }
+    }
+}
+
+/// Everything there is to say about these files.
+pub(crate) fn said(files: &[(&str, &str)]) -> String {
+    let problems = load::check(source(files)).problems;
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
