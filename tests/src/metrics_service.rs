@@ -169,6 +169,7 @@ async fn metrics(State(shared): Shared) -> Response {
     ([("content-type", "text/plain; version=0.0.4")], text).into_response()
 }
 
+/// All breakers by name, as Maestro's registry tells them.
 async fn list(State(shared): Shared, request: Request) -> Response {
     let received = Received::read(request).await;
     let fault = {
@@ -181,7 +182,7 @@ async fn list(State(shared): Shared, request: Request) -> Response {
         Fault::Hang => hang().await,
         Fault::None | Fault::CloseAfterApplying => {}
     }
-    axum::Json(lock(&shared).breakers.values().cloned().collect::<Vec<_>>()).into_response()
+    axum::Json(lock(&shared).breakers.clone()).into_response()
 }
 
 async fn reset(State(shared): Shared, Path(name): Path<String>, request: Request) -> Response {
