@@ -30,3 +30,48 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Action;
+    use crate::guard::fixtures::*;
+    use std::collections::BTreeSet;
+
+    fn approved(action: Action) -> World {
+        let mut world = World::new();
+        world.case.phase =
+            Phase::Approved { action, by: "ann".to_owned(), open: BTreeSet::new(), due: at("08:31:00") };
+        world.preflight(|_| {});
+        world
+    }
+
+    #[test]
+    fn another_action_than_the_approved_one_refuses() {
+        assert_eq!(
+            approved(scale(2, 4)).says(judge),
+            "refuses: approved was `scale 2 -> 4`, now it would be `scale 3 -> 5`"
+        );
+        let mut world = approved(scale(3, 5));
+        world.preflight(|preflight| preflight.action = None);
+        assert_eq!(world.says(judge), "refuses: approved was `scale 3 -> 5`, now it would be `nothing`");
+        world.case.facts.clear();
+        assert_eq!(world.says(judge), "not asked");
+    }
+
+    #[test]
+    fn the_same_words_about_a_changed_object_refuse() {
+        let mut world = approved(Action::Restart { generation: 4 });
+        world.preflight(|preflight| preflight.action = Some(Action::Restart { generation: 5 }));
+        assert_eq!(
+            world.says(judge),
+            "refuses: approved was `restart`, now it would be `restart of an object that has changed`"
+        );
+    }
+
+    #[test]
+    fn the_approved_action_allows() {
+        assert_eq!(approved(scale(3, 5)).says(judge), "allows: scale 3 -> 5, as approved by ann");
+        assert_eq!(World::new().says(judge), "allows: ");
+    }
+}

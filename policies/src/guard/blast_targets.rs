@@ -46,3 +46,65 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let until = moments.get(others.saturating_sub(allow as usize)).map_or(view.now + per, |at| *at + per);
     Finding::refuses(Guard::BlastTargets, Reason::TooManyTargets { have, allow, per, until })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+    use crate::policy::BlastTargets;
+
+    fn blast(max: u32, within: BlastScope) -> World {
+        let mut world = World::new();
+        world.policy.guards.blast_targets = Some(BlastTargets { max, within, per: span("30m") });
+        world.charge("restart-web", "prod/a", "08:05:00");
+        world.charge("scale-web", "prod/b", "08:10:00");
+        world.charge("restart-web", "prod/a", "08:15:00");
+        world.charge("restart-web", "stage/c", "08:20:00");
+        world.charge("restart-web", "prod/old", "08:00:00");
+        world
+    }
+
+    #[test]
+    fn one_target_too_many_refuses_until_one_drops_out() {
+        assert_eq!(
+            blast(2, BlastScope::Namespace).says(judge),
+            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+        );
+        assert_eq!(
+            blast(3, BlastScope::Cluster).says(judge),
+            "refuses: would be target 4 of 3 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+        );
+        assert_eq!(
+            blast(1, BlastScope::Cluster).says(judge),
+            "refuses: would be target 4 of 1 allowed in 30m, until 2026-11-21T08:50:00.000Z"
+        );
+    }
+
+    #[test]
+    fn within_the_ceiling_it_allows() {
+        assert_eq!(
+            blast(3, BlastScope::Namespace).says(judge),
+            "allows: would be target 3 of 3 allowed in 30m in namespace prod"
+        );
+        assert_eq!(
+            blast(4, BlastScope::Cluster).says(judge),
+            "allows: would be target 4 of 4 allowed in 30m in the cluster"
+        );
+    }
+
+    #[test]
+    fn a_target_that_was_hit_before_counts_once() {
+        let mut world = blast(2, BlastScope::Namespace);
+        world.target = Some(Ok(target("prod/a")));
+        assert_eq!(world.says(judge), "allows: would be target 2 of 2 allowed in 30m in namespace prod");
+    }
+
+    #[test]
+    fn a_ceiling_of_none_always_refuses_and_no_ceiling_never() {
+        assert_eq!(
+            blast(0, BlastScope::Namespace).says(judge),
+            "refuses: would be target 3 of 0 allowed in 30m, until 2026-11-21T09:00:00.000Z"
+        );
+        assert_eq!(World::new().says(judge), "allows: no ceiling is set");
+    }
+}

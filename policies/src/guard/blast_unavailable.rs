@@ -31,3 +31,56 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Surroundings;
+    use crate::guard::fixtures::*;
+
+    fn around(desired: u32, unavailable: u32, added: u32) -> World {
+        let mut world = World::new();
+        world.policy.guards.blast_unavailable = Some(25);
+        world.preflight(|preflight| {
+            preflight.surroundings = Some(Surroundings { desired, unavailable, added, workloads: 9 });
+        });
+        world
+    }
+
+    #[test]
+    fn a_larger_share_than_allowed_refuses() {
+        assert_eq!(
+            around(12, 2, 2).says(judge),
+            "refuses: 4 of 12 replicas would be unavailable, 25 % allowed"
+        );
+        assert_eq!(
+            around(0, 0, 1).says(judge),
+            "refuses: 1 of 0 replicas would be unavailable, 25 % allowed"
+        );
+        assert_eq!(
+            around(8, u32::MAX, u32::MAX).says(judge),
+            "refuses: 4294967295 of 8 replicas would be unavailable, 25 % allowed"
+        );
+    }
+
+    #[test]
+    fn a_share_that_nobody_counted_refuses() {
+        let mut world = around(12, 2, 1);
+        world.preflight(|_| {});
+        assert_eq!(
+            world.says(judge),
+            "refuses: preflight is not known: no count of the namespace's replicas"
+        );
+        world.case.facts.clear();
+        assert_eq!(world.says(judge), "not asked");
+    }
+
+    #[test]
+    fn exactly_the_allowed_share_allows() {
+        assert_eq!(
+            around(12, 2, 1).says(judge),
+            "allows: 3 of 12 replicas would be unavailable (2 are, this adds 1), 25 % allowed"
+        );
+        assert_eq!(World::new().says(judge), "allows: no ceiling is set");
+    }
+}

@@ -22,3 +22,33 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    fn of_cluster(has: Option<&str>) -> World {
+        let mut world = World::new();
+        world.settings.cluster.name = "eu-1".to_owned();
+        if let Some(has) = has {
+            world.episode.labels.insert("cluster".to_owned(), has.to_owned());
+        }
+        world
+    }
+
+    #[test]
+    fn an_alert_of_another_cluster_or_of_none_refuses() {
+        assert_eq!(
+            of_cluster(Some("us-1")).says(judge),
+            "refuses: the alert is of cluster `us-1`, this is `eu-1`"
+        );
+        assert_eq!(of_cluster(None).says(judge), "refuses: the alert is of cluster `-`, this is `eu-1`");
+    }
+
+    #[test]
+    fn an_alert_of_ours_allows_and_so_does_no_name_at_all() {
+        assert_eq!(of_cluster(Some("eu-1")).says(judge), "allows: cluster=\"eu-1\" is this cluster");
+        assert_eq!(World::new().says(judge), "allows: no cluster name is configured");
+    }
+}

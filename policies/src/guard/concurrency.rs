@@ -40,3 +40,41 @@ fn running(view: &View<'_>) -> BTreeSet<CaseId> {
         });
     in_flight.chain(watching.cloned()).filter(|id| *id != view.case.id).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Seq;
+    use crate::guard::fixtures::*;
+
+    #[test]
+    fn as_many_as_may_run_refuse_one_more() {
+        let mut world = World::new();
+        world.policy.guards.concurrency = 2;
+        world.start(40, "restart-web", "prod/a");
+        world.other_case(2, "restart-web", 0, "prod/b", verifying(41));
+        world.charge("restart-web", "prod/b", "08:20:00");
+        assert_eq!(world.says(judge), "refuses: 2 of 2 allowed actions are running");
+    }
+
+    #[test]
+    fn one_that_watches_counts_after_its_charge_was_dropped() {
+        let mut world = World::new();
+        world.other_case(2, "restart-web", 0, "prod/b", verifying(41));
+        world.ended(41, "restart-web", 2, "prod/b", "08:25:00");
+        assert_eq!(world.says(judge), "refuses: 1 of 1 allowed actions are running");
+    }
+
+    #[test]
+    fn reverts_and_other_policies_do_not_count() {
+        let mut world = World::new();
+        world.start(40, "scale-web", "prod/a");
+        world.start(41, "restart-web", "prod/c");
+        world.state.in_flight.get_mut(&Seq(41)).expect("just added").intent.reverts = Some(Seq(30));
+        world.other_case(2, "scale-web", 0, "prod/b", verifying(42));
+        world.charge("restart-web", "prod/b", "08:20:00");
+        world.other_case(3, "restart-web", 0, "prod/d", waiting("08:30:00"));
+        world.charge("restart-web", "prod/d", "08:20:00");
+        assert_eq!(world.says(judge), "allows: 0 of 1 allowed actions are running");
+    }
+}

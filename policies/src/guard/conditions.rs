@@ -57,3 +57,63 @@ pub(crate) fn look(wanted: &Condition, series: &[Sample]) -> Result<Seen, String
         None => Err("NaN".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Found;
+    use crate::comparison::{Comparison, Relation};
+    use crate::guard::fixtures::*;
+
+    const ABOVE_ONE: Comparison = Comparison { relation: Relation::Greater, bound: 1.0 };
+
+    #[track_caller]
+    fn check(empty: Empty, found: Found, says: &str) {
+        let mut world = World::new();
+        world.policy.when = vec![condition(ABOVE_ONE, empty)];
+        world.told(Fact::When(0), "08:29:50", found);
+        assert_eq!(world.each_says(judge), [says]);
+    }
+
+    #[test]
+    fn a_condition_that_does_not_hold_refuses() {
+        check(Empty::Unknown, series(&[("", 0.25)]), "refuses: when[0] is 0.25, wanted > 1");
+        check(Empty::Is(0.0), series(&[]), "refuses: when[0] is 0 (no series), wanted > 1");
+    }
+
+    #[test]
+    fn empty_nan_several_and_failed_are_not_known() {
+        check(Empty::Unknown, series(&[]), "refuses: when[0] is not known: no series");
+        check(Empty::Is(2.0), series(&[("", f64::NAN)]), "refuses: when[0] is not known: NaN");
+        check(
+            Empty::Is(2.0),
+            series(&[("a", 2.0), ("b", 2.0)]),
+            "refuses: when[0] is not known: 2 series, wanted one",
+        );
+        check(
+            Empty::Is(2.0),
+            Found::Failed { what: "connection refused".to_owned() },
+            "refuses: when[0] is not known: connection refused",
+        );
+    }
+
+    #[test]
+    fn a_condition_that_holds_allows_with_its_number() {
+        check(Empty::Unknown, series(&[("", 1.5)]), "allows: when[0] is 1.5, wanted > 1");
+        check(Empty::Unknown, series(&[("", f64::INFINITY)]), "allows: when[0] is +Inf, wanted > 1");
+        check(Empty::Is(2.0), series(&[]), "allows: when[0] is 2 (no series), wanted > 1");
+        assert_eq!(World::new().each_says(judge), ["allows: "]);
+    }
+
+    #[test]
+    fn each_condition_speaks() {
+        let mut world = World::new();
+        world.policy.when = vec![condition(ABOVE_ONE, Empty::Unknown); 3];
+        world.told(Fact::When(0), "08:29:50", series(&[("", 2.0)]));
+        world.told(Fact::When(1), "08:29:00", series(&[("", 2.0)]));
+        assert_eq!(
+            world.each_says(judge),
+            ["allows: when[0] is 2, wanted > 1", "refuses: when[1] is 1m old, 30s allowed", "not asked",]
+        );
+    }
+}

@@ -21,3 +21,46 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    fn told(when: &str, found: crate::answer::Found) -> World {
+        let mut world = World::new();
+        world.told(Fact::Confirmation, when, found);
+        world
+    }
+
+    #[test]
+    fn an_alert_that_prometheus_does_not_show_refuses() {
+        assert_eq!(
+            told("08:29:50", series(&[])).says(judge),
+            "refuses: Prometheus does not show the alert firing: ALERTS has no firing series with its labels"
+        );
+    }
+
+    #[test]
+    fn a_failed_and_a_stale_answer_refuse() {
+        let failed = crate::answer::Found::Failed { what: "query timed out after 15s".to_owned() };
+        assert_eq!(
+            told("08:29:50", failed).says(judge),
+            "refuses: confirmation is not known: query timed out after 15s"
+        );
+        assert_eq!(
+            told("08:29:29", series(&[("", 1.0)])).says(judge),
+            "refuses: confirmation is 31s old, 30s allowed"
+        );
+    }
+
+    #[test]
+    fn firing_series_allow_and_so_does_confirmation_switched_off() {
+        let mut world = told("08:29:30", series(&[("a", 1.0), ("b", 1.0)]));
+        assert_eq!(world.says(judge), "allows: ALERTS has 2 firing series");
+        world.case.facts.clear();
+        assert_eq!(world.says(judge), "not asked");
+        world.settings.guards.confirmation = false;
+        assert_eq!(world.says(judge), "allows: switched off");
+    }
+}

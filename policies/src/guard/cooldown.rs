@@ -32,3 +32,49 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[test]
+    fn a_recent_action_on_the_target_refuses() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/web", "08:00:00");
+        world.charge("restart-web", "prod/web", "08:20:00");
+        assert_eq!(
+            world.says(judge),
+            "refuses: acted on this target at 2026-11-21T08:20:00.000Z, cooling down until 2026-11-21T08:35:00.000Z"
+        );
+    }
+
+    #[test]
+    fn exactly_the_cooldown_later_allows() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/web", "08:15:00");
+        assert_eq!(world.says(judge), "allows: last acted 15m ago, cooldown 15m");
+    }
+
+    #[test]
+    fn the_next_rung_of_the_same_ladder_is_not_held() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/web", "08:20:00");
+        world.case.acted = true;
+        assert_eq!(
+            world.says(judge),
+            "allows: acted at 2026-11-21T08:20:00.000Z, and its own ladder goes on, cooldown 15m"
+        );
+    }
+
+    #[test]
+    fn other_targets_other_policies_and_rehearsals_do_not_count() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/db", "08:20:00");
+        world.charge("scale-web", "prod/web", "08:20:00");
+        assert_eq!(world.says(judge), "allows: not acted on this target lately, cooldown 15m");
+        world.charge("restart-web", "prod/web", "08:20:00");
+        world.rehearsal = true;
+        assert_eq!(world.says(judge), "allows: not acted on this target lately, cooldown 15m");
+    }
+}

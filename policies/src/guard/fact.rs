@@ -53,28 +53,18 @@ pub(crate) fn fresh<'a>(view: &View<'a>, fact: &Fact) -> Look<&'a Found> {
 
 /// The series of a query's fresh answer.
 pub(crate) fn series<'a>(view: &View<'a>, fact: &Fact) -> Look<&'a [Sample]> {
-    match fresh(view, fact)? {
-        Found::Series(samples) => Ok(samples),
-        Found::Target(_)
-        | Found::Preflight(_)
-        | Found::Rollout { .. }
-        | Found::Http { .. }
-        | Found::Absent { .. }
-        | Found::Failed { .. } => Err(unknown(fact, "an answer that is no series")),
-    }
+    let Found::Series(samples) = fresh(view, fact)? else {
+        return Err(unknown(fact, "an answer that is no series"));
+    };
+    Ok(samples)
 }
 
 /// The remediation's own fresh look at its target.
 pub(crate) fn preflight<'a>(view: &View<'a>) -> Look<&'a Preflight> {
-    match fresh(view, &Fact::Preflight)? {
-        Found::Preflight(preflight) => Ok(preflight),
-        Found::Series(_)
-        | Found::Target(_)
-        | Found::Rollout { .. }
-        | Found::Http { .. }
-        | Found::Absent { .. }
-        | Found::Failed { .. } => Err(unknown(&Fact::Preflight, "an answer that is no preflight")),
-    }
+    let Found::Preflight(preflight) = fresh(view, &Fact::Preflight)? else {
+        return Err(unknown(&Fact::Preflight, "an answer that is no preflight"));
+    };
+    Ok(preflight)
 }
 
 /// The fact shows nothing, because of this.

@@ -26,14 +26,36 @@ fn running(view: &View<'_>, target: &Target) -> Option<Seq> {
 }
 
 fn watched(view: &View<'_>, target: &Target) -> Option<Seq> {
-    view.others_on(target).find_map(|case| match case.phase {
-        Phase::Verifying { intent, .. } => Some(intent),
-        Phase::Waiting { .. }
-        | Phase::Asking { .. }
-        | Phase::Proposed { .. }
-        | Phase::Approved { .. }
-        | Phase::Acting { .. }
-        | Phase::Withheld
-        | Phase::Resting => None,
-    })
+    view.others_on(target)
+        .find_map(|case| if let Phase::Verifying { intent, .. } = case.phase { Some(intent) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[test]
+    fn an_effect_under_way_on_the_target_refuses_whose_ever_it_is() {
+        let mut world = World::new();
+        world.start(40, "scale-db", "prod/db");
+        world.start(41, "scale-web", "prod/web");
+        assert_eq!(world.says(judge), "refuses: intent 41 is under way on this target");
+    }
+
+    #[test]
+    fn another_case_that_watches_its_action_on_the_target_refuses() {
+        let mut world = World::new();
+        world.other_case(2, "scale-web", 0, "prod/web", verifying(42));
+        assert_eq!(world.says(judge), "refuses: intent 42 is under way on this target");
+    }
+
+    #[test]
+    fn effects_on_other_targets_allow() {
+        let mut world = World::new();
+        world.start(40, "scale-db", "prod/db");
+        world.other_case(2, "scale-db", 0, "prod/db", verifying(42));
+        world.other_case(3, "scale-web", 0, "prod/web", waiting("08:30:00"));
+        assert_eq!(world.says(judge), "allows: 1 effects under way, none on this target");
+    }
 }

@@ -47,3 +47,33 @@ pub(crate) fn horizon(book: &Book) -> Span {
     let of_settings = book.settings().guards.limits.iter().map(|limit| limit.per);
     of_settings.chain(of_policies).max().unwrap_or(Span::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::{Comparison, Relation};
+    use crate::guard::fixtures::*;
+    use crate::policy::{BlastScope, BlastTargets, Check, Empty, LimitScope};
+
+    #[test]
+    fn charges_are_kept_for_the_longest_of_all_windows() {
+        let mut world = World::new();
+        assert_eq!(horizon(&world.book()), span("1h"), "the global ceiling");
+        world.policy.guards.cooldown = span("2h");
+        assert_eq!(horizon(&world.book()), span("2h"), "the cooldown");
+        let blast = BlastTargets { max: 1, within: BlastScope::Cluster, per: span("3h") };
+        world.policy.guards.blast_targets = Some(blast);
+        assert_eq!(horizon(&world.book()), span("3h"), "the blast radius");
+        world.policy.ladder[1].steps[0].limits = vec![limit(1, "4h", LimitScope::Policy)];
+        assert_eq!(horizon(&world.book()), span("4h"), "a step's ceiling");
+        let less = Comparison { relation: Relation::Less, bound: 1.0 };
+        world.policy.ladder[1].steps[0].verify = Some(Verification {
+            check: Check::Query(condition(less, Empty::Unknown)),
+            settle: span("1m"),
+            hold: span("2m"),
+            within: span("4h"),
+            every: span("15s"),
+        });
+        assert_eq!(horizon(&world.book()), span("5h 3m"), "a verification");
+    }
+}

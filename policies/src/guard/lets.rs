@@ -37,3 +37,34 @@ pub(crate) fn value<'a>(wanted: &Let, series: &'a [Sample]) -> Result<&'a str, S
         many => Err(format!("{} series, wanted one", many.len())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[track_caller]
+    fn check(found: crate::answer::Found, says: &str) {
+        let mut world = World::new();
+        world.policy.lets = vec![wants_let("area", "zone")];
+        world.told(Fact::Let("area".to_owned()), "08:29:50", found);
+        assert_eq!(world.each_says(judge), [says]);
+    }
+
+    #[test]
+    fn anything_but_one_series_with_the_label_refuses() {
+        check(series(&[]), "refuses: let.area is not known: no series");
+        check(series(&[("a", 1.0), ("b", 1.0)]), "refuses: let.area is not known: 2 series, wanted one");
+        check(series(&[("", 1.0)]), "refuses: let.area is not known: one series without the label zone");
+        check(
+            crate::answer::Found::Http { status: 200 },
+            "refuses: let.area is not known: an answer that is no series",
+        );
+    }
+
+    #[test]
+    fn one_series_with_the_label_allows() {
+        check(series(&[("eu-1a", 0.0)]), "allows: let.area is eu-1a");
+        assert_eq!(World::new().each_says(judge), ["allows: "]);
+    }
+}

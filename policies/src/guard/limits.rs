@@ -49,3 +49,103 @@ fn counts(charge: &Charge, by: LimitScope, policy: &str, target: Option<&Target>
         LimitScope::Global => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    fn limited(limits: &[Limit]) -> World {
+        let mut world = World::new();
+        world.settings.guards.limits.clear();
+        world.policy.guards.limits = limits.to_vec();
+        world
+    }
+
+    #[test]
+    fn a_reached_ceiling_refuses_until_the_oldest_drops_out() {
+        let mut world = limited(&[limit(2, "1h", LimitScope::Target)]);
+        world.charge("restart-web", "prod/web", "07:40:00");
+        world.charge("restart-web", "prod/web", "08:10:00");
+        assert_eq!(
+            world.each_says(judge),
+            ["refuses: 2 of 2 actions used in 1h by target, until 2026-11-21T08:40:00.000Z"]
+        );
+    }
+
+    #[test]
+    fn over_a_lowered_ceiling_it_takes_as_many_to_drop_out() {
+        let mut world = limited(&[limit(1, "1h", LimitScope::Policy)]);
+        for when in ["07:40:00", "07:50:00", "08:10:00"] {
+            world.charge("restart-web", "prod/web", when);
+        }
+        assert_eq!(
+            world.each_says(judge),
+            ["refuses: 3 of 1 actions used in 1h by policy, until 2026-11-21T09:10:00.000Z"]
+        );
+    }
+
+    #[test]
+    fn a_charge_of_exactly_the_windows_age_no_longer_counts() {
+        let mut world = limited(&[limit(2, "1h", LimitScope::Target)]);
+        world.charge("restart-web", "prod/web", "07:30:00");
+        world.charge("restart-web", "prod/web", "07:30:01");
+        assert_eq!(world.each_says(judge), ["allows: 1 of 2 used in 1h by target"]);
+    }
+
+    #[test]
+    fn each_ceiling_speaks_and_counts_its_own() {
+        let mut world = limited(&[
+            limit(2, "1h", LimitScope::Target),
+            limit(9, "1h", LimitScope::Policy),
+            limit(9, "30m", LimitScope::Namespace),
+        ]);
+        world.policy.ladder[0].steps[0].limits = vec![limit(4, "1d", LimitScope::Policy)];
+        world.settings.guards.limits = vec![limit(6, "1h", LimitScope::Global)];
+        world.charge("restart-web", "prod/web", "07:00:00");
+        world.charge("restart-web", "prod/web", "07:50:00");
+        world.charge("restart-web", "prod/db", "08:01:00");
+        world.charge("restart-web", "stage/web", "08:02:00");
+        world.charge("scale-web", "prod/web", "08:03:00");
+        world.charge("scale-web", "stage/web", "08:04:00");
+        assert_eq!(
+            world.each_says(judge),
+            [
+                "allows: 1 of 2 used in 1h by target",
+                "allows: 3 of 9 used in 1h by policy",
+                "allows: 2 of 9 used in 30m by namespace",
+                "refuses: 4 of 4 actions used in 1day by policy, until 2026-11-22T07:00:00.000Z",
+                "allows: 5 of 6 used in 1h by global",
+            ]
+        );
+    }
+
+    #[test]
+    fn rehearsals_are_counted_by_themselves() {
+        let mut world = limited(&[limit(1, "1h", LimitScope::Target)]);
+        world.charge("restart-web", "prod/web", "08:20:00");
+        world.rehearsal = true;
+        assert_eq!(world.each_says(judge), ["allows: 0 of 1 used in 1h by target"]);
+        std::mem::swap(&mut world.state.ledger, &mut world.state.rehearsals);
+        assert_eq!(
+            world.each_says(judge),
+            ["refuses: 1 of 1 actions used in 1h by target, until 2026-11-21T09:20:00.000Z"]
+        );
+    }
+
+    #[test]
+    fn without_a_target_only_its_own_ceilings_are_not_asked() {
+        let mut world = limited(&[limit(1, "1h", LimitScope::Target), limit(1, "1h", LimitScope::Policy)]);
+        world.target = None;
+        assert_eq!(world.each_says(judge), ["not asked", "allows: 0 of 1 used in 1h by policy"]);
+    }
+
+    #[test]
+    fn a_ceiling_of_none_always_refuses_and_no_ceiling_never() {
+        assert_eq!(
+            limited(&[limit(0, "1h", LimitScope::Policy)]).each_says(judge),
+            ["refuses: 0 of 0 actions used in 1h by policy, until 2026-11-21T09:30:00.000Z"]
+        );
+        assert_eq!(limited(&[]).each_says(judge), ["allows: no ceiling is set"]);
+    }
+}

@@ -9,14 +9,14 @@ mod blast_unavailable;
 mod clock;
 mod cluster;
 mod concurrency;
-pub(crate) mod conditions;
+mod conditions;
 mod confirmation;
 mod cooldown;
-pub(crate) mod fact;
+mod fact;
 mod in_flight;
 mod leadership;
 pub(crate) mod ledger;
-pub(crate) mod lets;
+mod lets;
 mod limits;
 pub(crate) mod pace;
 mod pause;
@@ -31,6 +31,9 @@ mod storm;
 mod target;
 mod unless;
 mod wait;
+
+#[cfg(test)]
+mod fixtures;
 
 use serde::{Deserialize, Serialize};
 
@@ -258,4 +261,113 @@ const FACT_GUARDS: [(Guard, &str); 6] = [
 /// Whether every guard allows. One that was not asked does not.
 pub fn all_allow(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| matches!(finding.stance, Stance::Allows { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::*;
+    use super::*;
+    use crate::question::Fact;
+
+    #[test]
+    fn a_world_in_which_nothing_is_wrong_is_allowed_by_every_guard() {
+        let mut world = World::new();
+        assert!(world.view(|view| all_allow(&judge_state(view))), "{:?}", world.each_says(judge_state));
+        world.told(Fact::Confirmation, "08:29:50", series(&[("", 1.0)]));
+        world.preflight(|_| {});
+        assert!(world.view(|view| all_allow(&judge_facts(view))), "{:?}", world.each_says(judge_facts));
+    }
+
+    #[test]
+    fn none_short_circuits() {
+        let mut world = World::new();
+        let speaking = |world: &World| -> Vec<Guard> {
+            world.view(|view| judge_state(view).iter().map(|finding| finding.guard).collect())
+        };
+        let calm = speaking(&world);
+        world.state.leader = false;
+        world.state.clock_stepped = Some(1);
+        world.policy.wait = span("2h");
+        world.start(40, "scale-web", "prod/web");
+        world.charge("restart-web", "prod/web", "08:29:00");
+        assert_eq!(speaking(&world), calm);
+        let refusing = world.view(|view| judge_state(view).iter().filter_map(Finding::reason).count());
+        assert_eq!(refusing, 5);
+    }
+
+    #[test]
+    fn every_guard_speaks_once_in_order() {
+        let world = World::new();
+        let spoken: Vec<Guard> = world.view(|view| {
+            judge_state(view).into_iter().chain(judge_facts(view)).map(|finding| finding.guard).collect()
+        });
+        assert_eq!(spoken.len(), 26);
+        assert!(spoken.is_sorted(), "{spoken:?}");
+        let unasked: Vec<Guard> = facts_not_asked().iter().map(|finding| finding.guard).collect();
+        assert_eq!(spoken[20..], unasked);
+    }
+
+    #[test]
+    fn while_the_target_is_not_known_its_guards_are_not_asked_and_nothing_is_allowed() {
+        let mut world = World::new();
+        world.target = None;
+        let not_asked: Vec<Guard> = world.view(|view| {
+            let silent = judge_state(view).into_iter().filter(|finding| finding.stance == Stance::NotAsked);
+            silent.map(|finding| finding.guard).collect()
+        });
+        use Guard::*;
+        assert_eq!(not_asked, [Target, Protection, InFlight, Precedence, Cooldown, Settle, Relapse]);
+        assert!(!world.view(|view| all_allow(&judge_state(view))));
+    }
+
+    #[test]
+    fn facts_that_nobody_asked_for_refuse_where_nothing_else_does() {
+        let mut world = World::new();
+        assert_eq!(
+            world.each_says(judge_facts),
+            [
+                "refuses: confirmation is not known: nobody asked",
+                "allows: ",
+                "allows: ",
+                "refuses: preflight is not known: nobody asked",
+                "allows: no ceiling is set",
+                "allows: ",
+            ]
+        );
+        world.told(Fact::Confirmation, "08:29:50", series(&[]));
+        assert_eq!(world.each_says(judge_facts)[3], "not asked");
+    }
+
+    /// Inconsistent states: cases that no index knows, indexes that name no case, times in any order.
+    #[test]
+    fn no_state_makes_a_guard_panic() {
+        let mut world = World::new();
+        world.state.cases.clear();
+        world.state.episodes.clear();
+        world.policy.ladder.clear();
+        world.case.rung = usize::MAX;
+        world.case.step = usize::MAX;
+        for when in ["23:00:00", "00:00:00", "08:30:00"] {
+            world.charge("restart-web", "prod/web", when);
+        }
+        let far = [i64::MIN, 0, i64::MAX].map(Moment::from_unix_ms);
+        for now in far {
+            for then in far {
+                world.now = now;
+                world.episode.opened_at = then;
+                world.state.storm.openings.push_back(then);
+                world.state.ledger.pace_ns = Some(u64::MAX);
+                world.ended(41, "scale-web", 2, "prod/web", "23:00:00");
+                world.state.ledger.charges.iter_mut().for_each(|charge| charge.at = then);
+                world.policy.guards.schedule = vec![crate::policy::Window {
+                    days: (0..=255).collect(),
+                    from_minute: u16::MAX,
+                    to_minute: 0,
+                    zone: "Europe/Berlin".to_owned(),
+                }];
+                world.each_says(judge_state);
+                world.each_says(judge_facts);
+            }
+        }
+    }
 }

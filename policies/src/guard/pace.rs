@@ -104,3 +104,87 @@ impl StateStore for Stored {
         Ok(outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+    use crate::time::Span;
+
+    fn ns(moment: Moment) -> u64 {
+        u64::try_from(moment.unix_ms()).expect("after 1970") * 1_000_000
+    }
+
+    /// The ledger's pace after effects at these times.
+    fn after(world: &mut World, effects: &[&str]) {
+        for when in effects {
+            let ledger = &mut world.state.ledger;
+            ledger.pace_ns = advance(&world.settings.guards.pace, ledger.pace_ns, at(when));
+        }
+    }
+
+    #[test]
+    fn a_burst_that_is_used_up_refuses_until_the_next_interval() {
+        let mut world = World::new();
+        after(&mut world, &["08:29:59", "08:29:59", "08:29:59"]);
+        assert_eq!(world.says(judge), "refuses: effects are paced, the next at 2026-11-21T08:30:09.000Z");
+        world.now = at("08:30:09");
+        assert_eq!(world.says(judge), "allows: 1 of 3 at once are left, then one each 10s");
+    }
+
+    #[test]
+    fn after_a_quiet_time_the_whole_burst_is_there() {
+        let mut world = World::new();
+        assert_eq!(world.says(judge), "allows: 3 of 3 at once are left, then one each 10s");
+        after(&mut world, &["07:00:00", "08:29:59"]);
+        assert_eq!(world.says(judge), "allows: 2 of 3 at once are left, then one each 10s");
+    }
+
+    #[test]
+    fn an_effect_against_the_pace_counts_all_the_same() {
+        let mut world = World::new();
+        after(&mut world, &["08:30:00"; 5]);
+        assert_eq!(world.state.ledger.pace_ns, Some(ns(at("08:30:50"))));
+        assert_eq!(world.says(judge), "refuses: effects are paced, the next at 2026-11-21T08:30:30.000Z");
+    }
+
+    #[test]
+    fn the_pace_is_the_same_however_often_it_is_asked() {
+        let mut world = World::new();
+        after(&mut world, &["08:29:59"]);
+        let first = world.says(judge);
+        assert_eq!(world.says(judge), first);
+        world.rehearsal = true;
+        assert_eq!(world.says(judge), "allows: 3 of 3 at once are left, then one each 10s");
+    }
+
+    #[test]
+    fn a_pace_of_nothing_is_no_pace() {
+        for (every, burst) in [(Span::ZERO, 3), (Span::from_secs(10), 0), (Span::ZERO, 0)] {
+            let mut world = World::new();
+            world.settings.guards.pace = Pace { every, burst };
+            world.state.ledger.pace_ns = Some(u64::MAX);
+            assert_eq!(world.says(judge), "allows: no pace is set");
+            assert_eq!(advance(&world.settings.guards.pace, Some(7), world.now), None);
+        }
+    }
+
+    #[test]
+    fn no_setting_and_no_state_overflows() {
+        let moments = [i64::MIN, -1, 0, 1, i64::MAX / 1_000_000, i64::MAX].map(Moment::from_unix_ms);
+        for every in [1, 1_000, u64::MAX / 1_000_000, u64::MAX].map(Span::from_ms) {
+            for burst in [1, 2, 1_000, u32::MAX] {
+                for previous in [None, Some(0), Some(1), Some(u64::MAX / 2), Some(u64::MAX)] {
+                    for now in moments {
+                        let mut world = World::new();
+                        world.settings.guards.pace = Pace { every, burst };
+                        world.state.ledger.pace_ns = previous;
+                        world.now = now;
+                        let _ = world.says(judge);
+                        assert!(advance(&world.settings.guards.pace, previous, now).is_some());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -33,3 +33,61 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
 fn in_force(pause: &Pause, now: Moment) -> bool {
     pause.until.is_none_or(|until| until > now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    fn pause(world: &mut World, scope: PauseScope, until: Option<&str>) {
+        let pause = Pause {
+            by: "ann".to_owned(),
+            since: at("08:00:00"),
+            until: until.map(at),
+            reason: String::new(),
+        };
+        world.state.pauses.insert(scope, pause);
+    }
+
+    #[test]
+    fn every_scope_that_covers_the_case_refuses() {
+        for (scope, says) in [
+            (PauseScope::Everything, "refuses: everything is paused by ann until 2026-11-21T09:00:00.000Z"),
+            (
+                PauseScope::Namespace("prod".to_owned()),
+                "refuses: namespace prod is paused by ann until 2026-11-21T09:00:00.000Z",
+            ),
+            (
+                PauseScope::Policy("restart-web".to_owned()),
+                "refuses: policy restart-web is paused by ann until 2026-11-21T09:00:00.000Z",
+            ),
+            (
+                PauseScope::Target(target("prod/web")),
+                "refuses: target prod/deployment/web is paused by ann until 2026-11-21T09:00:00.000Z",
+            ),
+        ] {
+            let mut world = World::new();
+            pause(&mut world, scope, Some("09:00:00"));
+            assert_eq!(world.says(judge), says);
+        }
+    }
+
+    #[test]
+    fn of_several_pauses_the_longest_is_named() {
+        let mut world = World::new();
+        pause(&mut world, PauseScope::Everything, Some("09:00:00"));
+        pause(&mut world, PauseScope::Namespace("prod".to_owned()), None);
+        pause(&mut world, PauseScope::Target(target("prod/web")), Some("10:00:00"));
+        assert_eq!(world.says(judge), "refuses: namespace prod is paused by ann");
+    }
+
+    #[test]
+    fn pauses_of_others_and_those_that_are_over_allow() {
+        let mut world = World::new();
+        pause(&mut world, PauseScope::Everything, Some("08:30:00"));
+        pause(&mut world, PauseScope::Namespace("stage".to_owned()), None);
+        pause(&mut world, PauseScope::Policy("other".to_owned()), None);
+        pause(&mut world, PauseScope::Target(target("prod/db")), None);
+        assert_eq!(world.says(judge), "allows: 3 pauses in force, none of this");
+    }
+}

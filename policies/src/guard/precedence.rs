@@ -36,16 +36,76 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
 
 /// Whether the case is about to be decided for the first time, or a person has approved it.
 fn is_undecided(view: &View<'_>, case: &Case) -> bool {
-    let open = view.state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
+    let episode = view.state.episodes.get(&case.id.episode);
     let first = case.last_ruling.is_none();
-    open && match &case.phase {
-        Phase::Waiting { due } => first && *due <= view.now,
-        Phase::Asking { .. } => first,
-        Phase::Approved { .. } => true,
-        Phase::Proposed { .. }
-        | Phase::Acting { .. }
-        | Phase::Verifying { .. }
-        | Phase::Withheld
-        | Phase::Resting => false,
+    let now = view.now;
+    episode.is_some_and(|episode| episode.is_open())
+        && (matches!(case.phase, Phase::Waiting { due } if first && due <= now)
+            || matches!(case.phase, Phase::Asking { .. } if first)
+            || matches!(case.phase, Phase::Approved { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+    use crate::state::CaseId;
+    use std::collections::BTreeSet;
+
+    fn asking() -> Phase {
+        Phase::Asking { open: BTreeSet::new(), due: at("08:30:15") }
+    }
+
+    #[test]
+    fn the_highest_undecided_case_on_the_target_comes_first() {
+        let mut world = World::new();
+        world.other_case(2, "b-second", 10, "prod/web", waiting("08:30:00"));
+        world.other_case(3, "a-first", 10, "prod/web", asking());
+        world.other_case(4, "z-third", 5, "prod/web", asking());
+        assert_eq!(world.says(judge), "refuses: policy a-first comes first and is not decided yet");
+    }
+
+    #[test]
+    fn the_lesser_name_comes_first_among_equals() {
+        let mut world = World::new();
+        world.other_case(2, "a-policy", 0, "prod/web", waiting("08:29:00"));
+        assert_eq!(world.says(judge), "refuses: policy a-policy comes first and is not decided yet");
+    }
+
+    #[test]
+    fn what_a_person_approved_comes_first_though_it_was_ruled_on() {
+        let mut world = World::new();
+        let approved = Phase::Approved {
+            action: scale(3, 5),
+            by: "ann".to_owned(),
+            open: BTreeSet::new(),
+            due: at("08:31:00"),
+        };
+        world.other_case(2, "scale-web", 10, "prod/web", approved);
+        let id = CaseId { episode: crate::event::Seq(2), policy: "scale-web".to_owned() };
+        world.state.cases.get_mut(&id).expect("just added").last_ruling = ruled("propose");
+        assert_eq!(world.says(judge), "refuses: policy scale-web comes first and is not decided yet");
+    }
+
+    #[test]
+    fn lower_later_decided_and_closed_cases_allow() {
+        let mut world = World::new();
+        world.other_case(2, "z-lower", 0, "prod/web", waiting("08:30:00"));
+        world.other_case(3, "later", 10, "prod/web", waiting("08:30:01"));
+        world.other_case(4, "elsewhere", 10, "prod/db", waiting("08:30:00"));
+        world.other_case(5, "decided", 10, "prod/web", asking());
+        world.other_case(6, "closed", 10, "prod/web", asking());
+        let decided = CaseId { episode: crate::event::Seq(5), policy: "decided".to_owned() };
+        world.state.cases.get_mut(&decided).expect("just added").last_ruling = ruled("withhold");
+        let closed = world.state.episodes.get_mut(&crate::event::Seq(6)).expect("just added");
+        closed.closed_at = Some(at("08:29:00"));
+        assert_eq!(world.says(judge), "allows: priority 0, before 4 other cases on this target");
+    }
+
+    #[test]
+    fn a_case_of_the_same_policy_never_outranks() {
+        let mut world = World::new();
+        world.other_case(2, "restart-web", 0, "prod/web", waiting("08:30:00"));
+        assert_eq!(world.says(judge), "allows: priority 0, before 0 other cases on this target");
     }
 }

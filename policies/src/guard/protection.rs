@@ -19,14 +19,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if protected.namespaces.contains(&target.namespace) {
         return refuse(format!("namespace {}", target.namespace));
     }
-    let looked = view.case.facts.get(&Fact::Preflight).and_then(|known| match &known.found {
-        Found::Preflight(preflight) => Some(preflight),
-        Found::Series(_)
-        | Found::Target(_)
-        | Found::Rollout { .. }
-        | Found::Http { .. }
-        | Found::Absent { .. }
-        | Found::Failed { .. } => None,
+    let looked = view.case.facts.get(&Fact::Preflight).and_then(|known| {
+        if let Found::Preflight(preflight) = &known.found { Some(preflight) } else { None }
     });
     let namespace =
         format!("namespace {} is none of {} protected", target.namespace, protected.namespaces.len());
@@ -43,5 +37,61 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
             Guard::Protection,
             format!("{namespace}, none of {} protecting labels", protected.labels.len()),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[track_caller]
+    fn check_target(on: &str, says: &str) {
+        let mut world = World::new();
+        world.settings.guards.protected.own_namespace = "paramedic".to_owned();
+        world.target = Some(Ok(target(on)));
+        assert_eq!(world.says(judge), says);
+    }
+
+    #[track_caller]
+    fn check_labels(has: &[(&str, &str)], says: &str) {
+        let mut world = World::new();
+        world.preflight(|preflight| preflight.labels = labels(has));
+        assert_eq!(world.says(judge), says);
+    }
+
+    #[test]
+    fn protected_namespaces_and_our_own_refuse() {
+        check_target("kube-system/coredns", "refuses: protected by namespace kube-system");
+        check_target("paramedic/paramedic", "refuses: protected by namespace paramedic, which is our own");
+    }
+
+    #[test]
+    fn a_protecting_label_refuses_once_it_is_known() {
+        check_labels(
+            &[("app.kubernetes.io/name", "prometheus")],
+            "refuses: protected by label app.kubernetes.io/name=prometheus",
+        );
+        check_labels(
+            &[("paramedic.dev/protected", "whatever")],
+            "refuses: protected by label paramedic.dev/protected",
+        );
+    }
+
+    #[test]
+    fn an_old_look_protects_too() {
+        let mut world = World::new();
+        world.preflight(|preflight| preflight.labels = labels(&[("paramedic.dev/protected", "")]));
+        world.now = at("12:00:00");
+        assert_eq!(world.says(judge), "refuses: protected by label paramedic.dev/protected");
+    }
+
+    #[test]
+    fn other_namespaces_and_labels_allow() {
+        check_target("prod/web", "allows: namespace prod is none of 3 protected, labels are not known yet");
+        check_labels(
+            &[("app.kubernetes.io/name", "web")],
+            "allows: namespace prod is none of 3 protected, none of 7 protecting labels",
+        );
     }
 }

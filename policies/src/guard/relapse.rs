@@ -35,3 +35,51 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Seq;
+    use crate::guard::fixtures::*;
+    use crate::state::LastLadder;
+
+    fn after_rung(rung: usize, episode: u64, ended: &str) -> World {
+        let mut world = World::new();
+        let last = LastLadder { rung, episode: Seq(episode), ended_at: at(ended) };
+        world.state.last_ladders.insert(("restart-web".to_owned(), target("prod/web")), last);
+        world
+    }
+
+    #[test]
+    fn a_relapse_after_the_last_rung_refuses() {
+        assert_eq!(
+            after_rung(1, 9, "07:00:00").says(judge),
+            "refuses: all 2 rungs were tried, the last at 2026-11-21T07:00:00.000Z, and the trouble came back"
+        );
+    }
+
+    #[test]
+    fn a_relapse_with_a_rung_left_allows() {
+        assert_eq!(
+            after_rung(0, 9, "07:00:00").says(judge),
+            "allows: a relapse 1h 30m after the last ladder, which ended at rung 1 of 2"
+        );
+    }
+
+    #[test]
+    fn trouble_that_comes_back_late_or_is_the_same_episode_is_no_relapse() {
+        assert_eq!(
+            after_rung(1, 9, "06:30:00").says(judge),
+            "allows: the last ladder ended 2h ago, relapse 2h"
+        );
+        assert_eq!(
+            after_rung(1, 1, "08:20:00").says(judge),
+            "allows: no ladder ended on this target, relapse 2h"
+        );
+    }
+
+    #[test]
+    fn a_rung_that_the_ladder_never_had_refuses() {
+        assert!(after_rung(usize::MAX, 9, "07:00:00").says(judge).starts_with("refuses: all 2 rungs"));
+    }
+}

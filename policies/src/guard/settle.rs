@@ -29,3 +29,39 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         format!("intent {} ended {} ago, settle {settle}", last.intent, view.now.since(last.ended_at)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[test]
+    fn an_action_that_ended_just_now_refuses_whose_ever_it_was() {
+        let mut world = World::new();
+        world.ended(41, "scale-web", 2, "prod/web", "08:29:00");
+        assert_eq!(
+            world.says(judge),
+            "refuses: intent 41 settles on this target until 2026-11-21T08:31:00.000Z"
+        );
+    }
+
+    #[test]
+    fn the_same_policy_for_another_episode_is_held_too() {
+        let mut world = World::new();
+        world.ended(41, "restart-web", 2, "prod/web", "08:29:00");
+        assert_eq!(
+            world.says(judge),
+            "refuses: intent 41 settles on this target until 2026-11-21T08:31:00.000Z"
+        );
+    }
+
+    #[test]
+    fn what_has_settled_was_its_own_or_never_was_allows() {
+        let mut world = World::new();
+        assert_eq!(world.says(judge), "allows: no action on this target lately, settle 2m");
+        world.ended(41, "scale-web", 2, "prod/web", "08:28:00");
+        assert_eq!(world.says(judge), "allows: intent 41 ended 2m ago, settle 2m");
+        world.ended(42, "restart-web", 1, "prod/web", "08:29:59");
+        assert_eq!(world.says(judge), "allows: intent 42 on this target was of this very case");
+    }
+}

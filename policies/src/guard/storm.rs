@@ -32,3 +32,47 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    fn storming() -> World {
+        let mut world = World::new();
+        world.state.storm.since = Some((at("08:20:00"), "61 new alerts in a minute, 50 allowed".to_owned()));
+        world
+    }
+
+    #[test]
+    fn a_storm_refuses_by_default() {
+        assert_eq!(
+            storming().says(judge),
+            "refuses: a storm since 2026-11-21T08:20:00.000Z: 61 new alerts in a minute, 50 allowed"
+        );
+    }
+
+    #[test]
+    fn a_policy_may_propose_or_act_in_a_storm() {
+        let mut world = storming();
+        world.policy.guards.in_storm = InStorm::Approve;
+        assert_eq!(
+            world.says(judge),
+            "allows: a storm since 2026-11-21T08:20:00.000Z (61 new alerts in a minute, 50 allowed); \
+             inStorm: approve, so it proposes"
+        );
+        world.policy.guards.in_storm = InStorm::Act;
+        assert_eq!(
+            world.says(judge),
+            "allows: a storm since 2026-11-21T08:20:00.000Z (61 new alerts in a minute, 50 allowed); \
+             inStorm: act, so it acts all the same"
+        );
+    }
+
+    #[test]
+    fn a_calm_minute_allows_with_its_numbers() {
+        let mut world = World::new();
+        world.state.storm.openings.extend([at("08:29:00"), at("08:29:30"), at("08:29:59")]);
+        assert_eq!(world.says(judge), "allows: 2 new alerts in the last minute, a storm begins above 50");
+    }
+}

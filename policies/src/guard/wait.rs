@@ -14,3 +14,26 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     }
     Finding::allows(Guard::For, format!("open for {age}, wanted for {wanted}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::fixtures::*;
+
+    #[test]
+    fn an_episode_younger_than_wanted_refuses() {
+        let mut world = World::new();
+        world.policy.wait = span("45m");
+        assert_eq!(
+            world.says(judge),
+            "refuses: open for 30m, wanted for 45m, until 2026-11-21T08:45:00.000Z"
+        );
+    }
+
+    #[test]
+    fn one_of_exactly_that_age_allows() {
+        let mut world = World::new();
+        world.policy.wait = span("30m");
+        assert_eq!(world.says(judge), "allows: open for 30m, wanted for 30m");
+    }
+}
