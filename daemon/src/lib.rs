@@ -1,1 +1,3 @@
 //! paramedic daemon.
+
+pub mod journal;

@@ -1,0 +1,159 @@
+//! The committer: one thread that owns the journal, so that appends happen one at a time and in order. While one block is
+//! being synced the loop collects the next, which is the group commit. After any failure everything that follows fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use paramedic_policies::state::State;
+use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+/// How many blocks may wait. The loop keeps one in flight; the rest is slack.
+const QUEUE_BLOCKS: usize = 16;
+
+enum Work {
+    Append(Block, oneshot::Sender<Result<Receipt, JournalError>>),
+    Checkpoint(Box<State>, oneshot::Sender<Result<(), JournalError>>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The thread.
+#[derive(Debug)]
+pub struct Committer {
+    handle: CommitterHandle,
+    thread: JoinHandle<()>,
+}
+
+/// Hands work to the thread.
+#[derive(Debug, Clone)]
+pub struct CommitterHandle {
+    queue: mpsc::Sender<Work>,
+    checkpoint_due: Arc<AtomicBool>,
+}
+
+impl Committer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn spawn(journal: impl Journal + 'static) -> std::io::Result<Self> {
+        let (queue, work) = mpsc::channel(QUEUE_BLOCKS);
+        let checkpoint_due = Arc::new(AtomicBool::new(false));
+        let due = Arc::clone(&checkpoint_due);
+        let thread =
+            std::thread::Builder::new().name("journal".to_owned()).spawn(move || run(journal, work, &due))?;
+        Ok(Self { handle: CommitterHandle { queue, checkpoint_due }, thread })
+    }
+
+    /// Something to hand work over with.
+    pub fn handle(&self) -> CommitterHandle {
+        self.handle.clone()
+    }
+
+    /// Finishes what is queued, then closes the journal. Later work fails.
+    pub async fn stop(self) {
+        let (done, stopped) = oneshot::channel();
+        // When the thread is gone already, there is nothing to wait for.
+        if self.handle.queue.send(Work::Stop(done)).await.is_ok() {
+            let _ = stopped.await;
+        }
+        let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the journal's thread did not end well");
+        }
+    }
+}
+
+impl CommitterHandle {
+    /// Makes a block durable. It is queued when this is called, in the order of the calls, unless the queue is full; then
+    /// when the future is first polled.
+    pub fn append(&self, block: Block) -> impl Future<Output = Result<Receipt, JournalError>> + Send + use<> {
+        let (done, receipt) = oneshot::channel();
+        self.hand_over(Work::Append(block, done), receipt)
+    }
+
+    /// Writes a checkpoint; the state is the fold of all blocks handed over so far.
+    pub fn checkpoint(&self, state: State) -> impl Future<Output = Result<(), JournalError>> + Send + use<> {
+        let (done, written) = oneshot::channel();
+        self.hand_over(Work::Checkpoint(Box::new(state), done), written)
+    }
+
+    /// Whether a checkpoint was due after the last block.
+    pub fn wants_checkpoint(&self) -> bool {
+        self.checkpoint_due.load(Ordering::Acquire)
+    }
+
+    fn hand_over<T: Send + 'static>(
+        &self,
+        work: Work,
+        answer: oneshot::Receiver<Result<T, JournalError>>,
+    ) -> impl Future<Output = Result<T, JournalError>> + Send + use<T> {
+        let queued = self.queue.try_send(work);
+        let queue = self.queue.clone();
+        async move {
+            match queued {
+                Ok(()) => {}
+                Err(TrySendError::Full(work)) => queue.send(work).await.map_err(|_| closed())?,
+                Err(TrySendError::Closed(_)) => return Err(closed()),
+            }
+            answer.await.map_err(|_| closed())?
+        }
+    }
+}
+
+fn closed() -> JournalError {
+    JournalError {
+        tried: "hand a block to the journal".to_owned(),
+        problem: "the journal is closed".to_owned(),
+    }
+}
+
+fn run(mut journal: impl Journal, mut work: mpsc::Receiver<Work>, due: &AtomicBool) {
+    let mut failed: Option<String> = None;
+    while let Some(next) = work.blocking_recv() {
+        // Whoever asked may be gone; what was written stays written.
+        match next {
+            Work::Append(block, done) => {
+                let last = block.records.last().map(|record| record.at);
+                let result = guarded(&mut failed, || journal.append(&block));
+                if let (Ok(_), Some(at)) = (&result, last) {
+                    due.store(journal.wants_checkpoint(at), Ordering::Release);
+                }
+                let _ = done.send(result);
+            }
+            Work::Checkpoint(state, done) => {
+                let result = guarded(&mut failed, || journal.checkpoint(&state));
+                due.store(false, Ordering::Release);
+                let _ = done.send(result);
+            }
+            Work::Stop(done) => {
+                work.close();
+                drop(journal);
+                let _ = done.send(());
+                return;
+            }
+        }
+    }
+}
+
+/// Runs one piece of work; after a failure, or a panic below us, none any more.
+fn guarded<T>(
+    failed: &mut Option<String>,
+    work: impl FnOnce() -> Result<T, JournalError>,
+) -> Result<T, JournalError> {
+    if let Some(problem) = failed {
+        let problem = format!("it failed before: {problem}");
+        return Err(JournalError { tried: "write to the journal".to_owned(), problem });
+    }
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let problem = "the store panicked; see the log".to_owned();
+        Err(JournalError { tried: "write to the journal".to_owned(), problem })
+    });
+    if let Err(error) = &result {
+        *failed = Some(error.to_string());
+    }
+    result
+}

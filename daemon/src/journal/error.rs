@@ -1,0 +1,162 @@
+//! Why a journal could not be opened or read, each with what to do next. Deliberately absent: a way to go on with a
+//! damaged journal; that is a person's decision.
+
+use std::path::{Path, PathBuf};
+
+use paramedic_policies::event::Seq;
+use paramedic_remediations::ports::journal::JournalError;
+
+/// Why a journal could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("journal in {} is in use by another process", .dir.display())]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// A newer program wrote it. Nothing was touched.
+    #[error("journal in {} has {what} {has}; this program reads up to {reads}", .dir.display())]
+    Newer {
+        /// The data directory.
+        dir: PathBuf,
+        /// Which version.
+        what: &'static str,
+        /// What the journal has.
+        has: u32,
+        /// What this program reads.
+        reads: u32,
+    },
+    /// There is no journal, or what is there is not one.
+    #[error("no journal in {}: {problem}", .dir.display())]
+    NoJournal {
+        /// The data directory.
+        dir: PathBuf,
+        /// What is there instead.
+        problem: String,
+    },
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The first partition could not be written.
+    #[error(transparent)]
+    Write(#[from] JournalError),
+}
+
+impl OpenError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::InUse { .. } => {
+                Some("read it through the daemon: --server http://127.0.0.1:9911".to_owned())
+            }
+            Self::Newer { .. } => {
+                Some("use the program that wrote it, or a newer one; nothing was changed".to_owned())
+            }
+            Self::NoJournal { .. } => Some("name the daemon's data directory with --data-dir DIR".to_owned()),
+            Self::Read(error) => error.hint(),
+            Self::Write(_) => Some("look at free space and permissions of the data directory".to_owned()),
+        }
+    }
+}
+
+/// Why a journal could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file system refused.
+    #[error("could not {tried}")]
+    Io {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store refused.
+    #[error("could not {tried}")]
+    Store {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        #[source]
+        source: sled::Error,
+    },
+    /// What is stored is not what was written.
+    #[error("journal in {} is damaged: {what}: {problem}", .dir.display())]
+    Damaged {
+        /// The data directory.
+        dir: PathBuf,
+        /// Partition and block.
+        what: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl ReadError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { .. } => Some("look at the data directory and its permissions".to_owned()),
+            Self::Store { .. } => {
+                Some("look at free space and the disk's health in the kernel log".to_owned())
+            }
+            Self::Damaged { dir, .. } => Some(format!(
+                "run `paramedic audit verify --data-dir {}`, keep the directory, and restore it from a backup",
+                dir.display()
+            )),
+        }
+    }
+
+    /// Of a file or directory.
+    pub(super) fn io(tried: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let tried = format!("{tried} {}", path.display());
+        move |source| Self::Io { tried, source }
+    }
+
+    /// Of a partition.
+    pub(super) fn store(tried: &str, partition: &str) -> impl FnOnce(sled::Error) -> Self + use<> {
+        let tried = format!("{tried} partition {partition}");
+        move |source| Self::Store { tried, source }
+    }
+
+    /// Of a partition, or one of its blocks.
+    pub(super) fn damaged(
+        dir: &Path,
+        partition: &str,
+        block: Option<Seq>,
+        problem: impl Into<String>,
+    ) -> Self {
+        let block = block.map(|first| format!(", block {first}")).unwrap_or_default();
+        Self::Damaged {
+            dir: dir.to_owned(),
+            what: format!("partition {partition}{block}"),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// An error with its sources, as one line.
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// A failed write, in words that name the usual causes.
+pub(super) fn cannot(tried: impl Into<String>, problem: &dyn std::error::Error) -> JournalError {
+    let text = whole(problem);
+    let plain = ["No space left on device", "Read-only file system", "Disk quota exceeded"];
+    let problem = match plain.into_iter().find(|cause| text.contains(cause)) {
+        Some("No space left on device") => format!("the disk is full ({text})"),
+        Some("Read-only file system") => format!("the disk is mounted read-only ({text})"),
+        Some(_) => format!("the disk quota is used up ({text})"),
+        None => text,
+    };
+    JournalError { tried: tried.into(), problem }
+}

@@ -1,0 +1,55 @@
+//! Reading a journal, beside its writer or alone. Reads block on the disk, so they belong on a blocking thread.
+//! It never shows what is not durable yet.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use super::error::OpenError;
+use super::meta;
+use super::recover::{self, Replay, Unfolded};
+use super::shared::{self, Committed, HighWater, Mark, Shared};
+
+/// sled's memory when only reading.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads a journal.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(super) fn of(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Opens a journal that no daemon has open. Nothing is begun where there is none.
+    ///
+    /// # Errors
+    /// When there is no journal, another process has it, a newer program wrote it, it is damaged, or the disk refuses.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let none = |problem: &str| OpenError::NoJournal { dir: dir.to_owned(), problem: problem.to_owned() };
+        let known = meta::read(dir)?.ok_or_else(|| none("there is no journal.json"))?;
+        let lock = shared::lock(dir)?;
+        let replay = recover::replay::<Unfolded>(dir, CACHE_BYTES)?;
+        let Replay { live, .. } = replay.ok_or_else(|| none("there are no partitions"))?;
+        Ok(Self::of(Arc::new(Shared::new(dir, known, live, Mark::none(), lock))))
+    }
+
+    /// Names this journal for ever.
+    pub fn journal_uuid(&self) -> &str {
+        &self.shared.meta.uuid
+    }
+
+    /// How far the journal is durable.
+    pub fn high_water(&self) -> HighWater {
+        self.shared.live().durable
+    }
+
+    /// Records as they become durable, a block at a time. Lossy: who is slow is told how many blocks were missed.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>> {
+        self.shared.stream.subscribe()
+    }
+}

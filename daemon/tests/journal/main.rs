@@ -1,0 +1,4 @@
+//! The journal on sled, as the daemon uses it: what was acknowledged is read back, and what is damaged is named.
+
+mod appending;
+mod samples;
