@@ -56,11 +56,11 @@ mod tests {
     fn blast(max: u32, within: BlastScope) -> World {
         let mut world = World::new();
         world.policy.guards.blast_targets = Some(BlastTargets { max, within, per: span("30m") });
+        world.charge("restart-web", "prod/old", "08:00:00");
         world.charge("restart-web", "prod/a", "08:05:00");
         world.charge("scale-web", "prod/b", "08:10:00");
         world.charge("restart-web", "prod/a", "08:15:00");
         world.charge("restart-web", "stage/c", "08:20:00");
-        world.charge("restart-web", "prod/old", "08:00:00");
         world
     }
 

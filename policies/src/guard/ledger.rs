@@ -12,10 +12,12 @@ pub(crate) fn of<'a>(view: &View<'a>) -> &'a Ledger {
     if view.rehearsal { &view.state.rehearsals } else { &view.state.ledger }
 }
 
-/// The charges within the window that ends now, oldest first.
+/// The charges within the window that ends now, oldest first. Finds the oldest by halving, since the ledger is in
+/// the order of time and most of it is older than a window.
 pub(crate) fn within<'a>(view: &View<'a>, per: Span) -> impl Iterator<Item = &'a Charge> + use<'a> {
-    let now = view.now;
-    of(view).charges.iter().filter(move |charge| is_within(charge.at, per, now))
+    let charges = &of(view).charges;
+    let oldest = charges.partition_point(|charge| !is_within(charge.at, per, view.now));
+    charges.range(oldest..)
 }
 
 /// Whether something that was charged then still counts; at exactly the window's length it no longer does.

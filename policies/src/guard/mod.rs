@@ -338,6 +338,46 @@ mod tests {
         assert_eq!(world.each_says(judge_facts)[3], "not asked");
     }
 
+    #[test]
+    fn after_a_restart_every_guard_says_the_same() {
+        use crate::order::PauseScope;
+        use crate::policy::{BlastScope, BlastTargets, LimitScope};
+        use crate::state::{Efficacy, LastLadder, Pause, State};
+
+        let mut world = World::new();
+        let state = &mut world.state;
+        state.leader = false;
+        state.clock_stepped = Some(90_000);
+        let pause = Pause { by: "ann".to_owned(), since: at("08:00:00"), until: None, reason: String::new() };
+        state.pauses.insert(PauseScope::Target(target("prod/web")), pause);
+        let efficacy = Efficacy { ineffective: 3, quarantined_since: Some(at("08:00:00")) };
+        state.efficacy.insert("restart-web".to_owned(), efficacy);
+        state.storm.since = Some((at("08:20:00"), "61 new alerts in a minute".to_owned()));
+        let last = LastLadder { rung: 1, episode: crate::event::Seq(9), ended_at: at("08:00:00") };
+        state.last_ladders.insert(("restart-web".to_owned(), target("prod/web")), last);
+        world.policy.unless = vec![is("alertname", "Other")];
+        world.policy.wait = span("1h");
+        world.policy.guards.limits = vec![limit(1, "1h", LimitScope::Target)];
+        world.policy.guards.blast_targets =
+            Some(BlastTargets { max: 1, within: BlastScope::Namespace, per: span("1h") });
+        world.start(40, "restart-web", "prod/web");
+        world.other_case(2, "a-policy", 10, "prod/web", waiting("08:30:00"));
+        world.ended(39, "scale-web", 5, "prod/web", "08:29:00");
+        world.charge("restart-web", "prod/web", "08:29:00");
+        world.charge("restart-web", "prod/db", "08:29:30");
+        let pace = &world.settings.guards.pace;
+        for _ in 0..3 {
+            world.state.ledger.pace_ns = pace::advance(pace, world.state.ledger.pace_ns, at("08:29:59"));
+        }
+        let before = world.each_says(judge_state);
+        let refusing = before.iter().filter(|says| says.starts_with("refuses")).count();
+        assert_eq!(refusing, 16, "{before:#?}");
+
+        let text = serde_json::to_string(&world.state).expect("a state can be written");
+        world.state = serde_json::from_str::<State>(&text).expect("a state is read back");
+        assert_eq!(world.each_says(judge_state), before);
+    }
+
     /// Inconsistent states: cases that no index knows, indexes that name no case, times in any order.
     #[test]
     fn no_state_makes_a_guard_panic() {
