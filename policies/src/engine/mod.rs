@@ -20,7 +20,6 @@ mod follow;
 mod intake;
 mod lease;
 mod orders;
-mod render;
 pub mod rule;
 mod storm;
 mod verify;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::{Mode, Wish};
 use crate::answer::{Found, Preflight};
 use crate::book::Book;
-use crate::engine::{follow, render, storm};
+use crate::engine::{follow, storm};
 use crate::event::{Advance, Event};
 use crate::guard::{self, Finding, Guard, View};
 use crate::policy::{Check, InStorm, Policy, Step, TargetSpec};
@@ -256,7 +256,7 @@ impl<'a> Inquiry<'a> {
         if spec.templates().into_iter().any(|template| lacks_let(template, &lets)) {
             return Aim::Pending;
         }
-        match render::sought(spec, &self.scope(&lets, None)) {
+        match spec.sought(&self.scope(&lets, None)) {
             Ok(Sought::Named(target)) => Aim::Known(target),
             Ok(owner) => Aim::Sought(owner),
             Err(reason) => Aim::Bad(reason),
@@ -293,7 +293,7 @@ impl<'a> Inquiry<'a> {
             }
         }
         if let Some(target) = target
-            && let Ok(wish) = render::wish(&self.step().remediation, &scope)
+            && let Ok(wish) = self.step().remediation.wish(&scope)
         {
             let diff = mode != Mode::Enforce;
             asks.push((Fact::Preflight, Ask::Preflight { target: target.clone(), wish, diff }));
@@ -345,9 +345,10 @@ impl<'a> Inquiry<'a> {
             Check::Query(condition) => {
                 Ask::Query { promql: condition.query.render(&scope).map_err(|error| error.to_string())? }
             }
-            Check::Http { url, .. } => {
-                Ask::Http { url: render::url(url, &scope).map_err(|r| r.to_string())? }
-            }
+            check @ Check::Http { .. } => match check.url(&scope) {
+                Some(url) => Ask::Http { url: url.map_err(|reason| reason.to_string())? },
+                None => return Ok(None),
+            },
             Check::Rollout => Ask::Rollout { target: target.clone() },
         };
         Ok(Some(ask))
@@ -356,7 +357,7 @@ impl<'a> Inquiry<'a> {
     /// The wish of the step at hand, for `explain` and preflights.
     pub fn wish(&self, target: &Target) -> Result<Wish, Reason> {
         let lets = self.lets();
-        render::wish(&self.step().remediation, &self.scope(&lets, Some(target)))
+        self.step().remediation.wish(&self.scope(&lets, Some(target)))
     }
 
     /// The first reason for which nothing can be asked, such as a template without a value.

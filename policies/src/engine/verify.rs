@@ -3,11 +3,11 @@
 
 use crate::answer::Found;
 use crate::book::Book;
-use crate::comparison::Comparison;
 use crate::engine::follow;
 use crate::engine::rule::Inquiry;
 use crate::event::{Event, Seq, Verdict};
-use crate::policy::{Check, Condition, Empty, Verification};
+use crate::guard::conditions;
+use crate::policy::{Check, Verification};
 use crate::question::{Fact, Question};
 use crate::state::{Case, Known, State};
 use crate::time::Moment;
@@ -92,10 +92,11 @@ fn judge(check: &Check, known: &Known, now: Moment, book: &Book) -> Seen {
     match (check, &known.found) {
         (_, Found::Failed { what }) => Seen { holds: None, shown: what.clone() },
         (_, Found::Absent { what }) => Seen { holds: None, shown: format!("there is no {what}") },
-        (Check::Query(condition), Found::Series(series)) => match series.as_slice() {
-            [] => empty(condition),
-            [only] => compared(&condition.is, only.value.0),
-            more => Seen { holds: None, shown: format!("{} series where one was expected", more.len()) },
+        (Check::Query(condition), Found::Series(series)) => match conditions::look(condition, series) {
+            Ok(seen) => {
+                Seen { holds: Some(seen.holds), shown: format!("{}, wanted {}", seen.value, condition.is) }
+            }
+            Err(found) => Seen { holds: None, shown: found },
         },
         (Check::Http { status: wanted, .. }, Found::Http { status }) => {
             Seen { holds: Some(status == wanted), shown: format!("status {status}, wanted {wanted}") }
@@ -112,15 +113,4 @@ fn judge(check: &Check, known: &Known, now: Moment, book: &Book) -> Seen {
             | Found::Http { .. },
         ) => Seen { holds: None, shown: "an answer to another question".to_owned() },
     }
-}
-
-fn empty(condition: &Condition) -> Seen {
-    match condition.empty {
-        Empty::Unknown => Seen { holds: None, shown: "no series".to_owned() },
-        Empty::Is(value) => compared(&condition.is, value),
-    }
-}
-
-fn compared(is: &Comparison, value: f64) -> Seen {
-    Seen { holds: is.holds(value), shown: format!("{}, wanted {is}", crate::answer::Number(value)) }
 }

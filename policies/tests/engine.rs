@@ -1,0 +1,19 @@
+//! The engine as a whole: inputs in, events out, over virtual time. Nothing here sleeps or asks the world.
+
+#[path = "engine/story.rs"]
+mod story;
+
+#[path = "engine/acting.rs"]
+mod acting;
+#[path = "engine/episodes.rs"]
+mod episodes;
+#[path = "engine/operators.rs"]
+mod operators;
+#[path = "engine/restarts.rs"]
+mod restarts;
+#[path = "engine/reverts.rs"]
+mod reverts;
+#[path = "engine/storms.rs"]
+mod storms;
+#[path = "engine/verifying.rs"]
+mod verifying;

@@ -1,0 +1,218 @@
+//! From an alert to an action, and the ladder.
+
+use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::settings::Settings;
+
+use crate::story::{RESTART_THEN_SCALE, Story, alert, settings, source, value};
+
+#[test]
+fn an_alert_becomes_a_restart_that_is_seen_to_help() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"]);
+    story.series.insert("errors".to_owned(), value(0.001));
+    story.pass("5m");
+    assert_eq!(story.count("verified"), 1);
+    assert_eq!(story.count("intended"), 1, "what helped is not repeated");
+    assert!(story.calls().is_empty(), "nobody is called: {:?}", story.calls());
+}
+
+#[test]
+fn a_question_precedes_every_intent_and_an_intent_every_end() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let kinds = story.kinds();
+    let at = |kind: &str| kinds.iter().position(|had| *had == kind).expect("it happened");
+    assert!(at("received") < at("opened") && at("opened") < at("asked") && at("asked") < at("ruled"));
+    assert!(at("ruled") < at("intended") && at("intended") < at("ended"));
+}
+
+#[test]
+fn the_next_rung_follows_when_the_last_did_not_help() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("15m");
+    assert_eq!(
+        story.intents(),
+        ["errors: restart on prod/deployment/web", "errors: scale 4 -> 6 on prod/deployment/web"]
+    );
+}
+
+#[test]
+fn when_no_rung_helps_a_person_is_called() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("30m");
+    assert_eq!(story.calls(), ["no rung of 2 helped"]);
+    assert_eq!(story.intents().len(), 2, "{:?}", story.intents());
+}
+
+#[test]
+fn a_repeat_is_not_a_new_incident() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    for _ in 0..5 {
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.pass("10s");
+    }
+    assert_eq!(story.count("opened"), 1);
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn dry_run_rehearses_the_first_rung_and_stops() {
+    let settings = Settings { mode: Mode::DryRun, ..settings() };
+    let mut story = Story::with(&[RESTART_THEN_SCALE], &settings);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("1h");
+    assert_eq!(story.rulings()[0].mode.to_string(), "enforce, capped to dry-run by --mode");
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"]);
+    assert_eq!(story.state.rehearsals.charges.len(), 1);
+    assert!(story.state.ledger.charges.is_empty(), "a rehearsal is not charged to the real ledger");
+    assert_eq!(story.count("verified"), 0, "what comes after a rehearsal would be a guess");
+}
+
+#[test]
+fn a_rehearsed_alert_is_acted_on_once_the_cap_is_lifted() {
+    let dry = Settings { mode: Mode::DryRun, ..settings() };
+    let mut story = Story::with(&[RESTART_THEN_SCALE], &dry);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("1m");
+    story.adopt(&[RESTART_THEN_SCALE], &settings());
+    assert_eq!(story.state.ledger.charges.len(), 1);
+}
+
+#[test]
+fn a_failed_attempt_without_effect_is_tried_three_times_then_a_person_is_called() {
+    let mut story = Story::new(&[
+        &RESTART_THEN_SCALE.replace("onFailure:", "guards: {cooldown: 0s, limits: []}\n  onFailure:")
+    ]);
+    story.outcome =
+        Some(Outcome::Failed { what: "could not reach the API server".to_owned(), applied: false });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("1h");
+    assert_eq!(story.intents().len(), 3, "{:?}", story.last_ruling());
+    assert_eq!(story.calls(), ["could not reach the API server"]);
+}
+
+#[test]
+fn an_unknown_outcome_stays_charged_and_is_not_repeated() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.outcome = Some(Outcome::Unknown { what: "no answer to the patch".to_owned() });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("3h");
+    assert_eq!(story.intents().len(), 1);
+    assert_eq!(story.state.ledger.charges.len(), 1);
+    assert_eq!(story.calls(), ["no answer to the patch"]);
+}
+
+#[test]
+fn a_relapse_goes_on_at_the_next_rung() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.pass("5m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
+    story.pass("30m");
+    let mut again = alert("Errors", "prod/web");
+    again.starts_at = story.now;
+    story.series.insert("errors".to_owned(), value(0.5));
+    story.deliver(vec![again]);
+    assert_eq!(
+        story.intents().last().map(String::as_str),
+        Some("errors: scale 4 -> 6 on prod/deployment/web")
+    );
+}
+
+#[test]
+fn after_relapse_it_begins_anew() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.pass("5m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
+    story.pass("3h");
+    let mut again = alert("Errors", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"; 2]);
+}
+
+#[test]
+fn one_batch_shares_one_budget() {
+    let policy = RESTART_THEN_SCALE.replace(
+        "onFailure:",
+        "guards: {limits: [{max: 2, per: 1h, by: policy}], concurrency: 9, blastRadius: {targets: {max: 9, in: cluster, per: 1h}}}\n  onFailure:",
+    );
+    let mut story = Story::new(&[&policy]);
+    story.outcome = None;
+    story.deliver((0..5).map(|n| alert("Errors", &format!("prod/web-{n}"))).collect());
+    assert_eq!(story.intents().len(), 2, "{}", story.last_ruling());
+    assert!(story.last_ruling().contains("2 of 2 actions used in 1h by policy"), "{}", story.last_ruling());
+}
+
+#[test]
+fn the_higher_priority_gets_the_target() {
+    let first = RESTART_THEN_SCALE.replace("name: errors", "name: a-low");
+    let second = RESTART_THEN_SCALE
+        .replace("name: errors", "name: z-high")
+        .replace("mode: enforce", "mode: enforce\n  priority: 5");
+    let mut story = Story::new(&[&first, &second]);
+    story.outcome = None;
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents(), ["z-high: restart on prod/deployment/web"]);
+}
+
+#[test]
+fn a_removed_policy_stops_at_the_next_rung() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("2m");
+    story.adopt(&[], &settings());
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 1, "the second rung never comes");
+    assert_eq!(story.count("verified"), 1, "the first is still watched");
+}
+
+#[test]
+fn a_running_ladder_finishes_under_the_book_it_began_with() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("2m");
+    let changed = RESTART_THEN_SCALE.replace("scale: {by: 2, max: 10}", "scale: {by: 5, max: 10}");
+    story.adopt(&[&changed], &settings());
+    story.pass("15m");
+    assert_eq!(
+        story.intents().last().map(String::as_str),
+        Some("errors: scale 4 -> 6 on prod/deployment/web")
+    );
+}
+
+#[test]
+fn the_same_book_is_adopted_once() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let before = story.count("adopted");
+    story
+        .feed(&paramedic_policies::input::Input::Adopt(Box::new(source(&[RESTART_THEN_SCALE], &settings()))));
+    assert_eq!(story.count("adopted"), before);
+}
+
+#[test]
+fn ineffective_rounds_end_in_quarantine() {
+    let policy = RESTART_THEN_SCALE
+        .replace("notify: [sre]", "notify: [sre], quarantineAfter: 2")
+        .replace("onFailure:", "guards: {cooldown: 0s, relapse: 0s}\n  onFailure:");
+    let mut story = Story::new(&[&policy]);
+    for round in 0..3 {
+        let mut one = alert("Errors", "prod/web");
+        one.starts_at = story.now;
+        story.deliver(vec![one.clone()]);
+        story.pass("1h");
+        let ended = story.now;
+        story.deliver(vec![crate::story::resolved(one, ended)]);
+        story.pass(&format!("{}h", 2 + round));
+    }
+    assert_eq!(story.count("quarantined"), 1);
+    assert!(story.last_ruling().contains("2 rounds in a row did not help"), "{}", story.last_ruling());
+}

@@ -1,0 +1,134 @@
+//! Orders: approve, deny, pause, resume, and the clock.
+
+use paramedic_policies::action::Mode;
+use paramedic_policies::input::Input;
+use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::settings::Settings;
+
+use crate::story::{RESTART_THEN_SCALE, Story, alert, settings};
+
+fn approving() -> Story {
+    Story::with(&[RESTART_THEN_SCALE], &Settings { mode: Mode::Approve, ..settings() })
+}
+
+#[test]
+fn a_proposal_waits_for_a_person_and_is_decided_again() {
+    let mut story = approving();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.intents().is_empty());
+    assert_eq!(story.last_ruling(), "propose: ");
+    let asked = story.count("asked");
+    let proposal = story.last("ruled");
+    story.pass("5m");
+    story.order(Command::Approve { proposal, comment: "go".to_owned() });
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"]);
+    assert!(story.count("asked") > asked, "facts are asked for again");
+}
+
+#[test]
+fn what_is_done_is_what_was_approved_or_nothing() {
+    let scale = RESTART_THEN_SCALE.replace("    - restart: {}\n", "    - scale: {by: 1, max: 10}\n");
+    let mut story = Story::with(&[&scale], &Settings { mode: Mode::Approve, ..settings() });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.replicas = 7;
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert!(story.intents().is_empty());
+    assert!(
+        story.last_ruling().contains("approved was `scale 4 -> 5`, now it would be `scale 7 -> 8`"),
+        "{}",
+        story.last_ruling()
+    );
+}
+
+#[test]
+fn a_denied_proposal_is_over() {
+    let mut story = approving();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.order(Command::Deny { proposal, comment: "no".to_owned() });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("3h");
+    assert!(story.intents().is_empty());
+    assert_eq!(story.rulings().len(), 1);
+}
+
+#[test]
+fn a_proposal_lapses() {
+    let mut story = approving();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.pass("31m");
+    assert_eq!(story.count("lapsed"), 1);
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(story.count("orderRefused"), 1);
+    assert!(story.intents().is_empty());
+}
+
+#[test]
+fn approving_what_is_not_there_is_refused() {
+    let mut story = approving();
+    story.order(Command::Approve { proposal: paramedic_policies::event::Seq(99), comment: String::new() });
+    assert_eq!(story.count("orderRefused"), 1);
+    assert_eq!(story.count("approved"), 0);
+}
+
+#[test]
+fn a_pause_withholds_until_it_ends() {
+    for scope in [
+        PauseScope::Everything,
+        PauseScope::Namespace("prod".to_owned()),
+        PauseScope::Policy("errors".to_owned()),
+    ] {
+        let mut story = Story::new(&[RESTART_THEN_SCALE]);
+        let until = story.now + "10m".parse().expect("a span");
+        let reason = "maintenance".to_owned();
+        story.order(Command::Pause { scope: scope.clone(), until: Some(until), reason });
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        assert_eq!(story.last_ruling(), format!("hold: {scope} is paused by ada until {until}"));
+        story.pass("9m");
+        assert!(story.intents().is_empty());
+        story.pass("2m");
+        assert_eq!(story.intents().len(), 1, "{scope}");
+    }
+}
+
+#[test]
+fn resuming_looks_again_at_once() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let scope = PauseScope::Everything;
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.order(Command::Resume { scope });
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn resuming_what_is_not_paused_is_refused() {
+    let mut story = Story::new(&[]);
+    story.order(Command::Resume { scope: PauseScope::Everything });
+    assert_eq!(story.count("orderRefused"), 1);
+}
+
+#[test]
+fn a_stepped_clock_freezes_action_until_it_is_accepted() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.feed(&Input::ClockStepped { by_ms: 90_000 });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.last_ruling().contains("moved by 90000 ms"), "{}", story.last_ruling());
+    story.pass("3h");
+    assert!(story.intents().is_empty());
+    story.order(Command::AcceptClock);
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn who_does_not_lead_does_not_act() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.feed(&Input::Reign { leader: false, epoch: 1 });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert!(story.intents().is_empty());
+    story.feed(&Input::Reign { leader: true, epoch: 2 });
+    assert_eq!(story.intents().len(), 1);
+}

@@ -1,0 +1,98 @@
+//! What is taken back after a while.
+
+use paramedic_policies::order::{Command, PauseScope};
+
+use crate::story::{RESTART_THEN_SCALE, Story, alert, value};
+
+const SCALE_FOR_AN_HOUR: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: slow}
+spec:
+  description: More replicas for an hour.
+  mode: enforce
+  match: ['alertname="Slow"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - scale: {by: 2, max: 10}
+      revert: {after: 1h}
+      verify: {query: 'errors', is: "< 0.01", settle: 1m, hold: 0s, within: 10m, every: 15s}
+  guards: {cooldown: 0s, relapse: 0s}
+"#;
+
+fn scaled() -> Story {
+    let mut story = Story::new(&[SCALE_FOR_AN_HOUR]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    assert_eq!(story.replicas, 6);
+    story
+}
+
+#[test]
+fn the_old_value_comes_back_after_the_lease() {
+    let mut story = scaled();
+    story.pass("59m");
+    assert_eq!(story.replicas, 6);
+    story.pass("2m");
+    assert_eq!(story.replicas, 4);
+    assert_eq!(story.state.ledger.charges.len(), 1, "a revert is not charged");
+}
+
+#[test]
+fn a_field_that_a_human_changed_is_left_alone_and_a_person_called() {
+    let mut story = scaled();
+    story.replicas = 9;
+    story.pass("2h");
+    assert_eq!(story.replicas, 9);
+    assert_eq!(story.count("revertDropped"), 1);
+    assert!(
+        story.calls()[0].contains("changed since it was looked at: replicas are 9"),
+        "{:?}",
+        story.calls()
+    );
+}
+
+#[test]
+fn a_pause_holds_a_revert() {
+    let mut story = scaled();
+    let scope = PauseScope::Namespace("prod".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    story.pass("2h");
+    assert_eq!(story.replicas, 6);
+    story.order(Command::Resume { scope });
+    story.pass("1m");
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn overlapping_leases_restore_the_value_from_before_the_first() {
+    let mut story = scaled();
+    story.pass("30m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Slow", "prod/web"), ended)]);
+    story.pass("1m");
+    let mut again = alert("Slow", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+    assert_eq!(story.replicas, 8);
+    story.pass("45m");
+    assert_eq!(story.replicas, 8, "the first lease was taken over");
+    story.pass("30m");
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn a_lease_survives_a_restart() {
+    let mut story = scaled();
+    story.restart();
+    story.pass("61m");
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn a_rehearsal_leaves_nothing_to_take_back() {
+    let dry = RESTART_THEN_SCALE.replace("mode: enforce", "mode: dry-run");
+    let mut story = Story::new(&[&dry]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.state.leases.is_empty());
+}

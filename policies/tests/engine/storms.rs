@@ -1,0 +1,101 @@
+//! The storm stop.
+
+use crate::story::{RESTART_THEN_SCALE, Story, alert};
+
+fn many(story: &mut Story, count: usize) {
+    story.deliver((0..count).map(|n| alert("Noise", &format!("prod/noise-{n}"))).collect());
+}
+
+#[test]
+fn above_fifty_new_alerts_a_minute_nothing_acts() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    many(&mut story, 51);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.intents().is_empty());
+    assert!(story.last_ruling().contains("51 new alerts in a minute, 50 allowed"), "{}", story.last_ruling());
+    assert_eq!(story.calls().len(), 1, "one page: {:?}", story.calls());
+}
+
+#[test]
+fn at_fifty_it_is_no_storm() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    many(&mut story, 49);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn the_batch_that_begins_it_is_held_as_well() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver((0..60).map(|n| alert("Errors", &format!("prod/web-{n}"))).collect());
+    assert!(story.intents().is_empty(), "{:?}", story.intents());
+}
+
+#[test]
+fn it_ends_after_ten_calm_minutes_and_what_was_held_goes_on() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    many(&mut story, 51);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert_eq!(story.count("stormEnded"), 0, "the minute itself comes first");
+    story.pass("2m");
+    assert_eq!(story.count("stormEnded"), 1);
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn new_alerts_above_half_keep_it_on() {
+    let mut story = Story::new(&[]);
+    many(&mut story, 51);
+    for round in 0..12 {
+        story.pass("1m");
+        story.deliver((0..30).map(|n| alert("Noise", &format!("prod/more-{round}-{n}"))).collect());
+    }
+    assert_eq!(story.count("stormEnded"), 0);
+    story.pass("12m");
+    assert_eq!(story.count("stormEnded"), 1);
+}
+
+#[test]
+fn truncated_alerts_are_a_storm() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver_truncated(vec![alert("Errors", "prod/web")], 7);
+    assert!(story.intents().is_empty());
+    assert!(story.last_ruling().contains("left out 7 alerts"), "{}", story.last_ruling());
+}
+
+#[test]
+fn a_policy_may_propose_in_a_storm() {
+    let policy = RESTART_THEN_SCALE.replace("onFailure:", "guards: {inStorm: approve}\n  onFailure:");
+    let mut story = Story::new(&[&policy]);
+    many(&mut story, 51);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.intents().is_empty());
+    assert_eq!(story.rulings()[0].mode.to_string(), "enforce, lowered to approve by the storm");
+    assert_eq!(story.last_ruling(), "propose: ");
+}
+
+#[test]
+fn a_policy_for_storms_acts_in_one() {
+    let policy = RESTART_THEN_SCALE.replace("onFailure:", "guards: {inStorm: act}\n  onFailure:");
+    let mut story = Story::new(&[&policy]);
+    many(&mut story, 51);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn a_fifth_of_the_known_targets_firing_is_a_storm() {
+    let policy = RESTART_THEN_SCALE.replace(
+        "onFailure:",
+        "guards: {concurrency: 99, limits: [], blastRadius: {targets: {max: 99, in: cluster, per: 1h}}}\n  onFailure:",
+    );
+    let mut story = Story::new(&[&policy]);
+    story.surroundings.workloads = 10;
+    for n in 0..4 {
+        story.deliver(vec![alert("Errors", &format!("prod/web-{n}"))]);
+        story.pass("2m");
+    }
+    assert!(story.count("stormBegan") == 1, "{:?}", story.calls());
+    assert!(story.calls()[0].contains("of 10 known targets are firing, 20 % allowed"), "{:?}", story.calls());
+}

@@ -1,0 +1,340 @@
+//! A story: inputs at virtual times, a scripted world that answers questions, and the events that follow.
+//! At the end of each, the state must equal the fold of the records, and survive being stored.
+
+use std::collections::BTreeMap;
+
+use paramedic_policies::action::{Action, Mode, Outcome, ScaleLever, Wish};
+use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
+use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::input::{Delivery, Input};
+use paramedic_policies::order::{Command, Order};
+use paramedic_policies::question::{Ask, Question};
+use paramedic_policies::remediation::Amount;
+use paramedic_policies::ruling::Ruling;
+use paramedic_policies::settings::Settings;
+use paramedic_policies::state::State;
+use paramedic_policies::time::{Moment, Span};
+use paramedic_policies::{apply, decide, wake};
+
+/// A policy that restarts the Deployment of the alert, then scales it.
+pub(crate) const RESTART_THEN_SCALE: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: errors}
+spec:
+  description: Restart, then scale.
+  mode: enforce
+  match: ['alertname="Errors"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - restart: {}
+      verify: {query: 'errors{namespace="{{ labels.namespace }}"}', is: "< 0.01", settle: 1m, hold: 1m, within: 10m, every: 15s}
+    - scale: {by: 2, max: 10}
+      revert: {after: 1h}
+      verify: {query: 'errors{namespace="{{ labels.namespace }}"}', is: "< 0.01", settle: 1m, hold: 1m, within: 10m, every: 15s}
+  onFailure: {notify: [sre]}
+"#;
+
+/// The story so far.
+pub(crate) struct Story {
+    pub(crate) state: State,
+    pub(crate) now: Moment,
+    pub(crate) records: Vec<(Moment, Event)>,
+    /// What Prometheus says, by a part of the query; the longest part that fits wins.
+    pub(crate) series: BTreeMap<String, Found>,
+    /// Whether effects end at once with this outcome; without it they stay under way.
+    pub(crate) outcome: Option<Outcome>,
+    /// Whether the world answers questions at all.
+    pub(crate) answers: bool,
+    /// The replicas of every workload.
+    pub(crate) replicas: u32,
+    pub(crate) surroundings: Surroundings,
+    unanswered: Vec<Question>,
+}
+
+/// One series with this value.
+pub(crate) fn value(value: f64) -> Found {
+    Found::Series(vec![Sample { labels: Labels::new(), value: Number(value) }])
+}
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// An alert by name on `namespace/deployment`.
+pub(crate) fn alert(name: &str, on: &str) -> Alert {
+    let (namespace, deployment) = on.split_once('/').expect("namespace/deployment");
+    Alert {
+        status: AlertStatus::Firing,
+        labels: labels(&[("alertname", name), ("namespace", namespace), ("deployment", deployment)]),
+        annotations: Labels::new(),
+        starts_at: Moment::from_unix_ms(0),
+        ends_at: None,
+        fingerprint: None,
+    }
+}
+
+pub(crate) fn resolved(mut alert: Alert, ended: Moment) -> Alert {
+    alert.status = AlertStatus::Resolved;
+    alert.ends_at = Some(ended);
+    alert
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings { mode: Mode::Enforce, ..Settings::default() }
+}
+
+pub(crate) fn source(policies: &[&str], settings: &Settings) -> Source {
+    let files = policies.iter().enumerate();
+    let files = files
+        .map(|(index, text)| SourceFile { path: format!("{index}.yaml"), text: (*text).to_owned() })
+        .collect();
+    Source { files, settings: settings.clone(), tzdb: "test".to_owned() }
+}
+
+impl Story {
+    /// A leader with these policies, an hour after the epoch of its own: alerts that began at 0 are old.
+    pub(crate) fn new(policies: &[&str]) -> Self {
+        Self::with(policies, &settings())
+    }
+
+    pub(crate) fn with(policies: &[&str], settings: &Settings) -> Self {
+        let mut story = Self {
+            state: State::new(),
+            now: Moment::from_unix_ms(1_800_000_000_000),
+            records: Vec::new(),
+            series: BTreeMap::from([("ALERTS".to_owned(), value(1.0)), ("errors".to_owned(), value(0.5))]),
+            outcome: Some(Outcome::Done { diff: None, already: false }),
+            answers: true,
+            replicas: 4,
+            surroundings: Surroundings { desired: 40, unavailable: 0, added: 1, workloads: 8 },
+            unanswered: Vec::new(),
+        };
+        let source = source(policies, settings);
+        if let Err(problems) = paramedic_policies::load::book(source.clone()) {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            panic!("the story's policies do not load:\n{}", problems.join("\n"));
+        }
+        story.feed(&Input::Began { version: "test".to_owned() });
+        story.feed(&Input::Adopt(Box::new(source)));
+        story.feed(&Input::Reign { leader: true, epoch: 1 });
+        story
+    }
+
+    pub(crate) fn adopt(&mut self, policies: &[&str], settings: &Settings) {
+        self.feed(&Input::Adopt(Box::new(source(policies, settings))));
+    }
+
+    /// One input now, and all that is due by now, the world's answers included.
+    pub(crate) fn feed(&mut self, input: &Input) {
+        self.step(input);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if wake(&self.state).is_some_and(|due| due <= self.now) {
+                let before = (self.state.next, wake(&self.state));
+                self.step(&Input::Wake);
+                assert_ne!(before, (self.state.next, wake(&self.state)), "a due wake-up changes something");
+                continue;
+            }
+            let Some(input) = self.reply() else { return };
+            self.step(&input);
+        }
+        panic!("the story does not come to rest");
+    }
+
+    fn step(&mut self, input: &Input) {
+        let book = self.state.current_book();
+        for event in decide(&self.state, &book, self.now, input) {
+            if let Event::Asked { question } = &event {
+                self.unanswered.push(question.clone());
+            }
+            apply(&mut self.state, self.now, &event);
+            self.records.push((self.now, event));
+        }
+    }
+
+    /// The world's next word: an answer, or the end of an effect.
+    fn reply(&mut self) -> Option<Input> {
+        if self.answers
+            && let Some(question) = self.unanswered.pop()
+        {
+            let found = self.find(&question.ask);
+            return Some(Input::Told(Answer { question: question.id, taken_at: self.now, found }));
+        }
+        let outcome = self.outcome.clone()?;
+        let intent = self.state.in_flight.keys().next().copied()?;
+        if let (Outcome::Done { .. }, Action::Scale { to, .. }) =
+            (&outcome, &self.state.in_flight[&intent].intent.action)
+            && self.state.in_flight[&intent].intent.mode != Mode::DryRun
+        {
+            self.replicas = *to;
+        }
+        Some(Input::Ended { intent, outcome })
+    }
+
+    fn find(&self, ask: &Ask) -> Found {
+        match ask {
+            Ask::Query { promql } => {
+                let fits = self.series.iter().filter(|(part, _)| promql.contains(part.as_str()));
+                let best = fits.max_by_key(|(part, _)| part.len());
+                best.map_or(Found::Series(Vec::new()), |(_, found)| found.clone())
+            }
+            Ask::Seek { sought } => Found::Absent { what: sought.to_string() },
+            Ask::Preflight { wish, .. } => Found::Preflight(Box::new(self.preflight(wish))),
+            Ask::Rollout { .. } => Found::Rollout { complete: true, detail: "4 of 4 updated".to_owned() },
+            Ask::Http { .. } => Found::Http { status: 200 },
+        }
+    }
+
+    fn preflight(&self, wish: &Wish) -> Preflight {
+        let now = self.replicas;
+        let scale = |to: u32| Action::Scale { lever: ScaleLever::Replicas, from: now, to };
+        let mut refusals = Vec::new();
+        let action = match wish {
+            Wish::Restart => Some(Action::Restart { generation: 1 }),
+            Wish::Scale(wanted) => {
+                let to = match wanted.amount {
+                    Amount::By(by) => now.saturating_add_signed(by),
+                    Amount::To(to) => to,
+                    Amount::AtLeast(least) => least.max(now),
+                };
+                (to != now).then(|| scale(to))
+            }
+            Wish::ResetBreaker { breaker, .. } => {
+                Some(Action::ResetBreaker { breaker: breaker.clone(), endpoints: Vec::new() })
+            }
+            Wish::Revert(Action::Scale { lever, from, to }) if *to == now => {
+                Some(Action::Scale { lever: lever.clone(), from: *to, to: *from })
+            }
+            Wish::Revert(_) => {
+                let what = format!("replicas are {now}");
+                refusals.push(paramedic_policies::reason::Reason::Changed { what });
+                None
+            }
+        };
+        Preflight {
+            uid: "uid-1".to_owned(),
+            already: action.is_none() && refusals.is_empty(),
+            action,
+            refusals,
+            passed: Vec::new(),
+            labels: BTreeMap::new(),
+            surroundings: Some(self.surroundings),
+            diff: None,
+        }
+    }
+
+    pub(crate) fn deliver(&mut self, alerts: Vec<Alert>) {
+        self.deliver_truncated(alerts, 0);
+    }
+
+    pub(crate) fn deliver_truncated(&mut self, alerts: Vec<Alert>, truncated: u64) {
+        self.feed(&Input::Alerts(Delivery {
+            sender: "alertmanager".to_owned(),
+            receiver: "paramedic".to_owned(),
+            group_key: "{}".to_owned(),
+            correlation: "c-1".to_owned(),
+            alerts,
+            unreadable: Vec::new(),
+            truncated,
+        }));
+    }
+
+    pub(crate) fn order(&mut self, command: Command) {
+        self.feed(&Input::Order(Order { by: "ada".to_owned(), command }));
+    }
+
+    /// Lets time pass, with every wake-up on the way.
+    pub(crate) fn pass(&mut self, span: &str) {
+        let end = self.now + span.parse::<Span>().expect("a span");
+        while let Some(due) = wake(&self.state).filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    /// The process is killed and another one folds the journal.
+    pub(crate) fn restart(&mut self) {
+        let mut folded = State::new();
+        for (at, event) in &self.records {
+            apply(&mut folded, *at, event);
+        }
+        assert_eq!(stored(&folded), stored(&self.state), "replay equals life");
+        let text = stored(&folded);
+        self.state = serde_json::from_str(&text).expect("a stored state loads");
+        assert_eq!(stored(&self.state), text, "a state survives being stored");
+        self.unanswered.clear();
+        self.feed(&Input::Began { version: "test".to_owned() });
+        self.feed(&Input::Reign { leader: true, epoch: 2 });
+    }
+
+    /// The kinds of all events, one word each.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        self.records.iter().map(|(_, event)| event.kind()).collect()
+    }
+
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.kinds().iter().filter(|had| **had == kind).count()
+    }
+
+    /// The intents, as `policy: action on target`.
+    pub(crate) fn intents(&self) -> Vec<String> {
+        let intents = self.records.iter().filter_map(|(_, event)| match event {
+            Event::Intended { intent } => {
+                Some(format!("{}: {} on {}", intent.policy, intent.action, intent.target))
+            }
+            _ => None,
+        });
+        intents.collect()
+    }
+
+    pub(crate) fn rulings(&self) -> Vec<&Ruling> {
+        let rulings = self.records.iter().filter_map(|(_, event)| match event {
+            Event::Ruled { ruling } => Some(&**ruling),
+            _ => None,
+        });
+        rulings.collect()
+    }
+
+    /// What the last ruling says: its verdict and its reasons.
+    pub(crate) fn last_ruling(&self) -> String {
+        let rulings = self.rulings();
+        let ruling = rulings.last().expect("a ruling");
+        let reasons: Vec<String> =
+            ruling.findings.iter().filter_map(|finding| finding.reason()).map(ToString::to_string).collect();
+        format!("{}: {}", ruling.verdict.name(), reasons.join("; "))
+    }
+
+    /// Why people were called.
+    pub(crate) fn calls(&self) -> Vec<&str> {
+        let calls = self.records.iter().filter_map(|(_, event)| match event {
+            Event::Escalated { why, .. } => Some(why.as_str()),
+            _ => None,
+        });
+        calls.collect()
+    }
+
+    /// Sequence of the last record of this kind.
+    pub(crate) fn last(&self, kind: &str) -> Seq {
+        let position = self.kinds().iter().rposition(|had| *had == kind).expect("such a record");
+        Seq(position as u64 + 1)
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.restart();
+        }
+    }
+}
+
+fn stored(state: &State) -> String {
+    serde_json::to_string(state).expect("a state is plain data")
+}
