@@ -9,7 +9,7 @@ mod blast_unavailable;
 mod clock;
 mod cluster;
 mod concurrency;
-mod conditions;
+pub(crate) mod conditions;
 mod confirmation;
 mod cooldown;
 mod fact;
