@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::guard::{Finding, Guard, View};
+use crate::guard::{Finding, Guard, View, ledger};
 use crate::reason::Reason;
 use crate::state::{CaseId, Phase};
 use crate::target::Target;
@@ -28,17 +28,21 @@ fn running(view: &View<'_>) -> BTreeSet<CaseId> {
         .map(|flight| &flight.intent)
         .filter(|intent| intent.policy == *policy && intent.reverts.is_none())
         .map(|intent| CaseId { episode: intent.episode, policy: intent.policy.clone() });
-    // Whoever watches has acted, so only targets on which this policy acted are looked at, not every case.
-    let charged = view.state.ledger.charges.iter().map(|charge| (&charge.policy, &charge.target));
-    let last = view.state.last_actions.iter().map(|(target, last)| (&last.policy, target));
-    let acted_on: BTreeSet<&Target> =
-        charged.chain(last).filter(|(by, _)| *by == policy).map(|(_, target)| target).collect();
-    let watching =
-        acted_on.into_iter().filter_map(|target| view.state.by_target.get(target)).flatten().filter(|id| {
-            let case = view.state.cases.get(id);
-            id.policy == *policy && case.is_some_and(|case| matches!(case.phase, Phase::Verifying { .. }))
-        });
-    in_flight.chain(watching.cloned()).filter(|id| *id != view.case.id).collect()
+    // Whoever watches has acted, so only where this policy acted is looked, not at every case. The last action on a
+    // target may have been somebody's revert, so its charges are looked at too.
+    let last = view.state.last_actions.values().filter(|last| last.policy == *policy);
+    let last = last.map(|last| CaseId { episode: last.episode, policy: policy.clone() });
+    let longest = ledger::verification_max(view.policy);
+    let charged =
+        ledger::since(&view.state.ledger, longest, view.now).filter(|charge| charge.policy == *policy);
+    let targets: BTreeSet<&Target> = charged.map(|charge| &charge.target).collect();
+    let on_targets = targets.into_iter().filter_map(|target| view.state.by_target.get(target)).flatten();
+    let on_targets = on_targets.filter(|id| id.policy == *policy).cloned();
+    let watching = last.chain(on_targets).filter(|id| {
+        let case = view.state.cases.get(id);
+        case.is_some_and(|case| matches!(case.phase, Phase::Verifying { .. }))
+    });
+    in_flight.chain(watching).filter(|id| *id != view.case.id).collect()
 }
 
 #[cfg(test)]
@@ -62,6 +66,15 @@ mod tests {
         let mut world = World::new();
         world.other_case(2, "restart-web", 0, "prod/b", verifying(41));
         world.ended(41, "restart-web", 2, "prod/b", "08:25:00");
+        assert_eq!(world.says(judge), "refuses: 1 of 1 allowed actions are running");
+    }
+
+    #[test]
+    fn one_that_watches_counts_after_somebodys_revert_on_its_target() {
+        let mut world = World::new();
+        world.other_case(2, "restart-web", 0, "prod/b", verifying(41));
+        world.charge("restart-web", "prod/b", "07:31:00");
+        world.ended(43, "scale-web", 7, "prod/b", "08:25:00");
         assert_eq!(world.says(judge), "refuses: 1 of 1 allowed actions are running");
     }
 

@@ -10,11 +10,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return Finding::not_asked(Guard::Cooldown);
     };
     let cooldown = view.policy.guards.cooldown;
-    let charges = ledger::of(view).charges.iter();
-    let last = charges
-        .filter(|charge| charge.policy == view.policy.name && charge.target == *target)
-        .map(|charge| charge.at)
-        .max();
+    let charges = ledger::of(view).charges.iter().rev();
+    let mut of_this = charges.filter(|charge| charge.policy == view.policy.name && charge.target == *target);
+    let last = of_this.next().map(|charge| charge.at);
     match last {
         None => {
             Finding::allows(Guard::Cooldown, format!("not acted on this target lately, cooldown {cooldown}"))

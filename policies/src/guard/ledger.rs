@@ -3,7 +3,7 @@
 
 use crate::book::Book;
 use crate::guard::View;
-use crate::policy::Verification;
+use crate::policy::{Policy, Verification};
 use crate::state::{Charge, Ledger};
 use crate::time::{Moment, Span};
 
@@ -15,9 +15,13 @@ pub(crate) fn of<'a>(view: &View<'a>) -> &'a Ledger {
 /// The charges within the window that ends now, oldest first. Finds the oldest by halving, since the ledger is in
 /// the order of time and most of it is older than a window.
 pub(crate) fn within<'a>(view: &View<'a>, per: Span) -> impl Iterator<Item = &'a Charge> + use<'a> {
-    let charges = &of(view).charges;
-    let oldest = charges.partition_point(|charge| !is_within(charge.at, per, view.now));
-    charges.range(oldest..)
+    since(of(view), per, view.now)
+}
+
+/// The charges of a ledger within the window that ends now.
+pub(crate) fn since(ledger: &Ledger, per: Span, now: Moment) -> impl Iterator<Item = &Charge> {
+    let oldest = ledger.charges.partition_point(|charge| !is_within(charge.at, per, now));
+    ledger.charges.range(oldest..)
 }
 
 /// Whether something that was charged then still counts; at exactly the window's length it no longer does.
@@ -28,23 +32,27 @@ pub(crate) fn is_within(at: Moment, per: Span, now: Moment) -> bool {
 /// How long an effect may run before its verification begins: its part of the time for which a charge is kept.
 const EFFECT_MAX: Span = Span::from_hours(1);
 
+/// How long after its charge an action of this policy may still be watched.
+pub(crate) fn verification_max(policy: &Policy) -> Span {
+    let steps = policy.ladder.iter().flat_map(|rung| &rung.steps);
+    let verifications = steps.filter_map(|step| step.verify.as_ref());
+    let sum = |verify: &Verification| {
+        let parts = [EFFECT_MAX, verify.settle, verify.within, verify.hold];
+        parts.iter().fold(0_u64, |sum, span| sum.saturating_add(span.ms()))
+    };
+    Span::from_ms(verifications.map(sum).max().unwrap_or(EFFECT_MAX.ms()))
+}
+
 /// How long charges must be kept for the guards of this book: the longest of all windows, cooldowns and
 /// verifications. Older ones can be dropped.
 pub(crate) fn horizon(book: &Book) -> Span {
-    let verification = |verify: &Verification| {
-        Span::from_ms(
-            [verify.settle, verify.within, verify.hold, EFFECT_MAX]
-                .iter()
-                .fold(0, |sum, span| sum.saturating_add(span.ms())),
-        )
-    };
     let of_policies = book.policies().values().flat_map(|policy| {
-        let steps = || policy.ladder.iter().flat_map(|rung| &rung.steps);
-        std::iter::once(policy.guards.cooldown)
+        let steps = policy.ladder.iter().flat_map(|rung| &rung.steps);
+        [policy.guards.cooldown, verification_max(policy)]
+            .into_iter()
             .chain(policy.guards.limits.iter().map(|limit| limit.per))
             .chain(policy.guards.blast_targets.iter().map(|blast| blast.per))
-            .chain(steps().flat_map(|step| step.limits.iter().map(|limit| limit.per)))
-            .chain(steps().filter_map(|step| step.verify.as_ref().map(verification)))
+            .chain(steps.flat_map(|step| step.limits.iter().map(|limit| limit.per)))
     });
     let of_settings = book.settings().guards.limits.iter().map(|limit| limit.per);
     of_settings.chain(of_policies).max().unwrap_or(Span::ZERO)
