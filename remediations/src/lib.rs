@@ -11,6 +11,7 @@
 
 mod breaker_states;
 mod checks;
+pub mod kubernetes;
 mod one_change;
 pub mod plain_http;
 pub mod ports;
@@ -22,6 +23,7 @@ mod scale;
 pub mod seal;
 pub mod write_ahead;
 
+pub use kubernetes::{Kubernetes, KubernetesEyes};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;
 pub use seal::Sealed;

@@ -94,7 +94,7 @@ pub(crate) async fn carry_out(
     };
     tracing::warn!(intent = %seal.id, target = %seal.target, error = %error, "a change was not made as asked");
     match error {
-        ChangeError::Refused { message, conflict: false } => {
+        ChangeError::Refused { message, conflict: false } | ChangeError::Forbidden { message } => {
             Err(Outcome::Refused { reasons: vec![Reason::ServerRefused { message }] })
         }
         // Perhaps by ourselves, in an earlier attempt whose answer was lost.
@@ -159,7 +159,7 @@ pub(crate) async fn rehearse(
         Ok(Err(ChangeError::Refused { message, conflict: true })) => {
             Outcome::Refused { reasons: vec![Reason::Changed { what: message }] }
         }
-        Ok(Err(ChangeError::Refused { message, conflict: false })) => {
+        Ok(Err(ChangeError::Refused { message, conflict: false } | ChangeError::Forbidden { message })) => {
             Outcome::Refused { reasons: vec![Reason::ServerRefused { message }] }
         }
         Ok(Err(error @ (ChangeError::NotSent { .. } | ChangeError::NoAnswer { .. }))) => {
@@ -184,7 +184,7 @@ pub(crate) async fn preview(
             checks.refuse(Reason::Changed { what: message });
             None
         }
-        Err(ChangeError::Refused { message, conflict: false }) => {
+        Err(ChangeError::Refused { message, conflict: false } | ChangeError::Forbidden { message }) => {
             checks.refuse(Reason::ServerRefused { message });
             None
         }
@@ -215,7 +215,7 @@ async fn find_out(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneCha
 fn unseen(error: LookError) -> Outcome {
     match error {
         LookError::Absent { what } => Outcome::Refused { reasons: vec![Reason::TargetAbsent { what }] },
-        LookError::Failed { .. } => failed(error.to_string()),
+        LookError::Forbidden { .. } | LookError::Failed { .. } => failed(error.to_string()),
     }
 }
 

@@ -298,7 +298,7 @@ fn not_in_time(tried: String) -> LookError {
 fn not_found(error: LookError) -> Found {
     match error {
         LookError::Absent { what } => Found::Absent { what },
-        LookError::Failed { .. } => Found::Failed { what: error.to_string() },
+        LookError::Forbidden { .. } | LookError::Failed { .. } => Found::Failed { what: error.to_string() },
     }
 }
 

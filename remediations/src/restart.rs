@@ -182,7 +182,7 @@ async fn watch(cluster: &dyn Cluster, clock: &Clock, seal: &Sealed<Intent>, diff
                     applied: true,
                 };
             }
-            Err(error @ LookError::Failed { .. }) => error.to_string(),
+            Err(error @ (LookError::Forbidden { .. } | LookError::Failed { .. })) => error.to_string(),
         };
         if tokio::time::Instant::now() + LOOK_EVERY > until {
             return late(&seen);

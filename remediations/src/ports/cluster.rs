@@ -136,7 +136,15 @@ pub enum LookError {
         /// What was looked for.
         what: String,
     },
-    /// Nobody knows.
+    /// The server will not say, now or later.
+    #[error("may not {tried}: {problem}")]
+    Forbidden {
+        /// What was tried, on what.
+        tried: String,
+        /// What came back.
+        problem: String,
+    },
+    /// Nobody knows; another try may.
     #[error("could not {tried}: {problem}")]
     Failed {
         /// What was tried, on what.
@@ -157,7 +165,13 @@ pub enum ChangeError {
         /// Whether the object was not as it was when looked at.
         conflict: bool,
     },
-    /// The request never left; nothing changed.
+    /// We have no permission; nothing changed.
+    #[error("{message}")]
+    Forbidden {
+        /// What it said.
+        message: String,
+    },
+    /// The request never left, or was turned away unread; nothing changed.
     #[error("could not {tried}: {problem}")]
     NotSent {
         /// What was tried, on what.
