@@ -83,7 +83,7 @@ pub struct Spec {
     pub r#for: Option<Span>,
     /// What it acts on.
     pub target: TargetDocument,
-    /// Values found by query, by name; used as `{{ let.NAME }}` in `when`, `verify` and remediations.
+    /// Values found by query, by name; used as `{{ let.NAME }}` in everything after it.
     pub r#let: Option<BTreeMap<String, LetDocument>>,
     /// What must hold before it acts; all of them.
     pub when: Option<Vec<ConditionDocument>>,

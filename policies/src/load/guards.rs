@@ -111,7 +111,7 @@ impl Walk {
     fn window_length(&mut self, tree: &Tree) -> Option<Span> {
         let per = self.positive(tree, "per")?;
         if per > WINDOW_MAX {
-            self.error(tree.at, format!("`per` {per} is longer than a window can be"), "at most 31d");
+            self.error(tree.at, "`per` is longer than a window can be", "at most 31d");
             return None;
         }
         Some(per)

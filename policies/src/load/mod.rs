@@ -20,9 +20,11 @@ pub mod index;
 mod nearest;
 mod policy;
 mod problem;
+mod remediations;
 mod steps;
 pub mod stored_books;
 mod values;
+mod verification;
 pub mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

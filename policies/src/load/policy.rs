@@ -7,10 +7,11 @@ use crate::load::document::{API_VERSION, KIND};
 use crate::load::fields::{Fields, Walk};
 use crate::load::nearest;
 use crate::load::steps::{MODES, Under};
-use crate::load::yaml::{Node, Position, Tree};
+use crate::load::yaml::{Node, Position, Tree, printable};
 use crate::matcher::{Matcher, Operator};
-use crate::policy::{Guards, Let, OnFailure, Place, Policy};
+use crate::policy::{Guards, Let, OnFailure, Place, Policy, TargetSpec};
 use crate::target::is_dns_subdomain;
+use crate::template::Template;
 use crate::time::Span;
 
 /// A policy and where its parts stand, for the doubts that follow.
@@ -62,7 +63,7 @@ impl Walk {
             if !is_dns_subdomain(name) {
                 self.error(
                     tree.at,
-                    format!("`name`: `{}` is not a Kubernetes name", name.escape_debug()),
+                    format!("`name`: `{}` is not a Kubernetes name", printable(name)),
                     "lower-case letters, digits, `-` and `.`, such as web-errors",
                 );
                 return None;
@@ -108,6 +109,9 @@ impl Walk {
         let target = fields
             .need(self, "target", "what it acts on, such as target: {kind: Deployment, namespace: \"{{ labels.namespace }}\", name: \"{{ labels.deployment }}\"}")
             .and_then(|tree| self.target(tree, "target"));
+        if let (Some(target), Some(lets)) = (&target, &lets) {
+            self.circle(fields.at_key("target"), target, lets);
+        }
         let when =
             fields.or(self, "when", Vec::new(), |walk, tree, what| walk.each(tree, what, Self::condition));
         let under = Under { mode, target: target.as_ref() };
@@ -115,7 +119,7 @@ impl Walk {
         let guards = fields.or(self, "guards", Guards::default(), Self::guards);
         let on_failure = fields.or(self, "onFailure", OnFailure::default(), Self::on_failure);
         if let (Some(Mode::Enforce), Some(matchers)) = (mode, &matchers) {
-            if !matchers.iter().any(|(matcher, _)| names_alert(matcher)) {
+            if !matchers.is_empty() && !matchers.iter().any(|(matcher, _)| names_alert(matcher)) {
                 self.error(
                     fields.at_key("mode"),
                     "`mode: enforce` without an equality matcher on `alertname`",
@@ -149,6 +153,18 @@ impl Walk {
         Some(Written { policy, name_at, match_at, unless_at, steps_at })
     }
 
+    /// A target named by what is found about the target would never be known.
+    fn circle(&mut self, at: Position, target: &TargetSpec, lets: &[Let]) {
+        let found = target.templates().into_iter().any(|template| uses(template, "let."));
+        if let Some(about) = lets.iter().find(|one| found && uses(&one.query.template, "target.")) {
+            self.error(
+                at,
+                format!("`target` is named by `let`, and `let.{}` asks about the target", about.name),
+                "use labels in one of them",
+            );
+        }
+    }
+
     fn lets(&mut self, tree: &Tree, what: &str) -> Option<Vec<Let>> {
         let entries = self.pairs(tree, what)?;
         let mut lets = Vec::new();
@@ -179,6 +195,10 @@ impl Walk {
         }
         lets.into_iter().collect()
     }
+}
+
+fn uses(template: &Template, prefix: &str) -> bool {
+    template.uses.iter().any(|name| name.starts_with(prefix))
 }
 
 /// Whether a matcher says for which alert by name.

@@ -3,7 +3,7 @@
 use crate::comparison::Comparison;
 use crate::load::fields::{Fields, Walk};
 use crate::load::problem::Malformed;
-use crate::load::yaml::{Node, Position, Tree};
+use crate::load::yaml::{Node, Position, Tree, printable};
 use crate::matcher::Matcher;
 use crate::policy::{Condition, Empty, TargetSpec};
 use crate::promql::Query;
@@ -13,7 +13,7 @@ use crate::template::Template;
 /// What a template may name besides `labels` and `vars`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum May {
-    /// Nothing: the target is named before anything else is known.
+    /// `let` only: a target cannot be named by itself.
     NameTarget,
     /// `let` and `target`.
     NameAll,
@@ -54,14 +54,7 @@ impl Walk {
                     );
                 }
             } else if let Some(variable) = name.strip_prefix("let.") {
-                if may == May::NameTarget {
-                    self.error(
-                        at,
-                        format!("`{what}` cannot use `{name}`"),
-                        "a target is named before `let` is asked; use labels or vars",
-                    );
-                    fine = false;
-                } else if !self.lets.contains(variable) {
+                if !self.lets.contains(variable) {
                     let known: Vec<&str> = self.lets.iter().map(String::as_str).collect();
                     let hint = match crate::load::nearest::nearest(variable, known) {
                         Some(near) => format!("did you mean `let.{near}`?"),
@@ -236,7 +229,7 @@ impl Walk {
         if template.is_literal() && !good {
             self.error(
                 tree.at,
-                format!("`{what}`: `{}` is not a Kubernetes name", template.source.escape_debug()),
+                format!("`{what}`: `{}` is not a Kubernetes name", printable(&template.source)),
                 "lower-case letters, digits and `-`; or a template such as \"{{ labels.namespace }}\"",
             );
             return None;
@@ -263,7 +256,7 @@ impl Walk {
                 None
             }
             _ if !known.contains(&kind) && !is_kind(kind) => {
-                self.error(tree.at, format!("`kind`: `{}` is not known", kind.escape_debug()), usage);
+                self.error(tree.at, format!("`kind`: `{}` is not known", printable(kind)), usage);
                 None
             }
             _ => Some(kind.to_owned()),

@@ -154,12 +154,24 @@ impl Tree {
             Node::Null => "nothing".to_owned(),
             Node::Bool(flag) => format!("`{flag}`"),
             Node::Number(_, written) => format!("the number {written}"),
-            Node::Text(text) if text.chars().count() <= 60 => format!("the text `{}`", text.escape_debug()),
+            Node::Text(text) if text.chars().count() <= 60 => format!("the text `{}`", printable(text)),
             Node::Text(_) => "a long text".to_owned(),
             Node::List(_) => "a list".to_owned(),
             Node::Map(_) => "a mapping".to_owned(),
         }
     }
+}
+
+/// Text for a message: control characters escaped.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_control() {
+            out.extend(c.escape_debug())
+        } else {
+            out.push(c)
+        }
+        out
+    })
 }
 
 /// Scalars are pointed at themselves, collections at the key that holds them.
@@ -190,7 +202,11 @@ pub fn parse(text: &str) -> Parsed {
             Err(error) => {
                 let mark = error.marker();
                 let at = Position { line: mark.line().max(1), column: mark.col() + 1 };
-                let hint = "check indentation, quotes and brackets just before this place; quote values that hold `: `, ` #`, `{` or `[`";
+                let hint = if error.info().contains("tab") {
+                    "indent with spaces"
+                } else {
+                    "check indentation, quotes and brackets just before this place; quote values that hold `: `, ` #`, `{` or `[`"
+                };
                 parsed.faults.push(Fault::new(at, format!("not YAML: {}", error.info()), hint));
                 break;
             }
