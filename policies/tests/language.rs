@@ -4,4 +4,5 @@ mod language {
     mod broken;
     mod good;
     mod support;
+    mod values;
 }
