@@ -4,6 +4,7 @@
 //!   decide   intake.rs  alerts -> Received, Opened, Closed, StormBegan
 //!            agenda.rs  a wake-up -> the one thing that is due: a case, an expiry, a revert, a calm
 //!            rule.rs    a case -> questions, or a ruling with what every guard said
+//!            questions.rs  which facts a case needs, and which can be asked for now
 //!            follow.rs  a ruling, an outcome, a verification -> what follows from it
 //!            verify.rs  a verification -> a question, a look, a verdict
 //!            lease.rs   a revert that is due
@@ -20,6 +21,7 @@ mod follow;
 mod intake;
 mod lease;
 mod orders;
+mod questions;
 pub mod rule;
 mod storm;
 mod verify;

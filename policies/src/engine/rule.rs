@@ -2,21 +2,21 @@
 //!
 //! `explain` asks the same questions and reads the same ruling, on a case of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::action::{Mode, Wish};
+use crate::action::Mode;
 use crate::answer::{Found, Preflight};
 use crate::book::Book;
+use crate::engine::questions::Aim;
 use crate::engine::{follow, storm};
 use crate::event::{Advance, Event};
-use crate::guard::{self, Finding, Guard, View};
-use crate::policy::{Check, InStorm, Policy, Step, TargetSpec};
+use crate::guard::{self, Finding, View};
+use crate::policy::{InStorm, Policy, Step};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
 use crate::ruling::{Cap, EffectiveMode, Ruling, Verdict};
 use crate::state::{Case, Episode, Phase, State};
-use crate::target::{Sought, Target};
-use crate::template::{Scope, Template};
+use crate::target::Target;
 use crate::time::{Moment, Span};
 
 /// How many times a growing pause between rounds of facts doubles at most: sixteen times the first.
@@ -74,16 +74,6 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     }
 }
 
-/// What is known of a target at some point of a round.
-enum Aim {
-    Known(Target),
-    Bad(Reason),
-    /// Another fact comes first.
-    Pending,
-    /// It must be looked up.
-    Sought(Sought),
-}
-
 impl<'a> Inquiry<'a> {
     /// The step at hand; the last one where the case's position is beyond the ladder.
     pub fn step(&self) -> &'a Step {
@@ -101,7 +91,8 @@ impl<'a> Inquiry<'a> {
             Aim::Pending | Aim::Sought(_) => None,
         };
         let mode = self.mode();
-        let view = View {
+        let nothing = BTreeMap::new();
+        let mut view = View {
             state: self.state,
             book: self.book,
             policy: self.policy,
@@ -109,6 +100,7 @@ impl<'a> Inquiry<'a> {
             case: self.case,
             target,
             rehearsal: mode.is == Mode::DryRun,
+            unaskable: &nothing,
             now: self.now,
         };
         let mut findings = guard::judge_state(&view);
@@ -116,10 +108,11 @@ impl<'a> Inquiry<'a> {
         if refused && !self.ask_anyway {
             findings.extend(guard::facts_not_asked());
         } else {
-            let asks = self.asks(&aim, mode.is);
-            if !asks.is_empty() {
-                return Next::Ask(asks);
+            let questions = self.questions(&aim, mode.is);
+            if !questions.asks.is_empty() {
+                return Next::Ask(questions.asks);
             }
+            view.unaskable = &questions.unaskable;
             findings.extend(guard::judge_facts(&view));
         }
         Next::Rule(Box::new(self.ruling(mode, target.and_then(Result::ok).cloned(), findings)))
@@ -211,189 +204,4 @@ impl<'a> Inquiry<'a> {
             why: Advance::Relapse,
         })
     }
-
-    /// What `let:` has found so far, in this round or an earlier one.
-    pub fn lets(&self) -> BTreeMap<String, String> {
-        let mut lets = self.case.lets.clone();
-        for wanted in &self.policy.lets {
-            let fact = self.case.facts.get(&Fact::Let(wanted.name.clone()));
-            if let Some(Found::Series(series)) = fact.map(|known| &known.found)
-                && let [only] = series.as_slice()
-                && let Some(value) = only.labels.get(&wanted.label).filter(|value| !value.is_empty())
-            {
-                lets.insert(wanted.name.clone(), value.clone());
-            }
-        }
-        lets
-    }
-
-    fn scope<'s>(&'s self, lets: &'s BTreeMap<String, String>, target: Option<&'s Target>) -> Scope<'s> {
-        Scope { labels: &self.episode.labels, vars: &self.book.settings().vars, lets, target }
-    }
-
-    fn target_spec(&self) -> &'a TargetSpec {
-        self.step().target.as_ref().unwrap_or(&self.policy.target)
-    }
-
-    fn aim(&self) -> Aim {
-        if let Some(known) = self.case.facts.get(&Fact::Target) {
-            return match &known.found {
-                Found::Target(target) => Aim::Known(target.clone()),
-                Found::Absent { what } => Aim::Bad(Reason::TargetAbsent { what: what.clone() }),
-                Found::Failed { what } => {
-                    Aim::Bad(Reason::FactUnknown { fact: "target".to_owned(), found: what.clone() })
-                }
-                Found::Series(_) | Found::Preflight(_) | Found::Rollout { .. } | Found::Http { .. } => {
-                    Aim::Bad(Reason::FactUnknown {
-                        fact: "target".to_owned(),
-                        found: "an answer to another question".to_owned(),
-                    })
-                }
-            };
-        }
-        let spec = self.target_spec();
-        let lets = self.lets();
-        if spec.templates().into_iter().any(|template| lacks_let(template, &lets)) {
-            return Aim::Pending;
-        }
-        match spec.sought(&self.scope(&lets, None)) {
-            Ok(Sought::Named(target)) => Aim::Known(target),
-            Ok(owner) => Aim::Sought(owner),
-            Err(reason) => Aim::Bad(reason),
-        }
-    }
-
-    /// Questions that can be asked now and have no answer in this round.
-    fn asks(&self, aim: &Aim, mode: Mode) -> Vec<(Fact, Ask)> {
-        let lets = self.lets();
-        let target = match aim {
-            Aim::Known(target) => Some(target),
-            Aim::Bad(_) | Aim::Pending | Aim::Sought(_) => None,
-        };
-        let scope = self.scope(&lets, target);
-        let mut asks = Vec::new();
-        if self.book.settings().guards.confirmation {
-            asks.push((Fact::Confirmation, Ask::Query { promql: self.confirmation() }));
-        }
-        for wanted in &self.policy.lets {
-            if !lacks_let(&wanted.query.template, &lets)
-                && let Ok(promql) = wanted.query.render(&scope)
-            {
-                asks.push((Fact::Let(wanted.name.clone()), Ask::Query { promql }));
-            }
-        }
-        if let Aim::Sought(sought) = aim {
-            asks.push((Fact::Target, Ask::Seek { sought: sought.clone() }));
-        }
-        for (index, condition) in self.policy.when.iter().enumerate() {
-            let template = &condition.query.template;
-            let ready = !lacks_let(template, &lets) && (target.is_some() || !uses(template, "target."));
-            if ready && let Ok(promql) = condition.query.render(&scope) {
-                asks.push((Fact::When(index), Ask::Query { promql }));
-            }
-        }
-        if let Some(target) = target
-            && let Ok(wish) = self.step().remediation.wish(&scope)
-        {
-            let diff = mode != Mode::Enforce;
-            asks.push((Fact::Preflight, Ask::Preflight { target: target.clone(), wish, diff }));
-        }
-        let answered = |fact: &Fact| self.is_this_round() && self.case.facts.contains_key(fact);
-        asks.retain(|(fact, _)| !answered(fact));
-        asks
-    }
-
-    /// Facts of an earlier round show nothing; a case that waits begins a new round.
-    fn is_this_round(&self) -> bool {
-        match self.case.phase {
-            Phase::Asking { .. } | Phase::Approved { .. } => true,
-            Phase::Waiting { .. }
-            | Phase::Withheld
-            | Phase::Proposed { .. }
-            | Phase::Acting { .. }
-            | Phase::Verifying { .. }
-            | Phase::Resting => self.ask_anyway,
-        }
-    }
-
-    /// Prometheus must show the alert firing with the labels that matchers and templates used. Labels that only
-    /// the sender adds (the cluster's, a replica's) are not on `ALERTS`.
-    fn confirmation(&self) -> String {
-        let settings = self.book.settings();
-        let foreign = |name: &str| {
-            name == settings.cluster.label
-                || settings.episodes.dropped_labels.iter().any(|label| label == name)
-        };
-        let mut used: BTreeSet<String> = self.policy.labels_used();
-        used.insert("alertname".to_owned());
-        let matchers: Vec<String> = self
-            .episode
-            .labels
-            .iter()
-            .filter(|(name, _)| used.contains(*name) && !foreign(name) && is_classic_label_name(name))
-            .map(|(name, value)| format!("{name}={}", quoted(value)))
-            .collect();
-        format!("ALERTS{{alertstate=\"firing\",{}}}", matchers.join(","))
-    }
-
-    /// The question of the step's verification, where it has one and its templates have values.
-    pub(super) fn verification(&self, target: &Target) -> Result<Option<Ask>, String> {
-        let Some(verify) = &self.step().verify else { return Ok(None) };
-        let lets = self.lets();
-        let scope = self.scope(&lets, Some(target));
-        let ask = match &verify.check {
-            Check::Query(condition) => {
-                Ask::Query { promql: condition.query.render(&scope).map_err(|error| error.to_string())? }
-            }
-            check @ Check::Http { .. } => match check.url(&scope) {
-                Some(url) => Ask::Http { url: url.map_err(|reason| reason.to_string())? },
-                None => return Ok(None),
-            },
-            Check::Rollout => Ask::Rollout { target: target.clone() },
-        };
-        Ok(Some(ask))
-    }
-
-    /// The wish of the step at hand, for `explain` and preflights.
-    pub fn wish(&self, target: &Target) -> Result<Wish, Reason> {
-        let lets = self.lets();
-        self.step().remediation.wish(&self.scope(&lets, Some(target)))
-    }
-
-    /// The first reason for which nothing can be asked, such as a template without a value.
-    pub fn unaskable(&self) -> Option<(Guard, Reason)> {
-        let Aim::Known(target) = self.aim() else { return None };
-        self.wish(&target).err().map(|reason| (Guard::Preflight, reason))
-    }
-}
-
-fn uses(template: &Template, prefix: &str) -> bool {
-    template.uses.iter().any(|name| name.starts_with(prefix))
-}
-
-fn lacks_let(template: &Template, lets: &BTreeMap<String, String>) -> bool {
-    template.uses.iter().filter_map(|name| name.strip_prefix("let.")).any(|name| !lets.contains_key(name))
-}
-
-/// A PromQL string literal.
-fn quoted(value: &str) -> String {
-    let mut text = String::with_capacity(value.len() + 2);
-    text.push('"');
-    for character in value.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
-    }
-    text.push('"');
-    text
-}
-
-/// Label names that every PromQL takes unquoted.
-fn is_classic_label_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

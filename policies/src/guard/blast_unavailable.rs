@@ -18,6 +18,11 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return fact::unknown(&Fact::Preflight, "no count of the namespace's replicas")
             .finding(Guard::BlastUnavailable);
     };
+    if around.added == 0 {
+        let detail =
+            format!("takes no replica away ({} of {} are unavailable)", around.unavailable, around.desired);
+        return Finding::allows(Guard::BlastUnavailable, detail);
+    }
     let have = around.unavailable.saturating_add(around.added);
     let of = around.desired;
     if u64::from(have) * 100 > u64::from(of) * u64::from(allow_percent) {

@@ -30,7 +30,10 @@ impl Unseen {
 
 /// The fact, answered and not older than allowed.
 pub(crate) fn fresh<'a>(view: &View<'a>, fact: &Fact) -> Look<&'a Found> {
-    let Some(known) = view.case.facts.get(fact) else { return Err(Unseen::NotAsked) };
+    let Some(known) = view.case.facts.get(fact) else {
+        let unaskable = view.unaskable.get(fact).cloned();
+        return Err(unaskable.map_or(Unseen::NotAsked, Unseen::Because));
+    };
     match &known.found {
         Found::Failed { what } => return Err(unknown(fact, what)),
         Found::Absent { what } if *fact == Fact::Preflight => {

@@ -76,6 +76,7 @@ impl World {
             case: &self.case,
             target: self.target.as_ref().map(Result::as_ref),
             rehearsal: self.rehearsal,
+            unaskable: &BTreeMap::new(),
             now: self.now,
         })
     }

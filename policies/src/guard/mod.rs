@@ -35,10 +35,13 @@ mod wait;
 #[cfg(test)]
 mod fixtures;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::book::Book;
 use crate::policy::Policy;
+use crate::question::Fact;
 use crate::reason::Reason;
 use crate::state::{Case, Episode, State};
 use crate::target::Target;
@@ -174,6 +177,8 @@ pub struct View<'a> {
     pub target: Option<Result<&'a Target, &'a Reason>>,
     /// Whether the effective mode is dry-run: ceilings are then counted over the rehearsals.
     pub rehearsal: bool,
+    /// Facts that cannot be asked for, such as a query whose template has no value.
+    pub unaskable: &'a BTreeMap<Fact, Reason>,
     /// Now.
     pub now: Moment,
 }

@@ -216,3 +216,23 @@ fn ineffective_rounds_end_in_quarantine() {
     assert_eq!(story.count("quarantined"), 1);
     assert!(story.last_ruling().contains("2 rounds in a row did not help"), "{}", story.last_ruling());
 }
+
+#[test]
+fn a_query_whose_template_has_no_value_refuses_and_names_it() {
+    let policy = RESTART_THEN_SCALE.replace(
+        "  ladder:\n",
+        "  when: [{query: 'up{zone=\"{{ labels.zone }}\"}', is: \"> 0\"}]\n  ladder:\n",
+    );
+    let mut story = Story::new(&[&policy]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.last_ruling(), "withhold: no usable query: `labels.zone` is not set");
+}
+
+#[test]
+fn a_target_without_a_namespace_is_refused_and_never_means_default() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let mut one = alert("Errors", "prod/web");
+    one.labels.remove("namespace");
+    story.deliver(vec![one]);
+    assert_eq!(story.last_ruling(), "withhold: no usable namespace: `labels.namespace` is not set");
+}

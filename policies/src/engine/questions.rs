@@ -1,0 +1,224 @@
+//! Which facts a case needs, and which of them can be asked for now. A question that cannot even be formed, since
+//! a template has no value, is a refusal of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::action::Mode;
+use crate::answer::Found;
+use crate::engine::rule::Inquiry;
+use crate::policy::{Check, TargetSpec};
+use crate::promql::Query;
+use crate::question::{Ask, Fact};
+use crate::reason::Reason;
+use crate::state::Phase;
+use crate::target::{Sought, Target};
+use crate::template::{Scope, Template, TemplateError};
+
+/// What is known of a target at some point of a round.
+pub(super) enum Aim {
+    /// It is this one.
+    Known(Target),
+    /// It cannot be named.
+    Bad(Reason),
+    /// Another fact comes first.
+    Pending,
+    /// It must be looked up.
+    Sought(Sought),
+}
+
+/// The questions of a round.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    /// To be asked.
+    pub(super) asks: Vec<(Fact, Ask)>,
+    /// Those that cannot be formed.
+    pub(super) unaskable: BTreeMap<Fact, Reason>,
+}
+
+impl Questions {
+    fn put(&mut self, fact: Fact, ask: Result<Ask, Reason>) {
+        match ask {
+            Ok(ask) => self.asks.push((fact, ask)),
+            Err(reason) => {
+                self.unaskable.insert(fact, reason);
+            }
+        }
+    }
+}
+
+impl<'a> Inquiry<'a> {
+    /// What `let:` has found so far, in this round or an earlier one.
+    pub fn lets(&self) -> BTreeMap<String, String> {
+        let mut lets = self.case.lets.clone();
+        for wanted in &self.policy.lets {
+            let fact = self.case.facts.get(&Fact::Let(wanted.name.clone()));
+            if let Some(Found::Series(series)) = fact.map(|known| &known.found)
+                && let [only] = series.as_slice()
+                && let Some(value) = only.labels.get(&wanted.label).filter(|value| !value.is_empty())
+            {
+                lets.insert(wanted.name.clone(), value.clone());
+            }
+        }
+        lets
+    }
+
+    fn scope<'s>(&'s self, lets: &'s BTreeMap<String, String>, target: Option<&'s Target>) -> Scope<'s> {
+        Scope { labels: &self.episode.labels, vars: &self.book.settings().vars, lets, target }
+    }
+
+    fn target_spec(&self) -> &'a TargetSpec {
+        self.step().target.as_ref().unwrap_or(&self.policy.target)
+    }
+
+    /// What is known of the target so far.
+    pub(super) fn aim(&self) -> Aim {
+        if let Some(known) = self.case.facts.get(&Fact::Target) {
+            return match &known.found {
+                Found::Target(target) => Aim::Known(target.clone()),
+                Found::Absent { what } => Aim::Bad(Reason::TargetAbsent { what: what.clone() }),
+                Found::Failed { what } => {
+                    Aim::Bad(Reason::FactUnknown { fact: "target".to_owned(), found: what.clone() })
+                }
+                Found::Series(_) | Found::Preflight(_) | Found::Rollout { .. } | Found::Http { .. } => {
+                    Aim::Bad(Reason::FactUnknown {
+                        fact: "target".to_owned(),
+                        found: "an answer to another question".to_owned(),
+                    })
+                }
+            };
+        }
+        let spec = self.target_spec();
+        let lets = self.lets();
+        if spec.templates().into_iter().any(|template| lacks_let(template, &lets)) {
+            return Aim::Pending;
+        }
+        match spec.sought(&self.scope(&lets, None)) {
+            Ok(Sought::Named(target)) => Aim::Known(target),
+            Ok(owner) => Aim::Sought(owner),
+            Err(reason) => Aim::Bad(reason),
+        }
+    }
+
+    /// Questions that can be asked now and have no answer in this round.
+    pub(super) fn questions(&self, aim: &Aim, mode: Mode) -> Questions {
+        let lets = self.lets();
+        let target = match aim {
+            Aim::Known(target) => Some(target),
+            Aim::Bad(_) | Aim::Pending | Aim::Sought(_) => None,
+        };
+        let scope = self.scope(&lets, target);
+        let mut questions = Questions::default();
+        if self.book.settings().guards.confirmation {
+            questions.put(Fact::Confirmation, Ok(Ask::Query { promql: self.confirmation() }));
+        }
+        for wanted in &self.policy.lets {
+            if !lacks_let(&wanted.query.template, &lets) {
+                questions.put(Fact::Let(wanted.name.clone()), query(&wanted.query, &scope));
+            }
+        }
+        if let Aim::Sought(sought) = aim {
+            questions.put(Fact::Target, Ok(Ask::Seek { sought: sought.clone() }));
+        }
+        for (index, condition) in self.policy.when.iter().enumerate() {
+            let template = &condition.query.template;
+            if !lacks_let(template, &lets) && (target.is_some() || !uses(template, "target.")) {
+                questions.put(Fact::When(index), query(&condition.query, &scope));
+            }
+        }
+        if let Some(target) = target {
+            let ask = |wish| Ask::Preflight { target: target.clone(), wish, diff: mode != Mode::Enforce };
+            questions.put(Fact::Preflight, self.step().remediation.wish(&scope).map(ask));
+        }
+        let answered = |fact: &Fact| self.is_this_round() && self.case.facts.contains_key(fact);
+        questions.asks.retain(|(fact, _)| !answered(fact));
+        questions
+    }
+
+    /// Facts of an earlier round show nothing; a case that waits begins a new round.
+    fn is_this_round(&self) -> bool {
+        match self.case.phase {
+            Phase::Asking { .. } | Phase::Approved { .. } => true,
+            Phase::Waiting { .. }
+            | Phase::Withheld
+            | Phase::Proposed { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::Resting => self.ask_anyway,
+        }
+    }
+
+    /// Prometheus must show the alert firing with the labels that matchers and templates used. Labels that only
+    /// the sender adds (the cluster's, a replica's) are not on `ALERTS`.
+    fn confirmation(&self) -> String {
+        let settings = self.book.settings();
+        let foreign = |name: &str| {
+            name == settings.cluster.label
+                || settings.episodes.dropped_labels.iter().any(|label| label == name)
+        };
+        let mut used: BTreeSet<String> = self.policy.labels_used();
+        used.insert("alertname".to_owned());
+        let matchers: Vec<String> = self
+            .episode
+            .labels
+            .iter()
+            .filter(|(name, _)| used.contains(*name) && !foreign(name) && is_classic_label_name(name))
+            .map(|(name, value)| format!("{name}={}", quoted(value)))
+            .collect();
+        format!("ALERTS{{alertstate=\"firing\",{}}}", matchers.join(","))
+    }
+
+    /// The question of the step's verification, where it has one and its templates have values.
+    pub(super) fn verification(&self, target: &Target) -> Result<Option<Ask>, String> {
+        let Some(verify) = &self.step().verify else { return Ok(None) };
+        let lets = self.lets();
+        let scope = self.scope(&lets, Some(target));
+        let ask = match &verify.check {
+            Check::Query(condition) => {
+                Ask::Query { promql: condition.query.render(&scope).map_err(|error| error.to_string())? }
+            }
+            check @ Check::Http { .. } => match check.url(&scope) {
+                Some(url) => Ask::Http { url: url.map_err(|reason| reason.to_string())? },
+                None => return Ok(None),
+            },
+            Check::Rollout => Ask::Rollout { target: target.clone() },
+        };
+        Ok(Some(ask))
+    }
+}
+
+fn query(query: &Query, scope: &Scope<'_>) -> Result<Ask, Reason> {
+    let bad =
+        |error: TemplateError| Reason::BadValue { what: "query".to_owned(), problem: error.to_string() };
+    query.render(scope).map(|promql| Ask::Query { promql }).map_err(bad)
+}
+
+fn uses(template: &Template, prefix: &str) -> bool {
+    template.uses.iter().any(|name| name.starts_with(prefix))
+}
+
+fn lacks_let(template: &Template, lets: &BTreeMap<String, String>) -> bool {
+    template.uses.iter().filter_map(|name| name.strip_prefix("let.")).any(|name| !lets.contains_key(name))
+}
+
+/// A PromQL string literal.
+fn quoted(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// Label names that every PromQL takes unquoted.
+fn is_classic_label_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
