@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 
 use paramedic_policies::state::State;
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many blocks may wait. The loop keeps one in flight; the rest is slack.
@@ -68,8 +67,8 @@ impl Committer {
 }
 
 impl CommitterHandle {
-    /// Makes a block durable. It is queued when this is called, in the order of the calls, unless the queue is full; then
-    /// when the future is first polled.
+    /// Makes a block durable. It is queued when the future is first polled, so poll it before the next block's; it is
+    /// waited for while the queue is full.
     pub fn append(&self, block: Block) -> impl Future<Output = Result<Receipt, JournalError>> + Send + use<> {
         let (done, receipt) = oneshot::channel();
         self.hand_over(Work::Append(block, done), receipt)
@@ -91,14 +90,9 @@ impl CommitterHandle {
         work: Work,
         answer: oneshot::Receiver<Result<T, JournalError>>,
     ) -> impl Future<Output = Result<T, JournalError>> + Send + use<T> {
-        let queued = self.queue.try_send(work);
         let queue = self.queue.clone();
         async move {
-            match queued {
-                Ok(()) => {}
-                Err(TrySendError::Full(work)) => queue.send(work).await.map_err(|_| closed())?,
-                Err(TrySendError::Closed(_)) => return Err(closed()),
-            }
+            queue.send(work).await.map_err(|_| closed())?;
             answer.await.map_err(|_| closed())?
         }
     }

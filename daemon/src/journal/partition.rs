@@ -249,6 +249,14 @@ impl Partition {
         Header::read(&stored).map_err(|problem| self.damaged(Some(first), problem))
     }
 
+    /// The sequence after its last record.
+    pub(super) fn end(&self) -> Result<Seq, ReadError> {
+        match self.first_of(Seq(u64::MAX - 1))? {
+            Some(first) => Ok(self.header(first)?.end()),
+            None => Ok(self.name.first),
+        }
+    }
+
     /// The blocks from the one that begins with `from`, in order.
     pub(super) fn blocks(&self, from: Seq) -> impl Iterator<Item = Result<Decoded, ReadError>> {
         let mut entries = self.db.range(keys::block(from)..[keys::BLOCK + 1; 9]).peekable();

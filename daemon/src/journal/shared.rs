@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::error::{OpenError, ReadError};
-use super::index::Tail;
+use super::index::{self, Tail};
 use super::meta::Meta;
 use super::partition::{Name, Partition};
 use super::term::Term;
@@ -107,13 +107,29 @@ impl Shared {
         let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
         let open = match older.iter().position(|open| open.name == *name) {
             Some(at) => older.remove(at),
-            None => Arc::new(Partition::open(&self.dir, name, OLDER_CACHE_BYTES)?),
+            None => Arc::new(self.open_older(name)?),
         };
         older.push(Arc::clone(&open));
         if older.len() > OLDER_MAX {
             older.remove(0);
         }
         Ok(open)
+    }
+
+    /// Opens a closed partition, and sees that it reaches to the next: the store cuts off what it cannot read.
+    fn open_older(&self, name: &Name) -> Result<Partition, ReadError> {
+        let partition = Partition::open(&self.dir, name, OLDER_CACHE_BYTES)?;
+        let next = self.live().names.iter().find(|other| *other > name).map(|next| next.first);
+        let end = partition.end()?.min(index::indexed(&partition)?);
+        match next {
+            Some(next) if next != end => {
+                let problem = format!(
+                    "it, or its index, ends before record {end}, but the next one begins with {next}"
+                );
+                Err(partition.damaged(None, problem))
+            }
+            Some(_) | None => Ok(partition),
+        }
     }
 
     /// Closes a partition that is about to be removed.

@@ -1,4 +1,10 @@
 //! The journal on sled, as the daemon uses it: what was acknowledged is read back, and what is damaged is named.
 
 mod appending;
+mod committing;
+mod damage;
+mod every_kind;
+mod finding;
+mod golden;
+mod partitions;
 mod samples;
