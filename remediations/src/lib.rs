@@ -11,6 +11,8 @@
 
 mod breaker_states;
 mod checks;
+#[cfg(test)]
+mod fakes;
 pub mod kubernetes;
 mod one_change;
 pub mod plain_http;

@@ -106,3 +106,68 @@ fn innermost(error: &reqwest::Error) -> String {
     }
     problem
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Once;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn client() -> PlainHttp {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            assert!(matches!(PlainHttp::new(), Err(PlainHttpError::NoProvider)), "an error, and no panic");
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .expect("nobody else installs one here");
+        });
+        PlainHttp::new().expect("there is a provider now")
+    }
+
+    /// A server that answers one request with these bytes and hangs up.
+    async fn answering(bytes: Vec<u8>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        tokio::spawn(async move {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            let _ = stream.read(&mut [0; 4096]).await;
+            // The client may have had enough.
+            let _ = stream.write_all(&bytes).await;
+        });
+        url
+    }
+
+    async fn got(url: String) -> Result<Reply, CallError> {
+        let call = Call { url, headers: Vec::new(), timeout: Duration::from_secs(5) };
+        client().get(&call).await
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_like_any_other() {
+        let redirect = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+        let reply = got(answering(redirect.into()).await).await.expect("an answer");
+        assert_eq!(reply.status, 302);
+    }
+
+    #[tokio::test]
+    async fn of_an_endless_body_only_so_much_is_read() {
+        let mut endless = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n".to_vec();
+        endless.resize(BODY_BYTES_MAX * 2, b'x');
+        let reply = got(answering(endless).await).await.expect("an answer");
+        assert_eq!(reply.body.len(), BODY_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn what_never_connected_was_not_sent_and_what_hung_up_may_have_been() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let nobody = format!("http://{}", listener.local_addr().expect("it is bound"));
+        drop(listener);
+        let refused = got(nobody).await.expect_err("nobody listens");
+        assert!(matches!(refused, CallError::NotSent { .. }), "{refused:?}");
+        let hung_up = got(answering(Vec::new()).await).await.expect_err("it hung up");
+        assert!(matches!(hung_up, CallError::NoAnswer { .. }), "{hung_up:?}");
+    }
+}

@@ -285,3 +285,6 @@ impl Tally {
         Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

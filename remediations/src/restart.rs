@@ -190,3 +190,6 @@ async fn watch(cluster: &dyn Cluster, clock: &Clock, seal: &Sealed<Intent>, diff
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

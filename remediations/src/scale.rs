@@ -286,8 +286,9 @@ fn amount(now: u32, wish: &Scale) -> Result<u32, Reason> {
             return Err(beyond((to - current).abs(), step, "maxStep"));
         }
     }
-    let wanted =
-        u32::try_from(to).map_err(|_| beyond(to, i64::from(i32::MAX), "what Kubernetes can count"))?;
+    let countable = i64::from(i32::MAX);
+    let wanted = u32::try_from(to).ok().filter(|_| to <= countable);
+    let wanted = wanted.ok_or_else(|| beyond(to, countable, "what Kubernetes can count"))?;
     if wanted < now && !wish.allow_down {
         return Err(Reason::WouldLower { from: now, to: wanted });
     }
@@ -310,3 +311,6 @@ fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Scale) -> Result<(ScaleLever,
     };
     Ok((ScaleLever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() }, hpa.min, to))
 }
+
+#[cfg(test)]
+mod tests;

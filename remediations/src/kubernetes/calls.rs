@@ -1,4 +1,4 @@
-//! One request, with a deadline, its errors in our words. Never repeats one.
+//! One request, with a deadline, its errors in our words. Never repeats one. kube's futures are large: they are boxed.
 
 use std::error::Error as _;
 use std::io;
@@ -37,7 +37,7 @@ pub(super) async fn get<K>(api: &Api<K>, name: &str, what: &str) -> Result<K, Lo
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let found = asked(&format!("get {what}"), api.get_opt(name)).await?;
+    let found = asked(&format!("get {what}"), Box::pin(api.get_opt(name))).await?;
     found.ok_or_else(|| LookError::Absent { what: what.to_owned() })
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn list<K>(api: &Api<K>, what: &str) -> Result<Vec<K>, LookErro
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    Ok(asked(&format!("list {what}"), api.list(&ListParams::default())).await?.items)
+    Ok(asked(&format!("list {what}"), Box::pin(api.list(&ListParams::default()))).await?.items)
 }
 
 /// How many objects there are, for the price of one.
@@ -55,7 +55,8 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
     PartialObjectMeta<K>: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let found = asked(&format!("count {what}"), api.list_metadata(&ListParams::default().limit(1))).await?;
+    let found =
+        asked(&format!("count {what}"), Box::pin(api.list_metadata(&ListParams::default().limit(1)))).await?;
     let seen = i64::try_from(found.items.len()).unwrap_or(i64::MAX);
     let all = seen.saturating_add(found.metadata.remaining_item_count.unwrap_or(0));
     Ok(u32::try_from(all).unwrap_or(u32::MAX))
