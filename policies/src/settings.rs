@@ -28,6 +28,56 @@ pub struct Settings {
     pub facts: FactSettings,
 }
 
+/// A setting that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Senseless {
+    /// Path within the configuration, such as `facts.retry`.
+    pub path: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+/// Below this, looking again would keep Prometheus and the journal busy for nothing.
+const LEAST_WAIT: Span = Span::from_secs(1);
+
+/// Below this, an episode would expire before any Alertmanager repeats it.
+const LEAST_EXPIRY: Span = Span::from_mins(1);
+
+impl Settings {
+    /// Everything that cannot be meant. A book is not made with any.
+    pub fn senseless(&self) -> Vec<Senseless> {
+        let mut found = Vec::new();
+        for (path, wait) in [
+            ("facts.retry", self.facts.retry),
+            ("facts.deadline", self.facts.deadline),
+            ("facts.maxAge", self.facts.max_age),
+        ] {
+            if wait < LEAST_WAIT {
+                let message = format!("{wait} is too short");
+                found.push(Senseless { path, message, hint: "write at least 1s" });
+            }
+        }
+        if self.episodes.expiry < LEAST_EXPIRY {
+            let message = format!("{} is too short", self.episodes.expiry);
+            let hint = "write more than Alertmanager's repeat_interval, such as 5h";
+            found.push(Senseless { path: "episodes.expiry", message, hint });
+        }
+        let storm = &self.guards.storm;
+        if !(1..=100).contains(&storm.targets_firing_percent) {
+            let message = format!("{} is no share in percent", storm.targets_firing_percent);
+            let hint = "write 1 to 100; a storm stop that never stops anything is off";
+            found.push(Senseless { path: "guards.storm.targetsFiringPercent", message, hint });
+        }
+        if self.guards.limits.iter().any(|limit| limit.per == Span::ZERO) {
+            let message = "a window of no length holds nothing".to_owned();
+            found.push(Senseless { path: "guards.limits", message, hint: "write such as per: 1h" });
+        }
+        found
+    }
+}
+
 /// Which cluster this is; an alert that names another one is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

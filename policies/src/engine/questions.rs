@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::Mode;
 use crate::answer::Found;
 use crate::engine::rule::Inquiry;
+use crate::guard::lets;
 use crate::policy::{Check, TargetSpec};
 use crate::promql::Query;
 use crate::question::{Ask, Fact};
@@ -49,17 +50,16 @@ impl Questions {
 impl<'a> Inquiry<'a> {
     /// What `let:` has found so far, in this round or an earlier one.
     pub fn lets(&self) -> BTreeMap<String, String> {
-        let mut lets = self.case.lets.clone();
+        let mut found = self.case.lets.clone();
         for wanted in &self.policy.lets {
             let fact = self.case.facts.get(&Fact::Let(wanted.name.clone()));
             if let Some(Found::Series(series)) = fact.map(|known| &known.found)
-                && let [only] = series.as_slice()
-                && let Some(value) = only.labels.get(&wanted.label).filter(|value| !value.is_empty())
+                && let Ok(value) = lets::value(wanted, series)
             {
-                lets.insert(wanted.name.clone(), value.clone());
+                found.insert(wanted.name.clone(), value.to_owned());
             }
         }
-        lets
+        found
     }
 
     fn scope<'s>(&'s self, lets: &'s BTreeMap<String, String>, target: Option<&'s Target>) -> Scope<'s> {

@@ -47,6 +47,9 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
+/// The name by which problems of the settings go; whoever read them from a file knows the place.
+const SETTINGS: &str = "configuration";
+
 /// Loads a book.
 ///
 /// # Errors
@@ -62,6 +65,14 @@ pub fn check(source: Source) -> Checked {
     doubts::of_each(&written, &mut walk);
     doubts::between(&written, &mut walk);
     let mut problems = walk.problems;
+    problems.extend(source.settings.senseless().into_iter().map(|found| Problem {
+        severity: Severity::Error,
+        file: SETTINGS.to_owned(),
+        line: 1,
+        column: 1,
+        message: format!("`{}`: {}", found.path, found.message),
+        hint: Some(found.hint.to_owned()),
+    }));
     problems.sort_by(|a, b| {
         (&a.file, a.line, a.column, a.severity).cmp(&(&b.file, b.line, b.column, b.severity))
     });

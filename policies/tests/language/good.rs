@@ -46,3 +46,27 @@ fn a_stored_book_is_read_back() {
     assert_eq!(read.keys().collect::<Vec<_>>(), [&digest]);
     assert_eq!(read[&digest].policies().len(), 1);
 }
+
+#[test]
+fn settings_that_cannot_be_meant_make_no_book() {
+    use paramedic_policies::policy::{Limit, LimitScope};
+    use paramedic_policies::time::Span;
+
+    let mut source = source(&[]);
+    source.settings.facts.retry = Span::ZERO;
+    source.settings.episodes.expiry = Span::from_secs(1);
+    source.settings.guards.storm.targets_firing_percent = 0;
+    source.settings.guards.limits = vec![Limit { max: 1, per: Span::ZERO, by: LimitScope::Global }];
+    let problems = paramedic_policies::load::book(source).expect_err("senseless");
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    configuration:1:1: error: `facts.retry`: 0s is too short
+      hint: write at least 1s
+    configuration:1:1: error: `episodes.expiry`: 1s is too short
+      hint: write more than Alertmanager's repeat_interval, such as 5h
+    configuration:1:1: error: `guards.storm.targetsFiringPercent`: 0 is no share in percent
+      hint: write 1 to 100; a storm stop that never stops anything is off
+    configuration:1:1: error: `guards.limits`: a window of no length holds nothing
+      hint: write such as per: 1h
+    ");
+}
