@@ -2,7 +2,10 @@
 
 mod language {
     mod broken;
+    mod documents;
     mod good;
+    mod index;
+    mod schema;
     mod support;
     mod values;
 }

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use crate::load::nearest;
-use crate::load::yaml::{Fault, Node, Tree};
+use crate::load::yaml::{Fault, Node, Tree, printable};
+use crate::time::Span;
 
 /// Every way in which a tree does not conform to a schema.
 pub fn conform(tree: &Tree, schema: &schemars::Schema) -> Vec<Fault> {
@@ -38,6 +39,14 @@ impl<'s> Against<'s> {
     }
 
     fn value(&self, tree: &Tree, schema: &'s Value, name: &str, faults: &mut Vec<Fault>) {
+        // JSON Schema has no word for durations as humantime reads them; the definition's name is ours.
+        let is_span = schema.get("$ref").and_then(Value::as_str) == Some("#/$defs/Duration");
+        if let (true, Node::Text(text)) = (is_span, &tree.node)
+            && text.parse::<Span>().is_err()
+        {
+            let message = format!("`{name}`: `{}` is not a duration", printable(text));
+            faults.push(Fault::new(tree.at, message, "a number with a unit, such as 90s, 15m or 1h 30m"));
+        }
         let schema = self.resolve(schema);
         for key in ["anyOf", "oneOf"] {
             if let Some(ways) = schema.get(key).and_then(Value::as_array) {
@@ -119,7 +128,7 @@ impl<'s> Against<'s> {
                 let about = about.and_then(|inner| inner.get("description")).and_then(Value::as_str);
                 let hint = about.map_or_else(
                     || format!("add `{key}:`"),
-                    |about| format!("add `{key}:` {}", about.replace('\n', " ")),
+                    |about| format!("add `{key}`: {}", about.replace('\n', " ")),
                 );
                 faults.push(Fault::new(tree.at, format!("`{name}` has no `{key}`"), hint));
             }
@@ -181,11 +190,7 @@ impl<'s> Against<'s> {
                     Some(near) => format!("did you mean `{near}`? One of: {list}"),
                     None => format!("one of: {list}"),
                 };
-                faults.push(Fault::new(
-                    tree.at,
-                    format!("`{name}` cannot be `{}`", text.escape_debug()),
-                    hint,
-                ));
+                faults.push(Fault::new(tree.at, format!("`{name}` cannot be `{}`", printable(text)), hint));
             }
             _ => faults.push(Fault::new(
                 tree.at,
@@ -223,20 +228,17 @@ fn in_words(kind: &str) -> &str {
 }
 
 fn hint(tree: &Tree, schema: &Value, kinds: &[&str]) -> Option<String> {
-    let example = schema
-        .get("examples")
-        .and_then(Value::as_array)
-        .and_then(|examples| examples.first())
-        .and_then(Value::as_str);
-    match (&tree.node, example) {
-        (_, Some(example)) => Some(format!("such as {example}")),
-        (Node::Number(_, written), None) if kinds.contains(&"string") => {
-            Some(format!("quote it: \"{written}\""))
-        }
-        (Node::Bool(flag), None) if kinds.contains(&"string") => Some(format!("quote it: \"{flag}\"")),
-        (Node::Text(_), None) if kinds.contains(&"integer") || kinds.contains(&"boolean") => {
-            Some("remove the quotes".to_owned())
-        }
-        _ => None,
+    let examples = schema.get("examples").and_then(Value::as_array).into_iter().flatten();
+    let examples: Vec<&str> = examples.filter_map(Value::as_str).collect();
+    let wanted = |kind: &str| kinds.contains(&kind);
+    match &tree.node {
+        _ if !examples.is_empty() => Some(format!("such as {}", examples.join(", "))),
+        Node::Number(_, written) if wanted("string") => Some(format!("quote it: \"{written}\"")),
+        Node::Bool(flag) if wanted("string") => Some(format!("quote it: \"{flag}\"")),
+        _ if wanted("boolean") => Some("write true or false, without quotes".to_owned()),
+        _ if wanted("integer") || wanted("number") => Some("write digits, without quotes".to_owned()),
+        _ if wanted("array") => Some("write one item a line, each after `- `".to_owned()),
+        _ if wanted("object") => Some("write `key: value` pairs".to_owned()),
+        _ => Some("write one value here".to_owned()),
     }
 }

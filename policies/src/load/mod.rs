@@ -21,6 +21,7 @@ mod nearest;
 mod policy;
 mod problem;
 mod remediations;
+mod settings;
 mod steps;
 pub mod stored_books;
 mod values;
@@ -32,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use document::schema;
 pub use effective::effective;
 pub use problem::{Malformed, Problem, Severity};
+pub use settings::read;
 
 use crate::book::{Book, Source};
 use crate::load::fields::Walk;
@@ -61,7 +63,7 @@ pub fn book(source: Source) -> Result<Book, Vec<Problem>> {
 
 /// Loads a book and says what is wrong or doubtful.
 pub fn check(source: Source) -> Checked {
-    let (written, mut walk) = read(&source);
+    let (written, mut walk) = read_policies(&source);
     doubts::of_each(&written, &mut walk);
     doubts::between(&written, &mut walk);
     let mut problems = walk.problems;
@@ -87,7 +89,7 @@ pub fn check(source: Source) -> Checked {
 }
 
 /// Reads every document of every file.
-fn read(source: &Source) -> (Vec<Written>, Walk) {
+fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
     let mut walk =
         Walk { vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(), ..Walk::default() };
     let (mut written, mut names): (Vec<Written>, BTreeMap<String, String>) = (Vec::new(), BTreeMap::new());
@@ -126,5 +128,5 @@ fn read(source: &Source) -> (Vec<Written>, Walk) {
 /// For the test that keeps loader and schema equal.
 #[doc(hidden)]
 pub fn known_keys(source: &Source) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    read(source).1.known
+    read_policies(source).1.known
 }

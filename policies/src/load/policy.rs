@@ -32,14 +32,10 @@ impl Walk {
         let mut fields = Fields::open(self, document, "document", "RemediationPolicy")?;
         let usage = format!("every policy begins with apiVersion: {API_VERSION} and kind: {KIND}");
         for (key, only) in [("apiVersion", API_VERSION), ("kind", KIND)] {
-            if let Some(tree) = fields.need(self, key, &usage) {
-                if tree.node != Node::Text(only.to_owned()) {
-                    self.error(
-                        tree.at,
-                        format!("`{key}` is {}, not `{only}`", tree.describe()),
-                        usage.clone(),
-                    );
-                }
+            if let Some(tree) = fields.need(self, key, &usage)
+                && tree.node != Node::Text(only.to_owned())
+            {
+                self.error(tree.at, format!("`{key}` is {}, not `{only}`", tree.describe()), usage.clone());
             }
         }
         let metadata = fields
@@ -118,14 +114,15 @@ impl Walk {
         let ladder = self.rungs(&mut fields, under);
         let guards = fields.or(self, "guards", Guards::default(), Self::guards);
         let on_failure = fields.or(self, "onFailure", OnFailure::default(), Self::on_failure);
-        if let (Some(Mode::Enforce), Some(matchers)) = (mode, &matchers) {
-            if !matchers.is_empty() && !matchers.iter().any(|(matcher, _)| names_alert(matcher)) {
-                self.error(
-                    fields.at_key("mode"),
-                    "`mode: enforce` without an equality matcher on `alertname`",
-                    "add 'alertname=\"...\"' to `match`: what acts by itself must say for which alert",
-                );
-            }
+        if let (Some(Mode::Enforce), Some(matchers)) = (mode, &matchers)
+            && !matchers.is_empty()
+            && !matchers.iter().any(|(matcher, _)| names_alert(matcher))
+        {
+            self.error(
+                fields.at_key("mode"),
+                "`mode: enforce` without an equality matcher on `alertname`",
+                "add 'alertname=\"...\"' to `match`: what acts by itself must say for which alert",
+            );
         }
         let match_at = fields.at_key("match");
         let unless_at = fields.at_key("unless");

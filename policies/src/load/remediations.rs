@@ -159,15 +159,15 @@ impl Walk {
             .need(self, "breaker", "the breaker's name, such as \"{{ labels.breaker }}\"")
             .and_then(|tree| {
                 let template = self.template(tree, "breaker", May::NameAll)?;
-                if template.is_literal() {
-                    if let Err(problem) = crate::url::path_segment(&template.source) {
-                        self.error(
-                            tree.at,
-                            format!("`breaker`: {problem}"),
-                            "a breaker's name is one segment of a URL path",
-                        );
-                        return None;
-                    }
+                if template.is_literal()
+                    && let Err(problem) = crate::url::path_segment(&template.source)
+                {
+                    self.error(
+                        tree.at,
+                        format!("`breaker`: {problem}"),
+                        "a breaker's name is one segment of a URL path",
+                    );
+                    return None;
                 }
                 Some(template)
             });

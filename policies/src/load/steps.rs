@@ -122,14 +122,14 @@ impl Walk {
         let on = target.as_ref().and_then(Option::as_ref).or(under.target);
         let remediation = self.remediation(&mut fields, name, on);
         let mode = fields.maybe(self, "mode", |walk, tree, what| walk.choice(tree, what, &MODES));
-        if let (Some(Some(mode)), Some(policy)) = (mode, under.mode) {
-            if mode > policy {
-                self.error(
-                    fields.at_key("mode"),
-                    format!("`{name}` has mode {mode}, the policy {policy}"),
-                    "a step can only be stricter than its policy",
-                );
-            }
+        if let (Some(Some(mode)), Some(policy)) = (mode, under.mode)
+            && mode > policy
+        {
+            self.error(
+                fields.at_key("mode"),
+                format!("`{name}` has mode {mode}, the policy {policy}"),
+                "a step can only be stricter than its policy",
+            );
         }
         let limits = fields.or(self, "limits", Vec::new(), Self::limits);
         let verify = fields.maybe(self, "verify", Self::verify);

@@ -360,10 +360,10 @@ fn number(text: &str) -> Option<Number> {
     if digits == 0 || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    if digits == unsigned.len() {
-        if let Ok(whole) = text.parse::<i64>() {
-            return Some(Number::from(whole));
-        }
+    if digits == unsigned.len()
+        && let Ok(whole) = text.parse::<i64>()
+    {
+        return Some(Number::from(whole));
     }
     unsigned
         .bytes()
