@@ -114,6 +114,7 @@ fn implied(one: &Matcher, matchers: &[Matcher]) -> bool {
 fn shadows(before: &Policy, after: &Policy) -> bool {
     before.matchers.iter().all(|matcher| implied(matcher, &after.matchers))
         && before.wait <= after.wait
+        && before.mode >= after.mode
         && same_target(&before.target, &after.target)
 }
 

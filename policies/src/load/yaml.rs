@@ -12,6 +12,9 @@ pub const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// No value may be nested deeper; the deepest policy needs eight.
 pub const DEPTH_MAX: usize = 32;
 
+/// No mapping may have more keys; each is compared with those before it.
+pub const KEYS_MAX: usize = 10_000;
+
 /// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -281,6 +284,11 @@ impl Growing {
             | Event::DocumentStart(_)
             | Event::DocumentEnd => {}
         }
+        if matches!(self.open.last(), Some(Open::Map(_, entries, _)) if entries.len() > KEYS_MAX) {
+            let message = format!("a mapping has more than {KEYS_MAX} keys");
+            parsed.faults.push(Fault::new(at, message, "no document of paramedic needs that"));
+            return std::ops::ControlFlow::Break(());
+        }
         if self.open.len() > DEPTH_MAX {
             let message = format!("nested deeper than {DEPTH_MAX} levels");
             parsed.faults.push(Fault::new(
@@ -417,6 +425,8 @@ mod tests {
         assert_ne!(parse(&"[".repeat(100_000)).faults, []);
         assert_ne!(parse(&"{a: ".repeat(100_000)).faults, []);
         assert_ne!(parse(&"- ".repeat(100_000)).faults, []);
+        let wide: String = (0..=KEYS_MAX).map(|key| format!("k{key}: 1\n")).collect();
+        assert!(parse(&wide).faults[0].message.contains("keys"));
         assert!(parse(&"x".repeat(TEXT_BYTES_MAX + 1)).faults[0].message.contains("bytes"));
     }
 

@@ -435,3 +435,19 @@ fn a_policy_behind_another_is_named() {
     // One with a condition of its own leaves the others their turn.
     assert_eq!(said(&[("a.yaml", GOOD), ("b.yaml", &second)]), "");
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    /// Whatever a slip of the hand makes of a policy, every problem points into the text and says what to do.
+    #[test]
+    fn no_slip_panics(cut in 0..GOOD.len(), length in 0..40_usize, put in "[ a-z{}\\[\\]:,\"'#&*!|>%@`\n\t-]{0,6}") {
+        let mut text = GOOD.to_owned();
+        text.replace_range(cut..(cut + length).min(GOOD.len()), &put);
+        let lines = text.lines().count() + 1;
+        for problem in paramedic_policies::load::check(super::support::source(&[("web.yaml", &text)])).problems {
+            proptest::prop_assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem}\n{text}");
+            proptest::prop_assert!(problem.hint.is_some(), "{problem}\n{text}");
+        }
+    }
+}

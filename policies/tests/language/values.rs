@@ -220,6 +220,68 @@ fn values_in_queries_are_quoted() {
     assert_eq!(query("max_over_time(rate(up[5m])[1h:1m])").look_back().to_string(), "1h");
 }
 
+/// What Prometheus takes and the parser here takes too, from its oldest functions to its newest.
+#[test]
+fn queries_of_prometheus_are_read() {
+    for text in [
+        "1",
+        "-up",
+        "up > bool 1",
+        "time() - process_start_time_seconds > 60",
+        "up offset 5m",
+        "up offset -5m",
+        "up @ 1609746000",
+        "rate(up[5m] @ end())",
+        "sum by (job) (rate(x_total[5m])) / on (job) group_left (team) info_metric",
+        "sum without (pod) (x)",
+        "count(up == 0) or vector(0)",
+        "topk(3, x)",
+        "quantile(0.9, x)",
+        "count_values(\"v\", x)",
+        "limitk(3, x)",
+        "limit_ratio(0.1, x)",
+        "group(x)",
+        "stddev(x)",
+        "histogram_quantile(0.99, sum by (le) (rate(x_bucket[5m])))",
+        "histogram_avg(x)",
+        "histogram_fraction(0, 0.2, x)",
+        "label_replace(x, \"a\", \"$1\", \"b\", \"(.*)\")",
+        "label_join(x, \"a\", \",\", \"b\", \"c\")",
+        "predict_linear(x[1h], 4 * 3600)",
+        "quantile_over_time(0.9, x[5m])",
+        "max_over_time(rate(x[5m])[30m:1m])",
+        "absent(up{job=\"a\"})",
+        "absent_over_time(up[5m])",
+        "mad_over_time(x[5m])",
+        "double_exponential_smoothing(x[5m], 0.5, 0.5)",
+        "sort_by_label(x, \"a\")",
+        "ts_of_max_over_time(x[5m])",
+        "clamp(x, 0, 1)",
+        "day_of_week()",
+        "pi()",
+        "scalar(x)",
+        "x unless y",
+        "x and on () y",
+        "x ^ 2 % 3",
+        "x atan2 y",
+        "0x1f",
+        "1e3",
+        "Inf",
+        "{__name__=~\"job:.*\"}",
+        "{\"my.metric\", \"odd label\"=\"x\"}",
+        "x{a=\"b\",}",
+        "x{a!~\"b|c\"}",
+        "sum(x) by (a)",
+        "1h30m * 2",
+        "rate(x[1h30m])",
+        "info(x)",
+    ] {
+        if let Err(error) = Query::parse(text) {
+            panic!("{text}: {error}");
+        }
+    }
+}
+
 const HOSTILE: [&str; 24] = [
     "\"",
     "'",
