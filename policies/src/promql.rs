@@ -203,7 +203,10 @@ fn marked(template: &Template, slots: &[Slot]) -> String {
 
 fn parse(text: &str) -> Result<Expr, Malformed> {
     let refuse = |problem: String| {
-        Malformed::new(format!("not PromQL: {problem}"), "try the query in Prometheus first")
+        Malformed::new(
+            format!("not PromQL: {problem}"),
+            "try it in Prometheus; what it takes and this does not (`anchored`, `smoothed`, `holt_winters`, sums in durations) is recorded as a rule there",
+        )
     };
     let depth = text.bytes().scan(0_usize, |depth, byte| {
         match byte {
