@@ -2,3 +2,4 @@
 //! each has a namespace of its own, and must never change what belongs to the whole cluster.
 
 mod control_plane;
+mod remediations;

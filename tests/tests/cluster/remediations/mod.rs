@@ -1,0 +1,7 @@
+//! The remediations on a real API server: done once, refused where they should be, and certain about what they did.
+
+mod changes;
+mod doubts;
+mod looks;
+mod proxy;
+mod stand;
