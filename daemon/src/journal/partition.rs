@@ -80,6 +80,15 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Name>, ReadError> {
     Ok(names)
 }
 
+/// What one commit writes.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// One value, which is atomic by itself: a batch would cost a write and a wait more.
+    One(Vec<u8>, Vec<u8>),
+    /// Several, all or none.
+    Many(sled::Batch),
+}
+
 /// An open partition.
 #[derive(Debug)]
 pub(super) struct Partition {
@@ -159,10 +168,14 @@ impl Partition {
         Self::open(dir, &name, cache_bytes).map_err(|error| cannot(tried, &error))
     }
 
-    /// Applies a batch as a whole and returns once every file that it touched is on the disk.
-    pub(super) fn commit(&self, batch: sled::Batch) -> Result<(), JournalError> {
+    /// Applies a change as a whole and returns once every file that it touched is on the disk.
+    pub(super) fn commit(&self, change: Change) -> Result<(), JournalError> {
         let tried = |what: &str| format!("{what} partition {} in {}", self.name, self.dir.display());
-        self.db.apply_batch(batch).map_err(|error| cannot(tried("write to"), &error))?;
+        let applied = match change {
+            Change::One(key, value) => self.db.insert(key, value).map(drop),
+            Change::Many(batch) => self.db.apply_batch(batch),
+        };
+        applied.map_err(|error| cannot(tried("write to"), &error))?;
         self.db.flush().map_err(|error| cannot(tried("flush"), &error))?;
         self.file.sync_all().map_err(|error| cannot(tried("sync"), &error))?;
         self.no_blobs().map_err(|problem| JournalError { tried: tried("sync"), problem })

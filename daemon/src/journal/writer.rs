@@ -13,7 +13,7 @@ use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Recei
 
 use super::error::{OpenError, ReadError, cannot};
 use super::index::Tail;
-use super::partition::{self, Name, Partition};
+use super::partition::{self, Change, Name, Partition};
 use super::reader::Reader;
 use super::recover::{self, Fold, Recovered, Replay};
 use super::shared::{Committed, HighWater, Live, Mark, Shared};
@@ -159,10 +159,6 @@ impl SledJournal {
             )));
         }
         let (header, value) = block::encode(block, self.head.root, &mut self.raw).map_err(refuse)?;
-        let mut batch = sled::Batch::default();
-        for (key, part) in keys::parts(&keys::block(header.first), &value) {
-            batch.insert(key, part);
-        }
         let mut committed = (self.shared.stream.receiver_count() > 0).then(Vec::new);
         let is_full = {
             // Readers stop at `durable`, so they do not see these yet.
@@ -176,10 +172,19 @@ impl SledJournal {
             }
             live.tail.is_full()
         };
-        if is_full {
-            self.shared.live().tail.write(&mut batch);
-        }
-        self.partition.commit(batch)?;
+        let key = keys::block(header.first);
+        self.partition.commit(if is_full || header.parts > 1 {
+            let mut batch = sled::Batch::default();
+            for (key, part) in keys::parts(&key, &value) {
+                batch.insert(key, part);
+            }
+            if is_full {
+                self.shared.live().tail.write(&mut batch);
+            }
+            Change::Many(batch)
+        } else {
+            Change::One(key.to_vec(), value)
+        })?;
         self.head = HighWater { next: header.end(), root: header.chained() };
         {
             let mut live = self.shared.live_mut();
@@ -227,7 +232,7 @@ impl SledJournal {
         let mut last = sled::Batch::default();
         if !self.shared.live().tail.is_empty() {
             self.shared.live().tail.write(&mut last);
-            self.partition.commit(last)?;
+            self.partition.commit(Change::Many(last))?;
         }
         let name = Name::new(next, now);
         let partition = Partition::create(&self.shared.dir, name.clone(), self.options.cache_bytes, content)?;
@@ -259,7 +264,7 @@ impl SledJournal {
             }
         }
         self.shared.live().tail.write(&mut content);
-        self.partition.commit(content)?;
+        self.partition.commit(Change::Many(content))?;
         self.shared.live_mut().tail = Tail::new(next);
         self.checkpoint = next;
         Ok(())

@@ -2,14 +2,15 @@
 
 use std::fs;
 
-use paramedic::journal::{Filter, OpenError, Reader};
+use paramedic::journal::{Filter, OpenError, Options, Reader, SledJournal};
 use paramedic_policies::apply;
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::ruling::Verdict;
 use paramedic_policies::state::State;
+use paramedic_policies::time::Span;
 use paramedic_remediations::ports::journal::Journal as _;
 
-use crate::samples::{Scribe, deployment, done, open};
+use crate::samples::{Scribe, deployment, done, open, start};
 
 #[test]
 fn what_was_appended_is_read_back_and_folded() {
@@ -115,4 +116,60 @@ fn one_record_of_megabytes_is_one_record() {
     journal.append(&block).expect("durable");
     assert_eq!(journal.reader().record(Seq(1)).expect("read").as_ref(), block.records.first());
     assert_eq!(journal.reader().verify().problem, None);
+}
+
+/// Whatever the blocks, wherever the process ends, wherever checkpoints fall: what is read is what was written.
+#[test]
+fn replay_equals_life() {
+    for seed in 1..=12_u64 {
+        let mut random = seed;
+        let mut below = |bound: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % bound
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let options = Options {
+            period: Span::from_secs(60 + below(600)),
+            checkpoint_records: 1 + below(100),
+            keep_for: None,
+            ..Options::default()
+        };
+        let (mut scribe, mut life) = (Scribe::new(), State::new());
+        let (mut journal, _) = SledJournal::open(dir.path(), options.clone(), start()).expect("it opens");
+        let mut root = journal.reader().high_water().root;
+        for _ in 0..40 {
+            for _ in 0..=below(4) {
+                let name = format!("web-{}", below(5));
+                let episode = scribe.alert("Slow", "prod", &name);
+                if below(2) == 0 {
+                    scribe.action(episode, "roll", &deployment("prod", &name), done());
+                }
+            }
+            let block = scribe.block();
+            block.records.iter().for_each(|record| apply(&mut life, record.at, &record.event));
+            root = journal.append(&block).expect("durable").root;
+            if journal.wants_checkpoint(life.now) && below(3) > 0 {
+                journal.checkpoint(&life).expect("durable");
+            }
+            if below(10) == 0 {
+                drop(journal);
+                let (opened, recovered) =
+                    SledJournal::open(dir.path(), options.clone(), life.now).expect("it opens");
+                let json = |state: &State| serde_json::to_value(state).expect("plain data");
+                assert_eq!(json(&recovered.state), json(&life), "seed {seed}");
+                journal = opened;
+            }
+        }
+        let reader = journal.reader();
+        assert_eq!(reader.high_water().root, root, "seed {seed}");
+        let report = reader.verify();
+        assert_eq!((report.problem, report.root, report.end), (None, root, scribe.next), "seed {seed}");
+        let page = reader.query(&Filter { limit: Some(10_000), ..Filter::default() }).expect("read");
+        assert!(page.items == scribe.all, "seed {seed}");
+        for kind in ["opened", "verified"] {
+            let count = scribe.all.iter().filter(|record| record.event.kind() == kind).count();
+            let of_kind = Filter { kind: Some(kind.to_owned()), limit: Some(10_000), ..Filter::default() };
+            assert_eq!(reader.query(&of_kind).expect("read").items.len(), count, "seed {seed}: {kind}");
+        }
+    }
 }
