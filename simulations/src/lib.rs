@@ -1,1 +1,21 @@
-//! paramedic simulations.
+//! Believing it: a small simulated Maestro cluster, and the production engine, loop and remediations run against it.
+//! Nothing of them is written again here.
+//!
+//! ```text
+//!   maestro.rs --> world/: workloads, services, series, troubles, alert rules      (data; time is an argument)
+//!                    ^
+//!   adapters/: Cluster, Hands, Http, Metrics  <-- Remedies <-- run.rs: WriteAhead, a journal in memory, virtual time
+//! ```
+//!
+//! Deliberately absent: axum, sled, real time. Scenario files, backtests and faults are to be built on this.
+
+pub mod adapters;
+pub mod alertmanager;
+pub mod maestro;
+pub mod memory_journal;
+pub mod run;
+pub mod transcript;
+pub mod world;
+
+pub use adapters::SimulatedCluster;
+pub use run::{Memory, Run};

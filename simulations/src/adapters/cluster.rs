@@ -1,0 +1,202 @@
+//! Kubernetes as the remediations see it, answered by the simulated world: looks, dry runs, and changes that test uid
+//! and old value as the API server does.
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Change, Diff, DiffSource, Intent};
+use paramedic_policies::target::{Origin, Sought, Target};
+use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::cluster::{
+    Autoscaler, ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload, manager,
+};
+
+use super::SimulatedCluster;
+use crate::world::{self, World};
+
+#[async_trait]
+impl Cluster for SimulatedCluster {
+    async fn seek(&self, sought: &Sought) -> Result<Target, LookError> {
+        self.with(|world| {
+            reach(world, || format!("look for {sought}"))?;
+            let found = match sought {
+                Sought::Named(target) => {
+                    let is_there =
+                        world.workloads.contains_key(target) || world.services.contains_key(target);
+                    is_there.then(|| target.clone())
+                }
+                Sought::OwnerOf { origin, namespace, name } => owner(world, origin, namespace, name),
+            };
+            found.ok_or_else(|| LookError::Absent { what: sought.to_string() })
+        })
+    }
+
+    async fn look(&self, target: &Target) -> Result<Workload, LookError> {
+        self.with(|world| {
+            reach(world, || format!("look at {target}"))?;
+            world.workloads.get(target).map(|found| seen(world, found)).ok_or_else(|| absent(target))
+        })
+    }
+
+    async fn rollout(&self, target: &Target) -> Result<Rollout, LookError> {
+        self.with(|world| {
+            reach(world, || format!("look at the rollout of {target}"))?;
+            let found = world.workloads.get(target);
+            found.map(|found| found.rollout(world.now())).ok_or_else(|| absent(target))
+        })
+    }
+
+    async fn endpoints(&self, service: &Target, port: &str) -> Result<Reachable, LookError> {
+        self.with(|world| {
+            reach(world, || format!("look at {service}"))?;
+            let found = world.services.get(service).ok_or_else(|| absent(service))?;
+            if !found.has_port(port) {
+                return Err(LookError::Absent { what: format!("port {port} of {service}") });
+            }
+            let workload = world.workloads.get(&found.selects).ok_or_else(|| absent(&found.selects))?;
+            Ok(Reachable {
+                uid: found.uid.clone(),
+                labels: Default::default(),
+                annotations: Default::default(),
+                namespace_annotations: world.namespaces.get(&service.namespace).cloned().unwrap_or_default(),
+                urls: found.endpoints(workload, world.now()).into_keys().collect(),
+                surroundings: world.surroundings(&service.namespace),
+            })
+        })
+    }
+
+    async fn preview(&self, change: &ClusterChange, _stamp: &str) -> Result<Diff, ChangeError> {
+        self.with(|world| {
+            let (_, diff) = admit(world, change)?;
+            Ok(Diff { source: DiffSource::ServerDryRun, ..diff })
+        })
+    }
+}
+
+#[async_trait]
+impl Hands for SimulatedCluster {
+    async fn change(&self, seal: &Sealed<Intent>, change: &ClusterChange) -> Result<Diff, ChangeError> {
+        self.with(|world| {
+            let (target, diff) = admit(world, change)?;
+            let (stamp, manager) = (seal.stamp(), manager(seal.stamp()));
+            match change {
+                ClusterChange::Replicas { to, .. } => world.scale(&target, *to, stamp, &manager),
+                ClusterChange::MinReplicas { to, .. } => world.set_minimum(&target, *to, stamp, &manager),
+                ClusterChange::Restart { at, .. } => world.restart(&target, stamp, *at),
+            }
+            Ok(diff)
+        })
+    }
+}
+
+fn absent(target: &Target) -> LookError {
+    LookError::Absent { what: target.to_string() }
+}
+
+fn reach(world: &World, tried: impl FnOnce() -> String) -> Result<(), LookError> {
+    if world.outages.kubernetes {
+        return Err(LookError::Failed { tried: tried(), problem: "connection refused".to_owned() });
+    }
+    Ok(())
+}
+
+/// Pods are named as their workload, a dash, and their number.
+fn owner(world: &World, origin: &Origin, namespace: &str, name: &str) -> Option<Target> {
+    match origin {
+        Origin::Pod => world.workloads.values().find_map(|workload| {
+            let number = name.strip_prefix(&workload.target.name)?.strip_prefix('-')?;
+            let lives = workload.pods.iter().any(|pod| pod.number.to_string() == number);
+            (lives && workload.target.namespace == namespace).then(|| workload.target.clone())
+        }),
+        Origin::Service => {
+            let target =
+                Target { kind: "Service".to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
+            world.services.get(&target).map(|service| service.selects.clone())
+        }
+        Origin::Node => None,
+    }
+}
+
+fn seen(world: &World, found: &world::Workload) -> Workload {
+    let now = world.now();
+    let ready = found.ready(now);
+    let allowed = |keep: u32| i32::try_from(ready.saturating_sub(keep)).unwrap_or(i32::MAX);
+    Workload {
+        target: found.target.clone(),
+        uid: found.uid.clone(),
+        generation: found.generation,
+        labels: found.labels.clone(),
+        annotations: found.annotations.clone(),
+        namespace_annotations: world.namespaces.get(&found.target.namespace).cloned().unwrap_or_default(),
+        replicas: Some(found.replicas),
+        replicas_set: found.replicas_set.clone(),
+        paused: found.paused,
+        rollout: found.rollout(now),
+        immovable: None,
+        max_unavailable: 1,
+        autoscaler: found.hpa.as_ref().map(|hpa| Autoscaler {
+            name: hpa.name.clone(),
+            uid: hpa.uid.clone(),
+            min: hpa.min,
+            max: hpa.max,
+            min_set: hpa.min_set.clone(),
+            owner: None,
+            gitops: None,
+        }),
+        budgets: found.budget.iter().map(|(name, keep)| (name.clone(), allowed(*keep))).collect(),
+        gitops: None,
+        stamp: found.stamp.clone(),
+        surroundings: world.surroundings(&found.target.namespace),
+    }
+}
+
+/// Whether the API server would take the change, on which workload, and the difference it would make.
+fn admit(world: &World, change: &ClusterChange) -> Result<(Target, Diff), ChangeError> {
+    let refuse = |message: String, conflict: bool| Err(ChangeError::Refused { message, conflict });
+    if world.outages.kubernetes {
+        let tried = "reach the API server".to_owned();
+        return Err(ChangeError::NotSent { tried, problem: "connection refused".to_owned() });
+    }
+    let found = match change {
+        ClusterChange::Replicas { target, .. } | ClusterChange::Restart { target, .. } => {
+            world.workloads.get(target)
+        }
+        ClusterChange::MinReplicas { namespace, hpa, .. } => world.workloads.values().find(|workload| {
+            workload.target.namespace == *namespace
+                && workload.hpa.as_ref().is_some_and(|has| has.name == *hpa)
+        }),
+    };
+    let Some(found) = found else { return refuse("the object is not there".to_owned(), false) };
+    let scaled = |path: &str, uids: (&str, &str), has: u32, from: u32, to: u32| {
+        if uids.0 != uids.1 {
+            return refuse(format!("uid is {}, not {}", uids.0, uids.1), true);
+        }
+        if has != from {
+            return refuse(format!("{path} is {has}, not {from}"), true);
+        }
+        Ok((found.target.clone(), difference(path, from.to_string(), to.to_string())))
+    };
+    match (change, &found.hpa) {
+        (ClusterChange::Replicas { uid, from, to, .. }, _) => {
+            scaled("spec.replicas", (&found.uid, uid), found.replicas, *from, *to)
+        }
+        (ClusterChange::MinReplicas { uid, from, to, .. }, Some(hpa)) => {
+            scaled("spec.minReplicas", (&hpa.uid, uid), hpa.min, *from, *to)
+        }
+        (ClusterChange::MinReplicas { .. }, None) => refuse("there is no such HPA".to_owned(), false),
+        (ClusterChange::Restart { uid, .. }, _) if *uid != found.uid => {
+            refuse(format!("uid is {}, not {uid}", found.uid), true)
+        }
+        (ClusterChange::Restart { generation, .. }, _) if *generation != found.generation => {
+            refuse(format!("generation is {}, not {generation}", found.generation), true)
+        }
+        (ClusterChange::Restart { at, .. }, _) => {
+            let path = "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]";
+            let before = found.restarted_at.map_or("-".to_owned(), |at| at.to_string());
+            Ok((found.target.clone(), difference(path, before, at.to_string())))
+        }
+    }
+}
+
+fn difference(path: &str, before: String, after: String) -> Diff {
+    let change = Change { path: path.to_owned(), before, after };
+    Diff { fields: vec![change], source: DiffSource::Applied }
+}
