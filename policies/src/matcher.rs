@@ -62,24 +62,24 @@ impl Regexes {
         if let Some(regex) = self.compiled.get(text) {
             return Ok(Arc::clone(regex));
         }
-        let regex = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_BYTES_MAX).build().map_err(
-            |error| {
-                let why = match error {
-                    regex::Error::CompiledTooBig(_) => "too large when compiled".to_owned(),
-                    other => other
-                        .to_string()
-                        .lines()
-                        .last()
-                        .unwrap_or_default()
-                        .trim_start_matches("error: ")
-                        .to_owned(),
-                };
-                Malformed::new(
-                    format!("`{text}` is not a regular expression: {why}"),
-                    "RE2 syntax, anchored at both ends; plain text is compared with `=`",
-                )
-            },
-        )?;
+        let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
+        // By itself first: `a)|(b` would slip out of the anchors' group.
+        let regex = compile(text).and_then(|_| compile(&format!("^(?:{text})$"))).map_err(|error| {
+            let why = match error {
+                regex::Error::CompiledTooBig(_) => "too large when compiled".to_owned(),
+                other => other
+                    .to_string()
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ")
+                    .to_owned(),
+            };
+            Malformed::new(
+                format!("`{text}` is not a regular expression: {why}"),
+                "RE2 syntax, anchored at both ends; plain text is compared with `=`",
+            )
+        })?;
         let regex = Arc::new(regex);
         self.compiled.insert(text.to_owned(), Arc::clone(&regex));
         Ok(regex)

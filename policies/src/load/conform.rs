@@ -14,11 +14,6 @@ pub fn conform(tree: &Tree, schema: &schemars::Schema) -> Vec<Fault> {
     faults
 }
 
-/// The unknown keys of a tree only.
-pub fn refuse_unknown_keys(tree: &Tree, schema: &schemars::Schema) -> Vec<Fault> {
-    conform(tree, schema).into_iter().filter(|fault| fault.message.starts_with("unknown key ")).collect()
-}
-
 struct Against<'s> {
     root: &'s Value,
 }

@@ -410,6 +410,13 @@ mod tests {
     }
 
     #[test]
+    fn what_editors_of_windows_add_does_not_disturb() {
+        let tree = one("\u{feff}a: 1\r\nb:\r\n  - c\r\n");
+        assert_eq!(tree.to_json().to_string(), r#"{"a":1,"b":["c"]}"#);
+        assert_eq!(tree.position("/b/0").line, 3);
+    }
+
+    #[test]
     fn several_documents_are_read_and_empty_ones_left_out() {
         let parsed = parse("---\na: 1\n---\n# nothing\n---\nb: 2\n...\n");
         assert_eq!((parsed.documents.len(), parsed.faults.len()), (2, 0));

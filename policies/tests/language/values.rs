@@ -87,6 +87,7 @@ fn what_is_no_matcher_is_refused() {
         "a=b,c=d",
         "{a=b}",
         "a=~\"(\"",
+        "a=~\"b)|(c\"",
         r#"a="\q""#,
         r#"a="\xff""#,
         r#"a="\ud800""#,
