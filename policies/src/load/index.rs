@@ -83,11 +83,11 @@ impl Index {
 
     /// The policies whose matchers all meet these labels, by priority, then by name.
     pub fn matching<'p>(&self, policies: &'p BTreeMap<String, Policy>, labels: &Labels) -> Vec<&'p Policy> {
-        let mut answers: Map<u32, bool> = Map::default();
-        let mut met = |test: &u32| {
-            *answers.entry(*test).or_insert_with(|| {
-                self.tests.get(*test as usize).is_some_and(|matcher| matcher.meets(labels))
-            })
+        // Whether each test is met, once it has been asked.
+        let mut answers: Vec<Option<bool>> = vec![None; self.tests.len()];
+        let mut met = |test: &u32| match (answers.get_mut(*test as usize), self.tests.get(*test as usize)) {
+            (Some(answer), Some(matcher)) => *answer.get_or_insert_with(|| matcher.meets(labels)),
+            _ => false,
         };
         let value = |name: &str| labels.get(name).map_or("", String::as_str);
         let named = labels.iter().filter_map(|(name, value)| self.keyed.get(name)?.get(value));
