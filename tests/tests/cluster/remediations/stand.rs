@@ -68,6 +68,13 @@ pub(super) fn world(kubernetes: &Arc<Kubernetes>) -> Remedies {
     Remedies::with_hands(Some(kubernetes.clone()), http, Arc::new(NoMetrics), Arc::new(now))
 }
 
+/// Everything but Kubernetes.
+pub(super) fn http_only() -> Remedies {
+    paramedic_tests::tls::install();
+    let http = Arc::new(PlainHttp::new().expect("a client"));
+    Remedies::with_hands(None, http, Arc::new(NoMetrics), Arc::new(now))
+}
+
 pub(super) fn target(namespace: &Namespace, kind: &str, name: &str) -> Target {
     Target { kind: kind.into(), namespace: namespace.name.clone(), name: name.into() }
 }
