@@ -41,12 +41,29 @@ where
     found.ok_or_else(|| LookError::Absent { what: what.to_owned() })
 }
 
+/// Objects asked for at once.
+const PAGE: u32 = 500;
+
+/// A namespace with more objects of a kind than this is not judged by a part of them.
+const LISTED_MAX: usize = 10_000;
+
 /// All objects of a namespace.
 pub(super) async fn list<K>(api: &Api<K>, what: &str) -> Result<Vec<K>, LookError>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    Ok(asked(&format!("list {what}"), Box::pin(api.list(&ListParams::default()))).await?.items)
+    let tried = format!("list {what}");
+    let mut params = ListParams::default().limit(PAGE);
+    let mut found = Vec::new();
+    while found.len() < LISTED_MAX {
+        let page = asked(&tried, Box::pin(api.list(&params))).await?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+    Err(LookError::Forbidden { tried, problem: format!("there are more than {LISTED_MAX}") })
 }
 
 /// How many objects there are, for the price of one.
