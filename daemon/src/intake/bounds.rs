@@ -1,0 +1,49 @@
+//! How much of an alert is believed: every list and text from outside is bounded, and every bound has a reason.
+//! An alert beyond a bound on what identifies it is refused; what only describes it is cut.
+
+/// Labels of one alert. Alerts over kube-state-metrics carry about 30; far more is a mistake or an attack on the index.
+pub const LABELS_MAX: usize = 128;
+
+/// Bytes of a label's or annotation's name. Names are identifiers, in UTF-8 since Prometheus 3.
+pub const NAME_BYTES_MAX: usize = 256;
+
+/// Bytes of a label's value. Labels become names, which end at 253; a query text in a label may be longer.
+pub const VALUE_BYTES_MAX: usize = 4096;
+
+/// Annotations of one alert; the rest is left out.
+pub const ANNOTATIONS_MAX: usize = 64;
+
+/// Bytes of an annotation's value; the rest is cut. Enough for a page of text, and records stay small.
+pub const ANNOTATION_BYTES_MAX: usize = 8192;
+
+/// Bytes of receiver, group key and fingerprint that are kept. Group keys hold all matchers of a route.
+pub const ENVELOPE_BYTES_MAX: usize = 2048;
+
+/// Problems that are listed of one delivery; more are counted, since a hostile batch must not fill the journal.
+pub const PROBLEMS_MAX: usize = 20;
+
+/// Bytes of untrusted text that a problem quotes.
+pub const QUOTED_BYTES_MAX: usize = 60;
+
+/// Whether a label may hold this character: tab and line breaks occur in real labels, other control characters
+/// and those that turn the direction of writing do not, and lie to the person who reads a terminal.
+pub fn is_plain(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        other => !other.is_control(),
+    }
+}
+
+/// At most that many bytes of `text`, cut between characters, with a mark where it was cut.
+pub fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(bytes_max)])
+}
+
+/// Untrusted text as a problem may show it: cut, escaped, in backticks.
+pub fn quoted(text: &str) -> String {
+    format!("`{}`", cut(text, QUOTED_BYTES_MAX).escape_debug())
+}

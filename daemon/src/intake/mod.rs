@@ -1,0 +1,71 @@
+//! From the bytes of a webhook to a [`Delivery`]: parsed alert by alert, bounded, redacted, named. What cannot be
+//! read is listed and never drops the rest. It must never decide anything.
+
+pub mod bounds;
+pub mod correlation;
+mod lenient;
+pub mod payload;
+
+use paramedic_policies::event::Unreadable;
+use paramedic_policies::input::Delivery;
+use paramedic_policies::time::Moment;
+
+use crate::redaction::Redactor;
+pub use payload::{BodyProblem, Payload};
+
+/// A webhook as it was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// Who sent it: the name of the token, or `anonymous`.
+    pub sender: &'a str,
+    /// What ties it to logs and effects.
+    pub correlation: &'a str,
+    /// When it came, for alerts that do not say since when they fire.
+    pub at: Moment,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// The delivery to be recorded, and what is wrong with it as a whole, if anything is. A body of which nothing
+/// can be read is a delivery too: it is recorded with its problem.
+pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProblem>) {
+    let empty = Delivery {
+        sender: sent.sender.to_owned(),
+        receiver: String::new(),
+        group_key: String::new(),
+        correlation: sent.correlation.to_owned(),
+        alerts: Vec::new(),
+        unreadable: Vec::new(),
+        truncated: 0,
+    };
+    match payload::read(sent.body, sent.at) {
+        Err(problem) => {
+            let unreadable =
+                vec![Unreadable { index: None, problem: redactor.text(&problem.problem).into_owned() }];
+            (Delivery { unreadable, ..empty }, Some(problem))
+        }
+        Ok(mut payload) => {
+            for alert in &mut payload.alerts {
+                redactor.annotations(&mut alert.annotations);
+                redactor.labels(&mut alert.labels);
+            }
+            for unreadable in &mut payload.unreadable {
+                unreadable.problem = redactor.text(&unreadable.problem).into_owned();
+            }
+            let nothing_read = payload.alerts.is_empty() && !payload.unreadable.is_empty();
+            let problem = nothing_read.then(|| BodyProblem::no_alert_readable(&payload.unreadable));
+            let delivery = Delivery {
+                receiver: payload.receiver,
+                group_key: payload.group_key,
+                alerts: payload.alerts,
+                unreadable: payload.unreadable,
+                truncated: payload.truncated,
+                ..empty
+            };
+            (delivery, problem)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
