@@ -1,0 +1,87 @@
+//! What each broken configuration is told, and that the written defaults are the real ones.
+
+use super::*;
+
+const HEAD: &str = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\n";
+
+fn with(text: &str) -> Result<Configuration, Problems> {
+    read(&format!("{HEAD}{text}"), "config.yaml")
+}
+
+#[test]
+fn an_empty_configuration_is_the_default() {
+    assert_eq!(with(""), Ok(Configuration::default()));
+}
+
+#[test]
+fn the_printed_whole_is_read_back_as_the_same() {
+    let whole =
+        with("mode: enforce\nvars: {zone: a}\nretention: {size: 5GiB}\nprometheus: {url: 'http://p:9090'}");
+    let whole = whole.expect("valid");
+    let printed = serde_json::to_string(&whole.printed()).expect("plain data");
+    assert_eq!(read(&printed, "printed"), Ok(whole));
+}
+
+#[test]
+fn a_fresh_install_touches_nothing_and_serves_this_machine() {
+    let fresh = Configuration::default();
+    assert_eq!(fresh.mode, Mode::DryRun);
+    assert_eq!((fresh.listen.as_str(), fresh.admin_listen.as_str()), ("127.0.0.1:9911", "127.0.0.1:9912"));
+    assert!(fresh.redaction.enabled);
+    assert!(fresh.guards.confirmation);
+}
+
+#[test]
+fn broken_configurations_say_what_is_wrong_and_where() {
+    let cases = [
+        ("unknown key", "polices: [a]"),
+        ("unknown key inside", "prometheus: {urls: 'http://p'}"),
+        ("unknown guard", "guards: {storm: {alertsPerHour: 3}}"),
+        ("wrong type", "policies: a.yaml"),
+        ("wrong mode", "mode: enforced"),
+        ("wrong duration", "prometheus: {timeout: 10 moons}"),
+        ("duration as a number", "retention: {age: 90}"),
+        ("wrong size", "retention: {size: big}"),
+        ("tiny partition", "retention: {partition: 1s}"),
+        ("listen without a port", "listen: localhost"),
+        ("listen on a name", "listen: localhost:9911"),
+        ("admin port too large", "adminListen: 127.0.0.1:99111"),
+        ("URL without a scheme", "prometheus: {url: prometheus}"),
+        ("URL with a password", "prometheus: {url: 'http://a:b@p:9090'}"),
+        ("ftp", "prometheus: {url: 'ftp://p'}"),
+        ("a secret in a header", "prometheus: {headers: {Authorization: Bearer x}}"),
+        ("a bad header", "prometheus: {headers: {'a b': x}}"),
+        ("token without a role", "tokens: [{name: a, file: f}]"),
+        ("token with a wrong role", "tokens: [{name: a, role: admin, file: f}]"),
+        ("token named anonymous", "tokens: [{name: anonymous, role: read, file: f}]"),
+        ("token twice", "tokens: [{name: a, role: read, file: f}, {name: a, role: read, file: g}]"),
+        ("token in clear", "tokens: [{name: a, role: read, token: abc}]"),
+        ("log format", "log: {format: xml}"),
+        ("log level", "log: {level: 'info,=,'}"),
+        ("vars that are no text", "vars: {zones: [a]}"),
+        ("twice", "mode: enforce\nmode: approve"),
+        ("anchors", "vars: &a {x: y}"),
+        ("not YAML", "listen: [1"),
+        ("several problems", "lisen: x\nmode: all\nretention: {age: 5}"),
+    ];
+    let table: Vec<String> = cases
+        .iter()
+        .map(|(name, text)| {
+            let problems = with(text).err().unwrap_or_else(|| panic!("{name} was read"));
+            format!("# {name}\n{problems}")
+        })
+        .collect();
+    let whole = [
+        ("empty", ""),
+        ("another kind", "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\n"),
+        ("another version", "apiVersion: paramedic.dev/v2\nkind: Configuration\n"),
+        ("no version", "kind: Configuration\n"),
+        ("two documents", "kind: Configuration\n---\nkind: Configuration\n"),
+        ("a list", "- kind: Configuration\n"),
+    ];
+    let more = whole.iter().map(|(name, text)| {
+        let problems = read(text, "config.yaml").err().unwrap_or_else(|| panic!("{name} was read"));
+        format!("# {name}\n{problems}")
+    });
+    insta::assert_snapshot!(table.into_iter().chain(more).collect::<Vec<_>>().join("\n\n"));
+}

@@ -1,0 +1,214 @@
+//! Questions and effects under way: each a task with a deadline, so many at once, each ending as an input. An errand
+//! that panics has an end too.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::answer::{Answer, Found};
+use paramedic_policies::event::Seq;
+use paramedic_policies::input::Input;
+use paramedic_policies::question::Question;
+use paramedic_policies::time::Moment;
+use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::world::World;
+use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument;
+
+use crate::clock::Clock;
+
+/// Questions at once: more would be a burden on a Prometheus that may be sick.
+const QUESTIONS_AT_ONCE: usize = 16;
+
+/// Effects at once. Guards keep far below; this bounds what a mistake in them can do.
+const EFFECTS_AT_ONCE: usize = 8;
+
+/// What an effect is given beyond its deadline to find out itself how it ended; longer than the remedies take for it.
+const GRACE: Duration = Duration::from_secs(170);
+
+/// How long the end of an intent in doubt may be looked for.
+const CLOSE_WITHIN: Duration = Duration::from_secs(180);
+
+pub(super) struct Errands {
+    world: Arc<dyn World>,
+    clock: Arc<dyn Clock>,
+    questions: JoinSet<Input>,
+    effects: JoinSet<Input>,
+    asked: HashMap<Id, Seq>,
+    acting: HashMap<Id, Seq>,
+    /// Intents with a task, so that none is closed while it runs.
+    running: BTreeSet<Seq>,
+    question_places: Arc<Semaphore>,
+    effect_places: Arc<Semaphore>,
+    frozen: Arc<AtomicBool>,
+}
+
+impl Errands {
+    pub(super) fn new(world: Arc<dyn World>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            world,
+            clock,
+            questions: JoinSet::new(),
+            effects: JoinSet::new(),
+            asked: HashMap::new(),
+            acting: HashMap::new(),
+            running: BTreeSet::new(),
+            question_places: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
+            effect_places: Arc::new(Semaphore::new(EFFECTS_AT_ONCE)),
+            frozen: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Effects that have not begun do not begin; questions are dropped.
+    pub(super) fn freeze(&mut self) {
+        self.frozen.store(true, Ordering::SeqCst);
+        self.forget_questions();
+    }
+
+    /// Effects may begin again.
+    pub(super) fn thaw(&mut self) {
+        self.frozen.store(false, Ordering::SeqCst);
+    }
+
+    /// Drops all questions.
+    pub(super) fn forget_questions(&mut self) {
+        self.questions = JoinSet::new();
+        self.asked.clear();
+    }
+
+    /// Whether an intent is being carried out by this process.
+    pub(super) fn is_running(&self, intent: Seq) -> bool {
+        self.running.contains(&intent)
+    }
+
+    /// Whether any effect is under way.
+    pub(super) fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    /// Asks.
+    pub(super) fn ask(&mut self, question: Question) {
+        let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
+        let places = Arc::clone(&self.question_places);
+        let span = tracing::debug_span!("question", id = %question.id, case = %question.case);
+        let id = question.id;
+        let task = async move {
+            let within = until(&*clock, question.deadline);
+            // The moment before asking: a fact is at most as fresh as that.
+            let taken_at = clock.wall();
+            let asking = async {
+                let _place = places.acquire().await;
+                (clock.wall(), world.answer(&question).await)
+            };
+            let (taken_at, found) = match tokio::time::timeout(within, asking).await {
+                Ok(answered) => answered,
+                Err(_) => {
+                    (taken_at, Found::Failed { what: format!("no answer within {} ms", within.as_millis()) })
+                }
+            };
+            Input::Told(Answer { question: id, taken_at, found })
+        };
+        let handle = self.questions.spawn(task.instrument(span));
+        self.asked.insert(handle.id(), id);
+    }
+
+    /// Carries out an intent.
+    pub(super) fn act(&mut self, seal: Sealed<Intent>) {
+        let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
+        let (places, frozen) = (Arc::clone(&self.effect_places), Arc::clone(&self.frozen));
+        let span = tracing::info_span!(
+            "effect",
+            intent = %seal.id,
+            stamp = seal.stamp(),
+            correlation = seal.correlation.as_deref().unwrap_or("-"),
+        );
+        let not_begun = |why: &str| Outcome::Failed { what: format!("not begun: {why}"), applied: false };
+        self.start(seal.id, span, async move {
+            let within = until(&*clock, seal.deadline);
+            let Ok(Ok(_place)) = tokio::time::timeout(within, places.acquire()).await else {
+                return not_begun("too many effects are under way, and its deadline came");
+            };
+            if frozen.load(Ordering::SeqCst) {
+                return not_begun("the journal failed");
+            }
+            tracing::info!(target = %seal.target, action = %seal.action, mode = %seal.mode, "effect begins");
+            let within = until(&*clock, seal.deadline) + GRACE;
+            let outcome = match tokio::time::timeout(within, world.perform(&seal)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Outcome::Unknown { what: "it did not end by its deadline".to_owned() },
+            };
+            tracing::info!(outcome = outcome.name(), "effect ended");
+            outcome
+        });
+    }
+
+    /// Finds out how an intent ended whose process is gone.
+    pub(super) fn close(&mut self, seal: Sealed<Intent>) {
+        let world = Arc::clone(&self.world);
+        let span = tracing::info_span!("close", intent = %seal.id, stamp = seal.stamp());
+        self.start(seal.id, span, async move {
+            match tokio::time::timeout(CLOSE_WITHIN, world.close(&seal)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Outcome::Unknown { what: "its end could not be found out in time".to_owned() },
+            }
+        });
+    }
+
+    /// Delivers an outcome that is known already.
+    pub(super) fn known(&mut self, intent: Seq, outcome: Outcome) {
+        self.start(intent, tracing::Span::none(), async move { outcome });
+    }
+
+    fn start(
+        &mut self,
+        intent: Seq,
+        span: tracing::Span,
+        ending: impl Future<Output = Outcome> + Send + 'static,
+    ) {
+        let task = async move { Input::Ended { intent, outcome: ending.await } };
+        let handle = self.effects.spawn(task.instrument(span));
+        self.acting.insert(handle.id(), intent);
+        self.running.insert(intent);
+    }
+
+    /// The next errand that ends; never, while there is none. Dropping it loses nothing.
+    pub(super) async fn next(&mut self) -> Input {
+        loop {
+            tokio::select! {
+                Some(end) = self.effects.join_next_with_id() => {
+                    let (id, end) = split(end);
+                    let Some(intent) = self.acting.remove(&id) else { continue };
+                    self.running.remove(&intent);
+                    return end.unwrap_or_else(|error| Input::Ended {
+                        intent,
+                        outcome: Outcome::Unknown { what: format!("its task broke: {error}") },
+                    });
+                }
+                Some(end) = self.questions.join_next_with_id() => {
+                    let (id, end) = split(end);
+                    let Some(question) = self.asked.remove(&id) else { continue };
+                    return end.unwrap_or_else(|error| Input::Told(Answer {
+                        question,
+                        taken_at: self.clock.wall(),
+                        found: Found::Failed { what: format!("its task broke: {error}") },
+                    }));
+                }
+                else => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn split(end: Result<(Id, Input), JoinError>) -> (Id, Result<Input, JoinError>) {
+    match end {
+        Ok((id, input)) => (id, Ok(input)),
+        Err(error) => (error.id(), Err(error)),
+    }
+}
+
+fn until(clock: &dyn Clock, deadline: Moment) -> Duration {
+    deadline.since(clock.wall()).duration()
+}

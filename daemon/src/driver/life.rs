@@ -1,0 +1,343 @@
+//! One life of the state: from an opened journal to its failure or the order to stop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use paramedic_policies::book::Source;
+use paramedic_policies::input::Input;
+use paramedic_policies::time::Moment;
+use paramedic_remediations::ports::journal::{JournalError, Receipt};
+use paramedic_remediations::{Release, Ticket, WriteAhead};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::inbox::{Letter, Taken, Turned};
+use super::journals::{Committer, Opened};
+use super::standing::{JournalStanding, Standing};
+use super::{Driver, EFFECTS_END_WITHIN};
+use crate::clock::ClockGuard;
+
+/// Letters taken before the loop looks around again.
+const LETTERS_AT_ONCE: usize = 256;
+
+/// Inputs collected for one block. Beyond it letters wait in the inbox, and beyond that senders get 503.
+const INPUTS_IN_BLOCK: usize = 4096;
+
+/// The clocks are compared at least this often.
+const CLOCK_EVERY: Duration = Duration::from_secs(15);
+
+/// How a life ended.
+pub(super) enum End {
+    /// By order.
+    Stopped,
+    /// By the journal.
+    Broken(JournalError),
+}
+
+type Waiter = oneshot::Sender<Result<Taken, Turned>>;
+type Later = Box<dyn FnOnce() + Send>;
+
+/// A block that is being made durable.
+struct Append {
+    done: BoxFuture<'static, Result<Receipt, JournalError>>,
+    began: Instant,
+    standing: Standing,
+    /// Looks to be answered when it is durable.
+    later: Vec<Later>,
+}
+
+pub(super) struct Life<'d> {
+    driver: &'d mut Driver,
+    ahead: WriteAhead,
+    committer: Box<dyn Committer>,
+    append: Option<Append>,
+    /// Inputs since the last block was taken.
+    collected: usize,
+    /// Looks at what is not in a block yet.
+    later: Vec<Later>,
+    waiters: BTreeMap<Ticket, Waiter>,
+    tickets: u64,
+    guard: ClockGuard,
+    /// Since the order to stop: when effects are cut off.
+    stopping: Option<Instant>,
+    /// Whether no letter can come any more.
+    letters_ended: bool,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Durable(Result<Receipt, JournalError>),
+    Errand(Input),
+    Letters(Vec<Letter>),
+    Book(Option<Arc<Source>>),
+    Stop,
+    Time,
+}
+
+impl<'d> Life<'d> {
+    /// Begins: says that the process started, that the clock is off if it is, and which book is wanted.
+    pub(super) fn begin(driver: &'d mut Driver, opened: Opened) -> Self {
+        let guard = ClockGuard::new(&*driver.equipment.clock);
+        let last = opened.state.now;
+        let epoch = opened.state.epoch;
+        let mut life = Self {
+            ahead: WriteAhead::new(opened.state, opened.uuid),
+            driver,
+            committer: opened.committer,
+            append: None,
+            collected: 0,
+            later: Vec::new(),
+            waiters: BTreeMap::new(),
+            tickets: 0,
+            guard,
+            stopping: None,
+            letters_ended: false,
+        };
+        let now = life.driver.now();
+        life.feed(&Input::Began { version: life.driver.equipment.version.clone() });
+        if now < last {
+            let by_ms = now.unix_ms().saturating_sub(last.unix_ms());
+            tracing::error!(
+                by_ms,
+                "the clock is before the last record; nothing acts until an operator accepts it"
+            );
+            life.feed(&Input::ClockStepped { by_ms });
+        }
+        let wanted = life.driver.equipment.book.borrow_and_update().clone();
+        life.adopt(wanted);
+        // One process opens a journal at a time, so whoever has it open leads.
+        life.feed(&Input::Reign { leader: true, epoch: epoch + 1 });
+        life
+    }
+
+    pub(super) async fn run(mut self) -> End {
+        loop {
+            if let Some(end) = self.turn_over().await {
+                return self.close(end).await;
+            }
+            let woken = self.wait().await;
+            if let Some(end) = self.handle(woken) {
+                return self.close(end).await;
+            }
+        }
+    }
+
+    /// Hands the next block over, opens a partition where one is due, and ends where there is nothing left to do.
+    async fn turn_over(&mut self) -> Option<End> {
+        if self.append.is_some() {
+            return None;
+        }
+        let ready = self.ahead.take_ready();
+        self.release(ready);
+        if let Some(block) = self.ahead.take_block() {
+            self.collected = 0;
+            self.driver.equipment.metrics.handed_over(&block);
+            self.append = Some(Append {
+                done: self.committer.append(block),
+                began: Instant::now(),
+                standing: Standing::of(self.ahead.state()),
+                later: std::mem::take(&mut self.later),
+            });
+            return None;
+        }
+        self.collected = 0;
+        std::mem::take(&mut self.later).into_iter().for_each(|answer| answer());
+        self.publish(Standing::of(self.ahead.state()));
+        if self.committer.wants_checkpoint() {
+            if let Err(error) = self.committer.checkpoint(self.ahead.state().clone()).await {
+                return Some(End::Broken(error));
+            }
+            self.driver.equipment.metrics.checkpointed();
+        }
+        let stopped = self.stopping.is_some_and(|cut_off| {
+            self.letters_ended && (!self.driver.errands.has_effects() || cut_off <= Instant::now())
+        });
+        stopped.then_some(End::Stopped)
+    }
+
+    async fn wait(&mut self) -> Woken {
+        // A partition that is due needs the loop at rest: until then nothing new is taken.
+        let wants_rest = self.committer.wants_checkpoint();
+        let takes = self.collected < INPUTS_IN_BLOCK && !wants_rest;
+        let sleep = tokio::time::sleep_until(self.next_look());
+        let stopping = self.stopping.is_some();
+        let Driver { letters, errands, equipment, .. } = &mut *self.driver;
+        let appended = async {
+            match &mut self.append {
+                Some(append) => (&mut append.done).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut received = Vec::new();
+        tokio::select! {
+            biased;
+            receipt = appended => Woken::Durable(receipt),
+            end = errands.next(), if takes => Woken::Errand(end),
+            _ = letters.recv_many(&mut received, LETTERS_AT_ONCE), if takes && !self.letters_ended => {
+                Woken::Letters(received)
+            }
+            Ok(()) = equipment.book.changed(), if takes => {
+                Woken::Book(equipment.book.borrow_and_update().clone())
+            }
+            () = super::ordered(&mut equipment.stop), if !stopping => Woken::Stop,
+            () = sleep => Woken::Time,
+        }
+    }
+
+    fn handle(&mut self, woken: Woken) -> Option<End> {
+        self.look_at_clock();
+        match woken {
+            Woken::Durable(Err(error)) => {
+                self.append = None;
+                return Some(End::Broken(error));
+            }
+            Woken::Durable(Ok(receipt)) => self.durable(&receipt),
+            Woken::Errand(input) => self.feed(&input),
+            Woken::Letters(letters) => {
+                self.letters_ended = letters.is_empty();
+                letters.into_iter().for_each(|letter| self.open_letter(letter));
+            }
+            Woken::Book(source) => self.adopt(source),
+            Woken::Stop if self.stopping.is_some() => {}
+            Woken::Stop => {
+                tracing::info!("stopping: no new effects, those under way may end");
+                self.stopping = Some(Instant::now() + EFFECTS_END_WITHIN);
+                self.driver.letters.close();
+                self.driver.errands.forget_questions();
+                let epoch = self.ahead.state().epoch;
+                self.feed(&Input::Reign { leader: false, epoch });
+            }
+            Woken::Time => {
+                if self.ahead.wake().is_some_and(|due| due <= self.driver.now()) && self.stopping.is_none() {
+                    self.feed(&Input::Wake);
+                }
+            }
+        }
+        None
+    }
+
+    fn open_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Take(input, waiter) => {
+                let ticket = Ticket(self.tickets);
+                self.tickets += 1;
+                self.waiters.insert(ticket, waiter);
+                self.feed_for(&input, Some(ticket));
+            }
+            Letter::Look(look) => {
+                let answer = look(self.ahead.state());
+                // What it saw may be part of the block in front, or of none yet.
+                match &mut self.append {
+                    Some(append) if self.collected == 0 => append.later.push(answer),
+                    Some(_) | None => self.later.push(answer),
+                }
+            }
+        }
+    }
+
+    fn feed(&mut self, input: &Input) {
+        self.feed_for(input, None);
+    }
+
+    fn feed_for(&mut self, input: &Input, ticket: Option<Ticket>) {
+        self.collected += 1;
+        self.ahead.feed(self.driver.now(), input, ticket);
+        let ready = self.ahead.take_ready();
+        self.release(ready);
+    }
+
+    fn adopt(&mut self, wanted: Option<Arc<Source>>) {
+        let Some(source) = wanted else { return };
+        if self.ahead.book_digest() != Some(source.digest()) {
+            self.feed(&Input::Adopt(Box::new((*source).clone())));
+        }
+    }
+
+    fn look_at_clock(&mut self) {
+        if let Some(by_ms) = self.guard.step_ms(&*self.driver.equipment.clock) {
+            tracing::error!(by_ms, "the wall clock stepped; nothing acts until an operator accepts it");
+            self.feed(&Input::ClockStepped { by_ms });
+        }
+    }
+
+    fn durable(&mut self, receipt: &Receipt) {
+        let append = self.append.take().expect("a receipt comes only from the append in flight");
+        let metrics = &self.driver.equipment.metrics;
+        metrics.appended(append.began.elapsed());
+        // Before the replies: whoever has an answer finds it in the standing too.
+        self.publish(append.standing);
+        let releases = self.ahead.committed(receipt);
+        self.release(releases);
+        append.later.into_iter().for_each(|answer| answer());
+    }
+
+    fn release(&mut self, releases: Vec<Release>) {
+        let stopping = self.stopping.is_some();
+        for release in releases {
+            match release {
+                Release::Reply { ticket, first, end, refusal } => {
+                    if let Some(waiter) = self.waiters.remove(&ticket) {
+                        // Who waited may have gone; the input is durable all the same.
+                        drop(waiter.send(Ok(Taken { first, end, refusal })));
+                    }
+                }
+                Release::Ask(_) if stopping => {}
+                Release::Ask(question) => self.driver.errands.ask(question),
+                Release::Act(seal) if stopping => {
+                    tracing::warn!(intent = %seal.id, "not begun, since the daemon stops; the next start closes it");
+                }
+                Release::Act(seal) => self.driver.errands.act(seal),
+                Release::Close(seal) if self.driver.errands.is_running(seal.id) => {}
+                Release::Close(seal) => match self.driver.kept.remove(&seal.id) {
+                    Some(outcome) => self.driver.errands.known(seal.id, outcome),
+                    None => self.driver.errands.close(seal),
+                },
+            }
+        }
+    }
+
+    fn publish(&self, standing: Standing) {
+        let stopping = self.stopping.is_some();
+        self.driver.equipment.metrics.stands(&standing);
+        self.driver.standing.send_if_modified(|published| {
+            let journal = if stopping { JournalStanding::Stopping } else { standing.journal.clone() };
+            let standing = Standing { journal, ..standing };
+            let changed = *published != standing;
+            *published = standing;
+            changed
+        });
+    }
+
+    /// When to look at the clock, the agenda, or the end of the patience with effects.
+    fn next_look(&self) -> Instant {
+        let now = Instant::now();
+        let due = |due: Moment| now + due.since(self.driver.now()).duration().min(CLOCK_EVERY);
+        let wake = match self.stopping {
+            Some(cut_off) => Some(cut_off.max(now)),
+            None => self.ahead.wake().map(due),
+        };
+        wake.map_or(now + CLOCK_EVERY, |wake| wake.min(now + CLOCK_EVERY))
+    }
+
+    /// Nobody who waits is left without an answer.
+    async fn close(self, end: End) -> End {
+        let why = match &end {
+            End::Stopped => Turned::Stopping,
+            End::Broken(error) => Turned::Frozen { problem: error.to_string() },
+        };
+        // Before the answers: whoever has one sees the rest too.
+        if let End::Broken(error) = &end {
+            self.driver.archive.send_replace(None);
+            self.driver.standing.send_modify(|standing| {
+                standing.journal = JournalStanding::Broken { problem: error.to_string() };
+            });
+        }
+        for waiter in self.waiters.into_values() {
+            drop(waiter.send(Err(why.clone())));
+        }
+        self.committer.stop().await;
+        end
+    }
+}

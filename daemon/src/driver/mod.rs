@@ -1,0 +1,161 @@
+//! The one task that owns the loop: it takes inputs from the inbox, hands blocks to the journal, and lets replies,
+//! questions and effects leave when their block is durable.
+//!
+//! ```text
+//!   Inbox --Letter--> Driver: WriteAhead --Block--> Committer --Receipt--> releases:
+//!     ^                  ^                                         |-- Reply --> whoever posted
+//!     |                  '---- Told, Ended ---- Errands <----------|-- Ask, Act, Close
+//!   webhook, API                                                   '-- standing, stream, metrics
+//! ```
+//!
+//! While one append is in flight, what comes in is decided and collected for the next. When an append fails, the
+//! state is thrown away and nothing acts until the journal has been opened and folded again. It must never decide
+//! anything itself, and never hold a lock.
+
+mod errands;
+mod inbox;
+mod journals;
+mod life;
+mod standing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paramedic_policies::action::Outcome;
+use paramedic_policies::book::Source;
+use paramedic_policies::event::Seq;
+use paramedic_policies::input::Input;
+use paramedic_policies::time::Moment;
+use paramedic_remediations::ports::journal::JournalError;
+use paramedic_remediations::ports::world::World;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use errands::Errands;
+use inbox::Letter;
+pub use inbox::{Inbox, Taken, Turned};
+pub use journals::{Archive, Committer, Journals, Opened, ReadProblem};
+use life::{End, Life};
+pub use standing::{JournalStanding, Standing};
+
+/// Letters that wait. Beyond it the answer is 503, and Alertmanager comes again.
+pub const INBOX_MAX: usize = 1024;
+
+/// The first and the longest wait before a broken journal is opened again.
+const REOPEN_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How long effects may go on after the order to stop. An effect that is cut off is closed at the next start.
+pub const EFFECTS_END_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the driver works with.
+pub struct Equipment {
+    /// Opens the journal, again after it broke.
+    pub journals: Arc<dyn Journals>,
+    /// Answers questions, carries out intents.
+    pub world: Arc<dyn World>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The book that should be in force; `None` leaves the last adopted one.
+    pub book: watch::Receiver<Option<Arc<Source>>>,
+    /// Turns true when the process is to stop.
+    pub stop: watch::Receiver<bool>,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// The driver, ready to run.
+pub struct Driver {
+    equipment: Equipment,
+    letters: mpsc::Receiver<Letter>,
+    standing: watch::Sender<Standing>,
+    archive: watch::Sender<Option<Arc<dyn Archive>>>,
+    errands: Errands,
+    /// Outcomes that came while there was no journal to take them.
+    kept: BTreeMap<Seq, Outcome>,
+}
+
+impl Driver {
+    /// A driver and the way to reach it.
+    pub fn new(equipment: Equipment) -> (Self, Inbox) {
+        let (to_driver, letters) = mpsc::channel(INBOX_MAX);
+        let (standing, standing_seen) = watch::channel(Standing::default());
+        let (archive, archive_seen) = watch::channel(None);
+        let inbox = Inbox::new(to_driver, standing_seen, archive_seen);
+        let errands = Errands::new(Arc::clone(&equipment.world), Arc::clone(&equipment.clock));
+        let kept = BTreeMap::new();
+        (Self { equipment, letters, standing, archive, errands, kept }, inbox)
+    }
+
+    /// Runs until it is told to stop, beginning with an opened journal.
+    ///
+    /// # Panics
+    /// When the engine breaks one of its own laws: a process that goes on then would act on a wrong state.
+    pub async fn run(mut self, opened: Opened) {
+        let mut next = Some(opened);
+        while let Some(opened) = next {
+            let archive = Arc::clone(&opened.archive);
+            self.archive.send_replace(Some(archive));
+            self.errands.thaw();
+            match Life::begin(&mut self, opened).run().await {
+                End::Stopped => return,
+                End::Broken(error) => next = self.frozen(error).await,
+            }
+        }
+    }
+
+    /// Waits for a journal that opens again. Nothing acts, intake is refused; effects that were under way end,
+    /// and their outcomes are kept for the next life.
+    async fn frozen(&mut self, mut error: JournalError) -> Option<Opened> {
+        self.errands.freeze();
+        let (mut wait, longest) = REOPEN_AFTER;
+        loop {
+            tracing::error!(error = %error, retry_in_ms = wait.as_millis(), "journal failed; nothing acts until it opens again");
+            self.equipment.metrics.journal_failed();
+            self.standing.send_modify(|standing| {
+                standing.journal = JournalStanding::Broken { problem: error.to_string() };
+            });
+            let again = tokio::time::sleep(wait);
+            tokio::pin!(again);
+            loop {
+                tokio::select! {
+                    () = &mut again => break,
+                    () = ordered(&mut self.equipment.stop) => return None,
+                    letter = self.letters.recv() => match letter {
+                        Some(letter) => letter.turn_away(Turned::Frozen { problem: error.to_string() }),
+                        None => return None,
+                    },
+                    end = self.errands.next() => {
+                        // Answers to questions are asked for anew.
+                        if let Input::Ended { intent, outcome } = end {
+                            self.kept.insert(intent, outcome);
+                        }
+                    }
+                }
+            }
+            match self.equipment.journals.open().await {
+                Ok(opened) => {
+                    tracing::warn!("journal is open again; the state was folded anew");
+                    return Some(opened);
+                }
+                Err(next) => error = next,
+            }
+            wait = longest.min(wait * 2);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.equipment.clock.wall()
+    }
+}
+
+/// Waits for the order to stop; whoever could give it being gone is one.
+async fn ordered(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await.map(|_| ()));
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

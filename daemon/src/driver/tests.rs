@@ -1,0 +1,352 @@
+//! The driver on a real journal in a temporary folder, with a world that a test commands.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use paramedic_policies::action::Intent;
+use paramedic_policies::alert::{Alert, AlertStatus};
+use paramedic_policies::answer::Found;
+use paramedic_policies::book::SourceFile;
+use paramedic_policies::input::Delivery;
+use paramedic_policies::order::{Command, Order, PauseScope};
+use paramedic_policies::question::Question;
+use paramedic_policies::settings::Settings;
+use paramedic_policies::state::State;
+use paramedic_policies::time::Span;
+use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::journal::{Block, Receipt};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::clock::tests::HandClock;
+use crate::config::Retention;
+use crate::keeping::SledJournals;
+
+/// A world in which everything fails politely.
+struct QuietWorld;
+
+#[async_trait]
+impl World for QuietWorld {
+    async fn answer(&self, _: &Question) -> Found {
+        Found::Failed { what: "nobody is there".to_owned() }
+    }
+    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Failed { what: "nobody is there".to_owned(), applied: false }
+    }
+    async fn close(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Unknown { what: "nobody is there".to_owned() }
+    }
+}
+
+/// Journals whose appends wait for a permit, and fail when told to.
+pub(crate) struct Valve {
+    inner: SledJournals,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) fails: Arc<AtomicBool>,
+    pub(crate) opened: AtomicUsize,
+    pub(crate) blocks: Arc<Mutex<Vec<usize>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Valve {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let inner = SledJournals::new(folder.path().join("data"), &Retention::default(), clock);
+        Arc::new(Self {
+            inner,
+            places: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            fails: Arc::default(),
+            opened: AtomicUsize::new(0),
+            blocks: Arc::default(),
+            _folder: folder,
+        })
+    }
+
+    /// From now on appends wait.
+    pub(crate) fn shut(&self) {
+        self.places.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Waiting appends go on.
+    pub(crate) fn open_again(&self) {
+        self.places.add_permits(1_000_000);
+    }
+}
+
+#[async_trait]
+impl Journals for Valve {
+    async fn open(&self) -> Result<Opened, JournalError> {
+        let opened = self.inner.open().await?;
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        let committer = ValveCommitter {
+            inner: opened.committer,
+            places: Arc::clone(&self.places),
+            fails: Arc::clone(&self.fails),
+            blocks: Arc::clone(&self.blocks),
+        };
+        Ok(Opened { committer: Box::new(committer), ..opened })
+    }
+}
+
+struct ValveCommitter {
+    inner: Box<dyn Committer>,
+    places: Arc<Semaphore>,
+    fails: Arc<AtomicBool>,
+    blocks: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Committer for ValveCommitter {
+    fn append(&self, block: Block) -> BoxFuture<'static, Result<Receipt, JournalError>> {
+        if self.fails.swap(false, Ordering::SeqCst) {
+            let error = JournalError { tried: "append".to_owned(), problem: "the disk is full".to_owned() };
+            return async { Err(error) }.boxed();
+        }
+        self.blocks.lock().expect("no panics").push(block.records.len());
+        let places = Arc::clone(&self.places);
+        let appended = self.inner.append(block);
+        async move {
+            places.acquire().await.expect("never closed").forget();
+            appended.await
+        }
+        .boxed()
+    }
+    fn wants_checkpoint(&self) -> bool {
+        self.inner.wants_checkpoint()
+    }
+    fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.inner.checkpoint(state)
+    }
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.inner.stop()
+    }
+}
+
+/// A running driver.
+pub(crate) struct Running {
+    pub(crate) inbox: Inbox,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) valve: Arc<Valve>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+pub(crate) fn empty_book() -> Arc<Source> {
+    Arc::new(Source {
+        files: Vec::<SourceFile>::new(),
+        settings: Settings::default(),
+        tzdb: "test".to_owned(),
+    })
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        let clock = Arc::new(HandClock::new());
+        let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        Self::over(clock, valve).await
+    }
+
+    async fn over(clock: Arc<HandClock>, valve: Arc<Valve>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let (_, book) = watch::channel(Some(empty_book()));
+        let equipment = Equipment {
+            journals: Arc::clone(&valve) as Arc<dyn Journals>,
+            world: Arc::new(QuietWorld),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            metrics: Arc::new(Metrics::default()),
+            book,
+            stop: stopped,
+            version: "test".to_owned(),
+        };
+        let opened = valve.open().await.expect("the journal opens");
+        let (driver, inbox) = Driver::new(equipment);
+        let task = tokio::spawn(driver.run(opened));
+        let running = Self { inbox, clock, valve, stop, task };
+        running.until(Standing::is_ready).await;
+        running
+    }
+
+    pub(crate) async fn until(&self, holds: impl FnMut(&Standing) -> bool) {
+        let mut standing = self.inbox.watch();
+        let waited = tokio::time::timeout(Duration::from_secs(30), standing.wait_for(holds)).await;
+        waited.expect("it comes in time").expect("the driver lives");
+    }
+
+    async fn stop(self) -> (Arc<HandClock>, Arc<Valve>) {
+        self.stop.send_replace(true);
+        tokio::time::timeout(Duration::from_secs(30), self.task).await.expect("in time").expect("no panic");
+        (self.clock, self.valve)
+    }
+}
+
+pub(crate) fn delivery(names: &[&str]) -> Input {
+    let alerts = names.iter().map(|name| Alert {
+        status: AlertStatus::Firing,
+        labels: [("alertname".to_owned(), (*name).to_owned())].into(),
+        annotations: BTreeMap::new(),
+        starts_at: Moment::from_unix_ms(1_763_713_800_000),
+        ends_at: None,
+        fingerprint: None,
+    });
+    Input::Alerts(Delivery {
+        sender: "test".to_owned(),
+        receiver: String::new(),
+        group_key: String::new(),
+        correlation: "c".to_owned(),
+        alerts: alerts.collect(),
+        unreadable: Vec::new(),
+        truncated: 0,
+    })
+}
+
+#[tokio::test]
+async fn what_is_answered_is_there_after_a_restart() {
+    let running = Running::start().await;
+    let taken = running.inbox.take(delivery(&["A", "B"])).await.expect("taken");
+    assert_eq!(taken.end.0 - taken.first.0, 3, "one delivery, two episodes");
+    let (clock, valve) = running.stop().await;
+    clock.pass(Span::from_secs(1));
+    let running = Running::over(clock, valve).await;
+    let open = running.inbox.look(|state| state.open.len()).await.expect("seen");
+    assert_eq!(open, 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeat_opens_nothing() {
+    let running = Running::start().await;
+    running.inbox.take(delivery(&["A"])).await.expect("taken");
+    let taken = running.inbox.take(delivery(&["A"])).await.expect("taken");
+    let record = running.inbox.archive().expect("open").record(taken.first).await.expect("readable");
+    let record = record.expect("it is there");
+    let paramedic_policies::event::Event::Received { repeated, .. } = record.event else {
+        panic!("{record:?}")
+    };
+    assert_eq!(repeated.len(), 1);
+    assert_eq!(running.inbox.look(|state| state.open.len()).await, Ok(1));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_answered_before_it_is_durable_and_what_waits_shares_one_block() {
+    let running = Running::start().await;
+    running.valve.shut();
+    let inbox = running.inbox.clone();
+    let before = running.valve.blocks.lock().expect("no panics").len();
+    let names: Vec<String> = (0..50).map(|n| format!("A{n}")).collect();
+    let mut waiting: futures::stream::FuturesUnordered<_> =
+        names.iter().map(|name| inbox.take(delivery(&[name]))).collect();
+    let look = inbox.look(|state| state.open.len());
+    tokio::pin!(look);
+    // All are handed over and none is answered: the first append has not ended.
+    let early = futures::StreamExt::next(&mut waiting);
+    assert!(tokio::time::timeout(Duration::from_millis(300), early).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut look).await.is_err());
+    running.valve.open_again();
+    while let Some(taken) = futures::StreamExt::next(&mut waiting).await {
+        taken.expect("taken");
+    }
+    assert_eq!(look.await, Ok(50));
+    let blocks = running.valve.blocks.lock().expect("no panics").len() - before;
+    assert!(blocks <= 3, "{blocks} blocks for 50 deliveries");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_inbox_turns_away_at_once() {
+    let running = Running::start().await;
+    running.valve.shut();
+    let limit = INBOX_MAX + 8192;
+    let mut waiting = Vec::new();
+    let mut full = 0;
+    for n in 0..limit {
+        let name = format!("A{n}");
+        let mut take = Box::pin({
+            let inbox = running.inbox.clone();
+            async move { inbox.take(delivery(&[&name])).await }
+        });
+        match futures::poll!(&mut take) {
+            std::task::Poll::Ready(Err(Turned::Full)) => full += 1,
+            std::task::Poll::Ready(other) => panic!("{other:?}"),
+            std::task::Poll::Pending => waiting.push(take),
+        }
+    }
+    assert!(full > 0);
+    running.valve.open_again();
+    for take in waiting {
+        take.await.expect("what was taken in is answered");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_append_freezes_discards_and_folds_anew() {
+    let running = Running::start().await;
+    running.inbox.take(delivery(&["Kept"])).await.expect("taken");
+    running.valve.fails.store(true, Ordering::SeqCst);
+    let lost = running.inbox.take(delivery(&["Lost"])).await;
+    assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    assert!(!running.inbox.standing().is_ready());
+    assert!(running.inbox.archive().is_none());
+    let refused = running.inbox.take(delivery(&["Early"])).await;
+    assert!(matches!(refused, Err(Turned::Frozen { .. })), "{refused:?}");
+    running.until(Standing::is_ready).await;
+    assert_eq!(running.valve.opened.load(Ordering::SeqCst), 2);
+    let names = running
+        .inbox
+        .look(|state| state.episodes.values().map(|one| one.alert().to_owned()).collect::<Vec<_>>());
+    assert_eq!(names.await.expect("seen"), ["Kept"]);
+    running.inbox.take(delivery(&["Lost"])).await.expect("the sender comes again");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stepped_clock_is_recorded_and_accepted() {
+    let running = Running::start().await;
+    running.clock.step(120_000);
+    running.inbox.take(delivery(&["A"])).await.expect("taken");
+    assert_eq!(running.inbox.standing().clock_stepped_ms, Some(120_000));
+    let order = Order { by: "jane".to_owned(), command: Command::AcceptClock };
+    let taken = running.inbox.take(Input::Order(order)).await.expect("taken");
+    assert_eq!(taken.refusal, None);
+    assert_eq!(running.inbox.standing().clock_stepped_ms, None);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_start_before_the_last_record_is_a_stepped_clock() {
+    let running = Running::start().await;
+    running.clock.pass(Span::from_mins(10));
+    running.inbox.take(delivery(&["A"])).await.expect("taken");
+    let (clock, valve) = running.stop().await;
+    clock.step(-300_000);
+    let running = Running::over(clock, valve).await;
+    assert_eq!(running.inbox.standing().clock_stepped_ms, Some(-300_000));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_order_says_why() {
+    let running = Running::start().await;
+    let command = Command::Approve { proposal: Seq(99), comment: String::new() };
+    let taken =
+        running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
+    assert!(taken.refusal.is_some());
+    let command = Command::Pause { scope: PauseScope::Everything, until: None, reason: "lunch".to_owned() };
+    let taken =
+        running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
+    assert_eq!(taken.refusal, None);
+    assert_eq!(running.inbox.standing().pauses, 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn after_the_order_to_stop_nothing_is_taken() {
+    let running = Running::start().await;
+    let inbox = running.inbox.clone();
+    running.stop().await;
+    assert_eq!(inbox.take(delivery(&["A"])).await, Err(Turned::Stopping));
+}

@@ -1,0 +1,62 @@
+//! The admin listener: metrics, and whether the process lives and is ready.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::Shared;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) async fn metrics(State(served): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, OPENMETRICS)], served.metrics.text(served.inbox.depth())).into_response()
+}
+
+/// The process answers; whether it is of use is what `/readyz` says.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn readyz(State(served): State<Shared>) -> Response {
+    let detail = detail(&served);
+    let status =
+        if detail["ready"] == json!(true) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(detail)).into_response()
+}
+
+/// How everything stands, in one object.
+pub(super) fn detail(served: &Shared) -> Value {
+    let standing = served.inbox.standing();
+    let book = served.book.borrow().clone();
+    let prometheus = served.others.prometheus.as_ref().map(|seen| seen.borrow().clone());
+    json!({
+        "ready": standing.is_ready(),
+        "version": served.version,
+        "journal": standing.journal,
+        "book": {
+            "digest": standing.book,
+            "policies": standing.policies,
+            "from": book.from,
+            "broken": book.broken,
+        },
+        "leader": standing.leader,
+        "clockSteppedMs": standing.clock_stepped_ms,
+        "storm": standing.storm.as_ref().map(|(since, why)| json!({"since": since, "why": why})),
+        "prometheus": prometheus,
+        "kubernetes": served.others.kubernetes,
+        "inbox": served.inbox.depth(),
+        "next": standing.next,
+        "now": standing.now,
+        "open": {
+            "episodes": standing.episodes_open,
+            "cases": standing.cases,
+            "proposals": standing.proposals,
+            "inFlight": standing.in_flight,
+            "leases": standing.leases,
+            "pauses": standing.pauses,
+            "quarantined": standing.quarantined,
+        },
+    })
+}

@@ -1,0 +1,176 @@
+//! Orders of operators: approve, deny, pause, resume, accept the clock, load policies again. Each is recorded with the
+//! name of whoever gave it, and answered when the record is durable.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use paramedic_policies::input::Input;
+use paramedic_policies::order::{Command, Order, PauseScope};
+use paramedic_policies::target::{is_dns_label, is_dns_subdomain};
+use paramedic_policies::time::{Moment, Span};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::api::sequence;
+use super::tokens::Caller;
+use super::{ApiError, Shared};
+use crate::intake::bounds;
+
+/// Bytes of a comment or reason that are kept: a few sentences.
+const COMMENT_BYTES_MAX: usize = 1024;
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Comment {
+    comment: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pause {
+    scope: PauseScope,
+    #[serde(default, rename = "for")]
+    lasting: Option<Span>,
+    #[serde(default)]
+    until: Option<Moment>,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resume {
+    scope: PauseScope,
+}
+
+type Answer = Result<Json<Value>, ApiError>;
+
+pub(super) async fn approve(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let proposal = sequence(&id)?;
+    let comment = text(&served, read_or_default::<Comment>(&body)?.comment);
+    give(&served, caller, Command::Approve { proposal, comment }).await
+}
+
+pub(super) async fn deny(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let proposal = sequence(&id)?;
+    let comment = text(&served, read_or_default::<Comment>(&body)?.comment);
+    give(&served, caller, Command::Deny { proposal, comment }).await
+}
+
+pub(super) async fn pause(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let Pause { scope, lasting, until, reason } = read(&body)?;
+    check(&scope)?;
+    let now = served.clock.wall();
+    let until = match (lasting, until) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::bad("both `for` and `until` are given", "give one of them"));
+        }
+        (Some(lasting), None) => Some(now + lasting),
+        (None, until) => until,
+    };
+    if until.is_some_and(|until| until <= now) {
+        return Err(ApiError::bad(
+            "the pause would have ended already",
+            "give a later `until` or a longer `for`",
+        ));
+    }
+    let reason = text(&served, reason);
+    give(&served, caller, Command::Pause { scope, until, reason }).await
+}
+
+pub(super) async fn resume(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let Resume { scope } = read(&body)?;
+    check(&scope)?;
+    give(&served, caller, Command::Resume { scope }).await
+}
+
+pub(super) async fn accept_clock(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+) -> Answer {
+    give(&served, caller, Command::AcceptClock).await
+}
+
+pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): Extension<Caller>) -> Answer {
+    tracing::info!(by, "reload was ordered");
+    match served.reloads.now().await {
+        Ok(loaded) => {
+            Ok(Json(json!({"digest": loaded.digest, "policies": loaded.policies, "changed": loaded.changed})))
+        }
+        Err(problems) => Err(ApiError {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            error: format!(
+                "the new policies are refused: {} problems; the old ones stay in force",
+                problems.len()
+            ),
+            hint: "run `paramedic check` on the files".to_owned(),
+            problems,
+        }),
+    }
+}
+
+async fn give(served: &Shared, Caller(by): Caller, command: Command) -> Answer {
+    tracing::info!(by, ?command, "order given");
+    let taken = served.inbox.take(Input::Order(Order { by, command })).await?;
+    match taken.refusal {
+        None => Ok(Json(json!({"record": taken.first, "end": taken.end}))),
+        Some(why) => {
+            Err(ApiError::new(StatusCode::CONFLICT, why, "the refusal is recorded; look at the list again"))
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        ApiError::bad(format!("the body is not what this takes: {error}"), "see /api/v1/openapi.json")
+    })
+}
+
+fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
+    if body.is_empty() { Ok(T::default()) } else { read(body) }
+}
+
+/// What an operator wrote, as it may be kept.
+fn text(served: &Shared, text: String) -> String {
+    let kept = bounds::cut(text.trim(), COMMENT_BYTES_MAX);
+    let plain: String = kept.chars().map(|c| if bounds::is_plain(c) { c } else { '\u{fffd}' }).collect();
+    served.redactor.text(&plain).into_owned()
+}
+
+/// A pause of something that cannot exist would be a comfort that does nothing.
+fn check(scope: &PauseScope) -> Result<(), ApiError> {
+    let wrong = |what: &str, name: &str| {
+        let hint = "namespaces are DNS labels, names of policies and objects DNS subdomains";
+        Err(ApiError::bad(format!("{} cannot be the name of a {what}", bounds::quoted(name)), hint))
+    };
+    match scope {
+        PauseScope::Everything => Ok(()),
+        PauseScope::Namespace(name) if !is_dns_label(name) => wrong("namespace", name),
+        PauseScope::Policy(name) if !is_dns_subdomain(name) => wrong("policy", name),
+        PauseScope::Target(target) if !is_dns_subdomain(&target.name) => wrong("target", &target.name),
+        PauseScope::Target(target) if !is_dns_label(&target.namespace) => {
+            wrong("namespace", &target.namespace)
+        }
+        PauseScope::Namespace(_) | PauseScope::Policy(_) | PauseScope::Target(_) => Ok(()),
+    }
+}

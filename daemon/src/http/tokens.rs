@@ -1,0 +1,218 @@
+//! Who may do what: bearer tokens from files, each with a name and a role. Comparison takes the same time for every
+//! token that is not one. It must never log or show a token.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{ApiError, Shared};
+
+/// A shorter token could be guessed.
+pub const TOKEN_BYTES_MIN: usize = 16;
+
+/// What the bearer of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Post webhooks; nothing else.
+    Ingest,
+    /// Read the API.
+    Read,
+    /// Read the API and give orders.
+    Operate,
+}
+
+impl Role {
+    fn may(self, wanted: Self) -> bool {
+        self == wanted || (self == Self::Operate && wanted == Self::Read)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Read => "read",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// A token as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TokenFile {
+    /// Of the person or sender; it stands in the record.
+    pub name: String,
+    /// What its bearer may do.
+    pub role: Role,
+    /// The file that holds the token and nothing else.
+    pub file: PathBuf,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller(pub String);
+
+/// Without tokens everybody on loopback is this one.
+pub const ANONYMOUS: &str = "anonymous";
+
+struct Token {
+    name: String,
+    role: Role,
+    digest: [u8; 32],
+}
+
+/// The tokens in force.
+pub struct Tokens {
+    files: Vec<TokenFile>,
+    tokens: RwLock<Arc<Vec<Token>>>,
+}
+
+impl Tokens {
+    /// Reads all token files.
+    ///
+    /// # Errors
+    /// When one cannot be read, is too short, or two are the same.
+    pub fn read(files: Vec<TokenFile>) -> anyhow::Result<Self> {
+        let tokens = RwLock::new(Arc::new(read_all(&files)?));
+        Ok(Self { files, tokens })
+    }
+
+    /// Reads the files again; the old tokens stay when one cannot be read.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn reread(&self) -> anyhow::Result<()> {
+        let tokens = Arc::new(read_all(&self.files)?);
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(())
+    }
+
+    /// Whether nobody needs one.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    fn caller(&self, headers: &HeaderMap, wanted: Role) -> Result<Caller, ApiError> {
+        if self.is_empty() {
+            return from_this_machine(headers).map(|()| Caller(ANONYMOUS.to_owned()));
+        }
+        let hint = "send `Authorization: Bearer TOKEN` with a token of the configuration";
+        let refused = |error: &str| ApiError::new(StatusCode::UNAUTHORIZED, error, hint);
+        let header = headers.get(header::AUTHORIZATION).ok_or_else(|| refused("there is no bearer token"))?;
+        let presented =
+            header.to_str().ok().and_then(bearer).ok_or_else(|| refused("that is no bearer token"))?;
+        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let tokens = Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner));
+        // Every token is compared, so that time tells nothing about which one was nearly met.
+        let mut found = None;
+        for token in tokens.iter() {
+            if bool::from(token.digest.ct_eq(&digest)) {
+                found = Some(token);
+            }
+        }
+        let token = found.ok_or_else(|| refused("the bearer token is not known"))?;
+        if token.role.may(wanted) {
+            return Ok(Caller(token.name.clone()));
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            format!(
+                "the token `{}` has the role {}, this needs {}",
+                token.name,
+                token.role.name(),
+                wanted.name()
+            ),
+            "use a token with that role",
+        ))
+    }
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+fn read_all(files: &[TokenFile]) -> anyhow::Result<Vec<Token>> {
+    use anyhow::Context;
+    let mut tokens: Vec<Token> = Vec::with_capacity(files.len());
+    for TokenFile { name, role, file } in files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("could not read the token `{name}` from {}", file.display()))?;
+        let text = text.trim();
+        anyhow::ensure!(
+            text.len() >= TOKEN_BYTES_MIN && !text.contains(char::is_whitespace),
+            "the token `{name}` in {} must be one word of at least {TOKEN_BYTES_MIN} characters; \
+             make one with `openssl rand -hex 32`",
+            file.display()
+        );
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        if let Some(twin) = tokens.iter().find(|token| token.digest == digest) {
+            anyhow::bail!("the tokens `{}` and `{name}` are the same; each needs its own", twin.name);
+        }
+        tokens.push(Token { name: name.clone(), role: *role, digest });
+    }
+    Ok(tokens)
+}
+
+/// Without tokens, loopback is the wall, and a browser on this machine is a hole in it: a page from elsewhere must not
+/// give orders, neither directly (`Origin`) nor under a name of its own that leads here (`Host`).
+fn from_this_machine(headers: &HeaderMap) -> Result<(), ApiError> {
+    let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or("?"));
+    let host = text(header::HOST).map(host_only);
+    let foreign_host = host.is_some_and(|host| !is_loopback(host));
+    let origin =
+        text(header::ORIGIN).map(|origin| host_only(origin.split_once("://").map_or("?", |(_, rest)| rest)));
+    let foreign_origin = origin.is_some_and(|origin| !is_loopback(origin));
+    if foreign_host || foreign_origin {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "without tokens only this machine is served, under its own name",
+            "use http://127.0.0.1:PORT, or configure `tokens`",
+        ));
+    }
+    Ok(())
+}
+
+fn host_only(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Lets a request through when its bearer has the role, with the caller's name.
+pub(super) async fn allow(
+    State((served, role)): State<(Shared, Role)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match served.tokens.caller(request.headers(), role) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => {
+            tracing::warn!(
+                path = request.uri().path(),
+                status = error.status.as_u16(),
+                error = error.error,
+                "request refused"
+            );
+            error.into_response()
+        }
+    }
+}

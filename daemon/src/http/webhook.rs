@@ -1,0 +1,158 @@
+//! `POST /webhook/alertmanager`. 200 only when every record that follows is durable; 503 when overloaded or broken,
+//! because Alertmanager repeats nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use paramedic_policies::event::{Seq, Unreadable};
+use paramedic_policies::input::{Delivery, Input};
+use serde::Serialize;
+use tracing::Instrument;
+
+use super::tokens::Caller;
+use super::{ApiError, Shared};
+use crate::intake::{self, BodyProblem, Sent, correlation};
+
+/// A storm must fit: beyond this the answer is 413, which is not repeated, and the storm is lost.
+pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Memory for all bodies under way, in KiB: eight of the largest.
+pub const BODY_MEMORY_KIB: usize = 8 * BODY_BYTES_MAX / 1024;
+
+/// A body that takes longer is not Alertmanager's.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Beyond this a body is parsed beside the threads that serve everybody.
+const BLOCKING_FROM_BYTES: usize = 256 * 1024;
+
+/// The answer to a webhook that was taken.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    /// How many alerts could be read.
+    alerts: usize,
+    /// What could not.
+    #[serde(skip_serializing_if = "<[Unreadable]>::is_empty")]
+    unreadable: &'a [Unreadable],
+    /// First record.
+    first: Seq,
+    /// The sequence after the last.
+    end: Seq,
+    correlation: &'a str,
+}
+
+pub(super) async fn alertmanager(
+    State(served): State<Shared>,
+    Extension(Caller(sender)): Extension<Caller>,
+    request: Request,
+) -> Response {
+    let correlation = correlation::of(request.headers());
+    let span = tracing::info_span!("webhook", correlation, sender);
+    let answered = take(&served, sender, &correlation, request).instrument(span).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    if let Ok(value) = HeaderValue::from_str(&correlation) {
+        response.headers_mut().insert(HeaderName::from_static("x-correlation-id"), value);
+    }
+    response
+}
+
+async fn take(
+    served: &Shared,
+    sender: String,
+    correlation: &str,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = read_body(served, &parts.headers, body).await?;
+    let (delivery, problem) = parse(served, sender, correlation, bytes).await;
+    let (alerts, unreadable) = (delivery.alerts.len(), delivery.unreadable.clone());
+    let taken = served.inbox.take(Input::Alerts(delivery)).await.inspect_err(|turned| {
+        tracing::warn!(why = %turned, "webhook turned away");
+    })?;
+    if let Some(problem) = problem {
+        tracing::warn!(problem = problem.problem, record = %taken.first, "webhook could not be read");
+        return Err(problem.into());
+    }
+    if !unreadable.is_empty() {
+        tracing::warn!(unreadable = unreadable.len(), record = %taken.first, "some alerts could not be read");
+    }
+    tracing::debug!(alerts, first = %taken.first, end = %taken.end, "webhook taken");
+    let answer = Answer { alerts, unreadable: &unreadable, first: taken.first, end: taken.end, correlation };
+    Ok((StatusCode::OK, Json(answer)).into_response())
+}
+
+async fn parse(
+    served: &Shared,
+    sender: String,
+    correlation: &str,
+    body: Bytes,
+) -> (Delivery, Option<BodyProblem>) {
+    let at = served.clock.wall();
+    if body.len() < BLOCKING_FROM_BYTES {
+        return intake::read(&Sent { sender: &sender, correlation, at, body: &body }, &served.redactor);
+    }
+    let (beside, correlation) = (Arc::clone(served), correlation.to_owned());
+    tokio::task::spawn_blocking(move || {
+        intake::read(&Sent { sender: &sender, correlation: &correlation, at, body: &body }, &beside.redactor)
+    })
+    .await
+    .expect("reading a payload does not panic, and blocking tasks are not cancelled")
+}
+
+async fn read_body(served: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let kib = u32::try_from(announced.unwrap_or(BODY_BYTES_MAX).div_ceil(1024)).expect("bounded above");
+    let _memory = served.body_memory.try_acquire_many(kib).map_err(|_| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many large bodies are under way", "come again")
+    })?;
+    match tokio::time::timeout(BODY_WITHIN, collect(body, announced)).await {
+        Ok(read) => read,
+        Err(_) => Err(ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body did not come within {} s", BODY_WITHIN.as_secs()),
+            "look for a slow or broken proxy in between",
+        )),
+    }
+}
+
+async fn collect(body: Body, announced: Option<usize>) -> Result<Bytes, ApiError> {
+    let mut chunks = body.into_data_stream();
+    let mut next = async || match chunks.next().await {
+        None => Ok(None),
+        Some(Ok(chunk)) => Ok(Some(chunk)),
+        Some(Err(error)) => Err(ApiError::bad(format!("the body broke off: {error}"), "send it again")),
+    };
+    let Some(first) = next().await? else { return Ok(Bytes::new()) };
+    let Some(second) = next().await? else {
+        return if first.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(first) };
+    };
+    let mut whole = Vec::with_capacity(announced.unwrap_or(first.len() + second.len()));
+    whole.extend_from_slice(&first);
+    let mut chunk = Some(second);
+    while let Some(more) = chunk {
+        if whole.len() + more.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&more);
+        chunk = next().await?;
+    }
+    Ok(whole.into())
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is larger than {BODY_BYTES_MAX} bytes"),
+        "set `max_alerts` in Alertmanager's webhook_config, or group by more labels",
+    )
+}

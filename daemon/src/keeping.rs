@@ -1,0 +1,156 @@
+//! The sled journal behind the driver's ports: opened on a thread that may block, appended to through its committer,
+//! read beside it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use paramedic_policies::event::{Record, Seq};
+use paramedic_policies::state::State;
+use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
+use tokio::sync::broadcast;
+
+use crate::clock::Clock;
+use crate::config::Retention;
+use crate::driver::{Archive, Committer, Journals, Opened, ReadProblem};
+use crate::journal::{
+    Committed, Committer as Thread, CommitterHandle, Filter, OpenError, Options, Page, ReadError, Reader,
+    Report, SledJournal,
+};
+
+/// A data directory.
+pub struct SledJournals {
+    dir: PathBuf,
+    options: Options,
+    clock: Arc<dyn Clock>,
+}
+
+impl SledJournals {
+    /// The journal of this directory, kept that long.
+    pub fn new(dir: PathBuf, retention: &Retention, clock: Arc<dyn Clock>) -> Self {
+        let options = Options {
+            period: retention.partition,
+            keep_for: Some(retention.age),
+            keep_bytes: Some(retention.size.0),
+            ..Options::default()
+        };
+        Self { dir, options, clock }
+    }
+}
+
+#[async_trait]
+impl Journals for SledJournals {
+    async fn open(&self) -> Result<Opened, JournalError> {
+        let (dir, options, now) = (self.dir.clone(), self.options.clone(), self.clock.wall());
+        let opened = tokio::task::spawn_blocking(move || {
+            let (journal, recovered) =
+                SledJournal::open(&dir, options, now).map_err(|error| unopened(&dir, &error))?;
+            let reader = journal.reader();
+            let thread =
+                Thread::spawn(journal).map_err(|error| failed("start the journal's thread", &error))?;
+            Ok((thread, reader, recovered))
+        });
+        let (thread, reader, recovered) =
+            opened.await.unwrap_or_else(|error| Err(failed("open the journal", &error)))?;
+        tracing::info!(
+            records = recovered.state.next.0.saturating_sub(1),
+            replayed = recovered.replayed,
+            journal = recovered.journal_uuid,
+            "journal is open"
+        );
+        Ok(Opened {
+            state: recovered.state,
+            uuid: recovered.journal_uuid,
+            committer: Box::new(SledCommitter { handle: thread.handle(), thread }),
+            archive: Arc::new(SledArchive { reader: Arc::new(reader) }),
+        })
+    }
+}
+
+fn failed(tried: &str, error: &dyn std::error::Error) -> JournalError {
+    JournalError { tried: tried.to_owned(), problem: error.to_string() }
+}
+
+fn unopened(dir: &std::path::Path, error: &OpenError) -> JournalError {
+    let mut problem = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        problem = format!("{problem}: {inner}");
+        source = inner.source();
+    }
+    if let Some(hint) = error.hint() {
+        problem = format!("{problem} (hint: {hint})");
+    }
+    JournalError { tried: format!("open the journal in {}", dir.display()), problem }
+}
+
+struct SledCommitter {
+    handle: CommitterHandle,
+    thread: Thread,
+}
+
+impl Committer for SledCommitter {
+    fn append(&self, block: Block) -> BoxFuture<'static, Result<Receipt, JournalError>> {
+        self.handle.append(block).boxed()
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.handle.wants_checkpoint()
+    }
+
+    fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.handle.checkpoint(state).boxed()
+    }
+
+    fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
+        self.thread.stop().boxed()
+    }
+}
+
+struct SledArchive {
+    reader: Arc<Reader>,
+}
+
+impl SledArchive {
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadProblem> {
+        let reader = Arc::clone(&self.reader);
+        match tokio::task::spawn_blocking(move || read(&reader)).await {
+            Ok(result) => result.map_err(|error| ReadProblem { problem: whole(&error) }),
+            Err(error) => Err(ReadProblem { problem: error.to_string() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Archive for SledArchive {
+    async fn query(&self, filter: Filter) -> Result<Page, ReadProblem> {
+        self.read(move |reader| reader.query(&filter)).await
+    }
+
+    async fn record(&self, seq: Seq) -> Result<Option<Record>, ReadProblem> {
+        self.read(move |reader| reader.record(seq)).await
+    }
+
+    async fn verify(&self) -> Result<Report, ReadProblem> {
+        self.read(|reader| Ok(reader.verify())).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>> {
+        self.reader.subscribe()
+    }
+}
+
+fn whole(error: &ReadError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

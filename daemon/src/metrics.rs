@@ -1,0 +1,341 @@
+//! What `/metrics` shows: names begin with `paramedic_`, labels come from closed sets or from the policies in force,
+//! never from alerts. It must never hold a label that a sender chooses.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use paramedic_policies::event::{Event, Verdict};
+use paramedic_remediations::ports::journal::Block;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::driver::Standing;
+
+macro_rules! labels {
+    ($name:ident: $($field:ident),+) => {
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+        struct $name { $($field: String),+ }
+    };
+}
+
+labels!(Code: code);
+labels!(What: what);
+labels!(PolicyVerdict: policy, verdict);
+labels!(PolicyReason: policy, reason);
+labels!(PolicyAction: policy, action, mode);
+labels!(OutcomeOf: outcome);
+labels!(BookDigest: digest);
+labels!(PolicyName: policy);
+
+/// All metrics of the daemon.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    webhooks: Family<Code, Counter>,
+    api_requests: Family<Code, Counter>,
+    alerts: Family<What, Counter>,
+    rulings: Family<PolicyVerdict, Counter>,
+    refusals: Family<PolicyReason, Counter>,
+    intents: Family<PolicyAction, Counter>,
+    outcomes: Family<OutcomeOf, Counter>,
+    verifications: Family<What, Counter>,
+    escalations: Counter,
+    quarantines: Family<PolicyName, Counter>,
+    questions: Family<What, Counter>,
+    records: Family<What, Counter>,
+    append_seconds: Histogram,
+    block_records: Histogram,
+    journal_failures: Counter,
+    checkpoints: Counter,
+    inbox_depth: Gauge,
+    standing: Family<What, Gauge>,
+    book: Family<BookDigest, Gauge>,
+    reloads: Family<What, Counter>,
+    reload_broken: Gauge,
+    prometheus_up: Gauge<i64>,
+    last_record_seconds: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new(env!("CARGO_PKG_VERSION"))
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new(version: &str) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("paramedic"),
+            webhooks: Family::default(),
+            api_requests: Family::default(),
+            alerts: Family::default(),
+            rulings: Family::default(),
+            refusals: Family::default(),
+            intents: Family::default(),
+            outcomes: Family::default(),
+            verifications: Family::default(),
+            escalations: Counter::default(),
+            quarantines: Family::default(),
+            questions: Family::default(),
+            records: Family::default(),
+            // 0.1 ms to 3.3 s: below is a memory, above is a sick disk.
+            append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            block_records: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            journal_failures: Counter::default(),
+            checkpoints: Counter::default(),
+            inbox_depth: Gauge::default(),
+            standing: Family::default(),
+            book: Family::default(),
+            reloads: Family::default(),
+            reload_broken: Gauge::default(),
+            prometheus_up: Gauge::default(),
+            last_record_seconds: Gauge::default(),
+        };
+        metrics.register(version);
+        metrics
+    }
+
+    fn register(&mut self, version: &str) {
+        let r = &mut self.registry;
+        let info = Info::new([("version".to_owned(), version.to_owned())]);
+        r.register("build", "The running program", info);
+        r.register("webhooks", "Webhook deliveries by answer", self.webhooks.clone());
+        r.register("api_requests", "API requests by answer", self.api_requests.clone());
+        r.register(
+            "alerts",
+            "Alerts by what became of them: received, opened, repeated, closed, unreadable, truncated",
+            self.alerts.clone(),
+        );
+        r.register("rulings", "Decisions by policy and verdict", self.rulings.clone());
+        r.register("refusals", "Refusals by policy and reason", self.refusals.clone());
+        r.register("intents", "Actions decided, by policy, action and mode", self.intents.clone());
+        r.register("outcomes", "How actions ended", self.outcomes.clone());
+        r.register("verifications", "Whether actions helped", self.verifications.clone());
+        r.register("escalations", "Times a person was called", self.escalations.clone());
+        r.register("quarantines", "Policies put into quarantine", self.quarantines.clone());
+        r.register("questions", "Questions asked and answered", self.questions.clone());
+        r.register("records", "Records handed to the journal, by kind", self.records.clone());
+        r.register_with_unit(
+            "journal_append",
+            "Time until a block is durable",
+            Unit::Seconds,
+            self.append_seconds.clone(),
+        );
+        r.register("journal_block_records", "Records of a block", self.block_records.clone());
+        r.register(
+            "journal_failures",
+            "Times the journal did not take a block",
+            self.journal_failures.clone(),
+        );
+        r.register("journal_checkpoints", "Partitions opened", self.checkpoints.clone());
+        r.register("inbox_depth", "Letters that wait for the driver", self.inbox_depth.clone());
+        r.register("standing", "Sizes and switches of the state", self.standing.clone());
+        r.register("book_in_force", "1 for the digest of the book in force", self.book.clone());
+        r.register("reloads", "Attempts to load policies by result", self.reloads.clone());
+        r.register(
+            "reload_broken",
+            "1 while the policy files on disk are refused and an older book is in force",
+            self.reload_broken.clone(),
+        );
+        r.register("prometheus_up", "1 when the last query was answered", self.prometheus_up.clone());
+        r.register(
+            "last_record_timestamp_seconds",
+            "Time of the last durable record",
+            self.last_record_seconds.clone(),
+        );
+    }
+
+    /// The text for a scraper. The gauge of the inbox is as of now.
+    pub fn text(&self, inbox_depth: usize) -> String {
+        self.inbox_depth.set(i64::try_from(inbox_depth).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string does not fail");
+        text
+    }
+
+    /// A webhook was answered.
+    pub fn webhook(&self, code: u16) {
+        self.webhooks.get_or_create(&Code { code: code.to_string() }).inc();
+    }
+
+    /// An API request was answered.
+    pub fn api_request(&self, code: u16) {
+        self.api_requests.get_or_create(&Code { code: code.to_string() }).inc();
+    }
+
+    /// A block is durable.
+    pub fn appended(&self, took: Duration) {
+        self.append_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A block was handed to the journal. Should the journal not take it, `journal_failures` says so, and what
+    /// happens after the new fold is counted anew.
+    pub fn handed_over(&self, block: &Block) {
+        self.block_records.observe(block.records.len() as f64);
+        for record in &block.records {
+            self.records.get_or_create(&what(record.event.kind())).inc();
+            self.event(&record.event);
+        }
+    }
+
+    fn event(&self, event: &Event) {
+        let alerts = |kind: &str, count: u64| {
+            self.alerts.get_or_create(&what(kind)).inc_by(count);
+        };
+        match event {
+            Event::Received { alerts: count, repeated, unreadable, truncated, .. } => {
+                alerts("received", u64::from(*count));
+                alerts("repeated", repeated.len() as u64);
+                alerts("unreadable", unreadable.len() as u64);
+                alerts("truncated", *truncated);
+            }
+            Event::Opened { .. } => {
+                alerts("opened", 1);
+            }
+            Event::Closed { .. } => {
+                alerts("closed", 1);
+            }
+            Event::Asked { .. } => {
+                self.questions.get_or_create(&what("asked")).inc();
+            }
+            Event::Told { .. } => {
+                self.questions.get_or_create(&what("told")).inc();
+            }
+            Event::Ruled { ruling } => {
+                let (policy, verdict) = (ruling.policy.clone(), ruling.verdict.name().to_owned());
+                self.rulings.get_or_create(&PolicyVerdict { policy, verdict }).inc();
+                for reason in ruling.findings.iter().filter_map(|finding| finding.reason()) {
+                    let (policy, reason) = (ruling.policy.clone(), reason.name().to_owned());
+                    self.refusals.get_or_create(&PolicyReason { policy, reason }).inc();
+                }
+            }
+            Event::Intended { intent } => {
+                let labels = PolicyAction {
+                    policy: intent.policy.clone(),
+                    action: intent.action.name().to_owned(),
+                    mode: intent.mode.to_string(),
+                };
+                self.intents.get_or_create(&labels).inc();
+            }
+            Event::Ended { outcome, .. } => {
+                self.outcomes.get_or_create(&OutcomeOf { outcome: outcome.name().to_owned() }).inc();
+            }
+            Event::Verified { verdict, .. } => {
+                let name = match verdict {
+                    Verdict::Helped => "helped",
+                    Verdict::DidNotHelp => "did_not_help",
+                    Verdict::Unknown => "unknown",
+                };
+                self.verifications.get_or_create(&what(name)).inc();
+            }
+            Event::Escalated { .. } => {
+                self.escalations.inc();
+            }
+            Event::Quarantined { policy, .. } => {
+                self.quarantines.get_or_create(&PolicyName { policy: policy.clone() }).inc();
+            }
+            // Counted by kind alone.
+            Event::Held { .. }
+            | Event::Looked { .. }
+            | Event::Advanced { .. }
+            | Event::Concluded { .. }
+            | Event::Approved { .. }
+            | Event::Denied { .. }
+            | Event::Lapsed { .. }
+            | Event::OrderRefused { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Adopted { .. }
+            | Event::StormBegan { .. }
+            | Event::StormGoesOn { .. }
+            | Event::StormEnded
+            | Event::RevertDropped { .. }
+            | Event::RevertHeld { .. }
+            | Event::Reigned { .. }
+            | Event::Began { .. }
+            | Event::ClockStepped { .. }
+            | Event::ClockAccepted { .. } => {}
+        }
+    }
+
+    /// How the daemon stands now.
+    pub fn stands(&self, standing: &Standing) {
+        let sizes = [
+            ("episodes_open", standing.episodes_open),
+            ("cases", standing.cases),
+            ("proposals", standing.proposals),
+            ("in_flight", standing.in_flight),
+            ("leases", standing.leases),
+            ("pauses", standing.pauses),
+            ("quarantined", standing.quarantined),
+            ("policies", standing.policies),
+            ("storm", usize::from(standing.storm.is_some())),
+            ("leader", usize::from(standing.leader)),
+            ("clock_stepped", usize::from(standing.clock_stepped_ms.is_some())),
+        ];
+        for (name, size) in sizes {
+            self.standing.get_or_create(&what(name)).set(i64::try_from(size).unwrap_or(i64::MAX));
+        }
+        self.last_record_seconds.set(standing.now.unix_ms() as f64 / 1000.0);
+        if let Some(digest) = standing.book {
+            let digest = BookDigest { digest: digest.to_string() };
+            let is_new = self.book.get(&digest).is_none();
+            if is_new {
+                // One book is in force: an older digest would be a second truth.
+                self.book.clear();
+                self.book.get_or_create(&digest).set(1);
+            }
+        }
+    }
+
+    /// The journal did not take a block, or did not open.
+    pub fn journal_failed(&self) {
+        self.journal_failures.inc();
+    }
+
+    /// A partition was opened.
+    pub fn checkpointed(&self) {
+        self.checkpoints.inc();
+    }
+
+    /// Policies were loaded, or refused.
+    pub fn reloaded(&self, accepted: bool) {
+        self.reloads.get_or_create(&what(if accepted { "accepted" } else { "refused" })).inc();
+        self.reload_broken.set(i64::from(!accepted));
+    }
+
+    /// A query was answered, or not.
+    pub fn prometheus_answered(&self, answered: bool) {
+        self.prometheus_up.set(i64::from(answered));
+    }
+}
+
+fn what(what: &str) -> What {
+    What { what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_our_prefix() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.webhook(200);
+        metrics.stands(&Standing::default());
+        let text = metrics.text(3);
+        assert!(text.contains("paramedic_webhooks_total{code=\"200\"} 1"), "{text}");
+        assert!(text.contains("paramedic_inbox_depth 3"), "{text}");
+        assert!(text.contains("paramedic_build_info{version=\"1.2.3\"} 1"), "{text}");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(line.starts_with("paramedic_"), "{line}");
+        }
+    }
+}

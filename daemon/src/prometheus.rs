@@ -1,0 +1,190 @@
+//! Prometheus as the port of facts: instant queries with a deadline, without retries of its own. What is not a plain
+//! answer is a failure, and a failure shows nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use paramedic_policies::answer::{Found, Number, SERIES_MAX, Sample};
+use paramedic_policies::time::Moment;
+use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
+use prometheus_http_query::Client;
+use prometheus_http_query::response::{Data, PromqlResult};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::PrometheusSettings;
+use crate::metrics::Metrics;
+
+/// How the last query went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "camelCase")]
+pub enum Reachable {
+    /// Nobody has asked yet.
+    NotAsked,
+    /// It was answered.
+    Answered {
+        /// When.
+        at: Moment,
+    },
+    /// It was not.
+    Failed {
+        /// When.
+        at: Moment,
+        /// What came back.
+        problem: String,
+    },
+}
+
+/// A Prometheus.
+pub struct Prometheus {
+    client: Client,
+    token_file: Option<PathBuf>,
+    headers: BTreeMap<String, String>,
+    timeout: std::time::Duration,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    reachable: watch::Sender<Reachable>,
+}
+
+impl Prometheus {
+    /// A client for these settings; connects at the first query. `None` where no URL is set.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the client cannot be built.
+    pub fn new(
+        settings: &PrometheusSettings,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Option<(Self, watch::Receiver<Reachable>)>> {
+        if settings.url.is_empty() {
+            return Ok(None);
+        }
+        let timeout = settings.timeout.duration();
+        let mut builder = reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &settings.ca_file {
+            let pem = std::fs::read(file)
+                .with_context(|| format!("could not read Prometheus' authorities from {}", file.display()))?;
+            let authorities = reqwest::Certificate::from_pem_bundle(&pem)
+                .with_context(|| format!("{} holds no certificates in PEM", file.display()))?;
+            builder = builder.tls_certs_merge(authorities);
+        }
+        let client = builder.build().context("could not build the client for Prometheus")?;
+        let client = Client::from(client, &settings.url)
+            .with_context(|| format!("could not use {} as Prometheus' URL", settings.url))?;
+        let (reachable, seen) = watch::channel(Reachable::NotAsked);
+        let prometheus = Self {
+            client,
+            token_file: settings.token_file.clone(),
+            headers: settings.headers.clone(),
+            timeout,
+            clock,
+            metrics,
+            reachable,
+        };
+        Ok(Some((prometheus, seen)))
+    }
+
+    async fn ask(&self, promql: &str) -> Result<PromqlResult, String> {
+        let timeout_ms = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
+        let mut query = self.client.query(promql).timeout(timeout_ms);
+        for (name, value) in &self.headers {
+            let name: reqwest::header::HeaderName =
+                name.parse().map_err(|_| format!("`{name}` is not a header's name"))?;
+            let value: reqwest::header::HeaderValue =
+                value.parse().map_err(|_| format!("the value of `{name}` is not a header's"))?;
+            query = query.header(name, value);
+        }
+        if let Some(file) = &self.token_file {
+            // Read for each query: such tokens are short-lived and replaced under our hands.
+            let token = tokio::fs::read_to_string(file)
+                .await
+                .map_err(|error| format!("could not read the token from {}: {error}", file.display()))?;
+            let mut value: reqwest::header::HeaderValue = format!("Bearer {}", token.trim())
+                .parse()
+                .map_err(|_| format!("{} holds no token", file.display()))?;
+            value.set_sensitive(true);
+            query = query.header(reqwest::header::AUTHORIZATION, value);
+        }
+        match tokio::time::timeout(self.timeout, query.post()).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(whole(&error)),
+            Err(_) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
+        }
+    }
+}
+
+#[async_trait]
+impl MetricsPort for Prometheus {
+    async fn query(&self, promql: &str) -> Found {
+        let answered = self.ask(promql).await;
+        let at = self.clock.wall();
+        self.metrics.prometheus_answered(answered.is_ok());
+        match answered {
+            Ok(result) => {
+                self.reachable.send_replace(Reachable::Answered { at });
+                found(result)
+            }
+            Err(problem) => {
+                tracing::warn!(problem, "Prometheus did not answer");
+                self.reachable.send_replace(Reachable::Failed { at, problem: problem.clone() });
+                Found::Failed { what: format!("Prometheus: {problem}") }
+            }
+        }
+    }
+}
+
+/// An answer as the engine takes it.
+fn found(result: PromqlResult) -> Found {
+    match result.into_inner().0 {
+        Data::Vector(series) if series.len() > SERIES_MAX => {
+            Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
+        }
+        Data::Vector(series) => {
+            let samples = series.into_iter().map(|series| {
+                let (labels, sample) = series.into_inner();
+                Sample { labels: labels.into_iter().collect(), value: Number(sample.value()) }
+            });
+            let mut samples: Vec<Sample> = samples.collect();
+            samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+            Found::Series(samples)
+        }
+        Data::Scalar(sample) => {
+            Found::Series(vec![Sample { labels: BTreeMap::new(), value: Number(sample.value()) }])
+        }
+        Data::Matrix(_) => {
+            Found::Failed { what: "a range of values came back, one moment was asked for".to_owned() }
+        }
+    }
+}
+
+/// An error with its sources, as one line.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Where no Prometheus is configured: every query fails, so whatever needs a fact is withheld.
+#[derive(Debug, Clone, Copy)]
+pub struct NoPrometheus;
+
+#[async_trait]
+impl MetricsPort for NoPrometheus {
+    async fn query(&self, _promql: &str) -> Found {
+        Found::Failed { what: "no Prometheus is configured (--prometheus-url)".to_owned() }
+    }
+}

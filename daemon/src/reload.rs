@@ -1,0 +1,277 @@
+//! Policies from files: read at the start, on change, on SIGHUP and on `POST /-/reload`. A broken set is refused whole;
+//! the book in force stays, and that is said in the log, in metrics and in `/readyz`. It must never put half a set into force.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use paramedic_policies::book::{Digest, Source};
+use paramedic_policies::load;
+use paramedic_policies::settings::Settings;
+use paramedic_policies::time::Moment;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+
+mod files;
+mod watching;
+
+pub use files::{FILE_BYTES_MAX, FILES_MAX, source};
+pub use watching::Watching;
+
+/// Files are read this long after the last change of a burst: a ConfigMap is swapped in several steps.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// A burst that does not end is not waited for any longer.
+const QUIET_MAX: Duration = Duration::from_secs(3);
+
+/// Problems that `/readyz` repeats; the log has all.
+const PROBLEMS_SHOWN: usize = 20;
+
+/// How the book in force came about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookStatus {
+    /// Where it is from.
+    pub from: BookFrom,
+    /// Why what is on disk now is not in force, where it is not.
+    pub broken: Option<Broken>,
+}
+
+/// Where a book is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BookFrom {
+    /// The files as they were read.
+    Files,
+    /// The journal: the files were broken when the daemon started.
+    Journal,
+}
+
+/// A refused set of files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Broken {
+    /// When it was refused.
+    pub at: Moment,
+    /// Why; at most a page of it.
+    pub problems: Vec<String>,
+}
+
+/// A set of files that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its name.
+    pub digest: Digest,
+    /// Policies in it.
+    pub policies: usize,
+    /// Whether it is another than before.
+    pub changed: bool,
+}
+
+/// What is read anew on each reload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Policy files and folders.
+    pub policies: Vec<PathBuf>,
+    /// The settings that decisions depend on.
+    pub settings: Settings,
+}
+
+/// Finds out what is wanted: the configuration file may have changed too. The error says all that is wrong.
+pub type Want = Arc<dyn Fn() -> Result<Wanted, Vec<String>> + Send + Sync>;
+
+/// Reads what is wanted and checks that it loads.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
+    let source = source(&wanted.policies, &wanted.settings)?;
+    let checked = load::check(source.clone());
+    for problem in checked.problems.iter().filter(|problem| !problem.is_error()) {
+        tracing::warn!(problem = %problem, "doubtful policy");
+    }
+    match checked.book {
+        Some(book) => Ok((Arc::new(source), book.policies().len())),
+        None => Err(checked.problems.iter().filter(|one| one.is_error()).map(ToString::to_string).collect()),
+    }
+}
+
+type Answer = oneshot::Sender<Result<Loaded, Vec<String>>>;
+
+/// Asks for a reload.
+#[derive(Clone)]
+pub struct Reloads {
+    asks: mpsc::Sender<Option<Answer>>,
+}
+
+impl Reloads {
+    /// Reads the files now and says what came of it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub async fn now(&self) -> Result<Loaded, Vec<String>> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || vec!["the daemon is stopping".to_owned()];
+        self.asks.send(Some(answer)).await.map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Says that files may have changed; never waits.
+    pub fn nudge(&self) {
+        // A full queue holds a reload already.
+        drop(self.asks.try_send(None));
+    }
+}
+
+/// The task that loads.
+pub struct Reloader {
+    asks: mpsc::Receiver<Option<Answer>>,
+    want: Want,
+    also: Box<dyn Fn() + Send>,
+    book: watch::Sender<Option<Arc<Source>>>,
+    status: watch::Sender<BookStatus>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+}
+
+/// What the first reading gave: the task, the way to ask it, the wanted book, how it came about.
+pub struct Begun {
+    /// The task.
+    pub reloader: Reloader,
+    /// The way to ask it.
+    pub reloads: Reloads,
+    /// The book that should be in force; none where the files are broken.
+    pub book: watch::Receiver<Option<Arc<Source>>>,
+    /// How it came about.
+    pub status: watch::Receiver<BookStatus>,
+}
+
+impl Reloader {
+    /// Reads for the first time. `also` runs before each later reading, for tokens.
+    pub fn begin(
+        want: Want,
+        also: Box<dyn Fn() + Send>,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Begun {
+        let first = want().and_then(|wanted| read(&wanted));
+        metrics.reloaded(first.is_ok());
+        let (source, status) = match first {
+            Ok((source, policies)) => {
+                tracing::info!(policies, digest = short(source.digest()), "policies read");
+                (Some(source), BookStatus { from: BookFrom::Files, broken: None })
+            }
+            Err(problems) => {
+                refused(&problems);
+                let broken = Some(Broken { at: clock.wall(), problems: shown(problems) });
+                (None, BookStatus { from: BookFrom::Journal, broken })
+            }
+        };
+        let (ask, asks) = mpsc::channel(16);
+        let (book, book_seen) = watch::channel(source);
+        let (status, status_seen) = watch::channel(status);
+        let reloader = Self { asks, want, also, book, status, clock, metrics };
+        Begun { reloader, reloads: Reloads { asks: ask }, book: book_seen, status: status_seen }
+    }
+
+    /// Loads whenever asked, until nobody can ask any more.
+    pub async fn run(mut self) {
+        while let Some(ask) = self.asks.recv().await {
+            let mut answers = Vec::from_iter(ask);
+            if answers.is_empty() {
+                self.wait_for_quiet(&mut answers).await;
+            }
+            let (want, result);
+            (self.also)();
+            want = Arc::clone(&self.want);
+            let reading = tokio::task::spawn_blocking(move || want().and_then(|wanted| read(&wanted)));
+            result = reading.await.unwrap_or_else(|error| Err(vec![format!("reading broke: {error}")]));
+            let result = self.settle(result);
+            for answer in answers {
+                // Whoever asked may have gone.
+                drop(answer.send(result.clone()));
+            }
+        }
+    }
+
+    async fn wait_for_quiet(&mut self, answers: &mut Vec<Answer>) {
+        let patience = tokio::time::Instant::now() + QUIET_MAX;
+        while tokio::time::Instant::now() < patience {
+            match tokio::time::timeout(QUIET, self.asks.recv()).await {
+                Ok(Some(Some(answer))) => return answers.push(answer),
+                Ok(Some(None)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn settle(&self, result: Result<(Arc<Source>, usize), Vec<String>>) -> Result<Loaded, Vec<String>> {
+        self.metrics.reloaded(result.is_ok());
+        match result {
+            Ok((source, policies)) => {
+                let digest = source.digest();
+                let changed = self.book.send_if_modified(|book| {
+                    let changed = book.as_ref().is_none_or(|old| old.digest() != digest);
+                    if changed {
+                        *book = Some(source);
+                    }
+                    changed
+                });
+                self.status.send_replace(BookStatus { from: BookFrom::Files, broken: None });
+                if changed {
+                    tracing::info!(policies, digest = short(digest), "new policies");
+                }
+                Ok(Loaded { digest, policies, changed })
+            }
+            Err(problems) => {
+                refused(&problems);
+                let broken = Broken { at: self.clock.wall(), problems: shown(problems.clone()) };
+                self.status.send_modify(|status| status.broken = Some(broken));
+                Err(problems)
+            }
+        }
+    }
+}
+
+fn refused(problems: &[String]) {
+    for problem in problems {
+        tracing::error!(problem, "policies refused; the book in force stays");
+    }
+}
+
+fn shown(mut problems: Vec<String>) -> Vec<String> {
+    let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
+    problems.truncate(PROBLEMS_SHOWN);
+    if more > 0 {
+        problems.push(format!("and {more} more; the log has all"));
+    }
+    problems
+}
+
+/// A digest as people compare it.
+fn short(digest: Digest) -> String {
+    digest.to_string()[..12].to_owned()
+}
+
+/// The folders to be watched for these paths: of a file, the one it stands in, because files are replaced by renaming.
+fn folders(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut folders = BTreeSet::new();
+    for path in paths {
+        if path.is_dir() {
+            folders.insert(path.clone());
+        }
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
+        if is_link || !path.is_dir() {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            folders.insert(parent.unwrap_or(Path::new(".")).to_owned());
+        }
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests;

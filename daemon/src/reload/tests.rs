@@ -1,0 +1,92 @@
+//! Sets of files that load, that do not, and what stays in force.
+
+use super::*;
+use crate::clock::SystemClock;
+
+const POLICY: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restart-web}
+spec:
+  match: ['alertname="WebDown"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: web}
+  ladder:
+    - restart: {}
+"#;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    begun: Begun,
+}
+
+fn begin(files: &[(&str, &str)]) -> Fixture {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("a file can be written");
+    }
+    let path = folder.path().to_owned();
+    let want: Want =
+        Arc::new(move || Ok(Wanted { policies: vec![path.clone()], settings: Settings::default() }));
+    let metrics = Arc::new(Metrics::default());
+    let begun = Reloader::begin(want, Box::new(|| {}), Arc::new(SystemClock::new()), metrics);
+    Fixture { folder, begun }
+}
+
+impl Fixture {
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).expect("a file can be written");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_new_set_is_refused_whole_and_the_old_one_stays() {
+    let fixture = begin(&[("a.yaml", POLICY)]);
+    let old = fixture.begun.book.borrow().clone().expect("it loads");
+    fixture.write("b.yaml", &POLICY.replace("restart-web", "other"));
+    fixture.write("c.yaml", "kind: RemediationPolicy\nspec: [");
+    let Begun { reloader, reloads, book, status } = fixture.begun;
+    let task = tokio::spawn(reloader.run());
+    let problems = reloads.now().await.expect_err("c.yaml is broken");
+    assert!(problems[0].contains("c.yaml"), "{problems:?}");
+    assert_eq!(book.borrow().clone(), Some(old));
+    assert!(status.borrow().broken.is_some());
+    std::fs::remove_file(fixture.folder.path().join("c.yaml")).expect("it is there");
+    let loaded = reloads.now().await.expect("it loads");
+    assert_eq!((loaded.policies, loaded.changed), (2, true));
+    assert_eq!(status.borrow().broken, None);
+    assert!(!reloads.now().await.expect("it loads").changed, "the same set is no new book");
+    drop(reloads);
+    task.await.expect("the task ends when nobody can ask");
+}
+
+#[tokio::test]
+async fn a_change_is_seen() {
+    let fixture = begin(&[("a.yaml", POLICY)]);
+    let Begun { reloader, reloads, mut book, .. } = fixture.begun;
+    let task = tokio::spawn(reloader.run());
+    let _watching = Watching::begin(&[fixture.folder.path().to_owned()], reloads.clone());
+    book.borrow_and_update();
+    // As kubelet swaps a ConfigMap: a new file beside, then a rename over the old one.
+    let beside = fixture.folder.path().join("..new");
+    std::fs::write(&beside, POLICY.replace("restart-web", "renamed")).expect("a file can be written");
+    std::fs::rename(&beside, fixture.folder.path().join("a.yaml")).expect("it can be renamed");
+    tokio::time::timeout(Duration::from_secs(20), book.changed()).await.expect("in time").expect("it lives");
+    assert!(book.borrow().clone().expect("it loads").files[0].text.contains("renamed"));
+    task.abort();
+}
+
+#[test]
+fn hidden_and_other_files_are_left_out_and_the_rest_is_sorted() {
+    let fixture = begin(&[("b.yml", POLICY), ("a.yaml", ""), (".c.yaml", "]"), ("README.md", "]")]);
+    let source = source(&[fixture.folder.path().to_owned()], &Settings::default()).expect("readable");
+    let names: Vec<_> =
+        source.files.iter().map(|file| file.path.rsplit('/').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(names, ["a.yaml", "b.yml"]);
+}
+
+#[test]
+fn a_missing_path_is_a_problem_and_no_empty_set() {
+    let gone = PathBuf::from("/nonexistent/policies");
+    let problems = source(&[gone], &Settings::default()).expect_err("it is not there");
+    assert!(problems[0].contains("/nonexistent/policies"), "{problems:?}");
+}

@@ -1,0 +1,296 @@
+//! Putting the daemon together, and taking it apart in order: intake first, then appends, then running effects.
+
+pub mod args;
+mod listening;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use paramedic_policies::action::Mode;
+use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
+use paramedic_remediations::ports::world::World;
+use paramedic_remediations::{Kubernetes, KubernetesEyes, PlainHttp, Remedies};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Configuration;
+use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, Journals};
+use crate::http::tokens::Tokens;
+use crate::http::{self, Others, Served};
+use crate::keeping::SledJournals;
+use crate::metrics::Metrics;
+use crate::prometheus::{NoPrometheus, Prometheus, Reachable};
+use crate::redaction::Redactor;
+use crate::reload::{Begun, Reloader, Reloads, Want, Wanted, Watching};
+use crate::{kubernetes_config, logs};
+pub use args::ServeArgs;
+use listening::Listening;
+pub use listening::ordered_to_stop;
+
+/// How long requests under way may take after the order to stop.
+const INTAKE_ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the driver may take beyond running effects: the last appends and closing the journal.
+const DRIVER_ENDS_WITHIN: Duration = EFFECTS_END_WITHIN.saturating_add(Duration::from_secs(10));
+
+/// Runs the daemon with these flags until `shutdown` resolves, the configuration file read anew on each reload.
+///
+/// # Errors
+/// When it cannot start, or the driver breaks.
+pub async fn run_with_args(args: ServeArgs, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+    let configuration = args.effective()?;
+    let mut plan = Plan::new(configuration);
+    plan.reread = Arc::new(move || {
+        args.effective().map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
+    });
+    plan.start().await?.until(shutdown).await
+}
+
+/// Runs the daemon until `shutdown` resolves.
+///
+/// # Errors
+/// When it cannot start, or the driver breaks.
+pub async fn run(
+    configuration: Configuration,
+    shutdown: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    Plan::new(configuration).start().await?.until(shutdown).await
+}
+
+/// Finds out the configuration as it is now; the error says all that is wrong.
+pub type Reread = Arc<dyn Fn() -> Result<Configuration, Vec<String>> + Send + Sync>;
+
+/// A daemon before it starts: its configuration, and what a demo or a test puts in the place of the real world.
+pub struct Plan {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// What each reload reads.
+    pub reread: Reread,
+    /// The world to act on; `None` for Kubernetes, HTTP and Prometheus as configured.
+    pub world: Option<Arc<dyn World>>,
+    /// The journal; `None` for sled in the data directory.
+    pub journals: Option<Arc<dyn Journals>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Plan {
+    /// A daemon of this configuration in the real world.
+    pub fn new(configuration: Configuration) -> Self {
+        let again = configuration.clone();
+        Self {
+            configuration,
+            reread: Arc::new(move || Ok(again.clone())),
+            world: None,
+            journals: None,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// Starts it. When this returns, both listeners answer and the journal is open.
+    ///
+    /// # Errors
+    /// When anything it needs is not there; nothing keeps running then.
+    pub async fn start(self) -> anyhow::Result<Daemon> {
+        let Self { configuration, reread, world, journals, clock } = self;
+        let redactor = Redactor {
+            enabled: configuration.redaction.enabled,
+            labels: configuration.redaction.labels.clone(),
+        };
+        logs::begin(&configuration.log, &redactor).map_err(|problem| anyhow!(problem))?;
+        // Only the first daemon of a process installs the one TLS provider.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let tokens = Arc::new(Tokens::read(configuration.tokens.clone())?);
+        let listening = Listening::open(&configuration, &tokens).await?;
+        let version = env!("CARGO_PKG_VERSION");
+        let metrics = Arc::new(Metrics::new(version));
+        let (world, others) = match world {
+            Some(world) => (world, Others { prometheus: None, kubernetes: None }),
+            None => real_world(&configuration, &clock, &metrics).await?,
+        };
+        let Begun { reloader, reloads, book, status } = Reloader::begin(
+            want(&configuration, reread),
+            reread_tokens(&tokens),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
+        let journals = journals.unwrap_or_else(|| {
+            let dir = configuration.data_dir.clone();
+            Arc::new(SledJournals::new(dir, &configuration.retention, Arc::clone(&clock)))
+        });
+        let opened = journals.open().await?;
+        if book.borrow().is_none() {
+            let problems =
+                status.borrow().broken.as_ref().map(|broken| broken.problems.join("\n")).unwrap_or_default();
+            match opened.state.book {
+                None => bail!(
+                    "the policies are broken, and the journal holds no adopted ones to fall back on:\n{problems}"
+                ),
+                Some(digest) => {
+                    let digest = &digest.to_string()[..12];
+                    tracing::error!(
+                        digest,
+                        "policies are broken; the last adopted ones of the journal are in force"
+                    );
+                }
+            }
+        }
+        let (stop, stopped) = watch::channel(false);
+        let equipment = Equipment {
+            journals,
+            world,
+            clock: Arc::clone(&clock),
+            metrics: Arc::clone(&metrics),
+            book,
+            stop: stopped.clone(),
+            version: version.to_owned(),
+        };
+        let (driver, inbox) = Driver::new(equipment);
+        let served = Arc::new(Served {
+            inbox: inbox.clone(),
+            tokens,
+            metrics,
+            clock,
+            redactor,
+            reloads: reloads.clone(),
+            book: status,
+            others,
+            body_memory: Arc::new(Semaphore::new(http::BODY_MEMORY_KIB)),
+            version: version.to_owned(),
+        });
+        let driver = tokio::spawn(driver.run(opened));
+        let reloader = tokio::spawn(reloader.run());
+        let watching = Watching::begin(&configuration.policies, reloads.clone());
+        let (public, admin) = listening.addresses();
+        let listening = listening.serve(http::public(Arc::clone(&served)), http::admin(served));
+        tracing::info!(%public, %admin, mode = %configuration.mode, version, "paramedic serves");
+        Ok(Daemon { public, admin, inbox, reloads, driver, reloader, listening, stop, _watching: watching })
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// Where webhook and API listen.
+    pub public: SocketAddr,
+    /// Where metrics and health listen.
+    pub admin: SocketAddr,
+    /// The way to the driver.
+    pub inbox: Inbox,
+    /// Loads policies again.
+    pub reloads: Reloads,
+    driver: JoinHandle<()>,
+    reloader: JoinHandle<()>,
+    listening: listening::Serving,
+    stop: watch::Sender<bool>,
+    _watching: Watching,
+}
+
+impl Daemon {
+    /// Serves until `shutdown` resolves or the driver breaks, then stops.
+    ///
+    /// # Errors
+    /// When the driver broke, or did not end in time.
+    pub async fn until(mut self, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+        let hangups = listening::hangups(self.reloads.clone());
+        tokio::select! {
+            () = shutdown => {}
+            () = hangups => {}
+            broken = &mut self.driver => {
+                self.listening.cut();
+                self.reloader.abort();
+                return broken.context("the driver broke; nothing acts without it");
+            }
+        }
+        self.stop().await
+    }
+
+    /// Stops in order: intake, appends, running effects up to a limit.
+    ///
+    /// # Errors
+    /// When the driver broke, or did not end in time.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        tracing::info!("stopping: no new requests");
+        self.reloader.abort();
+        // Streams end when the driver says that it stops; everything else is answered while it still runs.
+        self.listening.drain(INTAKE_ENDS_WITHIN, &self.stop).await;
+        self.stop.send_replace(true);
+        let ended = tokio::time::timeout(DRIVER_ENDS_WITHIN, self.driver).await;
+        let ended = ended
+            .map_err(|_| anyhow!("the driver did not end in time; the next start closes what it left"))?;
+        ended.context("the driver broke while it stopped")?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// What each reload reads. What the flags and the file say about listeners, journal and cluster holds until a restart.
+fn want(first: &Configuration, reread: Reread) -> Want {
+    let mode = first.mode;
+    Arc::new(move || {
+        let now = reread()?;
+        if now.mode != mode {
+            tracing::warn!(running = %mode, configured = %now.mode, "another mode takes a restart");
+        }
+        let mut settings = now.settings();
+        settings.mode = mode;
+        if settings.guards.protected.own_namespace.is_empty() {
+            settings.guards.protected.own_namespace = kubernetes_config::own_namespace().unwrap_or_default();
+        }
+        Ok(Wanted { policies: now.policies, settings })
+    })
+}
+
+fn reread_tokens(tokens: &Arc<Tokens>) -> Box<dyn Fn() + Send> {
+    let tokens = Arc::clone(tokens);
+    Box::new(move || {
+        if let Err(error) = tokens.reread() {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "token files could not be read; the old tokens stay"
+            );
+        }
+    })
+}
+
+async fn real_world(
+    configuration: &Configuration,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Arc<dyn World>, Others)> {
+    let prometheus = Prometheus::new(&configuration.prometheus, Arc::clone(clock), Arc::clone(metrics))?;
+    let (facts, reachable): (Arc<dyn MetricsPort>, Option<watch::Receiver<Reachable>>) = match prometheus {
+        Some((prometheus, reachable)) => (Arc::new(prometheus), Some(reachable)),
+        None => {
+            tracing::warn!("no Prometheus is configured; whatever needs a fact is withheld");
+            (Arc::new(NoPrometheus), None)
+        }
+    };
+    let now = Arc::clone(clock);
+    let now: paramedic_remediations::ports::clock::Clock = Arc::new(move || now.wall());
+    let plain = Arc::new(PlainHttp::new()?);
+    let cluster = kubernetes_config::config(&configuration.kubernetes).await?;
+    let url = cluster.as_ref().map(|config| config.cluster_url.to_string());
+    // Where the cap is dry-run there are no hands to begin with.
+    let remedies = if configuration.mode == Mode::DryRun {
+        let eyes = cluster.map(KubernetesEyes::new).transpose()?;
+        let eyes =
+            eyes.map(|eyes| Arc::new(eyes) as Arc<dyn paramedic_remediations::ports::cluster::Cluster>);
+        Remedies::without_hands(eyes, plain, facts, now)
+    } else {
+        let hands = cluster.map(Kubernetes::new).transpose()?;
+        let hands =
+            hands.map(|hands| Arc::new(hands) as Arc<dyn paramedic_remediations::ports::cluster::Hands>);
+        Remedies::with_hands(hands, plain, facts, now)
+    };
+    Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: url }))
+}
+
+/// The journal's folder of a configuration, for messages.
+pub fn data_dir(configuration: &Configuration) -> &Path {
+    &configuration.data_dir
+}
