@@ -1,6 +1,7 @@
 //! What share of a namespace's replicas may be unavailable: what already is, whoever did it, and what this action
 //! adds. Judged by live facts, so that our own ledger need not know what others did.
 
+use crate::action::Action;
 use crate::guard::{Finding, Guard, View, fact};
 use crate::question::Fact;
 use crate::reason::Reason;
@@ -14,6 +15,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Ok(preflight) = fact::preflight(view) else {
         return Finding::not_asked(Guard::BlastUnavailable);
     };
+    if let Some(Action::ResetBreaker { .. }) = preflight.action {
+        return Finding::allows(Guard::BlastUnavailable, "a breaker reset takes no replica away");
+    }
     let Some(around) = preflight.surroundings else {
         return fact::unknown(&Fact::Preflight, "no count of the namespace's replicas")
             .finding(Guard::BlastUnavailable);
@@ -50,6 +54,14 @@ mod tests {
             preflight.surroundings = Some(Surroundings { desired, unavailable, added, workloads: 9 });
         });
         world
+    }
+
+    #[test]
+    fn a_breaker_reset_needs_no_count_of_replicas() {
+        let mut world = around(12, 2, 1);
+        let action = Action::ResetBreaker { breaker: "postgres".to_owned(), endpoints: Vec::new() };
+        world.preflight(|preflight| (preflight.action, preflight.surroundings) = (Some(action), None));
+        assert_eq!(world.says(judge), "allows: a breaker reset takes no replica away");
     }
 
     #[test]
