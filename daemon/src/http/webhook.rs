@@ -117,8 +117,9 @@ async fn read_body(served: &Shared, headers: &HeaderMap, body: Body) -> Result<B
     })?;
     match tokio::time::timeout(BODY_WITHIN, collect(body, announced)).await {
         Ok(read) => read,
+        // Not 408: Alertmanager repeats only 5xx.
         Err(_) => Err(ApiError::new(
-            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::SERVICE_UNAVAILABLE,
             format!("the body did not come within {} s", BODY_WITHIN.as_secs()),
             "look for a slow or broken proxy in between",
         )),
