@@ -9,9 +9,12 @@
 //!
 //! Nothing is answered and nothing acts before its record is durable. Deliberately absent: guard logic and patches.
 
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod driver;
+pub mod explain;
 pub mod http;
 pub mod intake;
 pub mod journal;

@@ -1,0 +1,35 @@
+//! `paramedic audit`: reading the journal, never writing it.
+
+mod export;
+mod query;
+mod selection;
+mod show;
+mod tail;
+mod verify;
+
+use clap::Subcommand;
+
+use super::console::Console;
+use super::failure::Failure;
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+#[allow(missing_docs, reason = "a command's help stands at its arguments")]
+pub enum AuditCommand {
+    Query(query::QueryArgs),
+    Tail(tail::TailArgs),
+    Show(show::ShowArgs),
+    Verify(verify::VerifyArgs),
+    Export(export::ExportArgs),
+}
+
+/// Runs one.
+pub(super) async fn run(command: AuditCommand, console: &mut Console<'_>) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Query(args) => query::run(args, console).await,
+        AuditCommand::Tail(args) => tail::run(args, console).await,
+        AuditCommand::Show(args) => show::run(args, console).await,
+        AuditCommand::Verify(args) => verify::run(args, console).await,
+        AuditCommand::Export(args) => export::run(args, console).await,
+    }
+}

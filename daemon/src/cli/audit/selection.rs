@@ -1,0 +1,187 @@
+//! Which records are meant: the filters that `query`, `tail` and `export` share.
+
+use std::str::FromStr;
+
+use paramedic_policies::event::Seq;
+use paramedic_policies::time::{Moment, Span};
+
+use crate::cli::failure::Failure;
+use crate::journal::Filter;
+
+/// The filters. A record must meet all that are given.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Which records")]
+pub(crate) struct Selection {
+    /// Not before this: a time, or how long ago (`2h`, `1d 12h`).
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Before this: a time, or how long ago.
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// Of this policy.
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+    /// In this namespace: the target's, or the alert's.
+    #[arg(long, short = 'n', value_name = "NAME")]
+    namespace: Option<String>,
+    /// On this target, such as `shop/deployment/cart`.
+    #[arg(long, value_name = "NAMESPACE/KIND/NAME")]
+    target: Option<String>,
+    /// Of this alert, by `alertname`.
+    #[arg(long, value_name = "NAME")]
+    alert: Option<String>,
+    /// Of the alert with this fingerprint: Alertmanager's, or our own.
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
+    /// Of this episode.
+    #[arg(long, value_name = "SEQ")]
+    episode: Option<u64>,
+    /// Of this intent, and of the one that takes it back.
+    #[arg(long, value_name = "SEQ")]
+    intent: Option<u64>,
+    /// Rulings: act, hold, withhold, propose. Verifications: helped, didNotHelp, unknown.
+    #[arg(long, value_name = "WORD", value_parser = word(&VERDICTS))]
+    verdict: Option<String>,
+    /// Effects: done, refused, failed, unknown. Whole cases: helped, exhausted, resolved, rehearsed and others.
+    #[arg(long, value_name = "WORD", value_parser = word(&OUTCOMES))]
+    outcome: Option<String>,
+    /// Of this kind: received, opened, ruled, intended, ended, verified, escalated, paused and others.
+    #[arg(long, value_name = "KIND", value_parser = word(&KINDS))]
+    kind: Option<String>,
+}
+
+const VERDICTS: [&str; 7] = ["act", "hold", "withhold", "propose", "helped", "didNotHelp", "unknown"];
+
+const OUTCOMES: [&str; 12] = [
+    "done",
+    "refused",
+    "failed",
+    "unknown",
+    "helped",
+    "rehearsed",
+    "already",
+    "exhausted",
+    "resolved",
+    "withdrawn",
+    "denied",
+    "lapsed",
+];
+
+/// Every kind of record, in the order in which an alert meets them.
+pub(crate) const KINDS: [&str; 31] = [
+    "received",
+    "opened",
+    "closed",
+    "asked",
+    "told",
+    "ruled",
+    "held",
+    "intended",
+    "ended",
+    "looked",
+    "verified",
+    "advanced",
+    "concluded",
+    "escalated",
+    "approved",
+    "denied",
+    "lapsed",
+    "orderRefused",
+    "paused",
+    "resumed",
+    "adopted",
+    "stormBegan",
+    "stormGoesOn",
+    "stormEnded",
+    "quarantined",
+    "revertDropped",
+    "revertHeld",
+    "reigned",
+    "began",
+    "clockStepped",
+    "clockAccepted",
+];
+
+/// One of a few words; the list stands in the error, not in every help text.
+fn word(
+    words: &'static [&'static str],
+) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let known = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+        known.map(|word| (*word).to_owned()).ok_or_else(|| format!("one of {}", words.join(", ")))
+    }
+}
+
+/// A point in time, or how long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    At(Moment),
+    Ago(Span),
+}
+
+impl When {
+    fn moment(self, now: Moment) -> Moment {
+        match self {
+            Self::At(moment) => moment,
+            Self::Ago(span) => now - span,
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(moment) = text.parse() {
+            return Ok(Self::At(moment));
+        }
+        text.parse()
+            .map(Self::Ago)
+            .map_err(|_| "write how long ago (2h, 1d 12h) or a time (2026-11-21T08:30:00Z)".to_owned())
+    }
+}
+
+impl Selection {
+    /// As the journal takes it.
+    pub(crate) fn filter(&self, now: Moment) -> Result<Filter, Failure> {
+        let since = self.since.map(|when| when.moment(now));
+        let until = self.until.map(|when| when.moment(now));
+        if let (Some(since), Some(until)) = (since, until)
+            && since >= until
+        {
+            let error = format!("nothing is between --since {since} and --until {until}");
+            return Err(
+                Failure::users(error).hint("--since is the earlier of the two; 2h means two hours ago")
+            );
+        }
+        if let Some(target) = self.target.as_ref().filter(|target| target.split('/').count() != 3) {
+            let error = format!("`{target}` is no target");
+            return Err(Failure::users(error).hint("write NAMESPACE/KIND/NAME, such as shop/deployment/cart"));
+        }
+        Ok(Filter {
+            since,
+            until,
+            after: None,
+            limit: None,
+            newest: false,
+            policy: self.policy.clone(),
+            namespace: self.namespace.clone(),
+            target: self.target.as_ref().map(|target| lower_kind(target)),
+            alert: self.alert.clone(),
+            fingerprint: self.fingerprint.clone(),
+            episode: self.episode.map(Seq),
+            intent: self.intent.map(Seq),
+            verdict: self.verdict.clone(),
+            outcome: self.outcome.clone(),
+            kind: self.kind.clone(),
+        })
+    }
+}
+
+/// Records have the kind in lower case; people write `Deployment`.
+fn lower_kind(target: &str) -> String {
+    let mut parts: Vec<String> = target.split('/').map(str::to_owned).collect();
+    if let Some(kind) = parts.get_mut(1) {
+        *kind = kind.to_lowercase();
+    }
+    parts.join("/")
+}

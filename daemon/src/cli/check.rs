@@ -1,0 +1,155 @@
+//! `paramedic check`: everything that is wrong with policies at once, and what they mean with every default filled in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use paramedic_policies::action::Mode;
+use paramedic_policies::book::{Book, Source};
+use paramedic_policies::load::{self, Checked, Problem, yaml};
+use paramedic_policies::policy::Policy;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::book;
+use super::console::{Console, Output, OutputArg};
+use super::failure::Failure;
+use super::story::counted;
+use super::table::{Table, plain};
+
+/// Check policies: every problem at once, with file, line, column and a hint; then the guards that hold.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic check policies/
+  paramedic check policies/cart.yaml policies/search.yaml -o json
+
+Exits with 1 when a file has an error. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
+pub struct CheckArgs {
+    /// Policy files, and folders of them.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// The data that programs get.
+#[derive(Serialize)]
+struct Findings {
+    problems: Vec<Problem>,
+    policies: Vec<Value>,
+}
+
+pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let source = book::source(&args.paths, paramedic_policies::settings::Settings::default())?;
+    check(source, args.output.output, console)
+}
+
+fn check(source: Source, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+    let (files, written) = (source.files.len(), Written::of(&source));
+    let Checked { book, problems } = load::check(source);
+    let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let warnings = problems.len() - errors;
+    let policies = book.as_ref().map(|book| book.policies().values().map(load::effective).collect());
+    match output {
+        Output::Table => {
+            for problem in &problems {
+                writeln!(console.out, "{problem}\n")?;
+            }
+            if let Some(book) = &book {
+                for policy in book.policies().values() {
+                    write!(console.out, "{}", shown(policy, book, &written))?;
+                    writeln!(console.out)?;
+                }
+            }
+        }
+        Output::Json | Output::Yaml => {
+            console.data(output, &Findings { problems, policies: policies.unwrap_or_default() })?;
+        }
+    }
+    let files = counted(files, "file");
+    match (errors, &book) {
+        (0, Some(book)) => {
+            let policies = match book.policies().len() {
+                1 => "1 policy".to_owned(),
+                many => format!("{many} policies"),
+            };
+            writeln!(console.err, "ok: {policies} in {files}, {}", counted(warnings, "warning"))?;
+            Ok(())
+        }
+        _ => Err(Failure::users(format!(
+            "{} and {} in {files}",
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        ))
+        .hint("nothing of this set would be loaded; a running daemon keeps the policies it has")),
+    }
+}
+
+/// One policy as it holds.
+fn shown(policy: &Policy, book: &Book, written: &Written) -> String {
+    let effective = load::effective(policy);
+    let spec = effective.get("spec").unwrap_or(&Value::Null);
+    let mut head = Table::headless(2);
+    head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode)]);
+    let matchers: Vec<String> = policy.matchers.iter().map(ToString::to_string).collect();
+    head.row(["match".to_owned(), matchers.join(", ")]);
+    let mut table = Table::headless(4);
+    for (key, value) in leaves(spec.get("guards").unwrap_or(&Value::Null), "") {
+        let note = if written.has(&policy.name, &key) { "" } else { "(default)" };
+        table.row([key, value, note.to_owned()]);
+    }
+    format!("{} ({})\n{head}  guards\n{table}", plain(&policy.name), policy.place)
+}
+
+fn mode(wanted: Mode, cap: Mode) -> String {
+    if wanted > cap { format!("{wanted}, capped to {cap} by --mode") } else { wanted.to_string() }
+}
+
+/// The leaves of a document with their paths; lists of objects are leaves too.
+fn leaves(value: &Value, path: &str) -> Vec<(String, String)> {
+    match value {
+        Value::Object(fields) if path.matches('.').count() < 1 && !fields.is_empty() => fields
+            .iter()
+            .flat_map(|(key, value)| {
+                leaves(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") })
+            })
+            .collect(),
+        other => vec![(path.to_owned(), flow(other))],
+    }
+}
+
+/// A value as people write it in YAML, on one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(flow).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Which guards were written, so that the others can be shown as defaults.
+struct Written {
+    guards: BTreeMap<String, Value>,
+}
+
+impl Written {
+    fn of(source: &Source) -> Self {
+        let documents = source.files.iter().flat_map(|file| yaml::parse(&file.text).documents);
+        let guards = documents.filter_map(|document| {
+            let document = document.to_json();
+            let name = document.pointer("/metadata/name")?.as_str()?.to_owned();
+            Some((name, document.pointer("/spec/guards")?.clone()))
+        });
+        Self { guards: guards.collect() }
+    }
+
+    fn has(&self, policy: &str, path: &str) -> bool {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        self.guards.get(policy).is_some_and(|guards| guards.pointer(&pointer).is_some())
+    }
+}

@@ -1,0 +1,304 @@
+//! `paramedic explain`: what would happen to an alert, or why something was or was not done. Read-only.
+
+use std::path::PathBuf;
+
+use paramedic_policies::alert::Alert;
+use paramedic_policies::book::Book;
+use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::load;
+use paramedic_policies::settings::Settings;
+use paramedic_policies::state::State;
+
+use super::alerts;
+use super::book;
+use super::console::{Console, Output, OutputArg};
+use super::failure::Failure;
+use super::records::{JournalArgs, Records};
+use super::ruling;
+use super::story::{ask, counted, found, list, short};
+use super::table::{Table, plain};
+use crate::client::{Client, ClientError};
+use crate::explain::{Blind, Explanation, Subject, explain};
+use crate::journal::Filter;
+
+/// Show what would happen to an alert, and why not more: every policy, every guard with its numbers. Changes nothing.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic explain alert.json
+      what the running daemon would do about this alert
+  paramedic explain 1041
+      why that decision was made: SEQ of a ruling, or of an alert
+  paramedic explain 9d8f3c2ab1e07755
+      the open alert with this fingerprint
+  paramedic explain --alertmanager-url http://alertmanager:9093
+      everything that fires right now
+  paramedic explain alert.yaml --policies policies/ --prometheus-url http://prometheus:9090
+      without a daemon: as if nothing had happened before
+
+An alert file is one alert, a webhook payload, or an answer of /api/v2/alerts, as JSON or YAML;
+`-` reads it from standard input.")]
+pub struct ExplainArgs {
+    /// A file with alerts, the sequence of a decision or an episode, or a fingerprint.
+    #[arg(
+        value_name = "WHAT",
+        required_unless_present = "alertmanager_url",
+        conflicts_with = "alertmanager_url"
+    )]
+    what: Option<String>,
+    /// Explain everything that fires at this Alertmanager now.
+    #[arg(long, value_name = "URL")]
+    alertmanager_url: Option<String>,
+    /// Explain without a daemon, by these policy files and folders (repeatable).
+    #[arg(long, value_name = "PATH", help_heading = "Without a daemon")]
+    policies: Vec<PathBuf>,
+    /// Also list the policies that do not match, and what was asked.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    output: OutputArg,
+    #[command(flatten)]
+    journal: JournalArgs,
+}
+
+/// What `WHAT` means.
+enum Meant {
+    Alerts(Vec<Alert>),
+    Sequence(Seq),
+    Fingerprint(String),
+}
+
+pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let output = args.output.output;
+    let meant = match (&args.what, &args.alertmanager_url) {
+        (_, Some(url)) => Meant::Alerts(alerts::firing(url, console.now).await?),
+        (Some(what), None) => meant(what, console)?,
+        (None, None) => return Err(Failure::users("nothing is named").hint("see `paramedic explain --help`")),
+    };
+    let subjects: Vec<Subject> = match meant {
+        Meant::Alerts(alerts) => {
+            if alerts.is_empty() {
+                writeln!(console.err, "nothing fires")?;
+            }
+            alerts.into_iter().map(Subject::Alert).collect()
+        }
+        Meant::Sequence(seq) => {
+            let records = args.journal.open()?;
+            let record = records.one(seq).await?.ok_or_else(|| {
+                Failure::users(format!("there is no record {seq}"))
+                    .hint("`paramedic audit query --kind ruled` lists decisions with their SEQ")
+            })?;
+            match &record.event {
+                Event::Ruled { .. } => return recorded(&*records, &record, output, console).await,
+                Event::Opened { .. } => vec![Subject::Episode(seq)],
+                other => {
+                    let error =
+                        format!("record {seq} is neither a decision nor an episode, but `{}`", other.kind());
+                    return Err(
+                        Failure::users(error).hint(format!("`paramedic audit show {seq}` tells its story"))
+                    );
+                }
+            }
+        }
+        Meant::Fingerprint(text) => vec![Subject::Fingerprint(text)],
+    };
+    let explanations = if args.policies.is_empty() {
+        live(&args, &subjects).await?
+    } else {
+        offline(&args, subjects, console).await?
+    };
+    match output {
+        Output::Table => {
+            for explanation in &explanations {
+                write!(console.out, "{}", shown(explanation, args.all))?;
+            }
+        }
+        Output::Json | Output::Yaml => console.data(output, &explanations)?,
+    }
+    Ok(())
+}
+
+fn meant(what: &str, console: &Console<'_>) -> Result<Meant, Failure> {
+    if what == "-" || std::fs::exists(what).unwrap_or(false) {
+        return Ok(Meant::Alerts(alerts::read(what.as_ref(), console.now)?));
+    }
+    let is_hex = what.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // Fingerprints have 16 digits or 32; a journal of 10^15 records is not of this world.
+    if is_hex && matches!(what.len(), 16 | 32) {
+        return Ok(Meant::Fingerprint(what.to_owned()));
+    }
+    if let Ok(seq) = what.parse() {
+        return Ok(Meant::Sequence(Seq(seq)));
+    }
+    Err(Failure::users(format!("there is no file {what}, and it is neither a sequence nor a fingerprint"))
+        .hint("give a file with an alert, a SEQ as in `paramedic audit query`, or 16 hexadecimal digits"))
+}
+
+/// What the running daemon says, with its whole past.
+async fn live(args: &ExplainArgs, subjects: &[Subject]) -> Result<Vec<Explanation>, Failure> {
+    if args.journal.data_dir.is_some() {
+        return Err(Failure::users("what would happen now needs a running daemon, or policies").hint(
+            "leave out --data-dir, or add --policies PATH; with --data-dir, recorded decisions can be explained: \
+             `paramedic audit query --kind ruled` lists them",
+        ));
+    }
+    let client = args.journal.server.client()?;
+    let mut explanations = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        explanations.push(ask_daemon(&client, subject).await?);
+    }
+    Ok(explanations)
+}
+
+async fn ask_daemon(client: &Client, subject: &Subject) -> Result<Explanation, Failure> {
+    client.post("/api/v1/explain", subject).await.map_err(|error| match (&error, subject) {
+        (ClientError::Unreachable { .. }, Subject::Alert(_)) => Failure::ours(error.to_string())
+            .hint("name the daemon with --server URL, or explain without one: --policies PATH"),
+        _ => error.into(),
+    })
+}
+
+/// Without a daemon: nothing has happened before.
+async fn offline(
+    args: &ExplainArgs,
+    subjects: Vec<Subject>,
+    console: &mut Console<'_>,
+) -> Result<Vec<Explanation>, Failure> {
+    let book = loaded(args, console)?;
+    // Nobody else leads a world without a past.
+    let state = State { leader: true, ..State::new() };
+    let mut explanations = Vec::new();
+    for subject in subjects {
+        let Subject::Alert(alert) = subject else {
+            return Err(Failure::users(
+                "without a daemon, only alerts of a file or of Alertmanager can be explained",
+            )
+            .hint("leave out --policies to ask the daemon"));
+        };
+        explanations.push(explain(&state, &book, &alert, &Blind, console.now).await);
+    }
+    if !explanations.is_empty() {
+        writeln!(
+            console.err,
+            "explained without a daemon: no past actions, pauses or storms are known, and no facts could be asked for"
+        )?;
+    }
+    Ok(explanations)
+}
+
+fn loaded(args: &ExplainArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
+    let source = book::source(&args.policies, Settings::default())?;
+    load::book(source).or_else(|problems| {
+        for problem in &problems {
+            writeln!(console.err, "{problem}")?;
+        }
+        Err(Failure::users(format!("the policies have {}", counted(problems.len(), "error")))
+            .hint("`paramedic check` shows them all, warnings too"))
+    })
+}
+
+/// A decision as it was recorded, with the book of its day.
+async fn recorded(
+    records: &dyn Records,
+    record: &Record,
+    output: Output,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let Event::Ruled { ruling: made } = &record.event else { return Ok(()) };
+    let filter = Filter {
+        kind: Some("adopted".to_owned()),
+        after: Some(record.seq),
+        newest: true,
+        ..Filter::default()
+    };
+    // Rarely more than one: a ladder that has begun finishes under its own book.
+    let (adopted, _) = records.all(&filter, 50).await?;
+    let adopted = adopted.iter().find_map(|other| match &other.event {
+        Event::Adopted { digest, source } if *digest == made.book => Some((other, source)),
+        _ => None,
+    });
+    if output != Output::Table {
+        return console.data(output, record);
+    }
+    let alert = records.one(made.episode).await?.and_then(|opened| match opened.event {
+        Event::Opened { labels, .. } => Some(labels),
+        _ => None,
+    });
+    writeln!(console.out, "decision {} at {}: {}", record.seq, record.at, ruling::verdict(made))?;
+    let labels = alert.map(|labels| list(&labels)).unwrap_or_default();
+    writeln!(console.out, "  alert {}, episode {}  {}", plain(&made.alert), made.episode, plain(&labels))?;
+    writeln!(console.out, "  by {} at {}", made.policy, made.place)?;
+    write!(console.out, "{}", ruling::shown(made, 2))?;
+    match adopted {
+        None => {
+            writeln!(console.out, "  book {}, whose text is no longer in the journal", short(&made.book))?
+        }
+        Some((when, source)) => {
+            writeln!(
+                console.out,
+                "  book {}, in force since {} (record {})",
+                short(&made.book),
+                when.at,
+                when.seq
+            )?;
+            if let Some(policy) = load::book((**source).clone())
+                .ok()
+                .and_then(|book| Some(load::effective(book.policy(&made.policy)?)))
+            {
+                writeln!(console.out, "  the policy as it was then\n")?;
+                console.out.write_all(super::console::yaml(&policy)?.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An explanation as people read it.
+fn shown(explanation: &Explanation, all: bool) -> String {
+    let Explanation { alert, labels, episode, open_since, at, policies, others, .. } = explanation;
+    let mut text = format!("{}  {}\n", plain(alert), plain(&list(labels)));
+    let age = super::story::later(*open_since, *at);
+    text += &match episode {
+        Some(id) => format!("  episode {id}, open since {open_since} ({})\n", age.trim_start_matches('+')),
+        None => format!(
+            "  not known to the daemon; explained as if open since {open_since} ({})\n",
+            age.trim_start_matches('+')
+        ),
+    };
+    if policies.is_empty() {
+        text += "  no policy matches: nothing would be done\n";
+    }
+    for account in policies {
+        let made = &account.ruling;
+        text += &format!("\n  {} ({}): {}\n", plain(&made.policy), made.place, ruling::verdict(made));
+        if let Some(standing) = &account.standing {
+            text += &format!("    now       {}\n", plain(&standing.phase));
+            if standing.over {
+                text += "    what follows is what a new alert of this kind would meet\n";
+            }
+        }
+        text += &ruling::shown(made, 4);
+        if all && !account.facts.is_empty() {
+            let mut table = Table::headless(6);
+            for (name, shown) in &account.facts {
+                table.row([name.clone(), found(&shown.found), ask(&shown.ask)]);
+            }
+            text += &format!("    asked\n{table}");
+        }
+    }
+    if all && !others.is_empty() {
+        let mut table = Table::headless(4);
+        for other in others {
+            let has = other.has.as_ref().map_or("no such label".to_owned(), |has| format!("it is {has:?}"));
+            table.row([other.policy.clone(), other.matcher.clone(), has]);
+        }
+        text += &format!("\n  do not match, by the first matcher that fails\n{table}");
+    } else if !others.is_empty() {
+        let policies = match others.len() {
+            1 => "1 other policy does".to_owned(),
+            many => format!("{many} other policies do"),
+        };
+        text += &format!("\n  {policies} not match (--all lists why)\n");
+    }
+    text.push('\n');
+    text
+}

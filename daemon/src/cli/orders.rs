@@ -1,0 +1,175 @@
+//! `approve`, `deny`, `pause`, `resume`: orders to a running daemon. Each is recorded with the name of the token that
+//! gave it before it takes effect.
+
+use paramedic_policies::order::PauseScope;
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Span;
+use serde_json::{Value, json};
+
+use super::console::Console;
+use super::failure::Failure;
+use super::records::ServerArgs;
+
+/// Approve a proposal: it is decided again with fresh facts, and what is done is what was proposed, or nothing.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic audit query --verdict propose --since 1h
+  paramedic audit show 1041
+  paramedic approve 1041 --comment 'seen with Ada, go'")]
+pub struct ApproveArgs {
+    /// The proposal: sequence of the ruling that proposed.
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// For the record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    comment: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Deny a proposal: nothing is done, and the policy is over for this episode.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic deny 1041 --comment 'the database is the cause, not the pods'")]
+pub struct DenyArgs {
+    /// The proposal: sequence of the ruling that proposed.
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// For the record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    comment: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Act on nothing for a while: everywhere, or in one namespace, on one target, by one policy.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic pause --for 2h --reason 'database migration'
+  paramedic pause --namespace shop --for 30m --reason 'load test'
+  paramedic pause --target shop/Deployment/cart --reason 'debugging by hand'
+
+Without a scope, everything is paused. Without --for, until `paramedic resume` with the same scope.
+Alerts are still taken, decided and recorded; what was already begun is still watched.")]
+pub struct PauseArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// For how long.
+    #[arg(long = "for", value_name = "DURATION")]
+    lasting: Option<Span>,
+    /// Why; shown with every decision that it holds back.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// End a pause; for a policy, also its quarantine.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic resume
+  paramedic resume --namespace shop
+  paramedic resume --policy conductor-high-error-rate
+
+Ends the pause of exactly this scope: `resume` alone ends the pause of everything, not that of a namespace.")]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What is paused.
+#[derive(Debug, Clone, clap::Args)]
+#[group(multiple = false)]
+struct ScopeArgs {
+    /// Targets in this namespace.
+    #[arg(long, short = 'n', value_name = "NAME")]
+    namespace: Option<String>,
+    /// This target, such as `shop/Deployment/cart`.
+    #[arg(long, value_name = "NAMESPACE/KIND/NAME", value_parser = target)]
+    target: Option<Target>,
+    /// This policy.
+    #[arg(long, value_name = "NAME")]
+    policy: Option<String>,
+}
+
+impl ScopeArgs {
+    fn scope(self) -> PauseScope {
+        match (self.namespace, self.target, self.policy) {
+            (Some(namespace), ..) => PauseScope::Namespace(namespace),
+            (_, Some(target), _) => PauseScope::Target(target),
+            (.., Some(policy)) => PauseScope::Policy(policy),
+            (None, None, None) => PauseScope::Everything,
+        }
+    }
+}
+
+/// Kinds as people and records write them; a kind that is none of these is taken as written.
+const KINDS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node"];
+
+fn target(text: &str) -> Result<Target, String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let [namespace, kind, name] = parts.as_slice() else {
+        return Err("write NAMESPACE/KIND/NAME, such as shop/Deployment/cart".to_owned());
+    };
+    let known = KINDS.iter().find(|known| known.eq_ignore_ascii_case(kind));
+    if known.is_none() && !kind.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Err(format!(
+            "`{kind}` is no known kind; write it as in a policy, such as Rollout.argoproj.io"
+        ));
+    }
+    Ok(Target {
+        kind: known.unwrap_or(kind).to_string(),
+        namespace: (*namespace).to_owned(),
+        name: (*name).to_owned(),
+    })
+}
+
+pub(super) async fn approve(args: ApproveArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let ApproveArgs { id, comment, server } = args;
+    give(&server, &format!("/api/v1/proposals/{id}/approve"), &json!({"comment": comment}), console).await?;
+    writeln!(console.err, "approved; what follows: paramedic audit show {id}")?;
+    Ok(())
+}
+
+pub(super) async fn deny(args: DenyArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let DenyArgs { id, comment, server } = args;
+    give(&server, &format!("/api/v1/proposals/{id}/deny"), &json!({"comment": comment}), console).await?;
+    writeln!(console.err, "denied; nothing is done")?;
+    Ok(())
+}
+
+pub(super) async fn pause(args: PauseArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let PauseArgs { scope, lasting, reason, server } = args;
+    let scope = scope.scope();
+    let mut body = json!({"scope": scope, "reason": reason});
+    if let Some(lasting) = lasting {
+        body["for"] = json!(lasting);
+    }
+    give(&server, "/api/v1/pauses", &body, console).await?;
+    let lasting = lasting.map_or("until it is resumed".to_owned(), |lasting| format!("for {lasting}"));
+    writeln!(console.err, "{scope} is paused {lasting}")?;
+    Ok(())
+}
+
+pub(super) async fn resume(args: ResumeArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let scope = args.scope.scope();
+    give(&args.server, "/api/v1/resume", &json!({"scope": scope}), console).await?;
+    writeln!(console.err, "the pause of {scope} is over")?;
+    Ok(())
+}
+
+/// Gives an order; prints the sequence of its record.
+async fn give(
+    server: &ServerArgs,
+    path: &str,
+    body: &Value,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let answer: Value = server.client()?.post(path, body).await?;
+    if let Some(record) = answer.get("record").and_then(Value::as_u64) {
+        writeln!(console.out, "record {record}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A ruling on a screen: what was decided, on what, how far it may go, and what every guard said. Refusals come first,
+//! for that is what people look for.
+
+use std::fmt::Write as _;
+
+use paramedic_policies::action::{Diff, Mode};
+use paramedic_policies::guard::{Finding, Stance};
+use paramedic_policies::ruling::{Ruling, Verdict};
+
+use super::story::{guard, source, stance};
+use super::table::{Table, plain};
+
+/// A ruling in several lines, each moved to the right.
+pub(super) fn shown(ruling: &Ruling, indent: usize) -> String {
+    let mut head = Table::headless(indent);
+    let target = ruling.target.as_ref().map_or("not known".to_owned(), ToString::to_string);
+    head.row(["target".to_owned(), target]);
+    let position = format!("rung {}, step {}", ruling.rung + 1, ruling.step + 1);
+    head.row([
+        "action".to_owned(),
+        ruling.action.as_ref().map_or("none".to_owned(), ToString::to_string) + &format!(" ({position})"),
+    ]);
+    head.row(["mode".to_owned(), ruling.mode.to_string()]);
+    let mut text = head.to_string();
+    if let Some(diff) = &ruling.diff {
+        text.push_str(&difference(diff, indent));
+    }
+    text.push_str(&guards(&ruling.findings, indent));
+    text
+}
+
+/// The verdict in words.
+pub(super) fn verdict(ruling: &Ruling) -> String {
+    let refused = ruling.findings.iter().filter(|finding| finding.reason().is_some()).count();
+    let by = match refused {
+        0 if ruling.action.is_none() => "there is nothing to do".to_owned(),
+        0 => "not every guard was asked".to_owned(),
+        1 => "1 guard refuses".to_owned(),
+        many => format!("{many} guards refuse"),
+    };
+    match ruling.verdict {
+        Verdict::Act if ruling.mode.is == Mode::DryRun => {
+            "ACT, as a rehearsal: nothing is changed".to_owned()
+        }
+        Verdict::Act => "ACT".to_owned(),
+        Verdict::Hold { until } => format!("HOLD until {until}: {by}"),
+        Verdict::Withhold => format!("WITHHOLD: {by}"),
+        Verdict::Propose { until } => format!("PROPOSE: a person has until {until} to approve"),
+    }
+}
+
+/// A difference, one changed field a line.
+pub(super) fn difference(diff: &Diff, indent: usize) -> String {
+    let pad = " ".repeat(indent);
+    let mut text = format!("{pad}changes{}\n", source(&diff.source));
+    for field in &diff.fields {
+        let _ = writeln!(
+            text,
+            "{pad}  {}: {} -> {}",
+            plain(&field.path),
+            plain(&field.before),
+            plain(&field.after)
+        );
+    }
+    text
+}
+
+fn guards(findings: &[Finding], indent: usize) -> String {
+    let mut table = Table::headless(indent + 2);
+    for wanted in ["refuses", "not asked", "allows"] {
+        for finding in findings.iter().filter(|finding| word(&finding.stance) == wanted) {
+            let says = match &finding.stance {
+                Stance::NotAsked => String::new(),
+                Stance::Allows { .. } | Stance::Refuses { .. } => stance(&finding.stance),
+            };
+            table.row([wanted.to_owned(), guard(finding.guard), says]);
+        }
+    }
+    format!("{}guards\n{table}", " ".repeat(indent))
+}
+
+fn word(stance: &Stance) -> &'static str {
+    match stance {
+        Stance::Allows { .. } => "allows",
+        Stance::Refuses { .. } => "refuses",
+        Stance::NotAsked => "not asked",
+    }
+}

@@ -1,0 +1,325 @@
+//! Records as sentences: what a person reads in `audit`. One line each, the numbers kept, nothing left to be looked up.
+
+use std::fmt::Write as _;
+
+use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome};
+use paramedic_policies::alert::Labels;
+use paramedic_policies::answer::Found;
+use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
+use paramedic_policies::guard::{Finding, Guard, Stance};
+use paramedic_policies::question::{Ask, Fact};
+use paramedic_policies::ruling::{self, Ruling};
+use paramedic_policies::time::{Moment, Span};
+
+/// One event in one line.
+pub(super) fn tell(event: &Event) -> String {
+    match event {
+        Event::Received { sender, receiver, alerts, repeated, unreadable, truncated, .. } => {
+            let mut text = format!("{} from {sender}", counted(*alerts as usize, "alert"));
+            if !receiver.is_empty() {
+                let _ = write!(text, " for receiver {receiver}");
+            }
+            if !repeated.is_empty() {
+                let _ = write!(text, ", {} of them repeats", repeated.len());
+            }
+            if let Some(first) = unreadable.first() {
+                let _ = write!(text, ", {} unreadable: {}", unreadable.len(), first.problem);
+            }
+            if *truncated > 0 {
+                let _ = write!(text, ", {truncated} more left out by Alertmanager");
+            }
+            text
+        }
+        Event::Opened { labels, .. } => format!("{} fires: {}", alert(labels), list(labels)),
+        Event::Closed { episode, why, .. } => match why {
+            Closing::Resolved => format!("episode {episode} ended: resolved"),
+            Closing::Expired => format!("episode {episode} ended: nobody repeated it for too long"),
+        },
+        Event::Asked { question } => {
+            format!("asked for {}: {} ({})", fact(&question.fact), ask(&question.ask), question.case)
+        }
+        Event::Told { answer } => format!("answer to {}: {}", answer.question, found(&answer.found)),
+        Event::Ruled { ruling } => ruled(ruling),
+        Event::Held { case, until: Some(until) } => {
+            format!("{case}: nothing new, looked at again at {until}")
+        }
+        Event::Held { case, until: None } => format!("{case}: nothing new, waits for something to change"),
+        Event::Intended { intent } => intended(intent),
+        Event::Ended { intent, outcome } => format!("intent {intent} {}", ended(outcome)),
+        Event::Looked { intent, holds, seen, again } => {
+            let holds = match holds {
+                Some(true) => "holds",
+                Some(false) => "does not hold yet",
+                None => "is not known",
+            };
+            format!("check of intent {intent} {holds}: {seen}; looked at again at {again}")
+        }
+        Event::Verified { intent, verdict, seen } => {
+            format!("intent {intent} {}: {seen}", verified(*verdict))
+        }
+        Event::Advanced { case, rung, step, why } => {
+            let why = match why {
+                Advance::NextStep => "the step held",
+                Advance::NextRung => "the rung did not help",
+                Advance::Relapse => "the trouble came back",
+                Advance::Retry => "the attempt failed without an effect",
+            };
+            format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
+        }
+        Event::Concluded { case, conclusion } => format!("{case} is over: {}", concluded(*conclusion)),
+        Event::Escalated { case, why, notify } => {
+            let whom = if notify.is_empty() {
+                "nobody is named to be called".to_owned()
+            } else {
+                format!("calls {}", notify.join(", "))
+            };
+            let case = case.as_ref().map(|case| format!("{case}: ")).unwrap_or_default();
+            format!("{case}{why}; {whom}")
+        }
+        Event::Approved { proposal, by, comment } => {
+            format!("{by} approved proposal {proposal}{}", quoted(comment))
+        }
+        Event::Denied { proposal, by, comment } => {
+            format!("{by} denied proposal {proposal}{}", quoted(comment))
+        }
+        Event::Lapsed { proposal } => format!("nobody answered proposal {proposal} in time"),
+        Event::OrderRefused { by, why } => format!("an order of {by} was refused: {why}"),
+        Event::Paused { scope, by, until, reason } => {
+            let until = until.map_or("until resumed".to_owned(), |until| format!("until {until}"));
+            format!("{by} paused {scope} {until}{}", quoted(reason))
+        }
+        Event::Resumed { scope, by } => format!("{by} resumed {scope}"),
+        Event::Adopted { digest, source } => {
+            let mode = source.settings.mode;
+            format!(
+                "policies of {} in force, mode {mode}, book {}",
+                counted(source.files.len(), "file"),
+                short(digest)
+            )
+        }
+        Event::StormBegan { why } => format!("storm: {why}"),
+        Event::StormGoesOn { again } => format!("the storm goes on; looked at again at {again}"),
+        Event::StormEnded => "the storm is over".to_owned(),
+        Event::Quarantined { policy, rounds } => {
+            format!(
+                "{policy} acts no more until resumed: {} in a row did not help",
+                counted(*rounds as usize, "round")
+            )
+        }
+        Event::RevertDropped { intent, into, why } => {
+            let into = into.map(|into| format!("; intent {into} takes it back")).unwrap_or_default();
+            format!("intent {intent} is not taken back: {why}{into}")
+        }
+        Event::RevertHeld { intent, until, why } => {
+            format!("taking back intent {intent} waits until {until}: {why}")
+        }
+        Event::Reigned { leader: true, epoch } => format!("this process leads (epoch {epoch})"),
+        Event::Reigned { leader: false, epoch } => format!("this process does not lead (epoch {epoch})"),
+        Event::Began { version } => format!("paramedic {version} started"),
+        Event::ClockStepped { by_ms } => {
+            format!("the wall clock moved by {by_ms} ms; nothing acts until it is accepted")
+        }
+        Event::ClockAccepted { by } => format!("{by} accepted the clock"),
+    }
+}
+
+fn ruled(ruling: &Ruling) -> String {
+    let mut text = format!(
+        "{} on {}",
+        ruling.policy,
+        ruling.target.as_ref().map_or("no target".to_owned(), ToString::to_string)
+    );
+    let doing = ruling.action.as_ref().map_or("nothing".to_owned(), ToString::to_string);
+    let _ = match ruling.verdict {
+        ruling::Verdict::Act if ruling.mode.is == Mode::DryRun => write!(text, ": would {doing} (dry-run)"),
+        ruling::Verdict::Act => write!(text, ": {doing}"),
+        ruling::Verdict::Hold { until } => write!(text, ": waits until {until}, {}", refusals(ruling)),
+        ruling::Verdict::Withhold => write!(text, ": withheld, {}", refusals(ruling)),
+        ruling::Verdict::Propose { until } => {
+            write!(text, ": proposes {doing}, waits for approval until {until}")
+        }
+    };
+    text
+}
+
+/// What stands against it; the first two in full.
+fn refusals(ruling: &Ruling) -> String {
+    let refused: Vec<String> =
+        ruling.findings.iter().filter(|finding| finding.reason().is_some()).map(finding).collect();
+    match refused.as_slice() {
+        [] if ruling.action.is_none() => "nothing to do: the wanted state already holds".to_owned(),
+        [] => "not every guard was asked".to_owned(),
+        [one] => one.clone(),
+        [one, two] => format!("{one}; {two}"),
+        [one, two, rest @ ..] => format!("{one}; {two}; and {} more", rest.len()),
+    }
+}
+
+fn finding(finding: &Finding) -> String {
+    format!("{}: {}", guard(finding.guard), stance(&finding.stance))
+}
+
+/// A guard's name as in records.
+pub(super) fn guard(guard: Guard) -> String {
+    match serde_json::to_value(guard) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(_) | Err(_) => format!("{guard:?}"),
+    }
+}
+
+/// What a guard says, in words.
+pub(super) fn stance(stance: &Stance) -> String {
+    match stance {
+        Stance::Allows { detail } => detail.clone(),
+        Stance::Refuses { reason } => reason.to_string(),
+        Stance::NotAsked => "not asked, since another guard refuses".to_owned(),
+    }
+}
+
+fn intended(intent: &Intent) -> String {
+    let Intent { action, target, policy, mode, .. } = intent;
+    let mut text = match intent.reverts {
+        Some(of) => format!("{action} on {target}, taking back intent {of}"),
+        None => format!("{action} on {target} for {policy}, episode {}", intent.episode),
+    };
+    if *mode == Mode::DryRun {
+        text.insert_str(0, "rehearse: ");
+    }
+    if let Some(by) = &intent.approved_by {
+        let _ = write!(text, ", approved by {by}");
+    }
+    text
+}
+
+/// How an effect ended.
+pub(super) fn ended(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done { already: true, .. } => "done: nothing had to be changed".to_owned(),
+        Outcome::Done { diff: Some(found), .. } if !found.fields.is_empty() => {
+            format!("done: {}", diff(found))
+        }
+        Outcome::Done { .. } => "done".to_owned(),
+        Outcome::Refused { reasons } => {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            format!("refused before anything changed: {}", reasons.join("; "))
+        }
+        Outcome::Failed { what, applied: false } => format!("failed without an effect: {what}"),
+        Outcome::Failed { what, applied: true } => format!("failed after a change: {what}"),
+        Outcome::Unknown { what } => {
+            format!("ended unknown, so it counts as done and is not repeated: {what}")
+        }
+    }
+}
+
+/// A difference in one line.
+pub(super) fn diff(diff: &Diff) -> String {
+    let fields: Vec<String> = diff
+        .fields
+        .iter()
+        .map(|field| format!("{}: {} -> {}", field.path, field.before, field.after))
+        .collect();
+    format!("{}{}", fields.join(", "), source(&diff.source))
+}
+
+/// How a difference is known, where that is not by doing it.
+pub(super) fn source(source: &DiffSource) -> String {
+    match source {
+        DiffSource::Applied => String::new(),
+        DiffSource::ServerDryRun => " (by the API server's dry run)".to_owned(),
+        DiffSource::Computed { because } => format!(" (computed here: {because})"),
+    }
+}
+
+fn verified(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Helped => "helped",
+        Verdict::DidNotHelp => "did not help",
+        Verdict::Unknown => "helped or not, nobody knows",
+    }
+}
+
+fn concluded(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Helped => "it helped",
+        Conclusion::Done => "it was done; nothing says how to verify it",
+        Conclusion::Rehearsed => "rehearsed in dry-run, nothing was changed",
+        Conclusion::Already => "nothing had to be changed",
+        Conclusion::Exhausted => "no rung of the ladder helped",
+        Conclusion::Unknown => "nobody knows whether it helped",
+        Conclusion::Failed => "the action failed",
+        Conclusion::Resolved => "the alert ended first",
+        Conclusion::Withdrawn => "the policy is no longer in force",
+        Conclusion::Denied => "an operator denied it",
+    }
+}
+
+/// What was asked.
+pub(super) fn ask(ask: &Ask) -> String {
+    match ask {
+        Ask::Query { promql } => promql.clone(),
+        Ask::Seek { sought } => sought.to_string(),
+        Ask::Preflight { target, .. } => format!("what would be done to {target}"),
+        Ask::Rollout { target } => format!("whether the rollout of {target} is complete"),
+        Ask::Http { url } => url.clone(),
+    }
+}
+
+/// A fact's name, as in a policy.
+pub(super) fn fact(fact: &Fact) -> String {
+    crate::explain::fact_name(fact)
+}
+
+/// What came back.
+pub(super) fn found(found: &Found) -> String {
+    match found {
+        Found::Series(series) => match series.as_slice() {
+            [] => "no series".to_owned(),
+            [one] => one.value.to_string(),
+            many => format!("{} series", many.len()),
+        },
+        Found::Target(target) => target.to_string(),
+        Found::Preflight(preflight) => match (&preflight.action, preflight.refusals.as_slice()) {
+            (_, [first, ..]) => format!("refused: {first}"),
+            (Some(action), []) => action.to_string(),
+            (None, []) => "nothing to do".to_owned(),
+        },
+        Found::Rollout { complete: true, detail } => format!("complete, {detail}"),
+        Found::Rollout { complete: false, detail } => format!("not complete, {detail}"),
+        Found::Http { status } => format!("status {status}"),
+        Found::Absent { what } => format!("there is no {what}"),
+        Found::Failed { what } => format!("not known: {what}"),
+    }
+}
+
+/// `alertname`, or what stands for it.
+pub(super) fn alert(labels: &Labels) -> &str {
+    labels.get("alertname").map_or("an alert without alertname", String::as_str)
+}
+
+/// The other labels, in Prometheus' own form.
+pub(super) fn list(labels: &Labels) -> String {
+    let pairs = labels.iter().filter(|(name, _)| *name != "alertname");
+    let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={value:?}")).collect();
+    if pairs.is_empty() { "no other labels".to_owned() } else { pairs.join(" ") }
+}
+
+/// The beginning of a digest, as people say it.
+pub(super) fn short(digest: &impl ToString) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+/// `1 alert`, `2 alerts`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" (\"{text}\")") }
+}
+
+/// How long after `from`, as a person would say it.
+pub(super) fn later(from: Moment, at: Moment) -> String {
+    let span = at.since(from);
+    let whole = if span < Span::from_secs(10) { span } else { Span::from_secs(span.ms() / 1000) };
+    format!("+{whole}")
+}

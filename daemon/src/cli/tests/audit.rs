@@ -1,0 +1,87 @@
+//! `audit` over a small journal: one alert withheld, restarted, verified, resolved; a pause; an alert nobody matches.
+
+use super::fixture;
+use super::paramedic;
+
+#[test]
+fn a_query_reads_like_a_log_of_reasons() {
+    let journal = fixture::journal();
+    insta::assert_snapshot!(paramedic(&["audit", "query", "--data-dir", journal.path()]));
+}
+
+#[test]
+fn filters_narrow_and_say_when_nothing_is_left() {
+    let journal = fixture::journal();
+    let query = |more: &[&str]| {
+        let mut args = vec!["audit", "query", "--data-dir", journal.path()];
+        args.extend(more);
+        paramedic(&args)
+    };
+    let mut text = String::new();
+    for more in [
+        &["--kind", "ruled"][..],
+        &["--target", "shop/Deployment/cart", "--kind", "intended"],
+        &["--namespace", "shop", "--outcome", "done"],
+        &["--verdict", "helped"],
+        &["--since", "10m"],
+        &["--until", "2026-11-21T09:00:00Z"],
+        &["--limit", "2"],
+        &["--limit", "2", "--oldest"],
+    ] {
+        text += &format!("$ paramedic audit query {}\n{}\n", more.join(" "), query(more));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_story_is_told_from_any_of_its_records() {
+    let journal = fixture::journal();
+    for (kind, nth) in [("ruled", 0), ("intended", 0), ("verified", 0)] {
+        let seq = journal.seq_of(kind, nth);
+        let name = format!("story_of_{kind}");
+        insta::assert_snapshot!(name, paramedic(&["audit", "show", &seq, "--data-dir", journal.path()]));
+    }
+}
+
+#[test]
+fn json_is_one_record_a_line_and_reads_back() {
+    let journal = fixture::journal();
+    let ran = paramedic(&["audit", "export", "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let records: Vec<paramedic_policies::event::Record> =
+        ran.out.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+    assert_eq!(records, journal.records);
+}
+
+#[test]
+fn the_tail_is_the_end() {
+    let journal = fixture::journal();
+    let ran = paramedic(&["audit", "tail", "--lines", "3", "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 0, "{ran}");
+    insta::assert_snapshot!(ran.out);
+}
+
+#[test]
+fn a_whole_journal_verifies() {
+    let journal = fixture::journal();
+    let ran = paramedic(&["audit", "verify", "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.out.contains(": whole\n"), "{ran}");
+}
+
+#[test]
+fn a_journal_in_use_says_how_to_read_it() {
+    let journal = fixture::journal();
+    let _daemon = journal.held();
+    let ran = paramedic(&["audit", "query", "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 1, "{ran}");
+    insta::assert_snapshot!(ran.err.replace(journal.path(), "DIR"));
+}
+
+#[test]
+fn a_record_that_is_not_there_says_where_to_look() {
+    let journal = fixture::journal();
+    let ran = paramedic(&["audit", "show", "999", "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 1, "{ran}");
+    insta::assert_snapshot!(ran.err);
+}

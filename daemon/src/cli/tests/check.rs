@@ -1,0 +1,83 @@
+//! `check`: problems of a broken set, all of them; and the guards of a good one.
+
+use std::path::Path;
+
+use super::{Ran, paramedic};
+
+const GOOD: &str = r#"apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: cart-errors}
+spec:
+  description: Roll the pods, then add some.
+  mode: enforce
+  match: ['alertname="CartErrors"', 'severity=~"critical|page"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - restart: {}
+      verify: {rollout: complete}
+    - scale: {by: 2, max: 10}
+      verify: {rollout: complete}
+  guards:
+    cooldown: 20m
+    blastRadius: {unavailable: 30%}
+"#;
+
+const BROKEN: &str = r#"apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: cart-errors}
+spec:
+  mode: enforced
+  match: ['alertname=CartErrors"']
+  target: {kind: Deployment, namespace: "{{ label.namespace }}", name: web}
+  ladder:
+    - scale: {by: 2, maximum: 10}
+  guards:
+    cooldwon: 20m
+"#;
+
+fn check(files: &[(&str, &str)], more: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).expect("a file");
+    }
+    let path = dir.path().to_str().expect("UTF-8");
+    let mut args = vec!["check", path];
+    args.extend(more);
+    let ran = paramedic(&args);
+    let plain =
+        |text: String| text.replace(&format!("{}/", Path::new(path).display()), "").replace(path, "DIR");
+    Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) }
+}
+
+#[test]
+fn a_good_set_shows_its_guards() {
+    insta::assert_snapshot!(check(&[("cart.yaml", GOOD)], &[]));
+}
+
+#[test]
+fn a_broken_set_shows_every_problem_at_once() {
+    let same_name = GOOD.replace("CartErrors", "CartSlow");
+    let ran = check(&[("a.yaml", BROKEN), ("b.yaml", &same_name)], &[]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran);
+}
+
+#[test]
+fn programs_get_the_problems_as_data() {
+    let ran = check(&[("a.yaml", BROKEN)], &["-o", "json"]);
+    let data: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert!(data["problems"].as_array().is_some_and(|problems| problems.len() > 3), "{data}");
+    assert_eq!(data["policies"], serde_json::json!([]));
+}
+
+#[test]
+fn yaml_output_of_a_policy_loads_again() {
+    let ran = check(&[("cart.yaml", GOOD)], &["-o", "yaml"]);
+    insta::assert_snapshot!(ran.out);
+    let parsed = paramedic_policies::load::yaml::parse(&ran.out);
+    assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
+    let data = parsed.documents[0].to_json();
+    let policy = serde_json::to_string(&data["policies"][0]).expect("JSON");
+    let again = check(&[("again.yaml", &policy)], &[]);
+    assert_eq!(again.code, 0, "{again}");
+}

@@ -1,0 +1,52 @@
+//! `explain` without a daemon, and of recorded decisions.
+
+use super::fixture::{self, POLICY};
+use super::{Ran, paramedic};
+
+fn explain(alert: &str, more: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("policies.yaml"), POLICY).expect("a file");
+    std::fs::write(dir.path().join("alert.yaml"), alert).expect("a file");
+    let path = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (alert, policies) = (path("alert.yaml"), path("policies.yaml"));
+    let mut args = vec!["explain", &alert, "--policies", &policies];
+    args.extend(more);
+    let ran = paramedic(&args);
+    let plain = |text: String| text.replace(dir.path().to_str().expect("UTF-8"), "DIR");
+    Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) }
+}
+
+const ALERT: &str = "labels: {alertname: CartErrors, namespace: shop, deployment: cart, severity: page}\n\
+                     startsAt: 2026-11-21T09:00:00Z\n";
+
+#[test]
+fn without_a_daemon_every_guard_speaks() {
+    insta::assert_snapshot!(explain(ALERT, &["--all"]));
+}
+
+#[test]
+fn a_hostile_label_is_refused_and_never_reaches_the_terminal() {
+    let hostile = ALERT.replace("deployment: cart", r#"deployment: "../\e[31mcart""#);
+    insta::assert_snapshot!(explain(&hostile, &[]));
+}
+
+#[test]
+fn an_alert_that_nothing_matches_says_so() {
+    insta::assert_snapshot!(explain("labels: {alertname: DiskFull, namespace: shop}\n", &["--all"]));
+}
+
+#[test]
+fn a_recorded_decision_is_explained_with_the_book_of_its_day() {
+    let journal = fixture::journal();
+    let seq = journal.seq_of("ruled", 0);
+    insta::assert_snapshot!(paramedic(&["explain", &seq, "--data-dir", journal.path()]));
+}
+
+#[test]
+fn a_record_that_is_no_decision_points_to_its_story() {
+    let journal = fixture::journal();
+    let seq = journal.seq_of("ended", 0);
+    let ran = paramedic(&["explain", &seq, "--data-dir", journal.path()]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err);
+}

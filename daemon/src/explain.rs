@@ -1,0 +1,345 @@
+//! What would happen to an alert, or why nothing does: the same guards and the same questions as in a decision, on a
+//! case of its own. It must never record, act, or change any state.
+//!
+//! Served by `POST /api/v1/explain` with the live state, and by `paramedic explain --policies` with an empty one.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use paramedic_policies::action::Mode;
+use paramedic_policies::alert::{Alert, AlertStatus, EpisodeKey, Labels};
+use paramedic_policies::answer::Found;
+use paramedic_policies::book::{Book, Digest};
+use paramedic_policies::engine::rule::{Inquiry, Next};
+use paramedic_policies::event::Seq;
+use paramedic_policies::policy::{Place, Policy};
+use paramedic_policies::question::{Ask, Fact, Question};
+use paramedic_policies::ruling::Ruling;
+use paramedic_policies::state::{Case, CaseId, Episode, Known, Phase, State};
+use paramedic_policies::time::Moment;
+use paramedic_remediations::ports::world::World;
+use serde::{Deserialize, Serialize};
+
+/// Rounds of questions after which an inquiry is given up. A case needs three at most (values, target, preflight);
+/// more than this would be a circle.
+const ROUNDS_MAX: usize = 8;
+
+/// What is to be explained: the body of `POST /api/v1/explain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// An alert, as if it fired now.
+    Alert(Alert),
+    /// An episode that the daemon knows.
+    Episode(Seq),
+    /// The open episode with this fingerprint: the sender's, or our own key.
+    Fingerprint(String),
+}
+
+/// What would happen to one alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The alert's name.
+    pub alert: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its open episode, where the daemon knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Seq>,
+    /// Since when it is taken to be open: what `for:` counts from.
+    pub open_since: Moment,
+    /// When this was looked at.
+    pub at: Moment,
+    /// The daemon's cap on modes.
+    pub cap: Mode,
+    /// Digest of the book in force.
+    pub book: Digest,
+    /// What every policy says whose matchers meet the alert, by priority, then by name.
+    pub policies: Vec<Account>,
+    /// The policies whose matchers do not, by name.
+    pub others: Vec<Unmatched>,
+}
+
+/// What one policy says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Its description.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// How far the daemon has come with it, where it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+    /// What would be decided now, with what every guard says.
+    pub ruling: Ruling,
+    /// What was asked, and what came back, by the fact's name.
+    pub facts: BTreeMap<String, Shown>,
+}
+
+/// Where a case stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    /// Such as `waiting`, or `verifying intent 12`.
+    pub phase: String,
+    /// The last recorded ruling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ruling: Option<Seq>,
+    /// Whether nothing more will be done for this episode, whatever the guards say now.
+    pub over: bool,
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// What was asked.
+    pub ask: Ask,
+    /// What came back.
+    pub found: Found,
+}
+
+/// A policy that does not match.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmatched {
+    /// Its name.
+    pub policy: String,
+    /// Where it is written.
+    pub place: Place,
+    /// The first matcher that fails.
+    pub matcher: String,
+    /// What the alert has for that label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has: Option<String>,
+}
+
+/// What would happen to this alert if it were decided now.
+///
+/// An alert that is open in `state` is explained as that episode, with its history; any other as if it had been
+/// open since it began to fire.
+pub async fn explain(
+    state: &State,
+    book: &Book,
+    alert: &Alert,
+    world: &dyn World,
+    now: Moment,
+) -> Explanation {
+    let key = EpisodeKey::of(&alert.labels, &book.settings().episodes.dropped_labels);
+    let known = state.open.get(&key).and_then(|id| state.episodes.get(id));
+    let episode = known.cloned().unwrap_or_else(|| imagined(state, book, key, alert, now));
+    of_episode(state, book, &episode, known.is_some(), world, now).await
+}
+
+/// What would happen to this subject; `None` where the state knows no such episode.
+pub async fn of(
+    state: &State,
+    book: &Book,
+    subject: &Subject,
+    world: &dyn World,
+    now: Moment,
+) -> Option<Explanation> {
+    let episode =
+        match subject {
+            Subject::Alert(alert) => return Some(explain(state, book, alert, world, now).await),
+            Subject::Episode(id) => state.episodes.get(id)?,
+            Subject::Fingerprint(text) => state.episodes.values().rev().find(|episode| {
+                episode.fingerprint.as_ref() == Some(text) || episode.key.to_string() == *text
+            })?,
+        };
+    Some(of_episode(state, book, episode, true, world, now).await)
+}
+
+async fn of_episode(
+    state: &State,
+    book: &Book,
+    episode: &Episode,
+    known: bool,
+    world: &dyn World,
+    now: Moment,
+) -> Explanation {
+    let matching = book.matching(&episode.labels);
+    let others = book.policies().values().filter_map(|policy| unmatched(policy, &episode.labels)).collect();
+    let accounts = matching.into_iter().map(|policy| account(state, book, policy, episode, world, now));
+    Explanation {
+        alert: episode.alert().to_owned(),
+        labels: episode.labels.clone(),
+        episode: known.then_some(episode.id),
+        open_since: episode.opened_at,
+        at: now,
+        cap: book.settings().mode,
+        book: book.digest(),
+        policies: join_all(accounts).await,
+        others,
+    }
+}
+
+/// An episode that nobody has recorded. It has been open since the alert began to fire, for a person wants to know
+/// what its policies do, not that `for:` has just begun.
+fn imagined(state: &State, book: &Book, key: EpisodeKey, alert: &Alert, now: Moment) -> Episode {
+    Episode {
+        id: state.next,
+        key,
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        starts_at: alert.starts_at,
+        opened_at: alert.starts_at.min(now),
+        seen_at: now,
+        expires_at: now + book.settings().episodes.expiry,
+        closed_at: (alert.status == AlertStatus::Resolved).then_some(now),
+        fingerprint: alert.fingerprint.clone(),
+        correlation: "explain".to_owned(),
+    }
+}
+
+async fn account(
+    state: &State,
+    book: &Book,
+    policy: &Policy,
+    episode: &Episode,
+    world: &dyn World,
+    now: Moment,
+) -> Account {
+    let id = CaseId { episode: episode.id, policy: policy.name.clone() };
+    let existing = state.cases.get(&id);
+    let mut case = existing.cloned().unwrap_or_else(|| fresh(book, policy, id, now));
+    // Facts of an earlier round show nothing; all are asked anew.
+    case.facts.clear();
+    // A ladder that has begun finishes under its own book.
+    let policy = existing.and_then(|case| state.policy_of(case)).unwrap_or(policy);
+    let mut asked: BTreeMap<String, Shown> = BTreeMap::new();
+    let mut rounds = 0;
+    let ruling = loop {
+        let inquiry =
+            Inquiry { state, book, policy, episode, case: &case, now, ask_anyway: rounds < ROUNDS_MAX };
+        let asks = match inquiry.next() {
+            Next::Rule(ruling) => break *ruling,
+            Next::Ask(asks) => asks,
+        };
+        rounds += 1;
+        let deadline = now + book.settings().facts.deadline;
+        let questions: Vec<Question> = asks
+            .into_iter()
+            .map(|(fact, ask)| Question { id: Seq(0), case: case.id.clone(), fact, ask, deadline })
+            .collect();
+        let answers = join_all(questions.iter().map(|question| answer(world, question, book))).await;
+        for (question, found) in questions.into_iter().zip(answers) {
+            let known = Known { taken_at: now, found: found.clone() };
+            asked.insert(fact_name(&question.fact), Shown { ask: question.ask, found });
+            case.facts.insert(question.fact, known);
+        }
+    };
+    Account {
+        description: policy.description.clone(),
+        standing: existing.map(standing),
+        ruling,
+        facts: asked,
+    }
+}
+
+/// One answer, within the deadline that a decision would give it.
+async fn answer(world: &dyn World, question: &Question, book: &Book) -> Found {
+    let within = book.settings().facts.deadline;
+    match tokio::time::timeout(within.duration(), world.answer(question)).await {
+        Ok(found) => found,
+        Err(_) => Found::Failed { what: format!("no answer within {within}") },
+    }
+}
+
+fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
+    Case {
+        id,
+        book: book.digest(),
+        priority: policy.priority,
+        rung: 0,
+        step: 0,
+        attempts: 0,
+        fact_failures: 0,
+        acted: false,
+        target: None,
+        lets: BTreeMap::new(),
+        facts: BTreeMap::new(),
+        phase: Phase::Waiting { due: now },
+        last_ruling: None,
+    }
+}
+
+fn standing(case: &Case) -> Standing {
+    let phase = match &case.phase {
+        Phase::Waiting { due } => format!("waiting, to be looked at again at {due}"),
+        Phase::Asking { .. } => "asking for facts".to_owned(),
+        Phase::Proposed { proposal, due, .. } => {
+            format!("proposal {proposal} waits for approval until {due}")
+        }
+        Phase::Approved { by, .. } => format!("approved by {by}, being decided again"),
+        Phase::Acting { intent } => format!("acting: intent {intent} is under way"),
+        Phase::Verifying { intent, .. } => format!("intent {intent} was done, being verified"),
+        Phase::Withheld => "withheld until the alert is repeated or something changes".to_owned(),
+        Phase::Resting => "over: nothing more is done for this episode".to_owned(),
+    };
+    Standing {
+        phase,
+        last_ruling: case.last_ruling.as_ref().map(|last| last.seq),
+        over: case.phase == Phase::Resting,
+    }
+}
+
+/// The first matcher that these labels do not meet.
+fn unmatched(policy: &Policy, labels: &Labels) -> Option<Unmatched> {
+    let failed = policy.matchers.iter().find(|matcher| !matcher.meets(labels))?;
+    Some(Unmatched {
+        policy: policy.name.clone(),
+        place: policy.place.clone(),
+        matcher: failed.to_string(),
+        has: labels.get(&failed.name).cloned(),
+    })
+}
+
+/// A fact's name, as reasons and policies have it.
+pub fn fact_name(fact: &Fact) -> String {
+    match fact {
+        Fact::Confirmation => "confirmation".to_owned(),
+        Fact::Let(name) => format!("let.{name}"),
+        Fact::Target => "target".to_owned(),
+        Fact::When(position) => format!("when[{position}]"),
+        Fact::Preflight => "preflight".to_owned(),
+        Fact::Verification => "verification".to_owned(),
+        Fact::Revert(intent) => format!("revert of intent {intent}"),
+    }
+}
+
+/// A world in which nothing can be asked: what an explanation without Prometheus and Kubernetes gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Blind;
+
+#[async_trait::async_trait]
+impl World for Blind {
+    async fn answer(&self, question: &Question) -> Found {
+        let what = match &question.ask {
+            Ask::Query { .. } => "not asked: no Prometheus was named",
+            Ask::Seek { .. } | Ask::Preflight { .. } | Ask::Rollout { .. } | Ask::Http { .. } => {
+                "not looked at: explained without a cluster"
+            }
+        };
+        Found::Failed { what: what.to_owned() }
+    }
+
+    async fn perform(
+        &self,
+        _: &paramedic_remediations::Sealed<paramedic_policies::action::Intent>,
+    ) -> paramedic_policies::action::Outcome {
+        nothing_done()
+    }
+
+    async fn close(
+        &self,
+        _: &paramedic_remediations::Sealed<paramedic_policies::action::Intent>,
+    ) -> paramedic_policies::action::Outcome {
+        nothing_done()
+    }
+}
+
+fn nothing_done() -> paramedic_policies::action::Outcome {
+    paramedic_policies::action::Outcome::Failed { what: "explaining never acts".to_owned(), applied: false }
+}
