@@ -188,3 +188,6 @@ impl MetricsPort for NoPrometheus {
         Found::Failed { what: "no Prometheus is configured (--prometheus-url)".to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests;

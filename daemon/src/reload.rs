@@ -94,6 +94,11 @@ pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
     for problem in checked.problems.iter().filter(|problem| !problem.is_error()) {
         tracing::warn!(problem = %problem, "doubtful policy");
     }
+    if source.files.is_empty() {
+        tracing::warn!(
+            "there are no policy files; alerts are recorded and nothing follows (--policies PATH)"
+        );
+    }
     match checked.book {
         Some(book) => Ok((Arc::new(source), book.policies().len())),
         None => Err(checked.problems.iter().filter(|one| one.is_error()).map(ToString::to_string).collect()),

@@ -327,9 +327,9 @@ impl<'d> Life<'d> {
             End::Stopped => Turned::Stopping,
             End::Broken(error) => Turned::Frozen { problem: error.to_string() },
         };
-        // Before the answers: whoever has one sees the rest too.
+        // Before the answers: whoever has one sees the rest too. A reader would keep the journal locked.
+        self.driver.archive.send_replace(None);
         if let End::Broken(error) = &end {
-            self.driver.archive.send_replace(None);
             self.driver.standing.send_modify(|standing| {
                 standing.journal = JournalStanding::Broken { problem: error.to_string() };
             });

@@ -5,7 +5,6 @@ mod listening;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Configuration;
-use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, Journals};
+use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, JournalStanding, Journals};
 use crate::http::tokens::Tokens;
 use crate::http::{self, Others, Served};
 use crate::keeping::SledJournals;
@@ -34,6 +33,9 @@ pub use listening::ordered_to_stop;
 
 /// How long requests under way may take after the order to stop.
 const INTAKE_ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the first records of a process may take to be durable.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the driver may take beyond running effects: the last appends and closing the journal.
 const DRIVER_ENDS_WITHIN: Duration = EFFECTS_END_WITHIN.saturating_add(Duration::from_secs(10));
@@ -92,7 +94,8 @@ impl Plan {
         }
     }
 
-    /// Starts it. When this returns, both listeners answer and the journal is open.
+    /// Starts it. When this returns, both listeners answer, the journal is open, and it is
+    /// recorded that the process began.
     ///
     /// # Errors
     /// When anything it needs is not there; nothing keeps running then.
@@ -164,6 +167,13 @@ impl Plan {
             version: version.to_owned(),
         });
         let driver = tokio::spawn(driver.run(opened));
+        let mut standing = inbox.watch();
+        let begun = standing.wait_for(|standing| standing.journal != JournalStanding::Opening);
+        let begun = tokio::time::timeout(BEGINS_WITHIN, begun).await.map(|begun| begun.map(drop));
+        if !matches!(begun, Ok(Ok(()))) {
+            stop.send_replace(true);
+            bail!("the first records did not become durable; see the log");
+        }
         let reloader = tokio::spawn(reloader.run());
         let watching = Watching::begin(&configuration.policies, reloads.clone());
         let (public, admin) = listening.addresses();
@@ -290,7 +300,5 @@ async fn real_world(
     Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: url }))
 }
 
-/// The journal's folder of a configuration, for messages.
-pub fn data_dir(configuration: &Configuration) -> &Path {
-    &configuration.data_dir
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Against a server that answers as Prometheus does, and as it should not.
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::SystemClock;
+
+async fn served(answer: Value) -> String {
+    let handler = move |headers: HeaderMap| async move {
+        let authorized = headers.get("authorization").is_none_or(|value| value == "Bearer a-token");
+        assert!(
+            authorized && headers.get("x-scope-orgid").is_none_or(|value| value == "team"),
+            "{headers:?}"
+        );
+        axum::Json(answer)
+    };
+    let router = Router::new().route("/prom/api/v1/query", post(handler));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}/prom")
+}
+
+fn prometheus(settings: &PrometheusSettings) -> (Prometheus, watch::Receiver<Reachable>) {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let made = Prometheus::new(settings, Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
+    made.expect("a client").expect("a URL is set")
+}
+
+async fn asked(answer: Value) -> Found {
+    let url = served(answer).await;
+    prometheus(&PrometheusSettings { url, ..PrometheusSettings::default() }).0.query("up").await
+}
+
+fn vector(values: &[&str]) -> Value {
+    let series: Vec<Value> = values
+        .iter()
+        .enumerate()
+        .map(|(n, value)| json!({"metric": {"n": n.to_string()}, "value": [1_763_713_800.0, value]}))
+        .collect();
+    json!({"status": "success", "data": {"resultType": "vector", "result": series}})
+}
+
+#[tokio::test]
+async fn empty_nan_infinite_and_scalar_are_kept_apart() {
+    assert_eq!(asked(vector(&[])).await, Found::Series(Vec::new()));
+    for (written, shown) in [("NaN", "NaN"), ("+Inf", "+Inf"), ("0.25", "0.25")] {
+        let Found::Series(series) = asked(vector(&[written])).await else { panic!("{written} is a series") };
+        assert_eq!(series[0].value.to_string(), shown);
+    }
+    let scalar =
+        json!({"status": "success", "data": {"resultType": "scalar", "result": [1_763_713_800.0, "3"]}});
+    let Found::Series(series) = asked(scalar).await else { panic!("a scalar is one series") };
+    assert_eq!((series.len(), series[0].value), (1, Number(3.0)));
+}
+
+#[tokio::test]
+async fn what_is_no_plain_answer_is_a_failure() {
+    let many: Vec<&str> = vec!["1"; SERIES_MAX + 1];
+    let wrong = [
+        vector(&many),
+        json!({"status": "error", "errorType": "bad_data", "error": "parse error"}),
+        json!({"status": "success", "data": {"resultType": "matrix", "result": []}}),
+        json!({"hello": "world"}),
+        json!([]),
+    ];
+    for answer in wrong {
+        let found = asked(answer.clone()).await;
+        assert!(matches!(found, Found::Failed { .. }), "{answer}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn token_and_headers_are_sent_and_the_token_is_read_anew() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "a-token\n").expect("a file can be written");
+    let settings = PrometheusSettings {
+        url: served(vector(&["1"])).await,
+        token_file: Some(file.clone()),
+        headers: [("X-Scope-OrgID".to_owned(), "team".to_owned())].into(),
+        ..PrometheusSettings::default()
+    };
+    let (prometheus, reachable) = prometheus(&settings);
+    assert!(matches!(prometheus.query("up").await, Found::Series(_)));
+    assert!(matches!(&*reachable.borrow(), Reachable::Answered { .. }));
+    std::fs::remove_file(&file).expect("it is there");
+    let Found::Failed { what } = prometheus.query("up").await else { panic!("there is no token") };
+    assert!(what.contains("could not read the token"), "{what}");
+    assert!(matches!(&*reachable.borrow(), Reachable::Failed { .. }));
+}
+
+#[tokio::test]
+async fn nobody_there_and_no_answer_in_time_are_failures() {
+    let gone = PrometheusSettings { url: "http://127.0.0.1:9".to_owned(), ..PrometheusSettings::default() };
+    assert!(matches!(prometheus(&gone).0.query("up").await, Found::Failed { .. }));
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let settings = PrometheusSettings {
+        url: format!("http://{}", silent.local_addr().expect("bound")),
+        timeout: paramedic_policies::time::Span::from_ms(200),
+        ..PrometheusSettings::default()
+    };
+    let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("nobody answered") };
+    assert!(what.contains("Prometheus"), "{what}");
+}

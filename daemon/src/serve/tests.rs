@@ -1,0 +1,152 @@
+//! Starts that are refused, starts that fall back, and stopping in order: a whole daemon in this process, without a
+//! cluster.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::http::tokens::{Role, TokenFile};
+
+const POLICY: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restart-web}
+spec:
+  match: ['alertname="WebDown"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: web}
+  ladder:
+    - restart: {}
+"#;
+
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        std::fs::create_dir(folder.path().join("policies")).expect("a folder can be made");
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file can be written");
+    }
+
+    fn configuration(&self) -> Configuration {
+        let mut configuration = Configuration {
+            listen: "127.0.0.1:0".to_owned(),
+            admin_listen: "127.0.0.1:0".to_owned(),
+            data_dir: self.path("data"),
+            policies: vec![self.path("policies")],
+            ..Configuration::default()
+        };
+        configuration.kubernetes.enabled = false;
+        configuration
+    }
+
+    async fn start(&self) -> anyhow::Result<Daemon> {
+        Plan::new(self.configuration()).start().await
+    }
+}
+
+async fn get(address: SocketAddr, path: &str) -> (u16, Value) {
+    let answer = reqwest::get(format!("http://{address}{path}")).await.expect("it answers");
+    let status = answer.status().as_u16();
+    (status, answer.json().await.expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_daemon_takes_alerts_stops_and_remembers() {
+    let home = Home::new();
+    home.write("policies/web.yaml", POLICY);
+    let daemon = home.start().await.expect("it starts");
+    let body =
+        json!({"alerts": [{"status": "firing", "labels": {"alertname": "WebDown", "namespace": "prod"}}]});
+    let url = format!("http://{}/webhook/alertmanager", daemon.public);
+    let client = reqwest::Client::new();
+    let answer =
+        client.post(&url).header("X-Correlation-Id", "c-7").json(&body).send().await.expect("it answers");
+    assert_eq!(answer.headers()["x-correlation-id"], "c-7");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(get(daemon.admin, "/readyz").await.0, 200);
+    daemon.stop().await.expect("it stops");
+    assert!(client.post(&url).json(&body).send().await.is_err(), "nobody listens any more");
+    let daemon = home.start().await.expect("it starts again");
+    let (_, page) = get(daemon.public, "/api/v1/records?kind=opened").await;
+    assert_eq!(page["items"][0]["event"]["correlation"], json!("c-7"), "{page}");
+    let (_, policies) = get(daemon.public, "/api/v1/policies").await;
+    assert_eq!(policies["items"][0]["name"], json!("restart-web"), "{policies}");
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn an_open_stream_does_not_hold_up_the_end() {
+    let home = Home::new();
+    let daemon = home.start().await.expect("it starts");
+    let stream = reqwest::get(format!("http://{}/api/v1/stream", daemon.public)).await.expect("it answers");
+    let stopped = tokio::time::timeout(Duration::from_secs(8), daemon.stop()).await;
+    stopped.expect("in time").expect("it stops");
+    stream.bytes().await.expect("the stream ended well");
+}
+
+#[tokio::test]
+async fn broken_policies_end_the_first_start_and_fall_back_later() {
+    let home = Home::new();
+    home.write("policies/web.yaml", "kind: [");
+    let error = home.start().await.err().expect("nothing to fall back on");
+    assert!(format!("{error:#}").contains("web.yaml:"), "{error:#}");
+    home.write("policies/web.yaml", POLICY);
+    home.start().await.expect("it starts").stop().await.expect("it stops");
+    home.write("policies/web.yaml", "kind: [");
+    let daemon = home.start().await.expect("it falls back");
+    let (status, detail) = get(daemon.admin, "/readyz").await;
+    assert_eq!((status, &detail["book"]["from"]), (200, &json!("journal")), "{detail}");
+    assert!(detail["book"]["broken"]["problems"][0].is_string(), "{detail}");
+    assert_eq!(detail["book"]["policies"], json!(1));
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn strangers_are_not_served_without_tokens() {
+    let home = Home::new();
+    for open in ["0.0.0.0:0", "[::]:0"] {
+        let configuration = Configuration { listen: open.to_owned(), ..home.configuration() };
+        let error = Plan::new(configuration).start().await.err().expect("refused");
+        assert!(error.to_string().contains("no tokens are configured"), "{error:#}");
+    }
+    home.write("token", "a-token-of-some-length");
+    let tokens = vec![TokenFile { name: "am".to_owned(), role: Role::Ingest, file: home.path("token") }];
+    let configuration = Configuration { listen: "0.0.0.0:0".to_owned(), tokens, ..home.configuration() };
+    Plan::new(configuration).start().await.expect("with a token it starts").stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let home = Home::new();
+    let taken = home.start().await.expect("it starts");
+    let second = Configuration {
+        data_dir: home.path("other"),
+        listen: taken.public.to_string(),
+        ..home.configuration()
+    };
+    let error = Plan::new(second).start().await.err().expect("the port is taken");
+    assert!(format!("{error:#}").contains(&taken.public.to_string()), "{error:#}");
+    let error = home.start().await.err().expect("the journal is taken");
+    assert!(format!("{error:#}").contains("in use by another process"), "{error:#}");
+    let tokens = vec![TokenFile { name: "am".to_owned(), role: Role::Ingest, file: home.path("nothing") }];
+    let error =
+        Plan::new(Configuration { tokens, ..home.configuration() }).start().await.err().expect("no file");
+    assert!(format!("{error:#}").contains("`am`"), "{error:#}");
+    let mut lost = home.configuration();
+    lost.kubernetes.enabled = true;
+    lost.kubernetes.kubeconfig = Some(home.path("kubeconfig"));
+    let error = Plan::new(lost).start().await.err().expect("no kubeconfig");
+    assert!(format!("{error:#}").contains("kubeconfig"), "{error:#}");
+    taken.stop().await.expect("it stops");
+}
