@@ -27,7 +27,7 @@ use crate::config::Retention;
 use crate::keeping::SledJournals;
 
 /// A world in which everything fails politely.
-struct QuietWorld;
+pub(crate) struct QuietWorld;
 
 #[async_trait]
 impl World for QuietWorld {

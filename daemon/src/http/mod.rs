@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod error;
+mod explain;
 mod lists;
 mod openapi;
 mod orders;
@@ -18,6 +19,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
+use paramedic_remediations::ports::world::World;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
@@ -26,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::redaction::Redactor;
 use crate::reload::{BookStatus, Reloads};
 pub use error::ApiError;
+pub use explain::AT_ONCE as EXPLANATIONS_AT_ONCE;
 use tokens::{Role, Tokens};
 pub use webhook::{BODY_BYTES_MAX, BODY_MEMORY_KIB};
 
@@ -47,8 +50,12 @@ pub struct Served {
     pub book: watch::Receiver<BookStatus>,
     /// Others that the daemon talks to.
     pub others: Others,
+    /// Answers the questions of explanations.
+    pub world: Arc<dyn World>,
+    /// Places for explanations.
+    pub explanations: Semaphore,
     /// Memory for bodies under way, in KiB.
-    pub body_memory: Arc<Semaphore>,
+    pub body_memory: Semaphore,
     /// Version of the program.
     pub version: String,
 }
@@ -82,6 +89,7 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/proposals", get(lists::proposals))
         .route("/api/v1/pauses", get(lists::pauses))
         .route("/api/v1/stream", get(stream::stream))
+        .route("/api/v1/explain", post(explain::explain))
         .route_layer(role(Role::Read));
     let operate = Router::new()
         .route("/api/v1/proposals/{id}/approve", post(orders::approve))

@@ -140,7 +140,7 @@ async fn give(served: &Shared, Caller(by): Caller, command: Command) -> Answer {
     }
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| {
         ApiError::bad(format!("the body is not what this takes: {error}"), "see /api/v1/openapi.json")
     })

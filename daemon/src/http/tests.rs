@@ -53,7 +53,9 @@ impl Server {
             reloads,
             book: status,
             others: Others { prometheus: None, kubernetes: None },
-            body_memory: Arc::new(Semaphore::new(BODY_MEMORY_KIB)),
+            world: Arc::new(crate::driver::tests::QuietWorld),
+            explanations: Semaphore::new(EXPLANATIONS_AT_ONCE),
+            body_memory: Semaphore::new(BODY_MEMORY_KIB),
             version: "test".to_owned(),
         });
         let (public, admin) = (public(Arc::clone(&served)), admin(Arc::clone(&served)));
@@ -221,6 +223,7 @@ async fn every_role_may_do_its_own_and_nothing_more() {
         (Method::GET, "/api/v1/status", None, [403, 200, 200]),
         (Method::GET, "/api/v1/records", None, [403, 200, 200]),
         (Method::GET, "/api/v1/pauses", None, [403, 200, 200]),
+        (Method::POST, "/api/v1/explain", Some(json!({"episode": 99})), [403, 404, 404]),
         (Method::POST, "/api/v1/pauses", Some(pause), [403, 403, 200]),
         (Method::POST, "/api/v1/clock/accept", None, [403, 403, 409]),
         (Method::POST, "/-/reload", None, [403, 403, 200]),
@@ -387,6 +390,21 @@ async fn a_broken_set_of_policies_is_refused_with_all_its_problems() {
     let (_, metrics) =
         super::tests::answer(server.admin.clone(), request(Method::GET, "/metrics", None)).await;
     assert!(metrics.as_str().is_some_and(|text| text.contains("paramedic_reload_broken 1")), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_alert_is_explained_and_nothing_is_recorded() {
+    let server = Server::start().await;
+    let before = server.running.inbox.standing().next;
+    let (status, explained) = server.post("/api/v1/explain", &json!({"alert": alert("A")})).await;
+    assert_eq!((status, &explained["alert"]), (StatusCode::OK, &json!("A")), "{explained}");
+    assert_eq!(server.running.inbox.standing().next, before);
+    for (body, wanted) in
+        [(json!({"episode": 99}), 404), (json!({"fingerprint": "ab"}), 404), (json!({"all": 1}), 400)]
+    {
+        let (status, answer) = server.post("/api/v1/explain", &body).await;
+        assert_eq!(status.as_u16(), wanted, "{body}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ impl Plan {
         let (stop, stopped) = watch::channel(false);
         let equipment = Equipment {
             journals,
-            world,
+            world: Arc::clone(&world),
             clock: Arc::clone(&clock),
             metrics: Arc::clone(&metrics),
             book,
@@ -163,7 +163,9 @@ impl Plan {
             reloads: reloads.clone(),
             book: status,
             others,
-            body_memory: Arc::new(Semaphore::new(http::BODY_MEMORY_KIB)),
+            world: Arc::clone(&world),
+            explanations: Semaphore::new(http::EXPLANATIONS_AT_ONCE),
+            body_memory: Semaphore::new(http::BODY_MEMORY_KIB),
             version: version.to_owned(),
         });
         let driver = tokio::spawn(driver.run(opened));
