@@ -18,10 +18,6 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if let Some(Action::ResetBreaker { .. }) = preflight.action {
         return Finding::allows(Guard::BlastUnavailable, "a breaker reset takes no replica away");
     }
-    // Why nothing would be done, the preflight's own guard says.
-    if preflight.action.is_none() && preflight.surroundings.is_none() && !preflight.refusals.is_empty() {
-        return Finding::not_asked(Guard::BlastUnavailable);
-    }
     let Some(around) = preflight.surroundings else {
         return fact::unknown(&Fact::Preflight, "no count of the namespace's replicas")
             .finding(Guard::BlastUnavailable);
@@ -93,16 +89,6 @@ mod tests {
             "refuses: preflight is not known: no count of the namespace's replicas"
         );
         world.case.facts.clear();
-        assert_eq!(world.says(judge), "not asked");
-    }
-
-    #[test]
-    fn where_the_look_refuses_there_is_nothing_to_count() {
-        let mut world = around(12, 2, 1);
-        world.preflight(|preflight| {
-            (preflight.action, preflight.surroundings) = (None, None);
-            preflight.refusals = vec![Reason::NoKubernetes];
-        });
         assert_eq!(world.says(judge), "not asked");
     }
 
