@@ -7,6 +7,7 @@ mod book;
 mod check;
 mod completions;
 mod console;
+mod demo;
 mod explain;
 mod failure;
 mod orders;
@@ -37,6 +38,7 @@ pub use failure::{Failure, Whose};
     arg_required_else_help = true,
     max_term_width = 100,
     after_help = "Examples:
+  paramedic demo
   paramedic check policies/
   paramedic serve --policies policies/ --prometheus-url http://prometheus:9090
   paramedic audit query --since 2h
@@ -78,6 +80,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Deny(orders::DenyArgs),
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
+    Demo(crate::demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -133,6 +136,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Deny(args) => orders::deny(args, console).await,
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Completions(args) => completions::run(args, console),
     }
 }
