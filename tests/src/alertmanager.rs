@@ -46,9 +46,16 @@ pub struct Plan {
     group_interval: String,
     repeat_interval: String,
     max_alerts: u32,
+    routes: usize,
 }
 
 impl Plan {
+    /// Leads every alert through that many routes with `continue: true` before the last, all to the same webhook.
+    pub fn continued(mut self, routes: usize) -> Self {
+        self.routes = routes;
+        self
+    }
+
     /// Sends a bearer token that it reads from that file.
     pub fn token_file(mut self, path: &Path) -> Self {
         self.token_file = Some(path.into());
@@ -88,8 +95,10 @@ impl Plan {
         if let Some(path) = &self.token_file {
             webhook["http_config"] = json!({"authorization": {"type": "Bearer", "credentials_file": path}});
         }
+        let matched = json!({"receiver": "test", "matchers": ["alertname != \"\""], "continue": true});
         let config = json!({
             "route": {
+                "routes": vec![matched; self.routes],
                 "receiver": "test",
                 "group_by": self.group_by,
                 "group_wait": "100ms",
@@ -125,6 +134,7 @@ impl Alertmanager {
             group_interval: "1s".into(),
             repeat_interval: "4h".into(),
             max_alerts: 0,
+            routes: 0,
         }
     }
 

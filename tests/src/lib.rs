@@ -20,6 +20,7 @@
 //! ```
 
 pub mod alertmanager;
+pub mod chain;
 pub mod control_plane;
 pub mod metrics_service;
 pub mod paramedic;
@@ -29,5 +30,6 @@ pub mod process;
 pub mod prometheus;
 pub mod receiver;
 pub mod scratch;
+pub mod story;
 pub mod tls;
 pub mod waiting;

@@ -13,6 +13,7 @@ use crate::ports::free_port;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::tls;
+use crate::waiting::eventually;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
@@ -58,9 +59,16 @@ pub struct Plan {
     more: Vec<String>,
     environment: Vec<(String, String)>,
     traced: Option<(String, PathBuf)>,
+    port: Option<u16>,
 }
 
 impl Plan {
+    /// Listens on this port of 127.0.0.1, for a sender that is started first.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// A policy file of that name and text in the folder of `--policies`.
     pub fn policy(mut self, file: &str, yaml: &str) -> Self {
         self.policies.push((file.into(), yaml.into()));
@@ -127,7 +135,7 @@ impl Plan {
         if let Some(yaml) = &self.config {
             folder.write("config.yaml", yaml);
         }
-        let (port, admin_port) = (free_port(), free_port());
+        let (port, admin_port) = (self.port.unwrap_or_else(free_port), free_port());
         let process = spawn(&self, &folder, port, admin_port);
         Paramedic { plan: self, port, admin_port, process, folder }
     }
@@ -147,6 +155,11 @@ impl Paramedic {
     /// The beginning of a [`Plan`].
     pub fn plan() -> Plan {
         Plan::default()
+    }
+
+    /// The port of webhook and API.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `http://127.0.0.1:PORT` of webhook and API.
@@ -249,6 +262,70 @@ impl Paramedic {
         command(&all).await
     }
 
+    /// All records that meet the query, such as `kind=opened&namespace=shop`.
+    pub async fn records(&self, query: &str) -> Vec<Value> {
+        self.try_records(query).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    /// The same, where the daemon may be down or not yet ready.
+    ///
+    /// # Errors
+    /// What it answered instead, or why there is no answer.
+    pub async fn try_records(&self, query: &str) -> Result<Vec<Value>, String> {
+        self.records_after(0, query).await
+    }
+
+    /// The same from after a sequence on, page by page.
+    ///
+    /// # Errors
+    /// What it answered instead, or why there is no answer.
+    pub async fn records_after(&self, after: u64, query: &str) -> Result<Vec<Value>, String> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut after = after;
+        loop {
+            let url = format!("{}/api/v1/records?limit=5000&after={after}&{query}", self.url());
+            let answer = tls::http().get(url).send().await.map_err(|error| error.to_string())?;
+            let mut page: Value = answer.json().await.map_err(|error| error.to_string())?;
+            let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
+                return Err(page.to_string());
+            };
+            all.extend(items);
+            let Some(next) = page["next"].as_u64() else { return Ok(all) };
+            after = next;
+        }
+    }
+
+    /// Waits for the first record that meets the query.
+    pub async fn record(&self, query: &str, deadline: Duration) -> Value {
+        let what = format!("a record with {query}");
+        eventually(deadline, &what, async || {
+            let found = self.try_records(query).await?;
+            match found.into_iter().next() {
+                Some(first) => Ok(first),
+                None => Err(format!("none; the last ones: {}", self.last_records().await)),
+            }
+        })
+        .await
+    }
+
+    /// What happened last, a line each, for messages.
+    async fn last_records(&self) -> String {
+        let url = format!("{}/api/v1/records?limit=8&newest=true", self.url());
+        let page =
+            async { tls::http().get(url).send().await?.json::<Value>().await }.await.unwrap_or_default();
+        let mut lines: Vec<String> = page["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|record| {
+                let text = format!("\n  #{} {}", record["seq"], record["event"]);
+                text.chars().take(2500).collect()
+            })
+            .collect();
+        lines.reverse();
+        lines.concat()
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
         let answer = request.send().await.expect("the daemon answers");
         let status = answer.status().as_u16();
@@ -292,7 +369,11 @@ fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
         Some((which, into)) => {
             // -D: strace is not the parent but a grandchild, so that the process we kill is the daemon.
             let mut strace = Command::new(&peer("strace").path);
-            strace.args(["-D", "-f", "-y", "-ttt", "-e", which, "-o"]).arg(into).arg("--").arg(binary());
+            strace
+                .args(["-D", "-f", "-yy", "-ttt", "-s", "96", "-e", which, "-o"])
+                .arg(into)
+                .arg("--")
+                .arg(binary());
             strace
         }
     };
