@@ -30,6 +30,7 @@ pub mod process;
 pub mod prometheus;
 pub mod receiver;
 pub mod scratch;
+pub mod seeded;
 pub mod story;
 pub mod tls;
 pub mod waiting;
