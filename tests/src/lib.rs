@@ -33,4 +33,5 @@ pub mod scratch;
 pub mod seeded;
 pub mod story;
 pub mod tls;
+pub mod traced;
 pub mod waiting;
