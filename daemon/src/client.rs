@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// How long an answer may take. Explaining asks Prometheus and Kubernetes first.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long an answer may take. Explaining asks Prometheus and Kubernetes first, for at most 90 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(100);
 
 /// How long connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

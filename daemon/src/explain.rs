@@ -308,38 +308,3 @@ pub fn fact_name(fact: &Fact) -> String {
         Fact::Revert(intent) => format!("revert of intent {intent}"),
     }
 }
-
-/// A world in which nothing can be asked: what an explanation without Prometheus and Kubernetes gets.
-#[derive(Debug, Clone, Copy)]
-pub struct Blind;
-
-#[async_trait::async_trait]
-impl World for Blind {
-    async fn answer(&self, question: &Question) -> Found {
-        let what = match &question.ask {
-            Ask::Query { .. } => "not asked: no Prometheus was named",
-            Ask::Seek { .. } | Ask::Preflight { .. } | Ask::Rollout { .. } | Ask::Http { .. } => {
-                "not looked at: explained without a cluster"
-            }
-        };
-        Found::Failed { what: what.to_owned() }
-    }
-
-    async fn perform(
-        &self,
-        _: &paramedic_remediations::Sealed<paramedic_policies::action::Intent>,
-    ) -> paramedic_policies::action::Outcome {
-        nothing_done()
-    }
-
-    async fn close(
-        &self,
-        _: &paramedic_remediations::Sealed<paramedic_policies::action::Intent>,
-    ) -> paramedic_policies::action::Outcome {
-        nothing_done()
-    }
-}
-
-fn nothing_done() -> paramedic_policies::action::Outcome {
-    paramedic_policies::action::Outcome::Failed { what: "explaining never acts".to_owned(), applied: false }
-}

@@ -10,25 +10,34 @@ use paramedic_policies::policy::Policy;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::book;
-use super::console::{Console, Output, OutputArg};
+use super::console::{Console, Output, OutputArg, yaml as yaml_of};
 use super::failure::Failure;
 use super::story::counted;
 use super::table::{Table, plain};
+use crate::config::Problems;
+use crate::reload;
+use crate::serve::ServeArgs;
 
-/// Check policies: every problem at once, with file, line, column and a hint; then the guards that hold.
+/// Check policies and the configuration: every problem at once, with file, line, column and a hint; then the guards
+/// that hold.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic check policies/
+  paramedic check --config paramedic.yaml
   paramedic check policies/cart.yaml policies/search.yaml -o json
+
+Takes the flags and variables of `serve`, and shows what it would make of them. With --config it also prints the
+whole configuration, every default filled in.
 
 Exits with 1 when a file has an error. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
 pub struct CheckArgs {
-    /// Policy files, and folders of them.
-    #[arg(value_name = "PATH", required = true)]
+    /// Policy files, and folders of them; without any, those of --policies or of the configuration.
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArg,
+    #[command(flatten, next_help_heading = "As serve takes them")]
+    serve: ServeArgs,
 }
 
 /// The data that programs get.
@@ -36,33 +45,72 @@ pub struct CheckArgs {
 struct Findings {
     problems: Vec<Problem>,
     policies: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<Value>,
 }
 
 pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let source = book::source(&args.paths, paramedic_policies::settings::Settings::default())?;
-    check(source, args.output.output, console)
+    let CheckArgs { paths, output: OutputArg { output }, mut serve } = args;
+    if !paths.is_empty() {
+        serve.policies = paths;
+    }
+    let configuration = match serve.effective() {
+        Ok(configuration) => configuration,
+        Err(Problems(problems)) => return broken(problems, output, console),
+    };
+    if configuration.policies.is_empty() {
+        return Err(Failure::users("no policies are named").hint(
+            "name files or folders: `paramedic check policies/`, or `policies:` in the configuration",
+        ));
+    }
+    let source = reload::source(&configuration.policies, &configuration.settings()).map_err(|problems| {
+        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
+    })?;
+    let printed = serve.config.is_some().then(|| configuration.printed());
+    check(source, printed, output, console)
 }
 
-fn check(source: Source, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+/// A configuration that cannot be used; its policies are checked once it can.
+fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+    let errors = counted(problems.len(), "error");
+    match output {
+        Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
+        Output::Json | Output::Yaml => {
+            console.data(output, &Findings { problems, policies: Vec::new(), configuration: None })?;
+        }
+    }
+    Err(Failure::users(format!("{errors} in the configuration"))
+        .hint("the policies are checked once it is right, for they use its `vars`"))
+}
+
+fn check(
+    source: Source,
+    configuration: Option<Value>,
+    output: Output,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     let (files, written) = (source.files.len(), Written::of(&source));
     let Checked { book, problems } = load::check(source);
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
-    let policies = book.as_ref().map(|book| book.policies().values().map(load::effective).collect());
     match output {
         Output::Table => {
             for problem in &problems {
                 writeln!(console.out, "{problem}\n")?;
             }
-            if let Some(book) = &book {
-                for policy in book.policies().values() {
-                    write!(console.out, "{}", shown(policy, book, &written))?;
-                    writeln!(console.out)?;
-                }
+            for policy in
+                book.iter().flat_map(|book| book.policies().values().map(move |policy| (policy, book)))
+            {
+                writeln!(console.out, "{}", shown(policy.0, policy.1, &written))?;
+            }
+            if let Some(configuration) = &configuration {
+                writeln!(console.out, "configuration\n{}", yaml_of(configuration)?)?;
             }
         }
         Output::Json | Output::Yaml => {
-            console.data(output, &Findings { problems, policies: policies.unwrap_or_default() })?;
+            let policies =
+                book.iter().flat_map(|book| book.policies().values().map(load::effective)).collect();
+            console.data(output, &Findings { problems, policies, configuration })?;
         }
     }
     let files = counted(files, "file");

@@ -2,24 +2,27 @@
 
 use std::path::PathBuf;
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::alert::Alert;
 use paramedic_policies::book::Book;
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::load;
-use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
 
 use super::alerts;
-use super::book;
 use super::console::{Console, Output, OutputArg};
+use super::eyes::Eyes;
 use super::failure::Failure;
 use super::records::{JournalArgs, Records};
 use super::ruling;
 use super::story::{ask, counted, found, list, short};
 use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
-use crate::explain::{Blind, Explanation, Subject, explain};
+use crate::config::Configuration;
+use crate::explain::{Explanation, Subject, explain};
 use crate::journal::Filter;
+use crate::reload;
+use crate::serve::ServeArgs;
 
 /// Show what would happen to an alert, and why not more: every policy, every guard with its numbers. Changes nothing.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,9 +51,8 @@ pub struct ExplainArgs {
     /// Explain everything that fires at this Alertmanager now.
     #[arg(long, value_name = "URL")]
     alertmanager_url: Option<String>,
-    /// Explain without a daemon, by these policy files and folders (repeatable).
-    #[arg(long, value_name = "PATH", help_heading = "Without a daemon")]
-    policies: Vec<PathBuf>,
+    #[command(flatten)]
+    alone: AloneArgs,
     /// Also list the policies that do not match, and what was asked.
     #[arg(long)]
     all: bool,
@@ -58,6 +60,55 @@ pub struct ExplainArgs {
     output: OutputArg,
     #[command(flatten)]
     journal: JournalArgs,
+}
+
+/// What takes the daemon's place.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Without a daemon")]
+struct AloneArgs {
+    /// Explain without a daemon, by these policy files and folders (repeatable; in the variable: separated by `:`).
+    #[arg(long, value_name = "PATH", value_delimiter = ':')]
+    policies: Vec<PathBuf>,
+    /// Explain without a daemon, by this configuration file: its policies, guards, Prometheus and cluster.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The daemon's cap on modes: dry-run, approve or enforce.
+    #[arg(long, value_name = "MODE", value_parser = crate::serve::args::mode)]
+    mode: Option<Mode>,
+    /// Ask this Prometheus for facts.
+    #[arg(long, value_name = "URL")]
+    prometheus_url: Option<String>,
+    /// Look at the cluster of this kubeconfig.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Look at the cluster of this context.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Look at no cluster, whatever the configuration says.
+    #[arg(long, conflicts_with_all = ["kubeconfig", "context"])]
+    no_kubernetes: bool,
+}
+
+impl AloneArgs {
+    fn is_wanted(&self) -> bool {
+        self.config.is_some() || !self.policies.is_empty()
+    }
+
+    fn configuration(&self) -> Result<Configuration, Failure> {
+        // Without a word about a cluster, none is looked at: the usual kubeconfig may be of another one.
+        let is_named = self.config.is_some() || self.kubeconfig.is_some() || self.context.is_some();
+        let flags = ServeArgs {
+            config: self.config.clone(),
+            policies: self.policies.clone(),
+            prometheus_url: self.prometheus_url.clone(),
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            no_kubernetes: self.no_kubernetes || !is_named,
+            mode: self.mode,
+            ..ServeArgs::default()
+        };
+        flags.effective().map_err(|problems| super::serve::unusable(&problems))
+    }
 }
 
 /// What `WHAT` means.
@@ -74,6 +125,12 @@ pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<
         (Some(what), None) => meant(what, console)?,
         (None, None) => return Err(Failure::users("nothing is named").hint("see `paramedic explain --help`")),
     };
+    if args.alone.is_wanted() && !matches!(meant, Meant::Alerts(_)) {
+        return Err(Failure::users(
+            "without a daemon, only alerts of a file or of Alertmanager can be explained",
+        )
+        .hint("leave out --policies and --config to ask the daemon"));
+    }
     let subjects: Vec<Subject> = match meant {
         Meant::Alerts(alerts) => {
             if alerts.is_empty() {
@@ -101,10 +158,10 @@ pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<
         }
         Meant::Fingerprint(text) => vec![Subject::Fingerprint(text)],
     };
-    let explanations = if args.policies.is_empty() {
-        live(&args, &subjects).await?
+    let explanations = if args.alone.is_wanted() {
+        alone(&args.alone, subjects, console).await?
     } else {
-        offline(&args, subjects, console).await?
+        live(&args, &subjects).await?
     };
     match output {
         Output::Table => {
@@ -158,35 +215,31 @@ async fn ask_daemon(client: &Client, subject: &Subject) -> Result<Explanation, F
 }
 
 /// Without a daemon: nothing has happened before.
-async fn offline(
-    args: &ExplainArgs,
+async fn alone(
+    args: &AloneArgs,
     subjects: Vec<Subject>,
     console: &mut Console<'_>,
 ) -> Result<Vec<Explanation>, Failure> {
-    let book = loaded(args, console)?;
+    let configuration = args.configuration()?;
+    let book = loaded(&configuration, console)?;
+    let eyes = Eyes::of(&configuration).await?;
     // Nobody else leads a world without a past.
     let state = State { leader: true, ..State::new() };
     let mut explanations = Vec::new();
     for subject in subjects {
-        let Subject::Alert(alert) = subject else {
-            return Err(Failure::users(
-                "without a daemon, only alerts of a file or of Alertmanager can be explained",
-            )
-            .hint("leave out --policies to ask the daemon"));
-        };
-        explanations.push(explain(&state, &book, &alert, &Blind, console.now).await);
+        let Subject::Alert(alert) = subject else { continue };
+        explanations.push(explain(&state, &book, &alert, &eyes, console.now).await);
     }
     if !explanations.is_empty() {
-        writeln!(
-            console.err,
-            "explained without a daemon: no past actions, pauses or storms are known, and no facts could be asked for"
-        )?;
+        writeln!(console.err, "explained without a daemon: no past actions, pauses or storms are known")?;
+        eyes.blind_to().map_or(Ok(()), |left_out| writeln!(console.err, "{left_out}"))?;
     }
     Ok(explanations)
 }
 
-fn loaded(args: &ExplainArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
-    let source = book::source(&args.policies, Settings::default())?;
+fn loaded(configuration: &Configuration, console: &mut Console<'_>) -> Result<Book, Failure> {
+    let source = reload::source(&configuration.policies, &configuration.settings())
+        .map_err(|problems| Failure::users(problems.join("\n       ")))?;
     load::book(source).or_else(|problems| {
         for problem in &problems {
             writeln!(console.err, "{problem}")?;

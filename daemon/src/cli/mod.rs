@@ -3,12 +3,12 @@
 
 mod alerts;
 mod audit;
-mod book;
 mod check;
 mod completions;
 mod console;
 mod demo;
 mod explain;
+mod eyes;
 mod failure;
 mod orders;
 mod records;
@@ -144,7 +144,8 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
 /// What clap has to say: help and versions are data, mistakes are the user's.
 fn usage(error: &clap::Error, console: &mut Console<'_>) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let text = error.render();
+    let text = error.render().to_string();
+    let text = text.replace("\n\nFor more information, try '--help'.", "\nhint: try '--help'");
     let written = if asked { write!(console.out, "{text}") } else { write!(console.err, "{text}") };
     match written {
         Ok(()) if asked => 0,

@@ -3,15 +3,22 @@
 use super::console::{Console, Output};
 use super::failure::Failure;
 
-/// Print the JSON Schema of policies, for completion in editors.
+/// Print the JSON Schema of policies or of the configuration, for completion in editors.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic schema > remediation-policy.schema.json
+  paramedic schema --configuration > configuration.schema.json
 
 Then begin a policy file with:
   # yaml-language-server: $schema=remediation-policy.schema.json")]
-pub struct SchemaArgs {}
+pub struct SchemaArgs {
+    /// That of the daemon's configuration file instead.
+    #[arg(long)]
+    configuration: bool,
+}
 
-pub(super) fn run(SchemaArgs {}: SchemaArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    console.data(Output::Json, &paramedic_policies::load::schema())
+pub(super) fn run(args: SchemaArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let schema =
+        if args.configuration { crate::config::schema() } else { paramedic_policies::load::schema() };
+    console.data(Output::Json, &schema)
 }

@@ -14,8 +14,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::users(format!("{error:#}")))
 }
 
-/// What is wrong with a configuration and its flags.
+/// What is wrong with a configuration and its flags. A flag has no lines.
 pub(super) fn unusable(problems: &Problems) -> Failure {
-    Failure::users(format!("the configuration cannot be used\n{problems}"))
+    let lines = problems.0.iter().map(|problem| match problem.file.strip_prefix("--") {
+        Some(flag) => {
+            let hint = problem.hint.iter().map(|hint| format!("\n  hint: {hint}")).collect::<String>();
+            format!("--{flag}: {}{hint}", problem.message)
+        }
+        None => problem.to_string(),
+    });
+    let lines: Vec<String> = lines.collect();
+    Failure::users(format!("the configuration cannot be used\n{}", lines.join("\n")))
         .hint("`paramedic check --config FILE` shows the whole configuration once it is right")
 }

@@ -57,7 +57,7 @@ pub struct ServeArgs {
 ///
 /// # Errors
 /// When it is none.
-fn mode(text: &str) -> Result<Mode, String> {
+pub(crate) fn mode(text: &str) -> Result<Mode, String> {
     [Mode::DryRun, Mode::Approve, Mode::Enforce]
         .into_iter()
         .find(|mode| mode.to_string() == text)

@@ -1,6 +1,8 @@
 //! `audit tail`: the last records, and with `--follow` each new one as it becomes durable. The stream only says that
 //! something is new; what is new is read by a query, so nothing is missed by a slow terminal.
 
+use std::time::Duration;
+
 use paramedic_policies::event::{Record, Seq};
 
 use super::query::row;
@@ -8,7 +10,11 @@ use super::selection::Selection;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
+use crate::client::Stream;
 use crate::journal::Filter;
+
+/// How long a stopping daemon's stream may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Show the last records, and follow new ones.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,7 +50,12 @@ pub(super) async fn run(args: TailArgs, console: &mut Console<'_>) -> Result<(),
     let Some(mut stream) = stream else { return Ok(()) };
     while stream.news().await? {
         let fresh = Filter { after: Some(shown), newest: false, ..filter.clone() };
-        let (found, _) = records.all(&fresh, usize::MAX).await?;
+        let found = match records.all(&fresh, usize::MAX).await {
+            Ok((found, _)) => found,
+            // A daemon that stops takes no more questions while its stream still ends.
+            Err(_) if ends(&mut stream).await => break,
+            Err(failure) => return Err(failure),
+        };
         if let Some(newest) = found.last() {
             shown = newest.seq;
         }
@@ -53,8 +64,25 @@ pub(super) async fn run(args: TailArgs, console: &mut Console<'_>) -> Result<(),
         }
         console.out.flush()?;
     }
-    writeln!(console.err, "the daemon ended the stream: it is stopping")?;
+    writeln!(
+        console.err,
+        "the daemon is stopping; its last records are there when it runs again, or with --data-dir"
+    )?;
     Ok(())
+}
+
+/// Whether the stream comes to its end in an orderly way.
+async fn ends(stream: &mut Stream) -> bool {
+    let ended = async {
+        loop {
+            match stream.news().await {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(_) => return false,
+            }
+        }
+    };
+    tokio::time::timeout(ENDS_WITHIN, ended).await.unwrap_or(false)
 }
 
 /// Shows the last records; returns after which the new ones follow.

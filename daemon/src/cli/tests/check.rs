@@ -81,3 +81,31 @@ fn yaml_output_of_a_policy_loads_again() {
     let again = check(&[("again.yaml", &policy)], &[]);
     assert_eq!(again.code, 0, "{again}");
 }
+
+const CONFIGURATION: &str = "apiVersion: paramedic.dev/v1alpha1
+kind: Configuration
+mode: enforce
+cluster: {name: eu-1}
+prometheus: {url: 'http://prometheus:9090'}
+";
+
+#[test]
+fn a_configuration_is_shown_whole() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("paramedic.yaml");
+    std::fs::write(&config, CONFIGURATION).expect("a file");
+    let ran = check(&[("cart.yaml", GOOD)], &["--config", config.to_str().expect("UTF-8")]);
+    let plain = |text: String| text.replace(dir.path().to_str().expect("UTF-8"), "CONFIG");
+    insta::assert_snapshot!(Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) });
+}
+
+#[test]
+fn a_broken_configuration_shows_every_problem_at_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("paramedic.yaml");
+    std::fs::write(&config, CONFIGURATION.replace("mode", "moed").replace("http://", "ftp://"))
+        .expect("a file");
+    let ran = paramedic(&["check", "--config", config.to_str().expect("UTF-8")]);
+    assert_eq!(ran.code, 1, "{ran}");
+    insta::assert_snapshot!(ran.to_string().replace(dir.path().to_str().expect("UTF-8"), "CONFIG"));
+}
