@@ -269,12 +269,12 @@ fn invite(server: &str, admin: &SocketAddr) {
 
 /// This program as a person would call it from here.
 fn program() -> String {
-    let (here, called) = (std::env::current_dir(), std::env::current_exe());
-    match (here, called) {
-        (Ok(here), Ok(called)) => {
-            called.strip_prefix(&here).map_or("paramedic".to_owned(), |path| path.display().to_string())
-        }
-        (Ok(_) | Err(_), _) => "paramedic".to_owned(),
+    let (Ok(here), Ok(called)) = (std::env::current_dir(), std::env::current_exe()) else {
+        return "paramedic".to_owned();
+    };
+    match called.strip_prefix(&here) {
+        Ok(path) => format!("./{}", path.display()),
+        Err(_) => "paramedic".to_owned(),
     }
 }
 
