@@ -131,7 +131,9 @@ fn ruled(ruling: &Ruling) -> String {
     );
     let doing = ruling.action.as_ref().map_or("nothing".to_owned(), ToString::to_string);
     let _ = match ruling.verdict {
-        ruling::Verdict::Act if ruling.mode.is == Mode::DryRun => write!(text, ": would {doing} ({})", ruling.mode),
+        ruling::Verdict::Act if ruling.mode.is == Mode::DryRun => {
+            write!(text, ": would {doing} ({})", ruling.mode)
+        }
         ruling::Verdict::Act => write!(text, ": {doing}"),
         ruling::Verdict::Hold { until } => write!(text, ": waits until {until}, {}", refusals(ruling)),
         ruling::Verdict::Withhold => write!(text, ": withheld, {}", refusals(ruling)),
