@@ -213,6 +213,11 @@ async fn account(
     let ruling = loop {
         let inquiry =
             Inquiry { state, book, policy, episode, case: &case, now, ask_anyway: rounds < ROUNDS_MAX };
+        if let Some(rung) = inquiry.relapsed_to() {
+            case.rung = rung;
+            case.facts.remove(&Fact::Preflight);
+            continue;
+        }
         let asks = match inquiry.next() {
             Next::Rule(ruling) => break *ruling,
             Next::Ask(asks) => asks,

@@ -59,8 +59,8 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
         return storm;
     }
     let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway: false };
-    if let Some(relapse) = inquiry.relapse() {
-        return vec![relapse];
+    if let Some(rung) = inquiry.relapsed_to() {
+        return vec![Event::Advanced { case: case.id.clone(), rung, step: 0, why: Advance::Relapse }];
     }
     match inquiry.next() {
         Next::Ask(asks) => {
@@ -187,8 +187,8 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// The trouble came back within `relapse`: go on at the next rung, the last one counts as no help.
-    fn relapse(&self) -> Option<Event> {
+    /// The rung to go on at when the trouble came back within `relapse`: the last one counts as no help.
+    pub fn relapsed_to(&self) -> Option<usize> {
         let Aim::Known(target) = self.aim() else { return None };
         let last = self.state.last_ladders.get(&(self.policy.name.clone(), target))?;
         let next = last.rung + 1;
@@ -197,11 +197,6 @@ impl<'a> Inquiry<'a> {
             && self.now.since(last.ended_at) < self.policy.guards.relapse
             && next > self.case.rung
             && next < self.policy.ladder.len();
-        relapsed.then(|| Event::Advanced {
-            case: self.case.id.clone(),
-            rung: next,
-            step: 0,
-            why: Advance::Relapse,
-        })
+        relapsed.then_some(next)
     }
 }
