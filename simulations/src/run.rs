@@ -113,7 +113,7 @@ impl Run {
         self.begin();
     }
 
-    /// As [`restart`](Self::restart), with another book.
+    /// Another book comes into force.
     pub fn adopt(&mut self, source: Source) {
         self.source = source;
         self.feed(Input::Adopt(Box::new(self.source.clone())));

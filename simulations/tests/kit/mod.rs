@@ -4,10 +4,12 @@
 
 use std::future::Future;
 
+use paramedic_policies::alert::{Alert, AlertStatus};
 use paramedic_policies::book::{Source, SourceFile};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::time::{Moment, Span};
-use paramedic_simulations::{Memory, Run, maestro, world::World};
+use paramedic_simulations::world::{Cure, World};
+use paramedic_simulations::{Memory, Run, maestro};
 
 /// Saturday morning.
 pub(crate) fn morning() -> Moment {
@@ -138,8 +140,55 @@ pub(crate) fn touched(run: &Run) -> Vec<String> {
 }
 
 /// A deployment's error ratio goes up until a restart.
-pub(crate) fn errors(run: &Run, deployment: &str, cure: paramedic_simulations::world::Cure) {
+pub(crate) fn errors(run: &Run, deployment: &str, cure: Cure) {
     let labels = [("deployment", deployment)];
     let sick = run.world(|world| world.begin(maestro::ERROR_RATIO, &labels, 0.2, cure, secs(30)));
     assert_eq!(sick, 1);
+}
+
+/// Settings whose global guards forbid nothing.
+pub(crate) fn free() -> Settings {
+    let mut settings = enforcing();
+    settings.guards.limits.clear();
+    settings.guards.settle = secs(0);
+    settings.guards.pace.burst = 100;
+    settings
+}
+
+/// A policy that restarts, free but for these lines.
+pub(crate) fn restarts_with(line: &str) -> String {
+    let guards = FREE.lines().map(|free| {
+        let key = line.trim_start().split(':').next().unwrap_or_default();
+        if free.trim_start().starts_with(key) { String::new() } else { format!("{free}\n") }
+    });
+    let more = format!("{}    {line}\n", guards.collect::<String>());
+    restarter("restarts", &more)
+}
+
+pub(crate) fn cured(deployment: &str) -> Cure {
+    Cure::Restarted(maestro::deployment(deployment))
+}
+
+/// Errors that a restart cures, until they are over.
+pub(crate) async fn a_round(run: &mut Run, deployment: &str) {
+    errors(run, deployment, cured(deployment));
+    run.pass(mins(5)).await;
+}
+
+#[track_caller]
+pub(crate) fn acted(run: &Run, times: usize) {
+    assert_eq!(lines(run, ": act:").len(), times, "{}", run.story().join("\n"));
+}
+
+/// An alert that no policy knows.
+pub(crate) fn stranger(number: usize, run: &Run) -> Alert {
+    let labels = [("alertname", "Stranger".to_owned()), ("number", number.to_string())];
+    Alert {
+        status: AlertStatus::Firing,
+        labels: labels.map(|(name, value)| (name.to_owned(), value)).into(),
+        annotations: Default::default(),
+        starts_at: run.now(),
+        ends_at: None,
+        fingerprint: None,
+    }
 }
