@@ -395,6 +395,9 @@ pub struct State {
     pub open: BTreeMap<EpisodeKey, Seq>,
     /// Resolved alerts by identity, as long as a slow Alertmanager peer may still repeat them.
     pub recently_resolved: BTreeMap<EpisodeKey, Resolved>,
+    /// Their ends in order, so that forgetting one looks at no other.
+    #[serde(default)]
+    pub resolved_order: VecDeque<(Moment, EpisodeKey)>,
     /// Cases by episode and policy.
     #[serde(with = "pairs")]
     pub cases: BTreeMap<CaseId, Case>,

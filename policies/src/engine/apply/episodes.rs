@@ -83,14 +83,28 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     state.open.remove(&key);
     match why {
         Closing::Resolved => {
-            state.recently_resolved.retain(|_, resolved| now.since(resolved.closed_at) < LATE_PEER);
+            forget_resolved(state, now);
             let resolved = Resolved { closed_at: now, ended_at: ended_at.unwrap_or(now) };
             state.recently_resolved.insert(key, resolved);
+            state.resolved_order.push_back((now, key));
         }
         // Whoever repeats an expired one has an alert that fires.
         Closing::Expired => {}
     }
     state.forget_if_over(id);
+}
+
+/// Forgets ends that no peer can still be late for. An alert that opened again, or ended again, has left an older
+/// place in the order behind, which says nothing.
+fn forget_resolved(state: &mut State, now: Moment) {
+    while let Some((closed_at, key)) = state.resolved_order.front().copied()
+        && now.since(closed_at) >= LATE_PEER
+    {
+        state.resolved_order.pop_front();
+        if state.recently_resolved.get(&key).is_some_and(|resolved| resolved.closed_at == closed_at) {
+            state.recently_resolved.remove(&key);
+        }
+    }
 }
 
 pub(super) fn storm_began(state: &mut State, now: Moment, why: &str) {
