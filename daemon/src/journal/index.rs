@@ -1,6 +1,9 @@
 //! The index: for each term the sequences of its records, as posting lists over segments of some thousand records. The
 //! last segment stays in memory and is built again when the journal opens, so a commit writes no index at all, and one
-//! commit in a few thousand records writes all lists of a segment at once. About ten bytes a record.
+//! commit in a few thousand records writes all lists of a segment at once.
+//!
+//! A term that a segment knows many times has a key of its own. Most know only one alert or one episode: their lists
+//! stand together in sorted runs, because a key each would cost more than the records themselves.
 
 use std::collections::HashMap;
 
@@ -14,6 +17,15 @@ use super::term::Term;
 /// How many records a segment has at least: few enough to build again in a moment, many enough that the key of a term
 /// that is everywhere costs nothing.
 pub(super) const SEGMENT_RECORDS: u64 = 4096;
+
+/// A list up to here is short.
+const SHORT_MAX: usize = 16;
+
+/// How many entries a run of short lists has at most: a value of 12 KiB.
+const RUN_MAX: usize = 1024;
+
+/// An entry of a run: the term, and how far behind the segment's first sequence the record is.
+const ENTRY: usize = 8 + 4;
 
 /// The segment that is not written yet.
 #[derive(Debug)]
@@ -56,8 +68,13 @@ impl Tail {
 
     /// Adds its posting lists to a batch, and the mark that says how far postings reach.
     pub(super) fn write(&self, batch: &mut sled::Batch) {
-        let mut bytes = Vec::new();
+        let fits = |seq: &u64| u32::try_from(seq - self.from.0).is_ok();
+        let (mut short, mut bytes) = (Vec::new(), Vec::new());
         for (term, seqs) in &self.lists {
+            if seqs.len() <= SHORT_MAX && seqs.iter().all(fits) {
+                short.push((*term, seqs));
+                continue;
+            }
             bytes.clear();
             let mut before = self.from.0;
             for seq in seqs {
@@ -68,7 +85,28 @@ impl Tail {
                 batch.insert(key, part);
             }
         }
+        self.write_short(short, batch);
         batch.insert(keys::INDEXED, &self.end.0.to_be_bytes());
+    }
+
+    /// Adds runs of short lists; no list is cut by the end of a run.
+    fn write_short(&self, mut short: Vec<(Term, &Vec<u64>)>, batch: &mut sled::Batch) {
+        short.sort_unstable_by_key(|(term, _)| *term);
+        let mut run: Option<(Term, Vec<u8>)> = None;
+        for (term, seqs) in short {
+            let full = |(_, bytes): &mut (Term, Vec<u8>)| bytes.len() + seqs.len() * ENTRY > RUN_MAX * ENTRY;
+            if let Some((first, bytes)) = run.take_if(full) {
+                batch.insert(&keys::short(self.from, first), bytes);
+            }
+            let (_, bytes) = run.get_or_insert_with(|| (term, Vec::new()));
+            for seq in seqs {
+                bytes.extend_from_slice(&term.0.to_be_bytes());
+                bytes.extend_from_slice(&((seq - self.from.0) as u32).to_be_bytes());
+            }
+        }
+        if let Some((first, bytes)) = run {
+            batch.insert(&keys::short(self.from, first), bytes);
+        }
     }
 
     /// The sequences of a term within `range`.
@@ -125,7 +163,49 @@ pub(super) fn of(
     if let Some(whole) = list {
         read(whole)?;
     }
+    in_runs(partition, term, tail, range, &mut found)?;
+    found.sort_unstable();
     Ok(found)
+}
+
+/// Adds the sequences of a term from runs of short lists: one look into each segment, newest first.
+fn in_runs(
+    partition: &Partition,
+    term: Term,
+    tail: Seq,
+    range: &std::ops::Range<u64>,
+    found: &mut Vec<u64>,
+) -> Result<(), ReadError> {
+    let damaged = || partition.damaged(None, "a run of the index cannot be read");
+    let segment_of = |key: &[u8]| keys::seq_of(key).filter(|_| key.len() == 17).ok_or_else(damaged);
+    let mut before = tail;
+    while let Some((key, _)) = partition.last_below(&keys::short(before, Term(0)))? {
+        let segment = segment_of(&key)?;
+        if segment.0 < range.end
+            && let Some((key, run)) =
+                partition.last_below(&keys::short(segment, Term(term.0.saturating_add(1))))?
+            && segment_of(&key)? == segment
+        {
+            let (entries, rest) = run.as_chunks::<ENTRY>();
+            if !rest.is_empty() {
+                return Err(damaged());
+            }
+            let wanted = term.0.to_be_bytes();
+            let from = entries.partition_point(|entry| entry[..8] < wanted[..]);
+            for entry in entries[from..].iter().take_while(|entry| entry[..8] == wanted[..]) {
+                let offset = u32::from_be_bytes([entry[8], entry[9], entry[10], entry[11]]);
+                let seq = segment.0.checked_add(u64::from(offset)).ok_or_else(damaged)?;
+                if range.contains(&seq) {
+                    found.push(seq);
+                }
+            }
+        }
+        if segment.0 <= range.start {
+            break;
+        }
+        before = segment;
+    }
+    Ok(())
 }
 
 /// What is in all of these sorted lists.

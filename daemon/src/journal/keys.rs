@@ -4,6 +4,7 @@
 //!   c <next:8> <part:2>                 checkpoint
 //!   i                                   first sequence that no posting covers
 //!   p <term:8> <segment:8> [<part:2>]   posting list of one term over one segment
+//!   q <segment:8> <first term:8>        the terms of a segment with short lists, from this one on
 //!   r <first:8> [<part:2>]              block; last, so that appending stays at the right edge of the tree
 //! ```
 
@@ -18,6 +19,7 @@ pub(super) const VALUE_MAX: usize = 48 * 1024;
 pub(super) const CHECKPOINT: u8 = b'c';
 pub(super) const INDEXED: &[u8] = b"i";
 pub(super) const POSTING: u8 = b'p';
+pub(super) const SHORT: u8 = b'q';
 pub(super) const BLOCK: u8 = b'r';
 
 /// The key of part 0 of the block that begins with `first`, and the prefix of its other parts.
@@ -52,6 +54,14 @@ pub(super) fn posting(of: Term, segment: Seq) -> [u8; 17] {
     let mut key = [POSTING; 17];
     key[..9].copy_from_slice(&term(of));
     key[9..].copy_from_slice(&segment.0.to_be_bytes());
+    key
+}
+
+/// The key of a run of short lists of the segment that begins with `segment`: `first` is the first term in it.
+pub(super) fn short(segment: Seq, first: Term) -> [u8; 17] {
+    let mut key = [SHORT; 17];
+    key[1..9].copy_from_slice(&segment.0.to_be_bytes());
+    key[9..].copy_from_slice(&first.0.to_be_bytes());
     key
 }
 

@@ -130,6 +130,11 @@ fn a_written_index_and_the_unwritten_rest_are_one() {
         ("rare ends", Filter { policy: some("rare"), kind: some("ended"), ..f() }, 13),
         ("often, newest first", Filter { policy: some("often"), newest: true, ..f() }, 1287 * 4),
         ("the last", Filter { intent: Some(last), ..f() }, 4),
+        ("the first intent", Filter { intent: Some(Seq(3)), ..f() }, 4),
+        ("the first episode", Filter { episode: Some(Seq(2)), ..f() }, 5),
+        ("one in the middle", Filter { episode: Some(Seq(2 + 6 * 300)), ..f() }, 5),
+        ("one across segments", Filter { episode: Some(Seq(2 + 6 * 682)), ..f() }, 5),
+        ("no episode", Filter { episode: Some(Seq(4)), ..f() }, 0),
         (
             "a half",
             Filter { alert: some("Slow"), since: Some(start() + Span::from_secs(3900)), ..f() },
