@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paramedic_policies::book::{Digest, Source};
+use paramedic_policies::book::{Digest, Source, SourceFile};
 use paramedic_policies::load;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::time::Moment;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 mod files;
 mod watching;
 
+use files::tzdb;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, source};
 pub use watching::Watching;
 
@@ -181,6 +182,25 @@ impl Reloader {
         let (status, status_seen) = watch::channel(status);
         let reloader = Self { asks, want, also, book, status, clock, metrics };
         Begun { reloader, reloads: Reloads { asks: ask }, book: book_seen, status: status_seen }
+    }
+
+    /// Wants the files that were adopted last, under the settings of today, since those on disk are broken. What is
+    /// broken stays said.
+    ///
+    /// # Errors
+    /// Everything that keeps them from loading under these settings; nothing is wanted then.
+    pub fn fall_back(&self, adopted: Vec<SourceFile>, settings: Settings) -> Result<(), Vec<String>> {
+        let source = Source { files: adopted, settings, tzdb: tzdb() };
+        if let Err(problems) = load::book(source.clone()) {
+            return Err(problems.iter().map(ToString::to_string).collect());
+        }
+        tracing::error!(
+            digest = short(source.digest()),
+            mode = %source.settings.mode,
+            "policies are broken; the last adopted ones of the journal are in force, under today's settings"
+        );
+        self.book.send_replace(Some(Arc::new(source)));
+        Ok(())
     }
 
     /// Loads whenever asked, until nobody can ask any more.

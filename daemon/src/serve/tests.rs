@@ -113,6 +113,27 @@ async fn broken_policies_end_the_first_start_and_fall_back_later() {
 }
 
 #[tokio::test]
+async fn the_fall_back_keeps_to_the_mode_of_today() {
+    let home = Home::new();
+    home.write("policies/web.yaml", POLICY);
+    let under = |mode| Plan::new(Configuration { mode, ..home.configuration() }).start();
+    under(Mode::Enforce).await.expect("it starts").stop().await.expect("it stops");
+    home.write("policies/web.yaml", "kind: [");
+    for mode in [Mode::Approve, Mode::DryRun] {
+        let daemon = under(mode).await.expect("it falls back");
+        let look = daemon.inbox.look(|state| {
+            let book = state.current_book();
+            (book.settings().mode, book.policies().len())
+        });
+        assert_eq!(look.await, Ok((mode, 1)));
+        let (_, detail) = get(daemon.admin, "/readyz").await;
+        assert_eq!(detail["book"]["from"], json!("journal"), "{detail}");
+        assert!(detail["book"]["broken"]["problems"][0].is_string(), "{detail}");
+        daemon.stop().await.expect("it stops");
+    }
+}
+
+#[tokio::test]
 async fn strangers_are_not_served_without_tokens() {
     let home = Home::new();
     for open in ["0.0.0.0:0", "[::]:0"] {
