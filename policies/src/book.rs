@@ -105,7 +105,15 @@ pub struct Book {
 impl Book {
     /// The book before any was adopted: no policies, default settings, so dry-run.
     pub fn empty() -> Self {
-        let source = Source { files: Vec::new(), settings: Settings::default(), tzdb: String::new() };
+        Self::without_policies(Source {
+            files: Vec::new(),
+            settings: Settings::default(),
+            tzdb: String::new(),
+        })
+    }
+
+    /// A book whose text gives no policies, or no longer loads.
+    pub(crate) fn without_policies(source: Source) -> Self {
         let digest = source.digest();
         Self { policies: BTreeMap::new(), source, digest, index: crate::load::index::Index::default() }
     }

@@ -65,6 +65,11 @@ impl Policy {
             if let Remediation::ResetBreaker { breaker, .. } = &step.remediation {
                 add(breaker);
             }
+            match step.verify.as_ref().map(|verify| &verify.check) {
+                Some(Check::Query(condition)) => add(&condition.query.template),
+                Some(Check::Http { url, .. }) => add(url),
+                Some(Check::Rollout) | None => {}
+            }
         }
         for query in self.lets.iter().map(|l| &l.query).chain(self.when.iter().map(|c| &c.query)) {
             add(&query.template);

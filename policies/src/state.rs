@@ -328,6 +328,17 @@ pub struct Lease {
     pub open: Option<Seq>,
     /// What the last look at the target gave.
     pub looked: Option<Known>,
+    /// How often taking it back was tried.
+    pub attempts: u32,
+    /// Whether something holds it that may end at any time.
+    pub held: bool,
+}
+
+impl Lease {
+    /// Whether taking it back may be tried once more after it failed without an effect.
+    pub fn may_be_tried_again(&self) -> bool {
+        self.attempts < crate::engine::ATTEMPTS_MAX
+    }
 }
 
 /// A storm, and what could become one.

@@ -62,6 +62,9 @@ pub(crate) fn late(target: &Target) -> LookError {
     LookError::Failed { tried: format!("look at {target}"), problem: "no answer in time".into() }
 }
 
+/// How long the API server works on a request at most: its `--request-timeout`, one minute by default, and some slack.
+const REQUEST_LIFE: Duration = Duration::from_secs(65);
+
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
 pub(crate) async fn carry_out(
     cluster: &dyn Hands,
@@ -105,10 +108,8 @@ pub(crate) async fn carry_out(
             }
         },
         ChangeError::NotSent { .. } => Err(failed(error.to_string())),
-        ChangeError::NoAnswer { .. } => match find_out(cluster, seal, one).await {
+        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one).await {
             Trace::Made => Ok(one.diff()),
-            // Should it arrive after this look all the same, it still tests uid and old value, and a new attempt does too:
-            // one of both is refused.
             Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
             Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
         },
@@ -199,6 +200,18 @@ fn last_checks(seal: &Sealed<Intent>, one: &dyn OneChange, workload: &Workload, 
     let mut found = one.obstacles(workload, now);
     found.note(checks::same_uid(&workload.uid, &seal.uid));
     found.refusals
+}
+
+/// A request without an answer may still be on its way: the server may take it up to [`REQUEST_LIFE`] later. Only a
+/// look after that shows that it was not made.
+async fn find_out_at_last(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneChange) -> Trace {
+    match find_out(cluster, seal, one).await {
+        Trace::NotMade => {
+            tokio::time::sleep(REQUEST_LIFE).await;
+            find_out(cluster, seal, one).await
+        }
+        seen @ (Trace::Made | Trace::Unclear(_)) => seen,
+    }
 }
 
 async fn find_out(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneChange) -> Trace {

@@ -28,7 +28,7 @@ use crate::seal::Sealed;
 const QUESTION_WITHIN_MAX: Duration = Duration::from_secs(30);
 
 /// An effect that ignores its deadline is given up this long after it: looking for its traces takes time too.
-const AFTER_THE_DEADLINE: Duration = Duration::from_secs(150);
+const AFTER_THE_DEADLINE: Duration = Duration::from_secs(200);
 
 /// Questions and effects, each by its own file.
 pub struct Remedies {

@@ -27,7 +27,7 @@ const QUESTIONS_AT_ONCE: usize = 16;
 const EFFECTS_AT_ONCE: usize = 8;
 
 /// What an effect is given beyond its deadline to find out itself how it ended; longer than the remedies take for it.
-const GRACE: Duration = Duration::from_secs(170);
+const GRACE: Duration = Duration::from_secs(220);
 
 /// How long the end of an intent in doubt may be looked for.
 const CLOSE_WITHIN: Duration = Duration::from_secs(180);

@@ -2,7 +2,6 @@
 //! verification the next step, the next rung, or a person.
 
 use crate::action::{Intent, Mode, Outcome};
-use crate::book::Book;
 use crate::engine::rule::Inquiry;
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
@@ -98,13 +97,13 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
 }
 
 /// After an effect.
-pub(super) fn ended(state: &State, book: &Book, now: Moment, intent: Seq, outcome: &Outcome) -> Vec<Event> {
+pub(super) fn ended(state: &State, intent: Seq, outcome: &Outcome) -> Vec<Event> {
     let Some(InFlight { intent, .. }) = state.in_flight.get(&intent) else {
         return Vec::new();
     };
     let mut events = vec![Event::Ended { intent: intent.id, outcome: outcome.clone() }];
     if intent.reverts.is_some() {
-        events.extend(lease::ended(intent, outcome));
+        events.extend(lease::ended(state, intent, outcome));
         return events;
     }
     events.extend(lease::taken_over(state, intent, outcome));
@@ -118,9 +117,9 @@ pub(super) fn ended(state: &State, book: &Book, now: Moment, intent: Seq, outcom
     events.extend(match (intent.mode, outcome) {
         (Mode::DryRun, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
         (Mode::DryRun, _) => vec![concluded(case, Conclusion::Failed)],
-        (_, Outcome::Done { .. }) => done(state, book, now, policy, case),
-        (_, Outcome::Refused { reasons }) => again_or_failed(case, policy, &said(reasons)),
-        (_, Outcome::Failed { what, applied: false }) => again_or_failed(case, policy, what),
+        (_, Outcome::Done { .. }) => done(state, policy, case),
+        (_, Outcome::Refused { reasons }) => again_or_failed(state, policy, case, &said(reasons)),
+        (_, Outcome::Failed { what, applied: false }) => again_or_failed(state, policy, case, what),
         (_, Outcome::Failed { what, applied: true }) => {
             vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.clone())]
         }
@@ -136,19 +135,19 @@ fn said(reasons: &[Reason]) -> String {
 }
 
 /// Done: where the step says how to verify it, that begins by itself; otherwise on to what follows.
-fn done(state: &State, _book: &Book, _now: Moment, policy: &Policy, case: &Case) -> Vec<Event> {
+fn done(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     let verify = step_of(policy, case).is_some_and(|step| step.verify.is_some());
     if verify { Vec::new() } else { next_step(state, policy, case, Conclusion::Done) }
 }
 
-fn again_or_failed(case: &Case, policy: &Policy, what: &str) -> Vec<Event> {
+fn again_or_failed(state: &State, policy: &Policy, case: &Case, what: &str) -> Vec<Event> {
     if case.attempts + 1 < ATTEMPTS_MAX {
-        return vec![Event::Advanced {
-            case: case.id.clone(),
-            rung: case.rung,
-            step: case.step,
-            why: Advance::Retry,
-        }];
+        let (rung, step) = (case.rung, case.step);
+        return go_on(
+            state,
+            case,
+            Event::Advanced { case: case.id.clone(), rung, step, why: Advance::Retry },
+        );
     }
     vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.to_owned())]
 }

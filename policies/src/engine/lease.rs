@@ -2,16 +2,20 @@
 //! holds our value.
 
 use crate::action::{Action, Intent, Mode, Outcome, Wish};
-use crate::answer::Found;
+use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
 use crate::event::{Event, Seq};
-use crate::order::PauseScope;
+use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
 use crate::state::{CaseId, Lease, State};
-use crate::time::Moment;
+use crate::time::{Moment, Span};
+
+/// How long a held revert waits when nothing says how long it is held; it is looked at earlier when something is
+/// resumed, adopted or won.
+const HELD: Span = Span::from_mins(5);
 
 /// A lease that is due: hold, ask, or take back.
 pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
@@ -21,23 +25,23 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(open) = lease.open {
         return vec![unanswered(now, open)];
     }
-    if let Some(why) = held_by(state, book, now, lease) {
-        return vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why }];
+    let held = |reason: &Reason| {
+        let until = reason.until().unwrap_or(now + HELD);
+        vec![Event::RevertHeld { intent, until, why: reason.to_string() }]
+    };
+    if state.in_flight.values().any(|flight| flight.intent.reverts == Some(intent)) {
+        return vec![Event::RevertHeld { intent, until: now + HELD, why: "it is under way".to_owned() }];
+    }
+    if let Some(reason) = held_by(state, book, now, lease) {
+        return held(&reason);
+    }
+    if book.settings().mode != Mode::Enforce && lease.intent.approved_by.is_none() {
+        let why = format!("the daemon runs with --mode {}", book.settings().mode);
+        return vec![Event::RevertHeld { intent, until: now + HELD, why }];
     }
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
-        Some(Found::Preflight(preflight)) => match &preflight.action {
-            Some(action) if preflight.refusals.is_empty() => {
-                vec![Event::Intended { intent: Box::new(revert(state, now, lease, action, &preflight.uid)) }]
-            }
-            Some(_) | None if preflight.already => {
-                dropped(lease, "the value from before already holds".to_owned(), false)
-            }
-            Some(_) | None => {
-                let why: Vec<String> = preflight.refusals.iter().map(Reason::to_string).collect();
-                dropped(lease, why.join("; "), true)
-            }
-        },
+        Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
         Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
             vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why: what.clone() }]
@@ -48,34 +52,43 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     }
 }
 
+/// What follows from the look at the target: take back only what is still ours.
+fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Preflight) -> Vec<Event> {
+    let protected = &book.settings().guards.protected;
+    if let Some(rule) = protection::protecting_label(protected, &preflight.labels) {
+        let why = Reason::Protected { rule: format!("label {rule}") }.to_string();
+        return vec![Event::RevertHeld { intent: lease.intent.id, until: now + HELD, why }];
+    }
+    if preflight.uid != lease.intent.uid {
+        let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
+        return dropped(lease, why, true);
+    }
+    match &preflight.action {
+        Some(action) if preflight.refusals.is_empty() => {
+            vec![Event::Intended { intent: Box::new(revert(state, now, lease, action)) }]
+        }
+        Some(_) | None if preflight.already => {
+            dropped(lease, "the value from before already holds".to_owned(), false)
+        }
+        Some(_) | None => {
+            let why: Vec<String> = preflight.refusals.iter().map(Reason::to_string).collect();
+            dropped(lease, why.join("; "), true)
+        }
+    }
+}
+
 /// A revert is held only by pause, protection, mode, leadership and the clock.
-fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<String> {
+fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Reason> {
     let intent = &lease.intent;
     if !state.leader {
-        return Some(Reason::NotLeading.to_string());
+        return Some(Reason::NotLeading);
     }
     if let Some(by_ms) = state.clock_stepped {
-        return Some(Reason::ClockStepped { by_ms }.to_string());
+        return Some(Reason::ClockStepped { by_ms });
     }
-    if book.settings().mode != Mode::Enforce && intent.approved_by.is_none() {
-        return Some(format!("the daemon runs with --mode {}", book.settings().mode));
-    }
-    if book.settings().guards.protected.namespaces.contains(&intent.target.namespace) {
-        return Some(
-            Reason::Protected { rule: format!("namespace {}", intent.target.namespace) }.to_string(),
-        );
-    }
-    let scopes = [
-        PauseScope::Everything,
-        PauseScope::Namespace(intent.target.namespace.clone()),
-        PauseScope::Policy(intent.policy.clone()),
-        PauseScope::Target(intent.target.clone()),
-    ];
-    scopes.into_iter().find_map(|scope| {
-        let pause = state.pauses.get(&scope)?;
-        let over = pause.until.is_some_and(|until| until <= now);
-        (!over).then(|| Reason::Paused { scope, by: pause.by.clone(), until: pause.until }.to_string())
-    })
+    protection::protecting_namespace(&book.settings().guards.protected, &intent.target.namespace)
+        .map(|rule| Reason::Protected { rule })
+        .or_else(|| pause::covering(state, &intent.policy, Some(&intent.target), now))
 }
 
 fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question {
@@ -92,11 +105,10 @@ fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question 
     }
 }
 
-fn revert(state: &State, now: Moment, lease: &Lease, action: &Action, uid: &str) -> Intent {
+fn revert(state: &State, now: Moment, lease: &Lease, action: &Action) -> Intent {
     Intent {
         id: state.next,
         action: action.clone(),
-        uid: uid.to_owned(),
         at: now,
         deadline: now + EFFECT_DEADLINE,
         charged: false,
@@ -119,10 +131,13 @@ fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
     events
 }
 
-/// After the effect of a revert.
-pub(super) fn ended(revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+/// After the effect of a revert. One that failed without an effect is tried again.
+pub(super) fn ended(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+    let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
+    let again = lease.is_some_and(Lease::may_be_tried_again);
     let what = match outcome {
         Outcome::Done { .. } => return Vec::new(),
+        Outcome::Failed { applied: false, .. } if again => return Vec::new(),
         Outcome::Refused { reasons } => reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; "),
         Outcome::Failed { what, .. } | Outcome::Unknown { what } => what.clone(),
     };

@@ -8,6 +8,9 @@ use crate::order::{Command, Order, PauseScope};
 use crate::state::{CaseId, Phase, State};
 use crate::time::Moment;
 
+/// How many policies are named to somebody who mistyped one.
+const NAMES_SHOWN_MAX: usize = 20;
+
 /// An answer, unless its question was answered, given up or never asked.
 pub(super) fn told(state: &State, answer: &Answer) -> Vec<Event> {
     if state.questions.contains_key(&answer.question) {
@@ -36,6 +39,13 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
         },
         Command::Pause { until: Some(until), .. } if *until <= now => {
             refused(format!("{until} is past; a pause ends in the future"))
+        }
+        Command::Pause { scope: PauseScope::Policy(name), .. }
+            if state.current_book().policy(name).is_none() =>
+        {
+            let book = state.current_book();
+            let names: Vec<&str> = book.policies().keys().map(String::as_str).take(NAMES_SHOWN_MAX).collect();
+            refused(format!("there is no policy {name}; there are: {}", names.join(", ")))
         }
         Command::Pause { scope, until, reason } => {
             vec![Event::Paused { scope: scope.clone(), by, until: *until, reason: reason.clone() }]

@@ -109,7 +109,7 @@ impl<'a> Inquiry<'a> {
         let scope = self.scope(&lets, target);
         let mut questions = Questions::default();
         if self.book.settings().guards.confirmation {
-            questions.put(Fact::Confirmation, Ok(Ask::Query { promql: self.confirmation() }));
+            questions.put(Fact::Confirmation, self.confirmation());
         }
         for wanted in &self.policy.lets {
             if !lacks_let(&wanted.query.template, &lets) {
@@ -149,7 +149,7 @@ impl<'a> Inquiry<'a> {
 
     /// Prometheus must show the alert firing with the labels that matchers and templates used. Labels that only
     /// the sender adds (the cluster's, a replica's) are not on `ALERTS`.
-    fn confirmation(&self) -> String {
+    fn confirmation(&self) -> Result<Ask, Reason> {
         let settings = self.book.settings();
         let foreign = |name: &str| {
             name == settings.cluster.label
@@ -157,14 +157,16 @@ impl<'a> Inquiry<'a> {
         };
         let mut used: BTreeSet<String> = self.policy.labels_used();
         used.insert("alertname".to_owned());
-        let matchers: Vec<String> = self
-            .episode
-            .labels
-            .iter()
-            .filter(|(name, _)| used.contains(*name) && !foreign(name) && is_classic_label_name(name))
-            .map(|(name, value)| format!("{name}={}", quoted(value)))
-            .collect();
-        format!("ALERTS{{alertstate=\"firing\",{}}}", matchers.join(","))
+        let shown = self.episode.labels.iter().filter(|(name, _)| used.contains(*name) && !foreign(name));
+        let mut matchers = vec!["alertstate=\"firing\"".to_owned()];
+        for (name, value) in shown {
+            if !is_classic_label_name(name) {
+                let problem = format!("the label {name:?} is used, and PromQL cannot ask for it unquoted");
+                return Err(Reason::BadValue { what: "confirmation".to_owned(), problem });
+            }
+            matchers.push(format!("{name}={}", quoted(value)));
+        }
+        Ok(Ask::Query { promql: format!("ALERTS{{{}}}", matchers.join(",")) })
     }
 
     /// The question of the step's verification, where it has one and its templates have values.

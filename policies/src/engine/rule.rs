@@ -54,6 +54,12 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
         return follow::withdrawn(case);
     };
+    if !episode.is_open() {
+        return follow::resolved(case);
+    }
+    if book.policy(&case.id.policy).is_none() {
+        return follow::withdrawn(case);
+    }
     let storm = storm::begins(state, book, now, 0, 0);
     if !storm.is_empty() {
         return storm;

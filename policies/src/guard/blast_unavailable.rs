@@ -18,6 +18,13 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if let Some(Action::ResetBreaker { .. }) = preflight.action {
         return Finding::allows(Guard::BlastUnavailable, "a breaker reset takes no replica away");
     }
+    // Why nothing would be done, the preflight's own guard says.
+    if preflight.action.is_none() && preflight.surroundings.is_none() && !preflight.refusals.is_empty() {
+        return Finding::not_asked(Guard::BlastUnavailable);
+    }
+    if preflight.action.is_none() && preflight.already {
+        return Finding::allows(Guard::BlastUnavailable, "nothing is left to do");
+    }
     let Some(around) = preflight.surroundings else {
         return fact::unknown(&Fact::Preflight, "no count of the namespace's replicas")
             .finding(Guard::BlastUnavailable);
@@ -90,6 +97,20 @@ mod tests {
         );
         world.case.facts.clear();
         assert_eq!(world.says(judge), "not asked");
+    }
+
+    #[test]
+    fn where_nothing_would_be_done_there_is_nothing_to_count() {
+        let mut world = around(12, 2, 1);
+        world.preflight(|preflight| {
+            (preflight.action, preflight.surroundings) = (None, None);
+            preflight.refusals = vec![Reason::NoKubernetes];
+        });
+        assert_eq!(world.says(judge), "not asked");
+        world.preflight(|preflight| {
+            (preflight.action, preflight.surroundings, preflight.already) = (None, None, true);
+        });
+        assert_eq!(world.says(judge), "allows: nothing is left to do");
     }
 
     #[test]

@@ -4,30 +4,34 @@
 use crate::guard::{Finding, Guard, View};
 use crate::order::PauseScope;
 use crate::reason::Reason;
-use crate::state::Pause;
+use crate::state::{Pause, State};
+use crate::target::Target;
 use crate::time::Moment;
 
 /// Refuses while a pause covers the policy or the target; names the one that lasts longest.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
-    let mut scopes = vec![PauseScope::Everything, PauseScope::Policy(view.policy.name.clone())];
-    if let Some(target) = view.known_target() {
-        scopes.push(PauseScope::Namespace(target.namespace.clone()));
-        scopes.push(PauseScope::Target(target.clone()));
-    }
-    let longest = scopes
-        .into_iter()
-        .filter_map(|scope| view.state.pauses.get(&scope).map(|pause| (scope, pause)))
-        .filter(|(_, pause)| in_force(pause, view.now))
-        .max_by_key(|(_, pause)| (pause.until.is_none(), pause.until));
+    let longest = covering(view.state, &view.policy.name, view.known_target(), view.now);
     match longest {
-        Some((scope, pause)) => {
-            Finding::refuses(Guard::Pause, Reason::Paused { scope, by: pause.by.clone(), until: pause.until })
-        }
+        Some(reason) => Finding::refuses(Guard::Pause, reason),
         None => {
             let others = view.state.pauses.values().filter(|pause| in_force(pause, view.now)).count();
             Finding::allows(Guard::Pause, format!("{others} pauses in force, none of this"))
         }
     }
+}
+
+/// The pause that covers this policy or target and lasts longest.
+pub(crate) fn covering(state: &State, policy: &str, target: Option<&Target>, now: Moment) -> Option<Reason> {
+    let mut scopes = vec![PauseScope::Everything, PauseScope::Policy(policy.to_owned())];
+    if let Some(target) = target {
+        scopes.push(PauseScope::Namespace(target.namespace.clone()));
+        scopes.push(PauseScope::Target(target.clone()));
+    }
+    let pauses = scopes.into_iter().filter_map(|scope| state.pauses.get(&scope).map(|pause| (scope, pause)));
+    let longest = pauses
+        .filter(|(_, pause)| in_force(pause, now))
+        .max_by_key(|(_, pause)| (pause.until.is_none(), pause.until));
+    longest.map(|(scope, pause)| Reason::Paused { scope, by: pause.by.clone(), until: pause.until })
 }
 
 fn in_force(pause: &Pause, now: Moment) -> bool {

@@ -1,10 +1,12 @@
 //! What is never touched, whatever a policy says: namespaces, our own one, and workloads by their labels, which are
 //! known once the remediation has looked at its target. An old look protects too.
 
+use crate::alert::Labels;
 use crate::answer::Found;
 use crate::guard::{Finding, Guard, View};
 use crate::question::Fact;
 use crate::reason::Reason;
+use crate::settings::Protected;
 
 /// Refuses a protected target.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
@@ -13,11 +15,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     };
     let protected = &view.book.settings().guards.protected;
     let refuse = |rule: String| Finding::refuses(Guard::Protection, Reason::Protected { rule });
-    if !protected.own_namespace.is_empty() && target.namespace == protected.own_namespace {
-        return refuse(format!("namespace {}, which is our own", target.namespace));
-    }
-    if protected.namespaces.contains(&target.namespace) {
-        return refuse(format!("namespace {}", target.namespace));
+    if let Some(rule) = protecting_namespace(protected, &target.namespace) {
+        return refuse(rule);
     }
     let looked = view.case.facts.get(&Fact::Preflight).and_then(|known| {
         if let Found::Preflight(preflight) = &known.found { Some(preflight) } else { None }
@@ -27,10 +26,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(preflight) = looked else {
         return Finding::allows(Guard::Protection, format!("{namespace}, labels are not known yet"));
     };
-    let rule = protected.labels.iter().find(|rule| match rule.split_once('=') {
-        Some((name, value)) => preflight.labels.get(name).is_some_and(|has| has == value),
-        None => preflight.labels.contains_key(rule.as_str()),
-    });
+    let rule = protecting_label(protected, &preflight.labels);
     match rule {
         Some(rule) => refuse(format!("label {rule}")),
         None => Finding::allows(
@@ -38,6 +34,22 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
             format!("{namespace}, none of {} protecting labels", protected.labels.len()),
         ),
     }
+}
+
+/// The rule by which one of these labels protects, if any does.
+pub(crate) fn protecting_label<'r>(protected: &'r Protected, labels: &Labels) -> Option<&'r String> {
+    protected.labels.iter().find(|rule| match rule.split_once('=') {
+        Some((name, value)) => labels.get(name).is_some_and(|has| has == value),
+        None => labels.contains_key(rule.as_str()),
+    })
+}
+
+/// The rule by which this namespace is never touched, if there is one.
+pub(crate) fn protecting_namespace(protected: &Protected, namespace: &str) -> Option<String> {
+    if !protected.own_namespace.is_empty() && namespace == protected.own_namespace {
+        return Some(format!("namespace {namespace}, which is our own"));
+    }
+    protected.namespaces.iter().any(|name| name == namespace).then(|| format!("namespace {namespace}"))
 }
 
 #[cfg(test)]

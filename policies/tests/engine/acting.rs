@@ -236,3 +236,41 @@ fn a_target_without_a_namespace_is_refused_and_never_means_default() {
     story.deliver(vec![one]);
     assert_eq!(story.last_ruling(), "withhold: no usable namespace: `labels.namespace` is not set");
 }
+
+#[test]
+fn an_attempt_that_failed_is_not_repeated_once_the_alert_is_resolved() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.outcome = None;
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
+    story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+    story.deliver(Vec::new());
+    story.pass("1h");
+    assert_eq!(story.intents().len(), 1);
+    assert!(story.state.episodes.is_empty(), "what is over is forgotten");
+}
+
+#[test]
+fn a_removed_policy_does_not_begin_a_rung_that_was_held() {
+    let held = RESTART_THEN_SCALE
+        .replace("onFailure:", "guards: {limits: [{max: 1, per: 1h, by: policy}]}\n  onFailure:");
+    let mut story = Story::new(&[&held]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 1, "the second rung is held by the limit");
+    story.adopt(&[], &settings());
+    story.pass("2h");
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn a_label_that_prometheus_cannot_be_asked_for_is_not_confirmed() {
+    let odd = RESTART_THEN_SCALE.replace("{{ labels.deployment }}", "{{ labels['k8s.deployment'] }}");
+    let mut story = Story::new(&[&odd]);
+    let mut one = alert("Errors", "prod/web");
+    one.labels.insert("k8s.deployment".to_owned(), "web".to_owned());
+    story.deliver(vec![one]);
+    assert!(story.intents().is_empty());
+    assert!(story.last_ruling().contains("PromQL cannot ask for it unquoted"), "{}", story.last_ruling());
+}

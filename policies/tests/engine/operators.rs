@@ -132,3 +132,43 @@ fn who_does_not_lead_does_not_act() {
     story.feed(&Input::Reign { leader: true, epoch: 2 });
     assert_eq!(story.intents().len(), 1);
 }
+
+#[test]
+fn pausing_a_policy_that_is_not_there_is_refused_and_names_those_that_are() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let scope = PauseScope::Policy("errorz".to_owned());
+    story.order(Command::Pause { scope, until: None, reason: String::new() });
+    let refused = story.records.iter().find_map(|(_, event)| match event {
+        paramedic_policies::event::Event::OrderRefused { why, .. } => Some(why.as_str()),
+        _ => None,
+    });
+    assert_eq!(refused, Some("there is no policy errorz; there are: errors"));
+    assert!(story.state.pauses.is_empty());
+}
+
+#[test]
+fn a_denied_proposal_does_not_come_back_when_another_policy_changes() {
+    let mut story = approving();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.order(Command::Deny { proposal, comment: "no".to_owned() });
+    let other = RESTART_THEN_SCALE.replace("name: errors", "name: other").replace("\"Errors\"", "\"Else\"");
+    story.adopt(&[RESTART_THEN_SCALE, &other], &Settings { mode: Mode::Approve, ..settings() });
+    story.pass("1h");
+    assert_eq!(story.rulings().len(), 1);
+}
+
+#[test]
+fn a_forward_clock_step_ends_no_episode_and_no_pause() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let until = story.now + "1h".parse().expect("a span");
+    story.order(Command::Pause { scope: PauseScope::Everything, until: Some(until), reason: String::new() });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.now = story.now + "6h".parse().expect("a span");
+    story.feed(&Input::ClockStepped { by_ms: 6 * 3_600_000 });
+    assert_eq!(story.count("closed"), 0);
+    story.order(Command::AcceptClock);
+    assert!(story.intents().is_empty(), "the pause has not ended");
+    story.pass("61m");
+    assert_eq!(story.intents().len(), 1);
+}

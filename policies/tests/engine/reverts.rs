@@ -1,5 +1,6 @@
 //! What is taken back after a while.
 
+use paramedic_policies::action::Outcome;
 use paramedic_policies::order::{Command, PauseScope};
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, value};
@@ -95,4 +96,36 @@ fn a_rehearsal_leaves_nothing_to_take_back() {
     let mut story = Story::new(&[&dry]);
     story.deliver(vec![alert("Errors", "prod/web")]);
     assert!(story.state.leases.is_empty());
+}
+
+#[test]
+fn a_revert_that_failed_without_effect_is_tried_again() {
+    let mut story = scaled();
+    story.pass("59m");
+    story.outcome =
+        Some(Outcome::Failed { what: "could not reach the API server".to_owned(), applied: false });
+    story.pass("1m 10s");
+    assert_eq!(story.replicas, 6);
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    story.pass("1m");
+    assert_eq!(story.replicas, 4);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn a_target_that_was_made_anew_is_left_alone() {
+    let mut story = scaled();
+    story.uid = "uid-2".to_owned();
+    story.pass("2h");
+    assert_eq!(story.replicas, 6);
+    assert!(story.calls()[0].contains("another object now (uid uid-2)"), "{:?}", story.calls());
+}
+
+#[test]
+fn a_label_that_protects_holds_a_revert() {
+    let mut story = scaled();
+    story.labels.insert("paramedic.dev/protected".to_owned(), "true".to_owned());
+    story.pass("3h");
+    assert_eq!(story.replicas, 6);
+    assert!(story.count("revertHeld") > 0);
 }

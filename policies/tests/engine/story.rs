@@ -51,6 +51,10 @@ pub(crate) struct Story {
     /// The replicas of every workload.
     pub(crate) replicas: u32,
     pub(crate) surroundings: Surroundings,
+    /// The uid of every workload.
+    pub(crate) uid: String,
+    /// The labels of every workload.
+    pub(crate) labels: Labels,
     unanswered: Vec<Question>,
 }
 
@@ -110,6 +114,8 @@ impl Story {
             answers: true,
             replicas: 4,
             surroundings: Surroundings { desired: 40, unavailable: 0, added: 1, workloads: 8 },
+            uid: "uid-1".to_owned(),
+            labels: Labels::new(),
             unanswered: Vec::new(),
         };
         let source = source(policies, settings);
@@ -218,12 +224,12 @@ impl Story {
             }
         };
         Preflight {
-            uid: "uid-1".to_owned(),
+            uid: self.uid.clone(),
             already: action.is_none() && refusals.is_empty(),
             action,
             refusals,
             passed: Vec::new(),
-            labels: BTreeMap::new(),
+            labels: self.labels.clone(),
             surroundings: Some(self.surroundings),
             diff: None,
         }

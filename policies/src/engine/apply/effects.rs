@@ -1,8 +1,9 @@
 //! Effects: charged before they begin, watched to their end, verified, and taken back when a lease says so.
 
 use crate::action::{Action, Intent, Mode, Outcome};
+use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
-use crate::event::{Seq, Verdict};
+use crate::event::Seq;
 use crate::guard::{ledger, pace};
 use crate::question::{Fact, Question};
 use crate::state::{CaseId, Charge, Duty, InFlight, Known, LastAction, Lease, Phase, State};
@@ -15,7 +16,7 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
     debug_assert_eq!(intent.id, this(state), "an intent is named by its record");
     state.in_flight.insert(intent.id, InFlight { intent: intent.clone(), in_doubt: false });
     if let Some(lease) = intent.reverts {
-        state.drop_lease(lease);
+        state.lease_begun(lease, intent.deadline);
         return;
     }
     if intent.charged {
@@ -63,12 +64,20 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         ended_at: now,
     };
     state.last_actions.insert(intent.target.clone(), last);
-    if intent.reverts.is_some() {
+    if let Some(lease) = intent.reverts {
+        state.lease_ended(now, lease, outcome);
         return;
     }
     if let (Outcome::Done { already: false, .. }, Some(after)) = (outcome, intent.revert_after) {
         state.agenda.insert((now + after, Duty::Revert(intent.id)));
-        let lease = Lease { intent: intent.clone(), due: now + after, open: None, looked: None };
+        let lease = Lease {
+            intent: intent.clone(),
+            due: now + after,
+            open: None,
+            looked: None,
+            attempts: 0,
+            held: false,
+        };
         state.leases.insert(intent.id, lease);
     }
     if !matches!(outcome, Outcome::Done { .. }) {
@@ -99,7 +108,7 @@ pub(super) fn looked(state: &mut State, now: Moment, intent: Seq, holds: Option<
 }
 
 /// What follows is said by the events behind this one.
-pub(super) fn verified(state: &mut State, _now: Moment, intent: Seq, _verdict: Verdict) {
+pub(super) fn verified(state: &mut State, intent: Seq) {
     if let Some(id) = state.verifying(intent)
         && let Some(case) = state.cases.get_mut(&id)
     {
@@ -120,7 +129,7 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
 
 pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
     let Some(lease) = state.leases.get_mut(&intent) else { return };
-    lease.looked = None;
+    (lease.looked, lease.held) = (None, true);
     state.move_lease(intent, until);
 }
 
@@ -161,10 +170,46 @@ impl State {
         }
     }
 
+    /// Taking it back has begun; should its end never be told, it is looked at after the deadline.
+    fn lease_begun(&mut self, intent: Seq, deadline: Moment) {
+        let Some(lease) = self.leases.get_mut(&intent) else { return };
+        (lease.looked, lease.held) = (None, false);
+        lease.attempts = lease.attempts.saturating_add(1);
+        self.move_lease(intent, deadline + EFFECT_DEADLINE);
+    }
+
+    /// Taking it back has ended: it is over, or tried again where nothing was changed.
+    fn lease_ended(&mut self, now: Moment, intent: Seq, outcome: &Outcome) {
+        let again = self.leases.get(&intent).is_some_and(Lease::may_be_tried_again);
+        match outcome {
+            Outcome::Failed { applied: false, .. } if again => {
+                let retry = self.current_book().settings().facts.retry;
+                self.move_lease(intent, now + retry);
+            }
+            Outcome::Done { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Failed { .. }
+            | Outcome::Unknown { .. } => {
+                self.drop_lease(intent);
+            }
+        }
+    }
+
+    /// Something changed that may have held reverts: look again now.
+    pub(super) fn reconsider_held_leases(&mut self, now: Moment) {
+        let held: Vec<Seq> = self.leases.iter().filter(|(_, lease)| lease.held).map(|(id, _)| *id).collect();
+        for intent in held {
+            if let Some(lease) = self.leases.get_mut(&intent) {
+                lease.held = false;
+            }
+            self.move_lease(intent, now);
+        }
+    }
+
     /// A question of a lease is out; its deadline is when the lease is due again.
     pub(super) fn lease_asked(&mut self, intent: Seq, question: &Question) {
         if let Some(lease) = self.leases.get_mut(&intent) {
-            lease.open = Some(question.id);
+            (lease.open, lease.held) = (Some(question.id), false);
         }
         self.move_lease(intent, question.deadline);
     }

@@ -44,7 +44,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Intended { intent } => effects::intended(state, intent),
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
         Event::Looked { intent, holds, again, .. } => effects::looked(state, now, *intent, *holds, *again),
-        Event::Verified { intent, verdict, .. } => effects::verified(state, now, *intent, *verdict),
+        Event::Verified { intent, .. } => effects::verified(state, *intent),
         Event::Advanced { case, rung, step, why } => cases::advanced(state, now, case, (*rung, *step), *why),
         Event::Concluded { case, conclusion } => cases::concluded(state, now, case, *conclusion),
         Event::Approved { proposal, by, .. } => cases::approved(state, now, *proposal, by),
@@ -65,7 +65,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => world::began(state, now),
-        Event::ClockStepped { by_ms } => state.clock_stepped = Some(*by_ms),
+        Event::ClockStepped { by_ms } => world::clock_stepped(state, *by_ms),
         Event::ClockAccepted { .. } => world::clock_accepted(state, now),
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::book::{Digest, Source};
+use crate::book::{Book, Digest, Source};
 use crate::event::Seq;
 use crate::load;
 use crate::order::PauseScope;
-use crate::state::{CaseId, Pause, Phase, State};
-use crate::time::Moment;
+use crate::state::{Case, CaseId, Duty, Pause, Phase, State};
+use crate::time::{Moment, Span};
 
 /// A book comes into force. Ladders that have begun keep theirs; what has not begun is matched again.
 pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &Source) {
@@ -16,6 +16,7 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
     // the daemon, which adopts anew at every start, says so.
     let Ok(book) = load::book(source.clone()) else { return };
     let book = Arc::new(book);
+    let before = state.current_book();
     state.books.insert(digest, Arc::clone(&book));
     state.book = Some(digest);
     let open: Vec<Seq> = state.open.values().copied().collect();
@@ -24,7 +25,7 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
         let labels = episode.labels.clone();
         let begun: BTreeSet<String> = state
             .cases_of(id)
-            .filter(|case| case.acted || case.phase.is_under_way())
+            .filter(|case| case.acted || case.phase.is_under_way() || is_over(case, &before, &book))
             .map(|case| case.id.policy.clone())
             .collect();
         let rest: Vec<CaseId> = state
@@ -39,8 +40,19 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
             state.begin_case(now, id, policy, digest);
         }
     }
+    state.reconsider_held_leases(now);
     let used: BTreeSet<Digest> = state.cases.values().map(|case| case.book).chain([digest]).collect();
     state.books.retain(|digest, _| used.contains(digest));
+}
+
+/// Whether a case has ended under a policy that the new book holds unchanged: a denied proposal does not come back
+/// because somebody edited another file.
+fn is_over(case: &Case, before: &Book, now: &Book) -> bool {
+    let unchanged = match (before.policy(&case.id.policy), now.policy(&case.id.policy)) {
+        (Some(before), Some(now)) => load::effective(before) == load::effective(now),
+        (Some(_) | None, _) => false,
+    };
+    case.phase == Phase::Resting && unchanged && before.settings() == now.settings()
 }
 
 /// A process began: questions of the one before are lost, its effects are in doubt.
@@ -100,6 +112,7 @@ pub(super) fn resumed(state: &mut State, now: Moment, scope: &PauseScope) {
         state.efficacy.remove(policy);
     }
     state.reconsider_refused_for(now, &["paused", "quarantined"]);
+    state.reconsider_held_leases(now);
 }
 
 pub(super) fn reigned(state: &mut State, now: Moment, leader: bool, epoch: u64) {
@@ -107,10 +120,37 @@ pub(super) fn reigned(state: &mut State, now: Moment, leader: bool, epoch: u64) 
     state.epoch = epoch;
     if leader {
         state.reconsider_refused_for(now, &["notLeading"]);
+        state.reconsider_held_leases(now);
+    }
+}
+
+/// The wall clock moved. What was to end by itself ends that much later: nobody may lose an open episode, a pause
+/// or the time to answer a proposal to a clock.
+pub(super) fn clock_stepped(state: &mut State, by_ms: i64) {
+    state.clock_stepped = Some(by_ms);
+    let Ok(forward) = u64::try_from(by_ms).map(Span::from_ms) else { return };
+    for pause in state.pauses.values_mut() {
+        pause.until = pause.until.map(|until| until + forward);
+    }
+    for (id, episode) in &mut state.episodes {
+        if state.agenda.remove(&(episode.expires_at, Duty::Expire(*id))) {
+            episode.expires_at = episode.expires_at + forward;
+            state.agenda.insert((episode.expires_at, Duty::Expire(*id)));
+        }
+    }
+    let proposed: Vec<CaseId> = state.proposals.values().cloned().collect();
+    for id in proposed {
+        if let Some(Phase::Proposed { proposal, action, due }) =
+            state.cases.get(&id).map(|case| case.phase.clone())
+        {
+            state.set_phase(&id, Phase::Proposed { proposal, action, due: due + forward });
+            state.proposals.insert(proposal, id);
+        }
     }
 }
 
 pub(super) fn clock_accepted(state: &mut State, now: Moment) {
     state.clock_stepped = None;
     state.reconsider_refused_for(now, &["clockStepped"]);
+    state.reconsider_held_leases(now);
 }
