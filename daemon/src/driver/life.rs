@@ -17,7 +17,6 @@ use super::inbox::{Letter, Taken, Turned};
 use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
 use super::{Driver, EFFECTS_END_WITHIN};
-use crate::clock::ClockGuard;
 
 /// Letters taken before the loop looks around again.
 const LETTERS_AT_ONCE: usize = 256;
@@ -46,6 +45,8 @@ struct Append {
     standing: Standing,
     /// Looks to be answered when it is durable.
     later: Vec<Later>,
+    /// The step of the clock that it says.
+    step_ms: Option<i64>,
 }
 
 pub(super) struct Life<'d> {
@@ -59,7 +60,6 @@ pub(super) struct Life<'d> {
     later: Vec<Later>,
     waiters: BTreeMap<Ticket, Waiter>,
     tickets: u64,
-    guard: ClockGuard,
     /// Since the order to stop: when effects are cut off.
     stopping: Option<Instant>,
     /// Whether no letter can come any more.
@@ -79,7 +79,6 @@ enum Woken {
 impl<'d> Life<'d> {
     /// Begins: says that the process started, that the clock is off if it is, and which book is wanted.
     pub(super) fn begin(driver: &'d mut Driver, opened: Opened) -> Self {
-        let guard = ClockGuard::new(&*driver.equipment.clock);
         let last = opened.state.now;
         let epoch = opened.state.epoch;
         let mut life = Self {
@@ -91,7 +90,6 @@ impl<'d> Life<'d> {
             later: Vec::new(),
             waiters: BTreeMap::new(),
             tickets: 0,
-            guard,
             stopping: None,
             letters_ended: false,
         };
@@ -105,6 +103,11 @@ impl<'d> Life<'d> {
             );
             life.feed(&Input::ClockStepped { by_ms });
         }
+        // A step that was lost with the last block of the life before, and one since then.
+        if let Some(by_ms) = life.driver.unsaid_step_ms {
+            life.feed(&Input::ClockStepped { by_ms });
+        }
+        life.look_at_clock();
         let wanted = life.driver.equipment.book.borrow_and_update().clone();
         life.adopt(wanted);
         // One process opens a journal at a time, so whoever has it open leads.
@@ -139,6 +142,7 @@ impl<'d> Life<'d> {
                 began: Instant::now(),
                 standing: Standing::of(self.ahead.state()),
                 later: std::mem::take(&mut self.later),
+                step_ms: self.driver.unsaid_step_ms.take(),
             });
             return None;
         }
@@ -190,7 +194,8 @@ impl<'d> Life<'d> {
         self.look_at_clock();
         match woken {
             Woken::Durable(Err(error)) => {
-                self.append = None;
+                let lost = self.append.take().and_then(|append| append.step_ms);
+                self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(lost);
                 return Some(End::Broken(error));
             }
             Woken::Durable(Ok(receipt)) => self.durable(&receipt),
@@ -256,8 +261,9 @@ impl<'d> Life<'d> {
     }
 
     fn look_at_clock(&mut self) {
-        if let Some(by_ms) = self.guard.step_ms(&*self.driver.equipment.clock) {
+        if let Some(by_ms) = self.driver.guard.step_ms(&*self.driver.equipment.clock) {
             tracing::error!(by_ms, "the wall clock stepped; nothing acts until an operator accepts it");
+            self.driver.unsaid_step_ms = Some(by_ms);
             self.feed(&Input::ClockStepped { by_ms });
         }
     }

@@ -31,7 +31,7 @@ use paramedic_remediations::ports::journal::JournalError;
 use paramedic_remediations::ports::world::World;
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockGuard};
 use crate::metrics::Metrics;
 use errands::Errands;
 use inbox::Letter;
@@ -76,6 +76,10 @@ pub struct Driver {
     errands: Errands,
     /// Outcomes that came while there was no journal to take them.
     kept: BTreeMap<Seq, Outcome>,
+    /// Across lives: a step while the journal is broken must not go unseen.
+    guard: ClockGuard,
+    /// A step that was seen and is in no block yet.
+    unsaid_step_ms: Option<i64>,
 }
 
 impl Driver {
@@ -87,7 +91,10 @@ impl Driver {
         let inbox = Inbox::new(to_driver, standing_seen, archive_seen);
         let errands = Errands::new(Arc::clone(&equipment.world), Arc::clone(&equipment.clock));
         let kept = BTreeMap::new();
-        (Self { equipment, letters, standing, archive, errands, kept }, inbox)
+        let guard = ClockGuard::new(&*equipment.clock);
+        let driver =
+            Self { equipment, letters, standing, archive, errands, kept, guard, unsaid_step_ms: None };
+        (driver, inbox)
     }
 
     /// Runs until it is told to stop, beginning with an opened journal.

@@ -317,6 +317,28 @@ async fn a_stepped_clock_is_recorded_and_accepted() {
 }
 
 #[tokio::test]
+async fn a_step_while_the_journal_is_broken_is_recorded() {
+    let running = Running::start().await;
+    running.valve.fails.store(true, Ordering::SeqCst);
+    let lost = running.inbox.take(delivery(&["Lost"])).await;
+    assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    running.clock.step(120_000);
+    running.until(|standing| standing.is_ready() && standing.clock_stepped_ms == Some(120_000)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_step_that_was_lost_with_its_block_is_recorded_later() {
+    let running = Running::start().await;
+    running.clock.step(120_000);
+    running.valve.fails.store(true, Ordering::SeqCst);
+    let lost = running.inbox.take(delivery(&["Lost"])).await;
+    assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    running.until(|standing| standing.is_ready() && standing.clock_stepped_ms == Some(120_000)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_before_the_last_record_is_a_stepped_clock() {
     let running = Running::start().await;
     running.clock.pass(Span::from_mins(10));
