@@ -13,6 +13,7 @@ use futures::StreamExt;
 use paramedic_policies::event::{Seq, Unreadable};
 use paramedic_policies::input::{Delivery, Input};
 use serde::Serialize;
+use tokio::sync::SemaphorePermit;
 use tracing::Instrument;
 
 use super::tokens::Caller;
@@ -69,7 +70,8 @@ async fn take(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let bytes = read_body(served, &parts.headers, body).await?;
+    // Until the answer: parsed alerts that wait for the journal are memory too.
+    let (bytes, _memory) = read_body(served, &parts.headers, body).await?;
     let (delivery, problem) = parse(served, sender, correlation, bytes).await;
     let (alerts, unreadable) = (delivery.alerts.len(), delivery.unreadable.clone());
     let taken = served.inbox.take(Input::Alerts(delivery)).await.inspect_err(|turned| {
@@ -105,18 +107,28 @@ async fn parse(
     .expect("reading a payload does not panic, and blocking tasks are not cancelled")
 }
 
-async fn read_body(served: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+/// The body, and its part of the memory for all bodies.
+async fn read_body<'s>(
+    served: &'s Shared,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, SemaphorePermit<'s>), ApiError> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
     let kib = u32::try_from(announced.unwrap_or(BODY_BYTES_MAX).div_ceil(1024)).expect("bounded above");
-    let _memory = served.body_memory.try_acquire_many(kib).map_err(|_| {
+    let mut memory = served.body_memory.try_acquire_many(kib).map_err(|_| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many large bodies are under way", "come again")
     })?;
     match tokio::time::timeout(BODY_WITHIN, collect(body, announced)).await {
-        Ok(read) => read,
+        Ok(read) => {
+            let bytes = read?;
+            // A body of unannounced length reserved the most there may be.
+            let used = memory.split(bytes.len().div_ceil(1024));
+            Ok((bytes, used.unwrap_or(memory)))
+        }
         // Not 408: Alertmanager repeats only 5xx.
         Err(_) => Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
