@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use paramedic_policies::state::State;
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
@@ -12,6 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How many blocks may wait. The loop keeps one in flight; the rest is slack.
 const QUEUE_BLOCKS: usize = 16;
+
+/// How long closing may take.
+pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(10);
 
 enum Work {
     Append(Block, oneshot::Sender<Result<Receipt, JournalError>>),
@@ -52,12 +56,22 @@ impl Committer {
         self.handle.clone()
     }
 
-    /// Finishes what is queued, then closes the journal. Later work fails.
+    /// Finishes what is queued, then closes the journal. Later work fails. A thread that does not end in time, on a
+    /// disk that hangs, is left behind.
     pub async fn stop(self) {
         let (done, stopped) = oneshot::channel();
-        // When the thread is gone already, there is nothing to wait for.
-        if self.handle.queue.send(Work::Stop(done)).await.is_ok() {
-            let _ = stopped.await;
+        let closed = async {
+            // When the thread is gone already, there is nothing to wait for.
+            if self.handle.queue.send(Work::Stop(done)).await.is_ok() {
+                let _ = stopped.await;
+            }
+        };
+        if tokio::time::timeout(CLOSES_WITHIN, closed).await.is_err() {
+            tracing::error!(
+                waited_s = CLOSES_WITHIN.as_secs(),
+                "the journal did not close in time; its thread is left behind, look at the disk"
+            );
+            return;
         }
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
@@ -150,4 +164,42 @@ fn guarded<T>(
         *failed = Some(error.to_string());
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use paramedic_policies::time::Moment;
+
+    use super::*;
+
+    /// A journal on a disk that hangs until the test lets go.
+    struct Hanging(Receiver<()>);
+
+    impl Journal for Hanging {
+        fn append(&mut self, _: &Block) -> Result<Receipt, JournalError> {
+            Err(closed())
+        }
+        fn wants_checkpoint(&self, _: Moment) -> bool {
+            false
+        }
+        fn checkpoint(&mut self, _: &State) -> Result<(), JournalError> {
+            let _ = self.0.recv();
+            Err(closed())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_hangs_is_left_behind() {
+        let (let_go, held) = channel();
+        let committer = Committer::spawn(Hanging(held)).expect("a thread");
+        let mut written = Box::pin(committer.handle().checkpoint(State::default()));
+        assert!(futures::poll!(&mut written).is_pending());
+        let began = tokio::time::Instant::now();
+        committer.stop().await;
+        assert!(began.elapsed() >= CLOSES_WITHIN);
+        drop(let_go);
+        assert!(written.await.is_err());
+    }
 }

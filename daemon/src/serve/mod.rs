@@ -39,7 +39,7 @@ const INTAKE_ENDS_WITHIN: Duration = Duration::from_secs(10);
 const BEGINS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What the driver may take beyond running effects: the last appends and closing the journal.
-const DRIVER_ENDS_WITHIN: Duration = EFFECTS_END_WITHIN.saturating_add(Duration::from_secs(10));
+const DRIVER_ENDS_WITHIN: Duration = EFFECTS_END_WITHIN.saturating_add(Duration::from_secs(15));
 
 /// Runs the daemon with these flags until `shutdown` resolves, the configuration file read anew on each reload.
 ///
