@@ -61,13 +61,14 @@ async fn a_bad_image_never_becomes_ready() {
         seen(reasons == [&json!("ImagePullBackOff")], || format!("{reasons:?}"))
     })
     .await;
-    stays(Duration::from_secs(1), "one new pod that is not ready beside the old ones", async || {
+    let stuck = async || {
         let web = shop.get("Deployment", "web").await;
         let updated = web.pointer("/status/updatedReplicas").cloned();
-        let is_stuck = updated == Some(json!(1)) && ready_replicas(&web) == 2;
-        seen(is_stuck, || web["status"].to_string())
-    })
-    .await;
+        seen(updated == Some(json!(1)) && ready_replicas(&web) == 2, || web["status"].to_string())
+    };
+    // The Deployment's status comes after its pods'.
+    eventually(SOON, "one new pod that is not ready beside the old ones", stuck).await;
+    stays(Duration::from_secs(1), "one new pod that is not ready beside the old ones", stuck).await;
 }
 
 #[tokio::test]
