@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{ApiError, Shared};
+use crate::config::tokens::{TokenRead, TokensRead, read_tokens};
 
 /// A shorter token could be guessed.
 pub const TOKEN_BYTES_MIN: usize = 16;
@@ -64,25 +65,23 @@ pub struct Caller(pub String);
 /// Without tokens everybody on loopback is this one.
 pub const ANONYMOUS: &str = "anonymous";
 
-struct Token {
-    name: String,
-    role: Role,
-    digest: [u8; 32],
-}
-
 /// The tokens in force.
 pub struct Tokens {
     files: Vec<TokenFile>,
-    tokens: RwLock<Arc<Vec<Token>>>,
+    tokens: RwLock<Arc<Vec<TokenRead>>>,
 }
 
 impl Tokens {
-    /// Reads all token files.
+    /// Reads all token files, and warns of those that others can read.
     ///
     /// # Errors
-    /// When one cannot be read, is too short, or two are the same.
+    /// Everything that is wrong with any of them, at once.
     pub fn read(files: Vec<TokenFile>) -> anyhow::Result<Self> {
-        let tokens = RwLock::new(Arc::new(read_all(&files)?));
+        let read = read_all(&files)?;
+        for doubtful in &read.warnings {
+            tracing::warn!(problem = doubtful.problem, hint = doubtful.hint, "a token can be read by others");
+        }
+        let tokens = RwLock::new(Arc::new(read.tokens));
         Ok(Self { files, tokens })
     }
 
@@ -91,7 +90,7 @@ impl Tokens {
     /// # Errors
     /// As for [`read`](Self::read).
     pub fn reread(&self) -> anyhow::Result<()> {
-        let tokens = Arc::new(read_all(&self.files)?);
+        let tokens = Arc::new(read_all(&self.files)?.tokens);
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
         Ok(())
     }
@@ -141,26 +140,13 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-fn read_all(files: &[TokenFile]) -> anyhow::Result<Vec<Token>> {
-    use anyhow::Context;
-    let mut tokens: Vec<Token> = Vec::with_capacity(files.len());
-    for TokenFile { name, role, file } in files {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("could not read the token `{name}` from {}", file.display()))?;
-        let text = text.trim();
-        anyhow::ensure!(
-            text.len() >= TOKEN_BYTES_MIN && !text.contains(char::is_whitespace),
-            "the token `{name}` in {} must be one word of at least {TOKEN_BYTES_MIN} characters; \
-             make one with `openssl rand -hex 32`",
-            file.display()
-        );
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if let Some(twin) = tokens.iter().find(|token| token.digest == digest) {
-            anyhow::bail!("the tokens `{}` and `{name}` are the same; each needs its own", twin.name);
-        }
-        tokens.push(Token { name: name.clone(), role: *role, digest });
+fn read_all(files: &[TokenFile]) -> anyhow::Result<TokensRead> {
+    let read = read_tokens(files);
+    if read.problems.is_empty() {
+        return Ok(read);
     }
-    Ok(tokens)
+    let problems: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+    anyhow::bail!("tokens cannot be used:\n{}", problems.join("\n"))
 }
 
 /// Without tokens, loopback is the wall, and a browser on this machine is a hole in it: a page from elsewhere must not

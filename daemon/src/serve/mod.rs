@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Configuration;
+use crate::config::tokens::open_to_others;
 use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, JournalStanding, Journals};
 use crate::http::tokens::Tokens;
 use crate::http::{self, Others, Served};
@@ -110,6 +111,10 @@ impl Plan {
         // Only the first daemon of a process installs the one TLS provider.
         drop(rustls::crypto::ring::default_provider().install_default());
         let tokens = Arc::new(Tokens::read(configuration.tokens.clone())?);
+        let of_prometheus = configuration.prometheus.token_file.as_deref();
+        if let Some(open) = of_prometheus.and_then(|file| open_to_others("the token for Prometheus", file)) {
+            tracing::warn!(problem = open.problem, hint = open.hint, "a token can be read by others");
+        }
         let listening = Listening::open(&configuration, &tokens).await?;
         let version = env!("CARGO_PKG_VERSION");
         let metrics = Arc::new(Metrics::new(version));

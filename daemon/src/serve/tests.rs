@@ -164,6 +164,15 @@ async fn what_is_not_there_is_named() {
     let error =
         Plan::new(Configuration { tokens, ..home.configuration() }).start().await.err().expect("no file");
     assert!(format!("{error:#}").contains("`am`"), "{error:#}");
+    home.write("short", "abc");
+    let tokens = [("am", "nothing"), ("jane", "short")].map(|(name, file)| TokenFile {
+        name: name.to_owned(),
+        role: Role::Ingest,
+        file: home.path(file),
+    });
+    let several = Configuration { tokens: tokens.to_vec(), ..home.configuration() };
+    let error = format!("{:#}", Plan::new(several).start().await.err().expect("both are wrong"));
+    assert!(error.contains("`am`") && error.contains("`jane`") && error.contains("hint: "), "{error}");
     let mut lost = home.configuration();
     lost.kubernetes.enabled = true;
     lost.kubernetes.kubeconfig = Some(home.path("kubeconfig"));
