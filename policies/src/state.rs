@@ -1,9 +1,13 @@
 //! Everything the engine knows, as folded from the journal. Only [`apply`](crate::apply) changes it.
 
+mod indexes;
+
+pub use indexes::Indexes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::action::{Action, Intent};
 use crate::alert::{EpisodeKey, Labels};
@@ -121,6 +125,22 @@ pub struct Case {
     pub phase: Phase,
     /// What the last ruling said, so that the same is not recorded again.
     pub last_ruling: Option<LastRuling>,
+}
+
+impl Case {
+    /// Whether it is about to be decided for the first time, or a person has approved it: it then comes before cases
+    /// of less precedence on its target.
+    pub(crate) fn may_come_first(&self) -> bool {
+        match self.phase {
+            Phase::Approved { .. } => true,
+            Phase::Waiting { .. } | Phase::Asking { .. } => self.last_ruling.is_none(),
+            Phase::Proposed { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::Withheld
+            | Phase::Resting => false,
+        }
+    }
 }
 
 /// The last ruling of a case, in short.
@@ -389,7 +409,7 @@ pub struct InFlight {
 
 /// Everything the engine knows.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct State {
     /// Sequence of the next record.
     pub next: Seq,
@@ -412,9 +432,6 @@ pub struct State {
     /// Cases by episode and policy.
     #[serde(with = "pairs")]
     pub cases: BTreeMap<CaseId, Case>,
-    /// Cases by their target, for guards that look at everything on one target.
-    #[serde(with = "pairs")]
-    pub by_target: BTreeMap<Target, BTreeSet<CaseId>>,
     /// What is due, in order.
     pub agenda: BTreeSet<(Moment, Duty)>,
     /// Questions without an answer.
@@ -450,6 +467,24 @@ pub struct State {
     pub epoch: u64,
     /// A clock step that nobody has accepted.
     pub clock_stepped: Option<i64>,
+    /// Where guards look things up; derived from the rest.
+    #[serde(skip)]
+    pub indexes: Indexes,
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        // The derived function, not this one: it is written as if for another type.
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut state = Self::deserialize(from)?;
+        state.reindex();
+        Ok(state)
+    }
 }
 
 impl State {

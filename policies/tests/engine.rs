@@ -5,6 +5,8 @@ mod story;
 
 #[path = "engine/acting.rs"]
 mod acting;
+#[path = "engine/checkpoints.rs"]
+mod checkpoints;
 #[path = "engine/episodes.rs"]
 mod episodes;
 #[path = "engine/operators.rs"]

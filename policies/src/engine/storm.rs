@@ -1,12 +1,9 @@
 //! The storm stop: on above the settings' measures, off below half of them for a while.
 
-use std::collections::BTreeSet;
-
 use crate::book::Book;
 use crate::event::Event;
 use crate::settings::StormSettings;
 use crate::state::State;
-use crate::target::Target;
 use crate::time::{Moment, Span};
 
 /// The window over which openings are counted.
@@ -47,9 +44,10 @@ pub(super) fn calm(state: &State, book: &Book, now: Moment) -> Vec<Event> {
     if loud { vec![Event::StormGoesOn { again: now + MINUTE }] } else { vec![Event::StormEnded] }
 }
 
-/// Episodes opened in the last minute.
+/// Episodes opened in the last minute; they are kept in order.
 fn openings(state: &State, now: Moment) -> usize {
-    state.storm.openings.iter().filter(|opened| now.since(**opened) < MINUTE).count()
+    let openings = &state.storm.openings;
+    openings.len() - openings.partition_point(|opened| now.since(*opened) >= MINUTE)
 }
 
 fn share_exceeded(state: &State, settings: &StormSettings) -> Option<String> {
@@ -65,12 +63,5 @@ fn share(state: &State, settings: &StormSettings) -> (usize, usize) {
     if known < settings.targets_known_min as usize {
         return (0, 0);
     }
-    let is_open = |target: &&Target| {
-        state.by_target.get(*target).is_some_and(|cases: &BTreeSet<_>| {
-            cases
-                .iter()
-                .any(|case| state.episodes.get(&case.episode).is_some_and(crate::state::Episode::is_open))
-        })
-    };
-    (state.by_target.keys().filter(is_open).count(), known)
+    (state.indexes.firing(), known)
 }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::guard::{Finding, Guard, View, ledger};
+use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
-use crate::state::{CaseId, Phase};
-use crate::target::Target;
+use crate::state::CaseId;
 
 /// Refuses while as many of this policy's actions run as may.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
@@ -28,20 +27,7 @@ fn running(view: &View<'_>) -> BTreeSet<CaseId> {
         .map(|flight| &flight.intent)
         .filter(|intent| intent.policy == *policy && intent.reverts.is_none())
         .map(|intent| CaseId { episode: intent.episode, policy: intent.policy.clone() });
-    // Whoever watches has acted, so only where this policy acted is looked, not at every case. The last action on a
-    // target may have been somebody's revert, so its charges are looked at too.
-    let last = view.state.last_actions.values().filter(|last| last.policy == *policy);
-    let last = last.map(|last| CaseId { episode: last.episode, policy: policy.clone() });
-    let longest = ledger::verification_max(view.policy);
-    let charged =
-        ledger::since(&view.state.ledger, longest, view.now).filter(|charge| charge.policy == *policy);
-    let targets: BTreeSet<&Target> = charged.map(|charge| &charge.target).collect();
-    let on_targets = targets.into_iter().filter_map(|target| view.state.by_target.get(target)).flatten();
-    let on_targets = on_targets.filter(|id| id.policy == *policy).cloned();
-    let watching = last.chain(on_targets).filter(|id| {
-        let case = view.state.cases.get(id);
-        case.is_some_and(|case| matches!(case.phase, Phase::Verifying { .. }))
-    });
+    let watching = view.state.indexes.watching_of(policy).cloned();
     in_flight.chain(watching).filter(|id| *id != view.case.id).collect()
 }
 

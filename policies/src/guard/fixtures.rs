@@ -2,6 +2,7 @@
 //! Nothing in it refuses; a test changes the one thing it is about. Must hold no idea of what a guard should say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::action::{Action, Intent, Mode, ScaleLever};
 use crate::alert::{EpisodeKey, Labels};
@@ -67,9 +68,12 @@ impl World {
 
     /// This world as a guard sees it.
     pub(super) fn view<T>(&self, see: impl FnOnce(&View<'_>) -> T) -> T {
-        let book = self.book();
+        let book = Arc::new(self.book());
+        let mut state = self.state.clone();
+        state.books.insert(book.digest(), Arc::clone(&book));
+        state.reindex();
         see(&View {
-            state: &self.state,
+            state: &state,
             book: &book,
             policy: &self.policy,
             episode: &self.episode,
@@ -125,8 +129,8 @@ impl World {
         self.state.episodes.insert(episode.id, episode);
     }
 
-    fn add_case(&mut self, case: Case, on: &str) {
-        self.state.by_target.entry(target(on)).or_default().insert(case.id.clone());
+    fn add_case(&mut self, mut case: Case, on: &str) {
+        case.target = Some(target(on));
         self.state.cases.insert(case.id.clone(), case);
     }
 

@@ -188,13 +188,6 @@ impl<'a> View<'a> {
     fn known_target(&self) -> Option<&'a Target> {
         self.target.and_then(Result::ok)
     }
-
-    /// The other cases on this target.
-    fn others_on(&self, target: &Target) -> impl Iterator<Item = &'a Case> + use<'a> {
-        let (state, own) = (self.state, &self.case.id);
-        let ids = state.by_target.get(target).into_iter().flatten();
-        ids.filter(move |id| *id != own).filter_map(|id| state.cases.get(id))
-    }
 }
 
 /// What every guard says that judges by state, in order; none short-circuits.

@@ -3,53 +3,49 @@
 
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
-use crate::state::{Case, Phase};
+use crate::state::{CaseId, Phase};
 
 /// Refuses while a case with precedence on the same target has not been decided.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::Precedence);
     };
-    let ours = (view.policy.priority, &view.policy.name);
-    let mut first: Option<&Case> = None;
-    let mut others = 0_usize;
-    for case in view.others_on(target).filter(|case| case.id.policy != view.policy.name) {
-        others += 1;
-        let before = |case: &Case, rank: (i32, &String)| {
-            case.priority > rank.0 || (case.priority == rank.0 && case.id.policy < *rank.1)
-        };
-        if before(case, ours)
-            && is_undecided(view, case)
-            && first.is_none_or(|best| before(case, (best.priority, &best.id.policy)))
-        {
-            first = Some(case);
+    let policy = &view.policy.name;
+    let crowd = view.state.indexes.on(target);
+    let before = crowd.into_iter().flat_map(|crowd| crowd.undecided_before(view.policy.priority, policy));
+    let mut before = before.filter(|id| id.policy != *policy && *id != view.case.id);
+    match before.find(|id| is_due(view, id)) {
+        Some(first) => Finding::refuses(Guard::Precedence, Reason::Outranked { by: first.policy }),
+        None => {
+            let others = crowd.map_or(0, |crowd| crowd.of_others(policy));
+            Finding::allows(
+                Guard::Precedence,
+                format!("priority {}, before {others} other cases on this target", view.policy.priority),
+            )
         }
-    }
-    match first {
-        Some(case) => Finding::refuses(Guard::Precedence, Reason::Outranked { by: case.id.policy.clone() }),
-        None => Finding::allows(
-            Guard::Precedence,
-            format!("priority {}, before {others} other cases on this target", view.policy.priority),
-        ),
     }
 }
 
-/// Whether the case is about to be decided for the first time, or a person has approved it.
-fn is_undecided(view: &View<'_>, case: &Case) -> bool {
-    let episode = view.state.episodes.get(&case.id.episode);
-    let first = case.last_ruling.is_none();
-    let now = view.now;
-    episode.is_some_and(|episode| episode.is_open())
-        && (matches!(case.phase, Phase::Waiting { due } if first && due <= now)
-            || matches!(case.phase, Phase::Asking { .. } if first)
-            || matches!(case.phase, Phase::Approved { .. }))
+/// Whether the case is about to be decided now. An attempt that is to be tried again later leaves the target free.
+fn is_due(view: &View<'_>, id: &CaseId) -> bool {
+    match view.state.cases.get(id).map(|case| &case.phase) {
+        Some(Phase::Waiting { due }) => *due <= view.now,
+        Some(Phase::Asking { .. } | Phase::Approved { .. }) => true,
+        Some(
+            Phase::Proposed { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::Withheld
+            | Phase::Resting,
+        )
+        | None => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::guard::fixtures::*;
-    use crate::state::CaseId;
     use std::collections::BTreeSet;
 
     fn asking() -> Phase {

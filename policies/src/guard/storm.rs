@@ -11,7 +11,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some((since, why)) = &view.state.storm.since else {
         let minute = Span::from_mins(1);
         let opened = &view.state.storm.openings;
-        let have = opened.iter().filter(|at| ledger::is_within(**at, minute, view.now)).count();
+        let have = opened.len() - opened.partition_point(|at| !ledger::is_within(*at, minute, view.now));
         let above = view.book.settings().guards.storm.alerts_per_minute;
         return Finding::allows(
             Guard::Storm,

@@ -147,7 +147,12 @@ impl Story {
                 assert_ne!(before, (self.state.next, wake(&self.state)), "a due wake-up changes something");
                 continue;
             }
-            let Some(input) = self.reply() else { return };
+            let Some(input) = self.reply() else {
+                let mut anew = self.state.clone();
+                anew.reindex();
+                assert_eq!(anew.indexes, self.state.indexes, "the indexes are true");
+                return;
+            };
             self.step(&input);
         }
         panic!("the story does not come to rest");
@@ -272,9 +277,11 @@ impl Story {
             apply(&mut folded, *at, event);
         }
         assert_eq!(stored(&folded), stored(&self.state), "replay equals life");
+        assert_eq!(folded.indexes, self.state.indexes, "replay equals life");
         let text = stored(&folded);
         self.state = serde_json::from_str(&text).expect("a stored state loads");
         assert_eq!(stored(&self.state), text, "a state survives being stored");
+        assert_eq!(folded.indexes, self.state.indexes, "what is derived is derived again");
         self.unanswered.clear();
         self.feed(&Input::Began { version: "test".to_owned() });
         self.feed(&Input::Reign { leader: true, epoch: 2 });

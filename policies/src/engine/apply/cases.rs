@@ -1,12 +1,12 @@
-//! Cases: their phases, the facts they gather, and the one place that keeps the agenda true to the phases.
+//! Cases: their phases, the facts they gather, and the one place that keeps agenda and indexes true to the phases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::answer::{Answer, Found};
 use crate::event::{Advance, Conclusion, Seq};
 use crate::question::{Ask, Fact, Question};
 use crate::ruling::{Ruling, Verdict};
-use crate::state::{Case, CaseId, Duty, Known, LastLadder, LastRuling, Phase, State};
+use crate::state::{Case, CaseId, Duty, Episode, Known, LastLadder, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -182,7 +182,7 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
 }
 
 impl State {
-    /// Moves a case to a phase and keeps the agenda true to it. The only way a phase changes.
+    /// Moves a case to a phase and keeps agenda and indexes true to it. The only way a phase changes.
     pub(super) fn set_phase(&mut self, id: &CaseId, phase: Phase) {
         let Some(case) = self.cases.get_mut(id) else { return };
         let duty = Duty::Case { rank: -i64::from(case.priority), id: id.clone() };
@@ -193,7 +193,10 @@ impl State {
             self.proposals.remove(&proposal);
         }
         let after = phase.due();
+        self.indexes.leaves_phase(case);
         case.phase = phase;
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        self.indexes.entered(case, open);
         if let Some(due) = before {
             self.agenda.remove(&(due, duty.clone()));
         }
@@ -208,19 +211,18 @@ impl State {
         if case.target.as_ref() == Some(&target) {
             return;
         }
-        let before = case.target.replace(target.clone());
-        if let Some(before) = before {
-            forget_target(&mut self.by_target, &before, id);
-        }
-        self.by_target.entry(target).or_default().insert(id.clone());
+        self.indexes.leaves(case);
+        case.target = Some(target);
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        self.indexes.arrived(case, open);
     }
 
     /// Forgets a case.
     pub(super) fn remove_case(&mut self, id: &CaseId) {
         self.drop_questions(id);
         self.set_phase(id, Phase::Resting);
-        if let Some(Case { target: Some(target), .. }) = self.cases.remove(id) {
-            forget_target(&mut self.by_target, &target, id);
+        if let Some(case) = self.cases.remove(id) {
+            self.indexes.leaves(&case);
         }
     }
 
@@ -266,14 +268,5 @@ impl State {
                     .is_some_and(|last| last.reasons.iter().any(|reason| reasons.contains(&reason.as_str())))
         };
         self.reconsider(now, refused_for, None);
-    }
-}
-
-fn forget_target(by_target: &mut BTreeMap<Target, BTreeSet<CaseId>>, target: &Target, id: &CaseId) {
-    if let Some(cases) = by_target.get_mut(target) {
-        cases.remove(id);
-        if cases.is_empty() {
-            by_target.remove(target);
-        }
     }
 }

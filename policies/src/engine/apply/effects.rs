@@ -15,6 +15,7 @@ const LEDGER_KEPT: Span = Span::from_hours(7 * 24);
 pub(super) fn intended(state: &mut State, intent: &Intent) {
     debug_assert_eq!(intent.id, this(state), "an intent is named by its record");
     state.in_flight.insert(intent.id, InFlight { intent: intent.clone(), in_doubt: false });
+    state.indexes.begun(intent.id, &intent.target);
     if let Some(lease) = intent.reverts {
         state.lease_begun(lease, intent.deadline);
         return;
@@ -53,6 +54,7 @@ fn charge(state: &mut State, intent: &Intent) {
 
 pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outcome) {
     let Some(InFlight { intent, .. }) = state.in_flight.remove(&intent) else { return };
+    state.indexes.ended(intent.id, &intent.target);
     let id = CaseId::of(&intent);
     if intent.mode == Mode::DryRun {
         return;
@@ -95,7 +97,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
 }
 
 pub(super) fn looked(state: &mut State, now: Moment, intent: Seq, holds: Option<bool>, again: Moment) {
-    let Some(id) = state.verifying(intent) else { return };
+    let Some(id) = state.indexes.watching(intent).cloned() else { return };
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.facts.remove(&Fact::Verification);
     let Phase::Verifying { since, held_since, .. } = case.phase.clone() else { return };
@@ -109,8 +111,8 @@ pub(super) fn looked(state: &mut State, now: Moment, intent: Seq, holds: Option<
 
 /// What follows is said by the events behind this one.
 pub(super) fn verified(state: &mut State, intent: Seq) {
-    if let Some(id) = state.verifying(intent)
-        && let Some(case) = state.cases.get_mut(&id)
+    if let Some(id) = state.indexes.watching(intent)
+        && let Some(case) = state.cases.get_mut(id)
     {
         case.facts.remove(&Fact::Verification);
     }
@@ -134,11 +136,6 @@ pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
 }
 
 impl State {
-    fn verifying(&self, intent: Seq) -> Option<CaseId> {
-        let is_it = |case: &&crate::state::Case| matches!(case.phase, Phase::Verifying { intent: watched, .. } if watched == intent);
-        self.cases.values().find(is_it).map(|case| case.id.clone())
-    }
-
     fn lets_of(&self, id: &CaseId) -> std::collections::BTreeMap<String, String> {
         let Some(case) = self.cases.get(id) else { return Default::default() };
         let (Some(policy), Some(episode)) = (self.policy_of(case), self.episodes.get(&id.episode)) else {

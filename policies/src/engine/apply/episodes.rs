@@ -54,6 +54,7 @@ pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'
     for policy in book.matching(&episode.labels) {
         state.begin_case(now, seq, policy, book.digest());
     }
+    state.indexes.episode_opened(&episode);
     state.episodes.insert(seq, episode);
     note_opening(state, now);
 }
@@ -79,8 +80,10 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     let Some(episode) = state.episodes.get_mut(&id) else { return };
     episode.closed_at = Some(now);
     let (key, expires_at) = (episode.key, episode.expires_at);
+    state.indexes.episode_closed(episode);
     state.agenda.remove(&(expires_at, Duty::Expire(id)));
     state.open.remove(&key);
+    state.close_cases(id);
     match why {
         Closing::Resolved => {
             forget_resolved(state, now);
@@ -152,6 +155,14 @@ impl State {
         };
         self.cases.insert(id.clone(), case);
         self.set_phase(&id, Phase::Waiting { due: now });
+    }
+
+    /// The cases of a closed episode come first no more, and their targets may not fire.
+    fn close_cases(&mut self, episode: Seq) {
+        let from = CaseId { episode, policy: String::new() };
+        for (_, case) in self.cases.range(from..).take_while(|(id, _)| id.episode == episode) {
+            self.indexes.closed(case);
+        }
     }
 
     /// Forgets a closed episode once all its cases rest; what outlives it (ledgers, leases, the last ladder) is

@@ -43,6 +43,7 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
     state.reconsider_held_leases(now);
     let used: BTreeSet<Digest> = state.cases.values().map(|case| case.book).chain([digest]).collect();
     state.books.retain(|digest, _| used.contains(digest));
+    state.file_by_labels();
 }
 
 /// Whether a case has ended under a policy that the new book holds unchanged: a denied proposal does not come back
