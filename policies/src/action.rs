@@ -1,115 +1,15 @@
 //! What is to be done, in absolute and repeatable values: set to three, never add one. Made by a preflight,
-//! recorded in an intent, carried out under its seal.
+//! recorded in an intent, carried out under its seal. The actions themselves stand with their remediations.
 
 use serde::{Deserialize, Serialize};
 
 use crate::book::Digest;
 use crate::event::Seq;
 use crate::reason::Reason;
-use crate::remediation::{Endpoints, Scale};
 use crate::target::Target;
 use crate::time::{Moment, Span};
 
-/// A remediation with every template rendered, not yet absolute: what a preflight is asked about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Wish {
-    /// As [`Remediation::Scale`](crate::remediation::Remediation::Scale).
-    Scale(Scale),
-    /// As [`Remediation::Restart`](crate::remediation::Remediation::Restart).
-    Restart,
-    /// As [`Remediation::ResetBreaker`](crate::remediation::Remediation::ResetBreaker).
-    #[serde(rename_all = "camelCase")]
-    ResetBreaker {
-        /// The breaker's name; one URL path segment.
-        breaker: String,
-        /// How the endpoints are reached.
-        endpoints: Endpoints,
-    },
-    /// Undo an earlier action, only while the field still holds our value.
-    Revert(Action),
-}
-
-/// One absolute change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Set replicas (or the HPA's minimum) from one number to another.
-    #[serde(rename_all = "camelCase")]
-    Scale {
-        /// Which field.
-        lever: ScaleLever,
-        /// The value it must still have.
-        from: u32,
-        /// The value it gets.
-        to: u32,
-    },
-    /// Roll the pods; the stamp makes a repeat the same rollout.
-    #[serde(rename_all = "camelCase")]
-    Restart {
-        /// `metadata.generation` it must still have.
-        generation: i64,
-    },
-    /// Close this breaker on these endpoints.
-    #[serde(rename_all = "camelCase")]
-    ResetBreaker {
-        /// The breaker's name; one URL path segment.
-        breaker: String,
-        /// Base URLs, sorted.
-        endpoints: Vec<String>,
-    },
-}
-
-/// Which field holds the number of replicas.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ScaleLever {
-    /// `spec.replicas`, by the scale subresource.
-    Replicas,
-    /// `spec.minReplicas` of the HPA that owns the workload.
-    MinReplicas {
-        /// The HPA's name, in the target's namespace.
-        hpa: String,
-        /// The HPA's uid.
-        uid: String,
-    },
-}
-
-impl Action {
-    /// Its name in documents, metrics and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Scale { .. } => "scale",
-            Self::Restart { .. } => "restart",
-            Self::ResetBreaker { .. } => "resetBreaker",
-        }
-    }
-
-    /// The action that takes it back, where one exists.
-    pub fn inverse(&self) -> Option<Self> {
-        match self {
-            Self::Scale { lever, from, to } => {
-                Some(Self::Scale { lever: lever.clone(), from: *to, to: *from })
-            }
-            Self::Restart { .. } | Self::ResetBreaker { .. } => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Scale { lever: ScaleLever::Replicas, from, to } => write!(f, "scale {from} -> {to}"),
-            Self::Scale { lever: ScaleLever::MinReplicas { hpa, .. }, from, to } => {
-                write!(f, "scale minReplicas of HPA {hpa} {from} -> {to}")
-            }
-            Self::Restart { .. } => write!(f, "restart"),
-            Self::ResetBreaker { breaker, endpoints } => {
-                write!(f, "reset breaker {breaker} on {} endpoints", endpoints.len())
-            }
-        }
-    }
-}
+pub use crate::remediation::{Action, Wish};
 
 /// How far a policy may go.
 #[derive(

@@ -62,9 +62,7 @@ impl Policy {
         self.target.templates().into_iter().for_each(&mut add);
         for step in self.ladder.iter().flat_map(|rung| &rung.steps) {
             step.target.iter().flat_map(TargetSpec::templates).for_each(&mut add);
-            if let Remediation::ResetBreaker { breaker, .. } = &step.remediation {
-                add(breaker);
-            }
+            step.remediation.templates().into_iter().for_each(&mut add);
             match step.verify.as_ref().map(|verify| &verify.check) {
                 Some(Check::Query(condition)) => add(&condition.query.template),
                 Some(Check::Http { url, .. }) => add(url),

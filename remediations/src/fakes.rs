@@ -70,6 +70,8 @@ pub(crate) enum Answer {
     Honest,
     /// By an admission rule that refuses.
     Denied,
+    /// By an error of its own (over HTTP: 500); nothing is made.
+    Broken,
     /// It never leaves.
     NotSent,
     /// It is made, and the answer is lost.
@@ -218,6 +220,7 @@ impl Hands for FakeCluster {
             Answer::Denied => {
                 Err(ChangeError::Refused { message: "freeze until Monday".into(), conflict: false })
             }
+            Answer::Broken => Err(ChangeError::NoAnswer { tried, problem: "etcd is gone (500)".into() }),
             Answer::NotSent => Err(ChangeError::NotSent { tried, problem }),
             Answer::LostBefore => Err(ChangeError::NoAnswer { tried, problem }),
             Answer::LostAfter => {
@@ -290,6 +293,7 @@ impl HttpHands for FakeHttp {
                 Ok(Reply { status: 200, body: String::new() })
             }
             Answer::Denied => Ok(Reply { status: 403, body: String::new() }),
+            Answer::Broken => Ok(Reply { status: 500, body: String::new() }),
             Answer::NotSent => Err(CallError::NotSent { url, problem }),
             Answer::LostBefore => Err(CallError::NoAnswer { url, problem }),
             Answer::LostAfter => {

@@ -4,7 +4,7 @@
 //! ```text
 //!   Input --> WriteAhead: decide, apply, collect --Block--> Journal port --Receipt--> releases:
 //!                                                                  replies, questions, Sealed<Intent>
-//!   Sealed<Intent> --> Remedies --> scale.rs | restart.rs | reset_breaker.rs --> Cluster, Http ports
+//!   Sealed<Intent> --> Remedies --remedy.rs--> scale.rs | restart.rs | reset_breaker.rs --> Cluster, Http ports
 //! ```
 //!
 //! Nothing leaves before its block is durable. Deliberately absent: axum, sled, clap, Prometheus, guard logic.
@@ -18,6 +18,7 @@ mod one_change;
 pub mod plain_http;
 pub mod ports;
 pub mod remedies;
+mod remedy;
 mod reset_breaker;
 mod restart;
 mod retry;

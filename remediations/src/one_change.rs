@@ -7,11 +7,12 @@ use std::time::Duration;
 use paramedic_policies::action::{Diff, Intent, Outcome};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, Span};
 
 use crate::checks::{self, Checks};
-use crate::ports::clock::{Clock, left};
-use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, Hands, LookError, Workload};
+use crate::ports::clock::left;
+use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, LookError, Workload};
+use crate::remedy::{BothHands, Eyes};
 use crate::retry;
 use crate::seal::Sealed;
 
@@ -64,14 +65,15 @@ pub(crate) fn late(target: &Target) -> LookError {
 
 /// How long the API server works on a request at most: its `--request-timeout`, one minute by default, and some slack.
 const REQUEST_LIFE: Duration = Duration::from_secs(65);
+const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
 
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
 pub(crate) async fn carry_out(
-    cluster: &dyn Hands,
-    clock: &Clock,
+    hands: BothHands<'_>,
     seal: &Sealed<Intent>,
     one: &dyn OneChange,
 ) -> Result<Diff, Outcome> {
+    let (cluster, clock) = (hands.cluster().map_err(unseen)?, hands.eyes.clock);
     let time = left(clock, seal.deadline);
     if time.is_zero() {
         return Err(failed("its deadline has passed before anything was sent".into()));
@@ -108,7 +110,7 @@ pub(crate) async fn carry_out(
             }
         },
         ChangeError::NotSent { .. } => Err(failed(error.to_string())),
-        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one).await {
+        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one, REQUEST_LIFE).await {
             Trace::Made => Ok(one.diff()),
             Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
             Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
@@ -116,13 +118,16 @@ pub(crate) async fn carry_out(
     }
 }
 
-/// How an intent ended whose process is gone.
+/// How an intent ended whose process is gone. Its request may have left just before that.
 pub(crate) async fn closed(
-    cluster: &dyn Cluster,
+    eyes: Eyes<'_>,
     seal: &Sealed<Intent>,
     one: &dyn OneChange,
 ) -> Result<Diff, Outcome> {
-    match find_out(cluster, seal, one).await {
+    let cluster = eyes.cluster().map_err(|error| unclear(seal, error))?;
+    // Nothing is sent after the deadline.
+    let life = left(eyes.clock, seal.deadline + REQUEST_LIFE_SPAN).min(REQUEST_LIFE);
+    match find_out_at_last(cluster, seal, one, life).await {
         Trace::Made => Ok(one.diff()),
         Trace::NotMade => Err(failed(format!(
             "the process ended before it was done: {} {} shows no trace of it",
@@ -135,12 +140,12 @@ pub(crate) async fn closed(
 }
 
 /// What the change would do. Touches no hands.
-pub(crate) async fn rehearse(
-    cluster: &dyn Cluster,
-    clock: &Clock,
-    seal: &Sealed<Intent>,
-    one: &dyn OneChange,
-) -> Outcome {
+pub(crate) async fn rehearse(eyes: Eyes<'_>, seal: &Sealed<Intent>, one: &dyn OneChange) -> Outcome {
+    let clock = eyes.clock;
+    let cluster = match eyes.cluster() {
+        Ok(cluster) => cluster,
+        Err(error) => return unseen(error),
+    };
     let time = left(clock, seal.deadline);
     if time.is_zero() {
         return failed("its deadline has passed before it was rehearsed".into());
@@ -202,12 +207,18 @@ fn last_checks(seal: &Sealed<Intent>, one: &dyn OneChange, workload: &Workload, 
     found.refusals
 }
 
-/// A request without an answer may still be on its way: the server may take it up to [`REQUEST_LIFE`] later. Only a
-/// look after that shows that it was not made.
-async fn find_out_at_last(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneChange) -> Trace {
+/// A request without an answer may still be on its way: the server may take it up to `life` later. Only a look after
+/// that shows that it was not made.
+async fn find_out_at_last(
+    cluster: &dyn Cluster,
+    seal: &Sealed<Intent>,
+    one: &dyn OneChange,
+    life: Duration,
+) -> Trace {
     match find_out(cluster, seal, one).await {
+        Trace::NotMade if life.is_zero() => Trace::NotMade,
         Trace::NotMade => {
-            tokio::time::sleep(REQUEST_LIFE).await;
+            tokio::time::sleep(life).await;
             find_out(cluster, seal, one).await
         }
         seen @ (Trace::Made | Trace::Unclear(_)) => seen,
@@ -225,11 +236,18 @@ async fn find_out(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneCha
     }
 }
 
-fn unseen(error: LookError) -> Outcome {
+/// How an intent ends whose target could not be looked at before anything was done.
+pub(crate) fn unseen(error: LookError) -> Outcome {
     match error {
         LookError::Absent { what } => Outcome::Refused { reasons: vec![Reason::TargetAbsent { what }] },
+        LookError::NoKubernetes => Outcome::Refused { reasons: vec![Reason::NoKubernetes] },
         LookError::Forbidden { .. } | LookError::Failed { .. } => failed(error.to_string()),
     }
+}
+
+/// How an intent ends whose process is gone and whose traces cannot be looked for.
+fn unclear(seal: &Sealed<Intent>, error: LookError) -> Outcome {
+    Outcome::Unknown { what: format!("{} {} cannot be looked at: {error}", seal.action, seal.target) }
 }
 
 /// Known not to have been made.

@@ -5,23 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paramedic_policies::action::{Action, Intent, Mode, Outcome, Wish};
+use paramedic_policies::action::{Intent, Mode, Outcome, Wish};
 use paramedic_policies::answer::{Found, Preflight};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
 
-use crate::checks::{Checks, Seen};
 use crate::one_change;
 use crate::ports::clock::{Clock, left};
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Call, Http, HttpHands};
 use crate::ports::metrics::Metrics;
 use crate::ports::world::World;
-use crate::reset_breaker::{self, Reset};
-use crate::restart::{self, Restart};
+use crate::remedy::{BothHands, Eyes, deed, plans, refused};
 use crate::retry;
-use crate::scale::{self, Scaling};
 use crate::seal::Sealed;
 
 /// No question may take longer, whatever its deadline.
@@ -35,11 +32,11 @@ pub struct Remedies {
     cluster: Option<Arc<dyn Cluster>>,
     http: Arc<dyn Http>,
     metrics: Arc<dyn Metrics>,
-    hands: Option<BothHands>,
+    hands: Option<OwnHands>,
     clock: Clock,
 }
 
-struct BothHands {
+struct OwnHands {
     cluster: Option<Arc<dyn Hands>>,
     http: Arc<dyn HttpHands>,
 }
@@ -72,7 +69,7 @@ impl Remedies {
         clock: Clock,
     ) -> Self {
         let eyes = cluster.clone().map(|hands| hands as Arc<dyn Cluster>);
-        let hands = Some(BothHands { cluster, http: Arc::clone(&http) });
+        let hands = Some(OwnHands { cluster, http: Arc::clone(&http) });
         Self { cluster: eyes, http, metrics, hands, clock }
     }
 
@@ -123,89 +120,21 @@ impl Remedies {
         left(&self.clock, question.deadline).min(QUESTION_WITHIN_MAX)
     }
 
+    fn eyes(&self) -> Eyes<'_> {
+        Eyes { kubernetes: self.cluster.as_deref(), http: self.http.as_ref(), clock: &self.clock }
+    }
+
     async fn preflight(&self, target: &Target, wish: &Wish, diff: bool) -> Result<Preflight, LookError> {
-        let now = (self.clock)();
-        let cluster = self.cluster.as_deref();
-        match (wish, cluster) {
-            (Wish::ResetBreaker { breaker, endpoints }, _) => {
-                let wanted = (breaker.as_str(), endpoints);
-                reset_breaker::preflight(cluster, self.http.as_ref(), now, target, wanted, diff).await
-            }
-            (Wish::Revert(done @ (Action::Restart { .. } | Action::ResetBreaker { .. })), _) => {
-                Ok(refused(Reason::BadValue {
-                    what: "revert".into(),
-                    problem: format!("a {} cannot be taken back", done.name()),
-                }))
-            }
-            (Wish::Scale(_) | Wish::Restart | Wish::Revert(Action::Scale { .. }), None) => {
-                Ok(refused(Reason::NoKubernetes))
-            }
-            (Wish::Scale(wish), Some(cluster)) => scale::preflight(cluster, now, target, wish, diff).await,
-            (Wish::Restart, Some(cluster)) => restart::preflight(cluster, now, target, diff).await,
-            (Wish::Revert(Action::Scale { lever, from, to }), Some(cluster)) => {
-                scale::preflight_of_revert(cluster, now, target, (lever, *from, *to), diff).await
-            }
+        match plans(wish).preflight(self.eyes(), target, diff).await {
+            Err(LookError::NoKubernetes) => Ok(refused(Reason::NoKubernetes)),
+            found => found,
         }
     }
 
-    /// Shows what the intent would change. Has no way to the hands.
-    async fn rehearse(&self, seal: &Sealed<Intent>) -> Outcome {
-        match (&seal.action, self.cluster.as_deref()) {
-            (Action::ResetBreaker { breaker, endpoints }, _) => {
-                reset_breaker::rehearse(self.http.as_ref(), &reset(seal, breaker, endpoints)).await
-            }
-            (Action::Scale { .. } | Action::Restart { .. }, None) => no_kubernetes(),
-            (Action::Scale { lever, from, to }, Some(cluster)) => {
-                one_change::rehearse(cluster, &self.clock, seal, &scaling(seal, lever, *from, *to)).await
-            }
-            (Action::Restart { generation }, Some(cluster)) => {
-                one_change::rehearse(cluster, &self.clock, seal, &restarting(seal, *generation)).await
-            }
-        }
-    }
-
-    async fn act(&self, hands: &BothHands, seal: &Sealed<Intent>) -> Outcome {
-        match (&seal.action, hands.cluster.as_deref()) {
-            (Action::ResetBreaker { breaker, endpoints }, _) => {
-                reset_breaker::perform(
-                    hands.http.as_ref(),
-                    &self.clock,
-                    seal,
-                    &reset(seal, breaker, endpoints),
-                )
-                .await
-            }
-            (Action::Scale { .. } | Action::Restart { .. }, None) => no_kubernetes(),
-            (Action::Scale { lever, from, to }, Some(cluster)) => {
-                scale::perform(cluster, &self.clock, seal, &scaling(seal, lever, *from, *to)).await
-            }
-            (Action::Restart { generation }, Some(cluster)) => {
-                restart::perform(cluster, &self.clock, seal, &restarting(seal, *generation)).await
-            }
-        }
-    }
-
-    /// Finds out, with eyes alone.
-    async fn find_out(&self, seal: &Sealed<Intent>) -> Outcome {
-        match (&seal.action, self.cluster.as_deref()) {
-            (Action::ResetBreaker { breaker, endpoints }, _) => {
-                reset_breaker::close(self.http.as_ref(), &reset(seal, breaker, endpoints)).await
-            }
-            (Action::Scale { .. } | Action::Restart { .. }, None) => Outcome::Unknown {
-                what: format!(
-                    "{} {} cannot be looked at: {}",
-                    seal.action,
-                    seal.target,
-                    Reason::NoKubernetes
-                ),
-            },
-            (Action::Scale { lever, from, to }, Some(cluster)) => {
-                scale::close(cluster, seal, &scaling(seal, lever, *from, *to)).await
-            }
-            (Action::Restart { generation }, Some(cluster)) => {
-                restart::close(cluster, &self.clock, seal, &restarting(seal, *generation)).await
-            }
-        }
+    async fn act(&self, hands: &OwnHands, seal: &Sealed<Intent>) -> Outcome {
+        let hands =
+            BothHands { eyes: self.eyes(), kubernetes: hands.cluster.as_deref(), http: hands.http.as_ref() };
+        deed(&seal.action).perform(hands, seal).await
     }
 
     /// Ends what does not end by itself: nobody knows then what it did.
@@ -228,7 +157,7 @@ impl World for Remedies {
 
     async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
         let outcome = match (seal.mode, &self.hands) {
-            (Mode::DryRun, _) => self.in_time(seal, self.rehearse(seal)).await,
+            (Mode::DryRun, _) => self.in_time(seal, deed(&seal.action).rehearse(self.eyes(), seal)).await,
             (Mode::Approve | Mode::Enforce, Some(hands)) => self.in_time(seal, self.act(hands, seal)).await,
             (Mode::Approve | Mode::Enforce, None) => Outcome::Refused {
                 reasons: vec![Reason::ServerRefused {
@@ -243,7 +172,9 @@ impl World for Remedies {
         let outcome = match seal.mode {
             // Nothing can have been changed.
             Mode::DryRun => one_change::failed("the process ended during the rehearsal".into()),
-            Mode::Approve | Mode::Enforce => self.in_time(seal, self.find_out(seal)).await,
+            Mode::Approve | Mode::Enforce => {
+                self.in_time(seal, deed(&seal.action).close(self.eyes(), seal)).await
+            }
         };
         told(seal, "an effect of an earlier process was closed", outcome)
     }
@@ -264,33 +195,6 @@ fn told(seal: &Sealed<Intent>, what: &'static str, outcome: Outcome) -> Outcome 
     outcome
 }
 
-fn reset<'a>(seal: &'a Sealed<Intent>, breaker: &'a str, endpoints: &'a [String]) -> Reset<'a> {
-    Reset { breaker, endpoints, correlation: seal.correlation.as_deref() }
-}
-
-fn scaling<'a>(
-    seal: &'a Sealed<Intent>,
-    lever: &'a paramedic_policies::action::ScaleLever,
-    from: u32,
-    to: u32,
-) -> Scaling<'a> {
-    Scaling { intent: seal, stamp: seal.stamp(), lever, from, to }
-}
-
-fn restarting(seal: &Sealed<Intent>, generation: i64) -> Restart<'_> {
-    Restart { intent: seal, stamp: seal.stamp(), generation }
-}
-
-fn refused(reason: Reason) -> Preflight {
-    let mut checks = Checks::default();
-    checks.refuse(reason);
-    checks.into_preflight(Seen::default(), None, false)
-}
-
-fn no_kubernetes() -> Outcome {
-    Outcome::Refused { reasons: vec![Reason::NoKubernetes] }
-}
-
 fn not_in_time(tried: String) -> LookError {
     LookError::Failed { tried, problem: "no answer in time".into() }
 }
@@ -298,7 +202,9 @@ fn not_in_time(tried: String) -> LookError {
 fn not_found(error: LookError) -> Found {
     match error {
         LookError::Absent { what } => Found::Absent { what },
-        LookError::Forbidden { .. } | LookError::Failed { .. } => Found::Failed { what: error.to_string() },
+        LookError::NoKubernetes | LookError::Forbidden { .. } | LookError::Failed { .. } => {
+            Found::Failed { what: error.to_string() }
+        }
     }
 }
 

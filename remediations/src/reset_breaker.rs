@@ -5,19 +5,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::future::join_all;
-use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Outcome};
+use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::Endpoints;
+use paramedic_policies::remediation::reset_breaker::{Action, Endpoints, Wish};
 use paramedic_policies::target::Target;
-use paramedic_policies::time::Moment;
 
 use crate::breaker_states::{LIST, reset, state_of};
 use crate::checks::{self, Checks, Seen};
-use crate::ports::clock::{Clock, left};
-use crate::ports::cluster::{Cluster, LookError};
-use crate::ports::http::{Call, CallError, Http, HttpHands};
+use crate::ports::clock::left;
+use crate::ports::cluster::LookError;
+use crate::ports::http::{Call, CallError, Http};
+use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
 use crate::seal::Sealed;
 
@@ -29,146 +30,145 @@ const CALL_WITHIN: Duration = Duration::from_secs(5);
 
 const CLOSED: &str = "CLOSED";
 
-/// What resetting would do to a breaker.
-pub(crate) async fn preflight(
-    cluster: Option<&dyn Cluster>,
-    http: &dyn Http,
-    now: Moment,
-    target: &Target,
-    (breaker, endpoints): (&str, &Endpoints),
-    diff: bool,
-) -> Result<Preflight, LookError> {
-    let mut checks = Checks::default();
-    let mut seen = Seen::default();
-    let mut urls = match (endpoints, cluster) {
-        (Endpoints::Listed(urls), _) => urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect(),
-        (Endpoints::OfService { .. }, None) => {
-            checks.refuse(Reason::NoKubernetes);
-            return Ok(checks.into_preflight(seen, None, false));
-        }
-        (Endpoints::OfService { .. }, Some(_)) if target.kind != "Service" => {
-            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: "Service".into() });
-            return Ok(checks.into_preflight(seen, None, false));
-        }
-        (Endpoints::OfService { port }, Some(cluster)) => {
-            let found = cluster.endpoints(target, port).await?;
-            checks.note(checks::pause("service", &found.annotations, now));
-            checks.note(checks::pause("namespace", &found.namespace_annotations, now));
-            seen = Seen {
-                uid: found.uid,
-                labels: found.labels,
-                surroundings: Some(found.surroundings),
-                diff: None,
-            };
-            found.urls
-        }
-    };
-    urls.sort();
-    urls.dedup();
-    if urls.is_empty() {
-        checks.refuse(Reason::TargetAbsent { what: format!("ready endpoint of {target}") });
-        return Ok(checks.into_preflight(seen, None, false));
-    }
-    let states = states(http, breaker, &urls, None).await;
-    for (url, state) in &states {
-        checks.note(match state {
-            Ok(state) => Ok(format!("breaker {breaker} on {url} is {state}")),
-            Err(problem) => Err(Reason::FactUnknown {
-                fact: format!("state of breaker {breaker} on {url}"),
-                found: problem.clone(),
-            }),
-        });
-    }
-    let already = checks.is_clear() && states.values().all(|state| state.as_deref() == Ok(CLOSED));
-    let action = Action::ResetBreaker { breaker: breaker.to_owned(), endpoints: urls };
-    if diff && checks.is_clear() && !already {
-        seen.diff = Some(would_change(breaker, &states));
-    }
-    Ok(checks.into_preflight(seen, (!already).then_some(action), already))
-}
-
-/// A reset as its intent has it.
-pub(crate) struct Reset<'a> {
-    pub(crate) breaker: &'a str,
-    pub(crate) endpoints: &'a [String],
-    pub(crate) correlation: Option<&'a str>,
-}
-
-/// What a reset would change; there is no dry run by HTTP, so it is computed from the states.
-pub(crate) async fn rehearse(http: &dyn Http, wanted: &Reset<'_>) -> Outcome {
-    let before = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
-    match unknown(&before) {
-        Some(problem) => failed(problem, false),
-        None if all_closed(&before) => Outcome::Done { diff: None, already: true },
-        None => Outcome::Done { diff: Some(would_change(wanted.breaker, &before)), already: false },
-    }
-}
-
-/// Resets the breaker wherever it is not closed.
-pub(crate) async fn perform(
-    http: &dyn HttpHands,
-    clock: &Clock,
-    seal: &Sealed<Intent>,
-    wanted: &Reset<'_>,
-) -> Outcome {
-    let before = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
-    if let Some(problem) = unknown(&before) {
-        return failed(problem, false);
-    }
-    if all_closed(&before) {
-        return Outcome::Done { diff: None, already: true };
-    }
-    let mut tally = Tally::default();
-    for (url, _) in before.iter().filter(|(_, state)| state.as_deref() != Ok(CLOSED)) {
-        if left(clock, seal.deadline).is_zero() {
-            tally.problems.push(format!("{url} was not reached before the deadline"));
-            continue;
-        }
-        let call = Call {
-            url: reset(url, wanted.breaker),
-            headers: headers(wanted.correlation, Some(seal.stamp())),
-            timeout: CALL_WITHIN,
+#[async_trait]
+impl Plans for Wish {
+    async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
+        let Wish { breaker, endpoints } = self;
+        let mut checks = Checks::default();
+        let mut seen = Seen::default();
+        let mut urls = match (endpoints, eyes.kubernetes) {
+            (Endpoints::Listed(urls), _) => {
+                urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect()
+            }
+            (Endpoints::OfService { .. }, None) => {
+                checks.refuse(Reason::NoKubernetes);
+                return Ok(checks.into_preflight(seen, None, false));
+            }
+            (Endpoints::OfService { .. }, Some(_)) if target.kind != "Service" => {
+                checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: "Service".into() });
+                return Ok(checks.into_preflight(seen, None, false));
+            }
+            (Endpoints::OfService { port }, Some(cluster)) => {
+                let found = cluster.endpoints(target, port).await?;
+                checks.note(checks::pause("service", &found.annotations, eyes.now()));
+                checks.note(checks::pause("namespace", &found.namespace_annotations, eyes.now()));
+                seen = Seen {
+                    uid: found.uid,
+                    labels: found.labels,
+                    surroundings: Some(found.surroundings),
+                    diff: None,
+                };
+                found.urls
+            }
         };
-        match http.post(seal, &call).await {
-            Ok(reply) if (200..300).contains(&reply.status) => tally.sent = true,
-            // Answered and refused: this one did nothing.
-            Ok(reply) if (400..500).contains(&reply.status) => {
-                tally.problems.push(format!("{url} answered {} to the reset", reply.status));
-            }
-            Ok(reply) => tally.doubt(url, format!("it answered {} to the reset", reply.status)),
-            Err(CallError::NotSent { problem, .. }) => {
-                tally.problems.push(format!("{url} took no connection: {problem}"));
-            }
-            Err(CallError::NoAnswer { problem, .. }) => {
-                tally.doubt(url, format!("no answer to the reset: {problem}"))
-            }
+        urls.sort();
+        urls.dedup();
+        if urls.is_empty() {
+            checks.refuse(Reason::TargetAbsent { what: format!("ready endpoint of {target}") });
+            return Ok(checks.into_preflight(seen, None, false));
         }
+        let states = states(eyes.http, breaker, &urls, None).await;
+        for (url, state) in &states {
+            checks.note(match state {
+                Ok(state) => Ok(format!("breaker {breaker} on {url} is {state}")),
+                Err(problem) => Err(Reason::FactUnknown {
+                    fact: format!("state of breaker {breaker} on {url}"),
+                    found: problem.clone(),
+                }),
+            });
+        }
+        let already = checks.is_clear() && states.values().all(|state| state.as_deref() == Ok(CLOSED));
+        let action = action::Action::ResetBreaker(Action { breaker: breaker.clone(), endpoints: urls });
+        if diff && checks.is_clear() && !already {
+            seen.diff = Some(would_change(breaker, &states));
+        }
+        Ok(checks.into_preflight(seen, (!already).then_some(action), already))
     }
-    let after = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
-    tally.end(wanted.breaker, &before, &after)
 }
 
-/// How a reset ended whose process is gone: only closed everywhere is an end that can be seen. A breaker that is open
-/// may have been reset and have tripped again.
-pub(crate) async fn close(http: &dyn Http, wanted: &Reset<'_>) -> Outcome {
-    let now = states(http, wanted.breaker, wanted.endpoints, wanted.correlation).await;
-    if all_closed(&now) {
-        return Outcome::Done { diff: None, already: true };
+#[async_trait]
+impl Deed for Action {
+    async fn preflight_of_revert(&self, _: Eyes<'_>, _: &Target, _: bool) -> Result<Preflight, LookError> {
+        Ok(irrevocable("breaker reset"))
     }
-    let seen: Vec<String> = now
-        .iter()
-        .filter(|(_, state)| state.as_deref() != Ok(CLOSED))
-        .map(|(url, state)| match state {
-            Ok(state) => format!("{state} on {url}"),
-            Err(problem) => problem.clone(),
-        })
-        .collect();
-    Outcome::Unknown {
-        what: format!(
-            "the process ended during the reset of breaker {}: {}",
-            wanted.breaker,
-            seen.join("; ")
-        ),
+
+    /// There is no dry run by HTTP, so what would change is computed from the states.
+    async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        let before = states(eyes.http, &self.breaker, &self.endpoints, seal.correlation.as_deref()).await;
+        match unknown(&before) {
+            Some(problem) => failed(problem, false),
+            None if all_closed(&before) => Outcome::Done { diff: None, already: true },
+            None => Outcome::Done { diff: Some(would_change(&self.breaker, &before)), already: false },
+        }
+    }
+
+    /// Resets the breaker wherever it is not closed.
+    async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
+        let correlation = seal.correlation.as_deref();
+        let before = states(hands.eyes.http, &self.breaker, &self.endpoints, correlation).await;
+        if let Some(problem) = unknown(&before) {
+            return failed(problem, false);
+        }
+        if all_closed(&before) {
+            return Outcome::Done { diff: None, already: true };
+        }
+        let mut tally = Tally::default();
+        for (url, _) in before.iter().filter(|(_, state)| state.as_deref() != Ok(CLOSED)) {
+            if left(hands.eyes.clock, seal.deadline).is_zero() {
+                tally.problems.push(format!("{url} was not reached before the deadline"));
+                continue;
+            }
+            let call = Call {
+                url: reset(url, &self.breaker),
+                headers: headers(correlation, Some(seal.stamp())),
+                timeout: CALL_WITHIN,
+            };
+            match hands.http.post(seal, &call).await {
+                Ok(reply) if (200..300).contains(&reply.status) => tally.sent = true,
+                // Answered and refused: this one did nothing.
+                Ok(reply) if (400..500).contains(&reply.status) => {
+                    tally.problems.push(format!("{url} answered {} to the reset", reply.status));
+                }
+                // Answered by Maestro itself, not by a gateway that lost it: over, whatever it did.
+                Ok(reply) if reply.status == 500 => {
+                    tally.sent = true;
+                    tally.problems.push(format!("{url} answered 500 to the reset"));
+                }
+                Ok(reply) => tally.doubt(url, format!("it answered {} to the reset", reply.status)),
+                Err(CallError::NotSent { problem, .. }) => {
+                    tally.problems.push(format!("{url} took no connection: {problem}"));
+                }
+                Err(CallError::NoAnswer { problem, .. }) => {
+                    tally.doubt(url, format!("no answer to the reset: {problem}"))
+                }
+            }
+        }
+        let after = states(hands.eyes.http, &self.breaker, &self.endpoints, correlation).await;
+        tally.end(&self.breaker, &before, &after)
+    }
+
+    /// Only closed everywhere is an end that can be seen: a breaker that is open may have been reset and have tripped
+    /// again.
+    async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        let now = states(eyes.http, &self.breaker, &self.endpoints, seal.correlation.as_deref()).await;
+        if all_closed(&now) {
+            return Outcome::Done { diff: None, already: true };
+        }
+        let seen: Vec<String> = now
+            .iter()
+            .filter(|(_, state)| state.as_deref() != Ok(CLOSED))
+            .map(|(url, state)| match state {
+                Ok(state) => format!("{state} on {url}"),
+                Err(problem) => problem.clone(),
+            })
+            .collect();
+        Outcome::Unknown {
+            what: format!(
+                "the process ended during the reset of breaker {}: {}",
+                self.breaker,
+                seen.join("; ")
+            ),
+        }
     }
 }
 

@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Outcome};
+use async_trait::async_trait;
+use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::restart::{Action, Wish};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
-use crate::ports::clock::{Clock, left};
-use crate::ports::cluster::{Cluster, ClusterChange, Hands, LookError, Workload};
+use crate::ports::clock::left;
+use crate::ports::cluster::{ClusterChange, LookError, Workload};
+use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
 use crate::seal::Sealed;
 
@@ -22,87 +25,85 @@ pub(crate) const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 /// How often a rollout is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What a restart would do to a target.
-pub(crate) async fn preflight(
-    cluster: &dyn Cluster,
-    now: Moment,
-    target: &Target,
-    diff: bool,
-) -> Result<Preflight, LookError> {
-    let mut checks = Checks::default();
-    if !KINDS.contains(&target.kind.as_str()) {
-        checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: KINDS.join(", ") });
-        return Ok(checks.into_preflight(Seen::default(), None, false));
-    }
-    let workload = cluster.look(target).await?;
-    obstacles(&workload, now, &mut checks);
-    let mut seen = Seen::of(&workload, workload.max_unavailable);
-    if diff && checks.is_clear() {
-        let change = ClusterChange::Restart {
-            target: target.clone(),
-            uid: workload.uid.clone(),
-            generation: workload.generation,
-            at: now,
-            correlation: None,
-        };
-        seen.diff = one_change::preview(cluster, &change, &mut checks).await;
-    }
-    let action = Action::Restart { generation: workload.generation };
-    Ok(checks.into_preflight(seen, Some(action), false))
-}
-
-/// Restarts, and watches the rollout until it is complete, stuck or late.
-pub(crate) async fn perform(
-    cluster: &dyn Hands,
-    clock: &Clock,
-    seal: &Sealed<Intent>,
-    restart: &Restart<'_>,
-) -> Outcome {
-    match one_change::carry_out(cluster, clock, seal, restart).await {
-        Ok(diff) => watch(cluster, clock, seal, diff).await,
-        Err(outcome) => outcome,
+#[async_trait]
+impl Plans for Wish {
+    async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
+        let cluster = eyes.cluster()?;
+        let mut checks = Checks::default();
+        if !KINDS.contains(&target.kind.as_str()) {
+            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: KINDS.join(", ") });
+            return Ok(checks.into_preflight(Seen::default(), None, false));
+        }
+        let workload = cluster.look(target).await?;
+        obstacles(&workload, eyes.now(), &mut checks);
+        let mut seen = Seen::of(&workload, workload.max_unavailable);
+        if diff && checks.is_clear() {
+            let change = ClusterChange::Restart {
+                target: target.clone(),
+                uid: workload.uid.clone(),
+                generation: workload.generation,
+                at: eyes.now(),
+                correlation: None,
+            };
+            seen.diff = one_change::preview(cluster, &change, &mut checks).await;
+        }
+        let action = Action { generation: workload.generation };
+        Ok(checks.into_preflight(seen, Some(action::Action::Restart(action)), false))
     }
 }
 
-/// How a restart ended whose process is gone: by its stamp, then by its rollout.
-pub(crate) async fn close(
-    cluster: &dyn Cluster,
-    clock: &Clock,
-    seal: &Sealed<Intent>,
-    restart: &Restart<'_>,
-) -> Outcome {
-    match one_change::closed(cluster, seal, restart).await {
-        Ok(diff) => watch(cluster, clock, seal, diff).await,
-        Err(outcome) => outcome,
+#[async_trait]
+impl Deed for Action {
+    async fn preflight_of_revert(&self, _: Eyes<'_>, _: &Target, _: bool) -> Result<Preflight, LookError> {
+        Ok(irrevocable("restart"))
+    }
+
+    async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        one_change::rehearse(eyes, seal, &Restart { seal, action: self }).await
+    }
+
+    /// Watches the rollout until it is complete, stuck or late.
+    async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
+        match one_change::carry_out(hands, seal, &Restart { seal, action: self }).await {
+            Ok(diff) => watch(hands.eyes, seal, diff).await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// By its stamp, then by its rollout.
+    async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        match one_change::closed(eyes, seal, &Restart { seal, action: self }).await {
+            Ok(diff) => watch(eyes, seal, diff).await,
+            Err(outcome) => outcome,
+        }
     }
 }
 
 /// A restart as its intent has it.
-pub(crate) struct Restart<'a> {
-    pub(crate) intent: &'a Intent,
-    pub(crate) stamp: &'a str,
-    pub(crate) generation: i64,
+struct Restart<'a> {
+    seal: &'a Sealed<Intent>,
+    action: &'a Action,
 }
 
 impl OneChange for Restart<'_> {
     fn change(&self) -> ClusterChange {
         ClusterChange::Restart {
-            target: self.intent.target.clone(),
-            uid: self.intent.uid.clone(),
-            generation: self.generation,
-            at: self.intent.at,
-            correlation: self.intent.correlation.clone(),
+            target: self.seal.target.clone(),
+            uid: self.seal.uid.clone(),
+            generation: self.action.generation,
+            at: self.seal.at,
+            correlation: self.seal.correlation.clone(),
         }
     }
 
     fn obstacles(&self, workload: &Workload, now: Moment) -> Checks {
         let mut checks = Checks::default();
         obstacles(workload, now, &mut checks);
-        checks.note(if workload.generation == self.generation {
-            Ok(format!("generation is {}", self.generation))
+        checks.note(if workload.generation == self.action.generation {
+            Ok(format!("generation is {}", self.action.generation))
         } else {
             Err(Reason::Changed {
-                what: format!("generation is {}, was {}", workload.generation, self.generation),
+                what: format!("generation is {}, was {}", workload.generation, self.action.generation),
             })
         });
         checks
@@ -110,12 +111,12 @@ impl OneChange for Restart<'_> {
 
     fn trace(&self, workload: &Workload) -> Trace {
         match &workload.stamp {
-            Some(stamp) if stamp == self.stamp => Trace::Made,
-            _ if workload.generation == self.generation => Trace::NotMade,
+            Some(stamp) if stamp == self.seal.stamp() => Trace::Made,
+            _ if workload.generation == self.action.generation => Trace::NotMade,
             stamp => Trace::Unclear(format!(
                 "the pod template carries {}, and generation {} has become {}",
                 stamp.as_deref().map_or("no stamp".into(), |stamp| format!("the stamp {stamp}")),
-                self.generation,
+                self.action.generation,
                 workload.generation,
             )),
         }
@@ -125,7 +126,7 @@ impl OneChange for Restart<'_> {
         let change = Change {
             path: "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]".into(),
             before: "?".into(),
-            after: self.intent.at.to_string(),
+            after: self.seal.at.to_string(),
         };
         Diff { fields: vec![change], source: DiffSource::Applied }
     }
@@ -155,8 +156,8 @@ fn obstacles(workload: &Workload, now: Moment, checks: &mut Checks) {
 }
 
 /// Looks at least once, so that a rollout that ended before its deadline is seen to have ended after a crash too.
-async fn watch(cluster: &dyn Cluster, clock: &Clock, seal: &Sealed<Intent>, diff: Diff) -> Outcome {
-    let until = tokio::time::Instant::now() + left(clock, seal.deadline);
+async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, diff: Diff) -> Outcome {
+    let until = tokio::time::Instant::now() + left(eyes.clock, seal.deadline);
     let late = |seen: &str| Outcome::Failed {
         what: format!("the rollout of {} was not complete by {}: {seen}", seal.target, seal.deadline),
         applied: true,
@@ -167,7 +168,7 @@ async fn watch(cluster: &dyn Cluster, clock: &Clock, seal: &Sealed<Intent>, diff
             time,
             one_change::is_transient,
             || one_change::late(&seal.target),
-            || cluster.rollout(&seal.target),
+            || async { eyes.cluster()?.rollout(&seal.target).await },
         );
         let seen = match looked.await {
             Ok(rollout) if rollout.complete => return Outcome::Done { diff: Some(diff), already: false },
@@ -182,7 +183,9 @@ async fn watch(cluster: &dyn Cluster, clock: &Clock, seal: &Sealed<Intent>, diff
                     applied: true,
                 };
             }
-            Err(error @ (LookError::Forbidden { .. } | LookError::Failed { .. })) => error.to_string(),
+            Err(
+                error @ (LookError::NoKubernetes | LookError::Forbidden { .. } | LookError::Failed { .. }),
+            ) => error.to_string(),
         };
         if tokio::time::Instant::now() + LOOK_EVERY > until {
             return late(&seen);

@@ -2,175 +2,164 @@
 //! owns the field. Always from one number to another, never "one more". Never fights an autoscaler, a GitOps
 //! controller or a person.
 
-use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Outcome, ScaleLever};
+use async_trait::async_trait;
+use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{Amount, Scale};
+use paramedic_policies::remediation::scale::{Action, Amount, Lever, Wish};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
-use crate::ports::clock::Clock;
-use crate::ports::cluster::{Autoscaler, Cluster, ClusterChange, Hands, LookError, SetBy, Workload, manager};
+use crate::ports::cluster::{Autoscaler, ClusterChange, LookError, SetBy, Workload, manager};
+use crate::remedy::{BothHands, Deed, Eyes, Plans};
 use crate::seal::Sealed;
 
-/// What scaling would do to a target.
-pub(crate) async fn preflight(
-    cluster: &dyn Cluster,
-    now: Moment,
-    target: &Target,
-    wish: &Scale,
-    diff: bool,
-) -> Result<Preflight, LookError> {
-    let workload = cluster.look(target).await?;
-    let (mut checks, planned) = plan(&workload, wish, now);
-    let (action, already) = match planned {
-        Planned::Nothing => (None, true),
-        Planned::Refused => (None, false),
-        Planned::Change(lever, from, to) => (Some(Action::Scale { lever, from, to }), false),
-    };
-    let added = match &action {
-        Some(Action::Scale { from, to, .. }) => from.saturating_sub(*to),
-        _ => 0,
-    };
-    let mut seen = Seen::of(&workload, added);
-    if let Some(Action::Scale { lever, from, to }) = &action
-        && diff
-        && checks.is_clear()
-    {
-        let change = change(target, &workload.uid, lever, *from, *to);
-        seen.diff = one_change::preview(cluster, &change, &mut checks).await;
-    }
-    Ok(checks.into_preflight(seen, action, already))
-}
-
-/// What taking a scaling back would do: only while the field still holds our value.
-pub(crate) async fn preflight_of_revert(
-    cluster: &dyn Cluster,
-    now: Moment,
-    target: &Target,
-    done: (&ScaleLever, u32, u32),
-    diff: bool,
-) -> Result<Preflight, LookError> {
-    let (lever, from, to) = done;
-    let workload = cluster.look(target).await?;
-    let mut checks = Checks::default();
-    checks::pauses(&workload, now, &mut checks);
-    checks.note(holds(&workload, lever, to));
-    let mut seen = Seen::of(&workload, 0);
-    if diff && checks.is_clear() {
-        let change = change(target, &workload.uid, lever, to, from);
-        seen.diff = one_change::preview(cluster, &change, &mut checks).await;
-    }
-    let back = Action::Scale { lever: lever.clone(), from: to, to: from };
-    Ok(checks.into_preflight(seen, Some(back), false))
-}
-
-/// Scales.
-pub(crate) async fn perform(
-    cluster: &dyn Hands,
-    clock: &Clock,
-    seal: &Sealed<Intent>,
-    scaling: &Scaling<'_>,
-) -> Outcome {
-    match one_change::carry_out(cluster, clock, seal, scaling).await {
-        Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
-        Err(outcome) => outcome,
+#[async_trait]
+impl Plans for Wish {
+    async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
+        let cluster = eyes.cluster()?;
+        let workload = cluster.look(target).await?;
+        let (mut checks, planned) = plan(&workload, self, eyes.now());
+        let (action, already) = match planned {
+            Planned::Nothing => (None, true),
+            Planned::Refused => (None, false),
+            Planned::Change(action) => (Some(action), false),
+        };
+        let added = action.as_ref().map_or(0, |Action { from, to, .. }| from.saturating_sub(*to));
+        let mut seen = Seen::of(&workload, added);
+        if let Some(action) = &action
+            && diff
+            && checks.is_clear()
+        {
+            let change = change(target, &workload.uid, action);
+            seen.diff = one_change::preview(cluster, &change, &mut checks).await;
+        }
+        Ok(checks.into_preflight(seen, action.map(action::Action::Scale), already))
     }
 }
 
-/// How a scaling ended whose process is gone, by the value and the field manager that carries our stamp.
-pub(crate) async fn close(cluster: &dyn Cluster, seal: &Sealed<Intent>, scaling: &Scaling<'_>) -> Outcome {
-    match one_change::closed(cluster, seal, scaling).await {
-        Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
-        Err(outcome) => outcome,
+#[async_trait]
+impl Deed for Action {
+    async fn preflight_of_revert(
+        &self,
+        eyes: Eyes<'_>,
+        target: &Target,
+        diff: bool,
+    ) -> Result<Preflight, LookError> {
+        let cluster = eyes.cluster()?;
+        let workload = cluster.look(target).await?;
+        let mut checks = Checks::default();
+        checks::pauses(&workload, eyes.now(), &mut checks);
+        checks.note(holds(&workload, &self.lever, self.to));
+        let mut seen = Seen::of(&workload, 0);
+        let back = Action { lever: self.lever.clone(), from: self.to, to: self.from };
+        if diff && checks.is_clear() {
+            let change = change(target, &workload.uid, &back);
+            seen.diff = one_change::preview(cluster, &change, &mut checks).await;
+        }
+        Ok(checks.into_preflight(seen, Some(action::Action::Scale(back)), false))
+    }
+
+    async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        one_change::rehearse(eyes, seal, &Scaling { seal, action: self }).await
+    }
+
+    async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
+        match one_change::carry_out(hands, seal, &Scaling { seal, action: self }).await {
+            Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// By the value and the field manager that carries our stamp.
+    async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        match one_change::closed(eyes, seal, &Scaling { seal, action: self }).await {
+            Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
+            Err(outcome) => outcome,
+        }
     }
 }
 
 /// A scaling as its intent has it.
-pub(crate) struct Scaling<'a> {
-    pub(crate) intent: &'a Intent,
-    pub(crate) stamp: &'a str,
-    pub(crate) lever: &'a ScaleLever,
-    pub(crate) from: u32,
-    pub(crate) to: u32,
+struct Scaling<'a> {
+    seal: &'a Sealed<Intent>,
+    action: &'a Action,
 }
 
 impl OneChange for Scaling<'_> {
     fn change(&self) -> ClusterChange {
-        change(&self.intent.target, &self.intent.uid, self.lever, self.from, self.to)
+        change(&self.seal.target, &self.seal.uid, self.action)
     }
 
     fn obstacles(&self, workload: &Workload, now: Moment) -> Checks {
         let mut checks = Checks::default();
-        if self.intent.reverts.is_some() {
+        if self.seal.reverts.is_some() {
             checks::pauses(workload, now, &mut checks);
         } else {
             checks::rests(workload, now, &mut checks);
             owners(workload, &mut checks);
         }
-        checks.note(holds(workload, self.lever, self.from));
+        checks.note(holds(workload, &self.action.lever, self.action.from));
         checks
     }
 
     fn trace(&self, workload: &Workload) -> Trace {
-        let Some((value, set)) = field(workload, self.lever) else {
-            return Trace::Unclear(format!("{} is gone", path(self.lever)));
+        let Some((value, set)) = field(workload, &self.action.lever) else {
+            return Trace::Unclear(format!("{} is gone", path(&self.action.lever)));
         };
-        let ours = manager(self.stamp);
+        let ours = manager(self.seal.stamp());
         let by = set.map_or("nobody known", |set| set.manager.as_str());
         let is_ours = set.is_some_and(|set| set.manager == ours);
         // The server keeps whole seconds: what was set in the second of our intent counts as before it.
-        let was_before = set.is_none_or(|set| set.at.is_some_and(|at| at <= self.intent.at));
+        let was_before = set.is_none_or(|set| set.at.is_some_and(|at| at <= self.seal.at));
         match value {
-            _ if value == self.to && is_ours => Trace::Made,
-            _ if value == self.from && !is_ours && was_before => Trace::NotMade,
-            _ => Trace::Unclear(format!("{} is {value}, set by {by}", path(self.lever))),
+            _ if value == self.action.to && is_ours => Trace::Made,
+            _ if value == self.action.from && !is_ours && was_before => Trace::NotMade,
+            _ => Trace::Unclear(format!("{} is {value}, set by {by}", path(&self.action.lever))),
         }
     }
 
     fn diff(&self) -> Diff {
-        let change =
-            Change { path: path(self.lever), before: self.from.to_string(), after: self.to.to_string() };
+        let change = Change {
+            path: path(&self.action.lever),
+            before: self.action.from.to_string(),
+            after: self.action.to.to_string(),
+        };
         Diff { fields: vec![change], source: DiffSource::Applied }
     }
 }
 
-fn change(target: &Target, uid: &str, lever: &ScaleLever, from: u32, to: u32) -> ClusterChange {
+fn change(target: &Target, uid: &str, action: &Action) -> ClusterChange {
+    let Action { lever, from, to } = action.clone();
     match lever {
-        ScaleLever::Replicas => {
-            ClusterChange::Replicas { target: target.clone(), uid: uid.to_owned(), from, to }
+        Lever::Replicas => ClusterChange::Replicas { target: target.clone(), uid: uid.to_owned(), from, to },
+        Lever::MinReplicas { hpa, uid } => {
+            ClusterChange::MinReplicas { namespace: target.namespace.clone(), hpa, uid, from, to }
         }
-        ScaleLever::MinReplicas { hpa, uid } => ClusterChange::MinReplicas {
-            namespace: target.namespace.clone(),
-            hpa: hpa.clone(),
-            uid: uid.clone(),
-            from,
-            to,
-        },
     }
 }
 
-fn path(lever: &ScaleLever) -> String {
+fn path(lever: &Lever) -> String {
     match lever {
-        ScaleLever::Replicas => "spec.replicas".into(),
-        ScaleLever::MinReplicas { hpa, .. } => format!("spec.minReplicas of HPA {hpa}"),
+        Lever::Replicas => "spec.replicas".into(),
+        Lever::MinReplicas { hpa, .. } => format!("spec.minReplicas of HPA {hpa}"),
     }
 }
 
 /// The field's value and who set it; none where the HPA is another one now.
-fn field<'a>(workload: &'a Workload, lever: &ScaleLever) -> Option<(u32, Option<&'a SetBy>)> {
+fn field<'a>(workload: &'a Workload, lever: &Lever) -> Option<(u32, Option<&'a SetBy>)> {
     match lever {
-        ScaleLever::Replicas => Some((workload.replicas?, workload.replicas_set.as_ref())),
-        ScaleLever::MinReplicas { hpa, uid } => {
+        Lever::Replicas => Some((workload.replicas?, workload.replicas_set.as_ref())),
+        Lever::MinReplicas { hpa, uid } => {
             let found = workload.autoscaler.as_ref()?;
             (found.name == *hpa && found.uid == *uid).then_some((found.min, found.min_set.as_ref()))
         }
     }
 }
 
-fn holds(workload: &Workload, lever: &ScaleLever, wanted: u32) -> Result<String, Reason> {
+fn holds(workload: &Workload, lever: &Lever, wanted: u32) -> Result<String, Reason> {
     let path = path(lever);
     match field(workload, lever) {
         Some((value, _)) if value == wanted => Ok(format!("{path} is {wanted}")),
@@ -220,10 +209,10 @@ fn owners(workload: &Workload, checks: &mut Checks) {
 enum Planned {
     Nothing,
     Refused,
-    Change(ScaleLever, u32, u32),
+    Change(Action),
 }
 
-fn plan(workload: &Workload, wish: &Scale, now: Moment) -> (Checks, Planned) {
+fn plan(workload: &Workload, wish: &Wish, now: Moment) -> (Checks, Planned) {
     let mut checks = Checks::default();
     checks::rests(workload, now, &mut checks);
     let Some(replicas) = workload.replicas else {
@@ -236,7 +225,7 @@ fn plan(workload: &Workload, wish: &Scale, now: Moment) -> (Checks, Planned) {
     owners(workload, &mut checks);
     let planned = match &workload.autoscaler {
         Some(hpa) => minimum(replicas, hpa, wish),
-        None => amount(replicas, wish).map(|to| (ScaleLever::Replicas, replicas, to)),
+        None => amount(replicas, wish).map(|to| (Lever::Replicas, replicas, to)),
     };
     match planned {
         Err(reason) => {
@@ -245,14 +234,18 @@ fn plan(workload: &Workload, wish: &Scale, now: Moment) -> (Checks, Planned) {
         }
         Ok((lever, from, to)) => {
             checks.pass(format!("{} {from} -> {to} is within bounds", path(&lever)));
-            if from == to { (checks, Planned::Nothing) } else { (checks, Planned::Change(lever, from, to)) }
+            if from == to {
+                (checks, Planned::Nothing)
+            } else {
+                (checks, Planned::Change(Action { lever, from, to }))
+            }
         }
     }
 }
 
 /// The number of replicas wanted, from the number there is. `by` is a push, so bounds cut it short; `to` and `atLeast`
 /// are promises, so a bound refuses them.
-fn amount(now: u32, wish: &Scale) -> Result<u32, Reason> {
+fn amount(now: u32, wish: &Wish) -> Result<u32, Reason> {
     let current = i64::from(now);
     let floor = i64::from(wish.min.unwrap_or(1));
     let beyond =
@@ -296,7 +289,7 @@ fn amount(now: u32, wish: &Scale) -> Result<u32, Reason> {
 }
 
 /// The same by an HPA's minimum: a push up starts from the replicas that the HPA runs now, or it would add none.
-fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Scale) -> Result<(ScaleLever, u32, u32), Reason> {
+fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Wish) -> Result<(Lever, u32, u32), Reason> {
     let pushes_up = matches!(wish.amount, Amount::By(by) if by > 0);
     let base = if pushes_up { replicas.max(hpa.min) } else { hpa.min };
     let refused = |why: String| Reason::OwnedByAutoscaler { by: format!("HPA {}", hpa.name), why };
@@ -309,7 +302,7 @@ fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Scale) -> Result<(ScaleLever,
         _ if pushes_up => hpa.max,
         _ => return Err(refused(format!("{wanted} is above its maxReplicas {}", hpa.max))),
     };
-    Ok((ScaleLever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() }, hpa.min, to))
+    Ok((Lever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() }, hpa.min, to))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Intent, Outcome, Wish};
 use paramedic_policies::answer::Found;
 use paramedic_policies::question::{Ask, Question};
-use paramedic_policies::remediation::Endpoints;
+use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{KubernetesEyes, PlainHttp, Remedies, Sealed};
@@ -69,7 +69,7 @@ impl Eyes {
 fn is_plain_http(ask: &Ask) -> bool {
     match ask {
         Ask::Http { .. } => true,
-        Ask::Preflight { wish: Wish::ResetBreaker { endpoints, .. }, .. } => {
+        Ask::Preflight { wish: Wish::ResetBreaker(reset_breaker::Wish { endpoints, .. }), .. } => {
             matches!(endpoints, Endpoints::Listed(_))
         }
         Ask::Query { .. } | Ask::Seek { .. } | Ask::Preflight { .. } | Ask::Rollout { .. } => false,

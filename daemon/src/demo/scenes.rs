@@ -33,7 +33,7 @@ pub(super) fn scenes() -> [Scene; 5] {
                 let cure = Cure::Restarted(maestro::deployment("maestro-ui"));
                 world.begin(maestro::ERROR_RATIO, &[("deployment", "maestro-ui")], 0.2, cure, RECOVERY);
             },
-            is_over: |seen| seen.helped(|action| matches!(action, Action::Restart { .. })),
+            is_over: |seen| seen.helped(|action| matches!(action, Action::Restart(_))),
             shows: "a workload was restarted, and it was verified that this helped",
         },
         Scene {
@@ -42,7 +42,7 @@ pub(super) fn scenes() -> [Scene; 5] {
                 let cure = Cure::Ready(maestro::deployment("maestro-server"), 6);
                 world.begin(maestro::P95, &[("deployment", "maestro-server")], 2.4, cure, RECOVERY);
             },
-            is_over: |seen| seen.helped(|action| matches!(action, Action::Scale { .. })),
+            is_over: |seen| seen.helped(|action| matches!(action, Action::Scale(_))),
             shows: "a workload was scaled up by its HPA's minimum, and it was verified",
         },
         Scene {
@@ -52,7 +52,7 @@ pub(super) fn scenes() -> [Scene; 5] {
                 let cure = Cure::BreakerClosed(service, "postgres".to_owned());
                 world.begin(maestro::CONNECTION_FAILURES, &[], 4.0, cure, RECOVERY);
             },
-            is_over: |seen| seen.helped(|action| matches!(action, Action::ResetBreaker { .. })),
+            is_over: |seen| seen.helped(|action| matches!(action, Action::ResetBreaker(_))),
             shows: "a circuit breaker was reset on every pod, and it was verified",
         },
         Scene {

@@ -1,6 +1,6 @@
 //! One record of every kind, with every shape of what is in it.
 
-use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Mode, Outcome, ScaleLever, Wish};
+use paramedic_policies::action::{Action, Change, Diff, DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::alert::EpisodeKey;
 use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
 use paramedic_policies::book::{Digest, Source, SourceFile};
@@ -12,6 +12,7 @@ use paramedic_policies::order::PauseScope;
 use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::{reset_breaker, restart, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -154,7 +155,7 @@ fn adopted() -> Event {
 
 fn questions() -> Vec<Event> {
     let target = deployment("prod", "web");
-    let scale = Action::Scale { lever: ScaleLever::Replicas, from: 4, to: 6 };
+    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 });
     let asks = [
         (Fact::Confirmation, Ask::Query { promql: text("ALERTS{alertstate=\"firing\"}") }),
         (Fact::Let(text("zone")), Ask::Query { promql: text("topk(1, up)") }),
@@ -166,7 +167,10 @@ fn questions() -> Vec<Event> {
                 sought: Sought::OwnerOf { origin: Origin::Pod, namespace: text("prod"), name: text("web-0") },
             },
         ),
-        (Fact::Preflight, Ask::Preflight { target: target.clone(), wish: Wish::Restart, diff: true }),
+        (
+            Fact::Preflight,
+            Ask::Preflight { target: target.clone(), wish: Wish::Restart(restart::Wish {}), diff: true },
+        ),
         (Fact::Preflight, Ask::Preflight { target: target.clone(), wish: Wish::Revert(scale), diff: false }),
         (Fact::Verification, Ask::Rollout { target }),
         (Fact::Verification, Ask::Http { url: text("https://web.example.com/healthz") }),
@@ -181,7 +185,7 @@ fn answers() -> Vec<Event> {
     let sample = |value| Sample { labels: labels(&[("namespace", "prod")]), value: Number(value) };
     let preflight = Preflight {
         uid: text("6a1f0f6e"),
-        action: Some(Action::Restart { generation: 4 }),
+        action: Some(Action::Restart(restart::Action { generation: 4 })),
         already: false,
         refusals: vec![Reason::WorkloadPaused],
         passed: vec![text("no HPA")],
@@ -245,7 +249,7 @@ fn rulings() -> Vec<Event> {
                 target: full.then(|| deployment("prod", "web")),
                 verdict,
                 findings,
-                action: full.then_some(Action::Restart { generation: 4 }),
+                action: full.then_some(Action::Restart(restart::Action { generation: 4 })),
                 diff: full.then(|| diff(DiffSource::Computed { because: text("no permission to patch") })),
             }),
         }
@@ -255,14 +259,17 @@ fn rulings() -> Vec<Event> {
 
 fn intents() -> Vec<Event> {
     let actions = [
-        Action::Restart { generation: 4 },
-        Action::Scale { lever: ScaleLever::Replicas, from: 4, to: 6 },
-        Action::Scale {
-            lever: ScaleLever::MinReplicas { hpa: text("web"), uid: text("77") },
+        Action::Restart(restart::Action { generation: 4 }),
+        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 }),
+        Action::Scale(scale::Action {
+            lever: scale::Lever::MinReplicas { hpa: text("web"), uid: text("77") },
             from: 2,
             to: 4,
-        },
-        Action::ResetBreaker { breaker: text("payments"), endpoints: vec![text("http://10.0.0.7:8080")] },
+        }),
+        Action::ResetBreaker(reset_breaker::Action {
+            breaker: text("payments"),
+            endpoints: vec![text("http://10.0.0.7:8080")],
+        }),
     ];
     let intended = |(index, action)| Event::Intended {
         intent: Box::new(Intent {

@@ -9,6 +9,7 @@ use paramedic_policies::event::{Event, Record, SCHEMA, Seq, Verdict};
 use paramedic_policies::guard::{Finding, Guard};
 use paramedic_policies::policy::Place;
 use paramedic_policies::question::{Ask, Fact, Question};
+use paramedic_policies::remediation::restart;
 use paramedic_policies::ruling::{self, EffectiveMode, Ruling};
 use paramedic_policies::state::CaseId;
 use paramedic_policies::target::Target;
@@ -158,7 +159,7 @@ impl Scribe {
             ]
             .map(allows)
             .into(),
-            action: Some(Action::Restart { generation: 4 }),
+            action: Some(Action::Restart(restart::Action { generation: 4 })),
             diff: None,
         };
         self.write(Event::Ruled { ruling: Box::new(ruling) });
@@ -175,7 +176,7 @@ impl Scribe {
             step: 0,
             target: on.clone(),
             uid: "6a1f0f6e-6c3a-4c0e-9b57-0d8b5f6c1a11".to_owned(),
-            action: Action::Restart { generation: 4 },
+            action: Action::Restart(restart::Action { generation: 4 }),
             mode: Mode::Enforce,
             at: self.at,
             deadline: self.at + Span::from_mins(10),

@@ -162,7 +162,7 @@ pub(super) fn taken_over(state: &State, intent: &Intent, outcome: &Outcome) -> V
         return Vec::new();
     }
     let earlier = state.leases.values().filter(|lease| {
-        lease.intent.target == intent.target && same_field(&lease.intent.action, &intent.action)
+        lease.intent.target == intent.target && intent.action.after(&lease.intent.action).is_some()
     });
     earlier
         .map(|lease| Event::RevertDropped {
@@ -171,11 +171,4 @@ pub(super) fn taken_over(state: &State, intent: &Intent, outcome: &Outcome) -> V
             why: format!("intent {} takes over what it restores", intent.id),
         })
         .collect()
-}
-
-fn same_field(a: &Action, b: &Action) -> bool {
-    match (a, b) {
-        (Action::Scale { lever: a, .. }, Action::Scale { lever: b, .. }) => a == b,
-        (Action::Scale { .. } | Action::Restart { .. } | Action::ResetBreaker { .. }, _) => false,
-    }
 }

@@ -36,6 +36,7 @@ mod tests {
     use super::*;
     use crate::action::Action;
     use crate::guard::fixtures::*;
+    use crate::remediation::restart;
     use std::collections::BTreeSet;
 
     fn approved(action: Action) -> World {
@@ -61,8 +62,10 @@ mod tests {
 
     #[test]
     fn the_same_words_about_a_changed_object_refuse() {
-        let mut world = approved(Action::Restart { generation: 4 });
-        world.preflight(|preflight| preflight.action = Some(Action::Restart { generation: 5 }));
+        let mut world = approved(Action::Restart(restart::Action { generation: 4 }));
+        world.preflight(|preflight| {
+            preflight.action = Some(Action::Restart(restart::Action { generation: 5 }))
+        });
         assert_eq!(
             world.says(judge),
             "refuses: approved was `restart`, now it would be `restart of an object that has changed`"

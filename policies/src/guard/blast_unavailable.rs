@@ -15,8 +15,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Ok(preflight) = fact::preflight(view) else {
         return Finding::not_asked(Guard::BlastUnavailable);
     };
-    if let Some(Action::ResetBreaker { .. }) = preflight.action {
-        return Finding::allows(Guard::BlastUnavailable, "a breaker reset takes no replica away");
+    if let Some(why) = preflight.action.as_ref().and_then(Action::spares_replicas) {
+        return Finding::allows(Guard::BlastUnavailable, why);
     }
     // Why nothing would be done, the preflight's own guard says.
     if preflight.action.is_none() && preflight.surroundings.is_none() && !preflight.refusals.is_empty() {
@@ -53,6 +53,7 @@ mod tests {
     use super::*;
     use crate::answer::Surroundings;
     use crate::guard::fixtures::*;
+    use crate::remediation::reset_breaker;
 
     fn around(desired: u32, unavailable: u32, added: u32) -> World {
         let mut world = World::new();
@@ -66,7 +67,10 @@ mod tests {
     #[test]
     fn a_breaker_reset_needs_no_count_of_replicas() {
         let mut world = around(12, 2, 1);
-        let action = Action::ResetBreaker { breaker: "postgres".to_owned(), endpoints: Vec::new() };
+        let action = Action::ResetBreaker(reset_breaker::Action {
+            breaker: "postgres".to_owned(),
+            endpoints: Vec::new(),
+        });
         world.preflight(|preflight| (preflight.action, preflight.surroundings) = (Some(action), None));
         assert_eq!(world.says(judge), "allows: a breaker reset takes no replica away");
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::action::{Action, Intent, Mode, ScaleLever};
+use crate::action::{Action, Intent, Mode};
 use crate::alert::{EpisodeKey, Labels};
 use crate::answer::{Found, Number, Preflight, Sample};
 use crate::book::{Book, Digest, Source};
@@ -18,7 +18,7 @@ use crate::policy::{
 use crate::promql::Query;
 use crate::question::Fact;
 use crate::reason::Reason;
-use crate::remediation::Remediation;
+use crate::remediation::{Remediation, restart, scale as scaling};
 use crate::settings::Settings;
 use crate::state::{Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastRuling, Phase, State};
 use crate::target::Target;
@@ -205,7 +205,7 @@ pub(super) fn series(samples: &[(&str, f64)]) -> Found {
 }
 
 pub(super) fn scale(from: u32, to: u32) -> Action {
-    Action::Scale { lever: ScaleLever::Replicas, from, to }
+    Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from, to })
 }
 
 pub(super) fn wants_let(name: &str, label: &str) -> Let {
@@ -219,7 +219,7 @@ pub(super) fn condition(is: crate::comparison::Comparison, empty: Empty) -> Cond
 /// One rung with one restart.
 pub(super) fn rung() -> Rung {
     let step = Step {
-        remediation: Remediation::Restart,
+        remediation: Remediation::Restart(restart::Written {}),
         target: None,
         mode: None,
         limits: Vec::new(),

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
+use crate::remediation::reset_breaker::ResetBreakerDocument;
+use crate::remediation::restart::RestartDocument;
+use crate::remediation::scale::ScaleDocument;
 use crate::time::Span;
 
 /// The only version.
@@ -188,54 +191,6 @@ pub struct StepDocument {
     pub verify: Option<VerifyDocument>,
     /// Take it back later. Only for `scale`.
     pub revert: Option<RevertDocument>,
-}
-
-/// Change the number of replicas: exactly one of `by`, `to` and `atLeast`. Where an HPA owns the workload, its
-/// `minReplicas` is raised instead.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScaleDocument {
-    /// That many more than now; negative is fewer and needs `allowDown`. Needs `max` (or `min` when negative).
-    pub by: Option<i32>,
-    /// Exactly that many; fewer than now needs `allowDown`.
-    pub to: Option<u32>,
-    /// At least that many; never lowers.
-    pub at_least: Option<u32>,
-    /// Never above this.
-    pub max: Option<u32>,
-    /// Never below this.
-    pub min: Option<u32>,
-    /// Never by more than this at once.
-    pub max_step: Option<u32>,
-    /// Whether fewer replicas than now are allowed. Default false.
-    pub allow_down: Option<bool>,
-}
-
-/// Nothing to set: `{}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RestartDocument {}
-
-/// Which breaker, and how its endpoints are reached: either `port` (the target is a Service) or `endpoints`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ResetBreakerDocument {
-    /// Template of the breaker's name; one segment of a URL path.
-    pub breaker: String,
-    /// Every ready endpoint of the target Service on this port (name or number).
-    pub port: Option<PortDocument>,
-    /// Base URLs, for use without Kubernetes.
-    pub endpoints: Option<Vec<String>>,
-}
-
-/// A port by name or number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum PortDocument {
-    /// By name.
-    Name(String),
-    /// By number.
-    Number(u16),
 }
 
 /// How to see that a step helped: exactly one of `query`, `http` and `rollout`.

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use crate::load::document::{API_VERSION, KIND};
 use crate::policy::{Check, Condition, Empty, Guards, Policy, Step, TargetSpec, Window};
-use crate::remediation::{Amount, Endpoints, Remediation};
 use crate::target::Origin;
 
 /// The document of a policy with every default filled in.
@@ -64,28 +63,7 @@ fn condition(condition: &Condition) -> Value {
 
 fn step(step: &Step) -> Value {
     let mut out = Map::new();
-    let body = match &step.remediation {
-        Remediation::Scale(scale) => {
-            let mut body = match scale.amount {
-                Amount::By(by) => json!({"by": by}),
-                Amount::To(to) => json!({"to": to}),
-                Amount::AtLeast(least) => json!({"atLeast": least}),
-            };
-            for (key, bound) in [("max", scale.max), ("min", scale.min), ("maxStep", scale.max_step)] {
-                if let Some(bound) = bound {
-                    body[key] = json!(bound);
-                }
-            }
-            body["allowDown"] = json!(scale.allow_down);
-            body
-        }
-        Remediation::Restart => json!({}),
-        Remediation::ResetBreaker { breaker, endpoints } => match endpoints {
-            Endpoints::OfService { port } => json!({"breaker": breaker.source, "port": port}),
-            Endpoints::Listed(urls) => json!({"breaker": breaker.source, "endpoints": urls}),
-        },
-    };
-    out.insert(step.remediation.name().to_owned(), body);
+    out.insert(step.remediation.name().to_owned(), step.remediation.document());
     if let Some(spec) = &step.target {
         out.insert("target".to_owned(), target(spec));
     }
@@ -111,7 +89,7 @@ fn step(step: &Step) -> Value {
         }
         out.insert("verify".to_owned(), body);
     }
-    if let Some(after) = step.revert_after {
+    if let Some(after) = step.revert_after.filter(|_| step.remediation.lasts().is_none()) {
         out.insert("revert".to_owned(), json!({"after": after}));
     }
     Value::Object(out)

@@ -14,7 +14,7 @@ pub mod conform;
 pub mod document;
 mod doubts;
 mod effective;
-mod fields;
+pub(crate) mod fields;
 mod guards;
 pub mod index;
 mod nearest;
@@ -24,7 +24,7 @@ mod remediations;
 mod settings;
 mod steps;
 pub mod stored_books;
-mod values;
+pub(crate) mod values;
 mod verification;
 pub mod yaml;
 

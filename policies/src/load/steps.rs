@@ -4,7 +4,7 @@ use crate::action::Mode;
 use crate::load::fields::{Fields, Walk};
 use crate::load::yaml::Tree;
 use crate::policy::{Rung, Step, TargetSpec};
-use crate::remediation::Remediation;
+use crate::remediation::{KEYS, Remediation};
 use crate::time::Span;
 
 /// No ladder or sequence may be longer; beyond this a person should have been called long ago.
@@ -57,7 +57,7 @@ impl Walk {
                     Some(_) => {
                         let mut fields = Fields::open(self, item, &name, "StepDocument")?;
                         let steps = fields.get("sequence").and_then(|tree| self.sequence(tree, under));
-                        for key in STEP_KEYS {
+                        for key in KEYS.iter().copied().chain(STEP_KEYS) {
                             if let (Some(_), Some(at)) = (fields.get(key), fields.key_at(key)) {
                                 self.error(
                                     at,
@@ -144,15 +144,21 @@ impl Walk {
             }
             after
         });
-        if let (
-            Some(remediation @ (Remediation::Restart | Remediation::ResetBreaker { .. })),
-            Some(Some(_)),
-        ) = (&remediation, revert_after)
+        if let (Some(remediation), Some(Some(_))) = (&remediation, revert_after)
+            && !remediation.is_revertible()
         {
             self.error(
                 fields.at_key("revert"),
                 format!("`{}` cannot be taken back", remediation.name()),
-                "only `scale` can have `revert`; remove it",
+                "remove `revert`; the reference says which remediations can have it",
+            );
+        }
+        let lasts = remediation.as_ref().and_then(Remediation::lasts);
+        if let (Some(_), Some(Some(_)), Some(remediation)) = (lasts, revert_after, &remediation) {
+            self.error(
+                fields.at_key("revert"),
+                format!("`{}` says itself how long it lasts", remediation.name()),
+                "remove `revert`",
             );
         }
         fields.close(self);
@@ -162,11 +168,10 @@ impl Walk {
             mode: mode?,
             limits: limits?,
             verify: verify?,
-            revert_after: revert_after?,
+            revert_after: revert_after?.or(lasts),
         })
     }
 }
 
-/// What belongs to a step and not to a rung with a sequence.
-const STEP_KEYS: [&str; 8] =
-    ["scale", "restart", "resetBreaker", "target", "mode", "limits", "verify", "revert"];
+/// What belongs to a step and not to a rung with a sequence, beside its remediation.
+const STEP_KEYS: [&str; 5] = ["target", "mode", "limits", "verify", "revert"];

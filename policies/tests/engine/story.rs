@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use paramedic_policies::action::{Action, Mode, Outcome, ScaleLever, Wish};
+use paramedic_policies::action::{Action, Mode, Outcome, Wish};
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
 use paramedic_policies::book::{Source, SourceFile};
@@ -11,7 +11,8 @@ use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::input::{Delivery, Input};
 use paramedic_policies::order::{Command, Order};
 use paramedic_policies::question::{Ask, Question};
-use paramedic_policies::remediation::Amount;
+use paramedic_policies::remediation::scale::Amount;
+use paramedic_policies::remediation::{reset_breaker, restart, scale as scaling};
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
@@ -179,7 +180,7 @@ impl Story {
         }
         let outcome = self.outcome.clone()?;
         let intent = self.state.in_flight.keys().next().copied()?;
-        if let (Outcome::Done { .. }, Action::Scale { to, .. }) =
+        if let (Outcome::Done { .. }, Action::Scale(scaling::Action { to, .. })) =
             (&outcome, &self.state.in_flight[&intent].intent.action)
             && self.state.in_flight[&intent].intent.mode != Mode::DryRun
         {
@@ -204,10 +205,11 @@ impl Story {
 
     fn preflight(&self, wish: &Wish) -> Preflight {
         let now = self.replicas;
-        let scale = |to: u32| Action::Scale { lever: ScaleLever::Replicas, from: now, to };
+        let scale =
+            |to: u32| Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to });
         let mut refusals = Vec::new();
         let action = match wish {
-            Wish::Restart => Some(Action::Restart { generation: 1 }),
+            Wish::Restart(restart::Wish {}) => Some(Action::Restart(restart::Action { generation: 1 })),
             Wish::Scale(wanted) => {
                 let to = match wanted.amount {
                     Amount::By(by) => now.saturating_add_signed(by),
@@ -216,11 +218,14 @@ impl Story {
                 };
                 (to != now).then(|| scale(to))
             }
-            Wish::ResetBreaker { breaker, .. } => {
-                Some(Action::ResetBreaker { breaker: breaker.clone(), endpoints: Vec::new() })
+            Wish::ResetBreaker(reset_breaker::Wish { breaker, .. }) => {
+                Some(Action::ResetBreaker(reset_breaker::Action {
+                    breaker: breaker.clone(),
+                    endpoints: Vec::new(),
+                }))
             }
-            Wish::Revert(Action::Scale { lever, from, to }) if *to == now => {
-                Some(Action::Scale { lever: lever.clone(), from: *to, to: *from })
+            Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
+                Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }
             Wish::Revert(_) => {
                 let what = format!("replicas are {now}");

@@ -9,7 +9,8 @@ use paramedic_policies::matcher::{Matcher, Operator};
 use paramedic_policies::policy::{Check, TargetSpec};
 use paramedic_policies::promql::Query;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{Endpoints, Remediation};
+use paramedic_policies::remediation::Remediation;
+use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
 use paramedic_policies::target::{Origin, Sought, Target};
 use paramedic_policies::template::{Scope, Template};
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
@@ -453,13 +454,18 @@ fn a_target_is_named_by_kubernetes_names_only() {
 #[test]
 fn a_breaker_is_one_segment() {
     let endpoints = Endpoints::Listed(vec!["http://a".to_owned()]);
-    let reset =
-        Remediation::ResetBreaker { breaker: template("{{ labels.breaker }}"), endpoints: endpoints.clone() };
+    let reset = Remediation::ResetBreaker(reset_breaker::Written {
+        breaker: template("{{ labels.breaker }}"),
+        endpoints: endpoints.clone(),
+    });
     let wish = |value: &str| within(&labels(&[("breaker", value)]), |scope| reset.wish(scope));
     for good in ["db", "payments-v2", "a.b_c", "PaymentService:charge"] {
         assert_eq!(
             wish(good),
-            Ok(Wish::ResetBreaker { breaker: good.to_owned(), endpoints: endpoints.clone() })
+            Ok(Wish::ResetBreaker(reset_breaker::Wish {
+                breaker: good.to_owned(),
+                endpoints: endpoints.clone()
+            }))
         );
     }
     for bad in

@@ -220,6 +220,9 @@ fn not_seen(error: LookError) -> ChangeError {
         LookError::Forbidden { tried, problem } | LookError::Failed { tried, problem } => {
             ChangeError::NotSent { tried, problem }
         }
+        LookError::NoKubernetes => {
+            ChangeError::NotSent { tried: "look at the cluster".into(), problem: error.to_string() }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use paramedic_policies::action::{Diff, Intent};
 use paramedic_policies::answer::Surroundings;
+use paramedic_policies::reason::Reason;
 use paramedic_policies::target::{Sought, Target};
 use paramedic_policies::time::Moment;
 
@@ -130,6 +131,9 @@ pub struct Reachable {
 /// Why a look failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LookError {
+    /// There is nothing to look at.
+    #[error("{}", Reason::NoKubernetes)]
+    NoKubernetes,
     /// It is not there.
     #[error("there is no {what}")]
     Absent {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use paramedic_policies::action::{Action, DiffSource, Intent, Mode, Outcome, Wish};
-use paramedic_policies::remediation::Endpoints;
+use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
+use paramedic_policies::remediation::restart;
 use paramedic_policies::target::Target;
 
 use crate::fakes::{
@@ -19,16 +20,22 @@ fn service() -> Target {
 }
 
 fn of_service() -> Wish {
-    Wish::ResetBreaker { breaker: "postgres".into(), endpoints: Endpoints::OfService { port: "http".into() } }
+    Wish::ResetBreaker(reset_breaker::Wish {
+        breaker: "postgres".into(),
+        endpoints: Endpoints::OfService { port: "http".into() },
+    })
 }
 
 fn listed(urls: &[&str]) -> Wish {
     let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-    Wish::ResetBreaker { breaker: "postgres".into(), endpoints: Endpoints::Listed(urls) }
+    Wish::ResetBreaker(reset_breaker::Wish { breaker: "postgres".into(), endpoints: Endpoints::Listed(urls) })
 }
 
 fn resetting() -> Intent {
-    let action = Action::ResetBreaker { breaker: "postgres".into(), endpoints: vec![A.into(), B.into()] };
+    let action = Action::ResetBreaker(reset_breaker::Action {
+        breaker: "postgres".into(),
+        endpoints: vec![A.into(), B.into()],
+    });
     Intent { target: service(), uid: "uid-service".into(), ..intent(action) }
 }
 
@@ -40,7 +47,10 @@ async fn performed(http: &Arc<FakeHttp>) -> Outcome {
 async fn a_preflight_names_every_endpoint_of_the_service() {
     let world = remedies(&FakeCluster::new(|_| {}), &FakeHttp::new(&[(A, "OPEN"), (B, "CLOSED")]));
     let found = preflight(&world, service(), of_service(), true).await;
-    let action = Action::ResetBreaker { breaker: "postgres".into(), endpoints: vec![A.into(), B.into()] };
+    let action = Action::ResetBreaker(reset_breaker::Action {
+        breaker: "postgres".into(),
+        endpoints: vec![A.into(), B.into()],
+    });
     assert_eq!((found.action, found.uid.as_str()), (Some(action), "uid-service"));
     let diff = found.diff.expect("one was asked for");
     assert!(matches!(diff.source, DiffSource::Computed { .. }));
@@ -58,15 +68,20 @@ async fn each_obstacle_refuses_by_its_name() {
     assert_eq!(names(&preflight(&world, service(), listed(&[]), false).await.refusals), ["targetAbsent"]);
     let without = http_only(&http);
     assert_eq!(names(&preflight(&without, service(), of_service(), false).await.refusals), ["noKubernetes"]);
-    assert_eq!(names(&preflight(&without, target(), Wish::Restart, false).await.refusals), ["noKubernetes"]);
+    assert_eq!(
+        names(&preflight(&without, target(), Wish::Restart(restart::Wish {}), false).await.refusals),
+        ["noKubernetes"]
+    );
     let paused = FakeCluster::new(|workload| {
         workload.annotations.insert("paramedic.dev/pause-until".into(), "2027-01-01T00:00:00Z".into());
     });
     let both = FakeHttp::new(&[(A, "OPEN"), (B, "OPEN")]);
     let found = preflight(&remedies(&paused, &both), service(), of_service(), false).await;
     assert_eq!(names(&found.refusals), ["pausedByAnnotation"]);
-    let unknown =
-        Wish::ResetBreaker { breaker: "redis".into(), endpoints: Endpoints::Listed(vec![A.into()]) };
+    let unknown = Wish::ResetBreaker(reset_breaker::Wish {
+        breaker: "redis".into(),
+        endpoints: Endpoints::Listed(vec![A.into()]),
+    });
     assert_eq!(names(&preflight(&without, service(), unknown, false).await.refusals), ["factUnknown"]);
 }
 
@@ -112,6 +127,7 @@ async fn each_way_a_reset_can_fail_has_its_own_end() {
         (Answer::NotSent, Answer::NotSent, "failed, nothing applied"),
         (Answer::Honest, Answer::NotSent, "failed, applied"),
         (Answer::Honest, Answer::Denied, "failed, applied"),
+        (Answer::Honest, Answer::Broken, "failed, applied"),
     ] {
         let http = FakeHttp::new(&[(A, "OPEN"), (B, "OPEN")]).answering(A, of_a).answering(B, of_b);
         let outcome = performed(&http).await;

@@ -1,6 +1,7 @@
 //! That restart does what its file says, over a cluster and HTTP endpoints in memory.
 
 use paramedic_policies::action::{Action, Intent, Mode, Outcome, Wish};
+use paramedic_policies::remediation::restart;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
@@ -9,7 +10,7 @@ use crate::ports::cluster::{ClusterChange, GitOps, Rollout, Workload};
 use crate::ports::world::World;
 
 fn restarting() -> Intent {
-    intent(Action::Restart { generation: 4 })
+    intent(Action::Restart(restart::Action { generation: 4 }))
 }
 
 fn rolling(detail: &str) -> Rollout {
@@ -17,7 +18,8 @@ fn rolling(detail: &str) -> Rollout {
 }
 
 async fn refusals(arrange: impl FnOnce(&mut Workload)) -> Vec<&'static str> {
-    let found = preflight(&on(&FakeCluster::new(arrange)), target(), Wish::Restart, false).await;
+    let found =
+        preflight(&on(&FakeCluster::new(arrange)), target(), Wish::Restart(restart::Wish {}), false).await;
     assert_eq!(found.action.is_none(), !found.refusals.is_empty());
     names(&found.refusals)
 }
@@ -49,14 +51,17 @@ async fn each_obstacle_refuses_by_its_name() {
 async fn only_what_rolls_pods_can_be_restarted() {
     let world = on(&FakeCluster::new(|_| {}));
     let node = Target { kind: "Node".into(), namespace: String::new(), name: "node-0".into() };
-    assert_eq!(names(&preflight(&world, node, Wish::Restart, false).await.refusals), ["wrongKind"]);
+    assert_eq!(
+        names(&preflight(&world, node, Wish::Restart(restart::Wish {}), false).await.refusals),
+        ["wrongKind"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_preflight_tells_what_a_restart_may_take_away() {
     let world = on(&FakeCluster::new(|workload| workload.max_unavailable = 2));
-    let found = preflight(&world, target(), Wish::Restart, true).await;
-    assert_eq!(found.action, Some(Action::Restart { generation: 4 }));
+    let found = preflight(&world, target(), Wish::Restart(restart::Wish {}), true).await;
+    assert_eq!(found.action, Some(Action::Restart(restart::Action { generation: 4 })));
     assert_eq!(found.surroundings.map(|around| around.added), Some(2));
     assert!(found.diff.is_some());
 }

@@ -1,9 +1,12 @@
 //! That scale does what its file says, over a cluster and HTTP endpoints in memory.
 
-use paramedic_policies::action::{Action, DiffSource, Intent, Mode, Outcome, ScaleLever, Wish};
+use std::sync::Arc;
+
+use paramedic_policies::action::{Action, DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::event::Seq;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{Amount, Scale};
+use paramedic_policies::remediation::restart;
+use paramedic_policies::remediation::scale::{self, Amount, Wish as Scale};
 use paramedic_policies::time::Span;
 
 use crate::fakes::{Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target};
@@ -39,11 +42,15 @@ fn gitops(tracks_replicas: bool) -> Option<GitOps> {
 }
 
 fn replicas(from: u32, to: u32) -> Action {
-    Action::Scale { lever: ScaleLever::Replicas, from, to }
+    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to })
 }
 
 fn minimum(from: u32, to: u32) -> Action {
-    Action::Scale { lever: ScaleLever::MinReplicas { hpa: "web".into(), uid: "uid-hpa".into() }, from, to }
+    Action::Scale(scale::Action {
+        lever: scale::Lever::MinReplicas { hpa: "web".into(), uid: "uid-hpa".into() },
+        from,
+        to,
+    })
 }
 
 /// What a wish becomes: the change in words, `already`, or the names of the refusals.
@@ -279,7 +286,7 @@ async fn a_revert_acts_only_on_our_own_value() {
     assert_eq!((names(&found.refusals), found.action), (vec!["changed"], None));
     assert_eq!(refused(&on(&moved).perform(&seal).await), ["changed"]);
 
-    let restart = Wish::Revert(Action::Restart { generation: 1 });
+    let restart = Wish::Revert(Action::Restart(restart::Action { generation: 1 }));
     assert_eq!(names(&preflight(&on(&ours), target(), restart, false).await.refusals), ["badValue"]);
 }
 
@@ -289,4 +296,39 @@ async fn nothing_is_sent_after_the_deadline() {
     let outcome = on(&cluster).perform(&sealed(Intent { deadline: now(), ..scaling() })).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(cluster.changes(), 0);
+}
+
+/// The API server may take a request up to a minute after the one who sent it is gone.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_lands_late_is_found_by_the_second_look() {
+    let begun = tokio::time::Instant::now();
+    let land = |cluster: Arc<FakeCluster>| async move {
+        tokio::time::sleep(std::time::Duration::from_secs(40)).await;
+        let mut workload = cluster.workload.lock().expect("no test panicked");
+        workload.replicas = Some(5);
+        workload.replicas_set = Some(SetBy { manager: "paramedic-journal-7".into(), at: Some(now()) });
+    };
+
+    let cluster = FakeCluster::new(|_| {});
+    let world = on(&cluster);
+    let seal = sealed(scaling());
+    let (closed, ()) = tokio::join!(world.close(&seal), land(Arc::clone(&cluster)));
+    assert_eq!(closed.name(), "done", "{closed:?}");
+
+    let cluster = FakeCluster::new(|_| {}).answering(Answer::LostBefore);
+    let world = on(&cluster);
+    let (ended, ()) = tokio::join!(world.perform(&seal), land(Arc::clone(&cluster)));
+    assert_eq!(ended.name(), "done", "{ended:?}");
+    assert_eq!(cluster.changes(), 1, "nothing is sent twice");
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(120), "both looked a second time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_after_its_deadline_one_look_is_enough() {
+    let begun = tokio::time::Instant::now();
+    let mut old = scaling();
+    old.deadline = now() - Span::from_mins(2);
+    let closed = on(&FakeCluster::new(|_| {})).close(&sealed(old)).await;
+    assert_eq!(closed.name(), "failed");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
 }

@@ -10,6 +10,7 @@ use paramedic_policies::event::{Event, Record, SCHEMA};
 use paramedic_policies::input::{Delivery, Input};
 use paramedic_policies::order::{Command, Order, PauseScope};
 use paramedic_policies::question::{Ask, Fact, Question};
+use paramedic_policies::remediation::restart;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
@@ -174,7 +175,7 @@ fn answer(question: &Question, now: Moment) -> Answer {
         (Fact::Verification, _) => number(0.003),
         (_, Ask::Preflight { .. }) => Found::Preflight(Box::new(Preflight {
             uid: "0d3e".to_owned(),
-            action: Some(Action::Restart { generation: 7 }),
+            action: Some(Action::Restart(restart::Action { generation: 7 })),
             already: false,
             refusals: Vec::new(),
             passed: vec!["no rollout is under way".to_owned()],

@@ -1,6 +1,6 @@
 //! Effects: charged before they begin, watched to their end, verified, and taken back when a lease says so.
 
-use crate::action::{Action, Intent, Mode, Outcome};
+use crate::action::{Intent, Mode, Outcome};
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
 use crate::event::Seq;
@@ -122,10 +122,9 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
     let before = state.leases.get(&intent).map(|lease| lease.intent.action.clone());
     state.drop_lease(intent);
     if let Some(lease) = into.and_then(|into| state.leases.get_mut(&into))
-        && let (Action::Scale { from, .. }, Some(Action::Scale { from: first, .. })) =
-            (&mut lease.intent.action, before)
+        && let Some(both) = before.and_then(|before| lease.intent.action.after(&before))
     {
-        *from = first;
+        lease.intent.action = both;
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use paramedic_policies::action::{Outcome, Wish};
-use paramedic_policies::remediation::Endpoints;
+use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
 use paramedic_policies::target::Target;
 use paramedic_remediations::ports::world::World;
 use serde_json::{Value, json};
@@ -72,7 +72,10 @@ async fn a_breaker_is_closed_on_every_process_once() {
     }
     let world = http_only();
     let target = Target { kind: "Service".into(), namespace: "prod".into(), name: "maestro".into() };
-    let wish = Wish::ResetBreaker { breaker: "postgres".into(), endpoints: Endpoints::Listed(urls) };
+    let wish = Wish::ResetBreaker(reset_breaker::Wish {
+        breaker: "postgres".into(),
+        endpoints: Endpoints::Listed(urls),
+    });
     let found = preflight(&world, &target, wish.clone(), true).await;
     assert_eq!(found.diff.as_ref().map(|diff| diff.fields.len()), Some(2), "{found:?}");
     let seal = sealed(intent(12, &target, &found));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{Amount, Scale};
+use paramedic_policies::remediation::restart;
+use paramedic_policies::remediation::scale::{self as scaling, Amount};
 use paramedic_policies::time::Span;
 use paramedic_remediations::KubernetesEyes;
 use paramedic_remediations::ports::cluster::Cluster;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use super::stand::{config, intent, kubernetes, now, preflight, rests, sealed, stamp, target, words, world};
 
 fn scale(amount: Amount) -> Wish {
-    Wish::Scale(Scale { amount, max: None, min: None, max_step: None, allow_down: true })
+    Wish::Scale(scaling::Wish { amount, max: None, min: None, max_step: None, allow_down: true })
 }
 
 fn done(outcome: &Outcome) -> &Diff {
@@ -117,7 +118,7 @@ async fn any_kind_with_a_scale_can_be_scaled() {
     assert_eq!(words(found.action.as_ref()), "scale 1 -> 3", "{found:?}");
     done(&world.perform(&sealed(intent(1, &target, &found))).await);
     shop.becomes("ReplicaSet", "bare", "/status/replicas", json!(3)).await;
-    let restart = preflight(&world, &target, Wish::Restart, false).await;
+    let restart = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
     assert_eq!(restart.refusals.iter().map(Reason::name).collect::<Vec<_>>(), ["wrongKind"]);
 }
 
@@ -156,7 +157,7 @@ async fn a_restart_completes_and_its_repeat_rolls_nothing() {
         let target = target(&shop, kind, &name);
         rests(&kubernetes, &target).await;
         let before = shop.pods(&name).await;
-        let found = preflight(&world, &target, Wish::Restart, true).await;
+        let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), true).await;
         assert!(found.refusals.is_empty(), "{kind}: {:?}", found.refusals);
         assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
         let intent = intent(9, &target, &found);
@@ -196,7 +197,7 @@ async fn a_rollout_that_does_not_end_in_time_failed_and_was_applied() {
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found =
         paramedic_tests::waiting::eventually(Duration::from_secs(20), "no rollout under way", async || {
-            let found = preflight(&world, &target, Wish::Restart, false).await;
+            let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
             if found.refusals.is_empty() { Ok(found) } else { Err(format!("{:?}", found.refusals)) }
         })
         .await;
@@ -215,7 +216,7 @@ async fn each_obstacle_of_a_restart_is_seen_on_the_real_object() {
     let world = world(&kubernetes);
     let refused = async |kind: &str, name: &str| {
         let target = target(&shop, kind, name);
-        let found = preflight(&world, &target, Wish::Restart, false).await;
+        let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
         found.refusals.iter().map(Reason::name).collect::<Vec<_>>()
     };
     shop.deployment("guarded", 2).await;
@@ -255,7 +256,7 @@ async fn an_object_made_anew_is_not_the_one_that_was_meant() {
     let kubernetes = kubernetes(cluster).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let scaling = preflight(&world, &target, scale(Amount::By(1)), false).await;
-    let restart = preflight(&world, &target, Wish::Restart, false).await;
+    let restart = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
     shop.delete("Deployment", "web").await;
     paramedic_tests::waiting::eventually(Duration::from_secs(20), "it is gone", async || {
         paramedic_tests::waiting::seen(shop.try_get("Deployment", "web").await.is_none(), || {
@@ -280,7 +281,7 @@ async fn a_dry_run_is_the_servers_own_and_changes_nothing() {
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     let before = shop.get("Deployment", "web").await;
-    for wish in [scale(Amount::By(2)), Wish::Restart] {
+    for wish in [scale(Amount::By(2)), Wish::Restart(restart::Wish {})] {
         let found = preflight(&world, &target, wish, false).await;
         let rehearsed = Intent { mode: Mode::DryRun, ..intent(5, &target, &found) };
         let outcome = world.perform(&sealed(rehearsed)).await;

@@ -1,7 +1,8 @@
 //! Answers that are lost, refused at the door or overtaken: no effect twice, and no certainty without a look.
 
 use paramedic_policies::action::{Outcome, Wish};
-use paramedic_policies::remediation::{Amount, Scale};
+use paramedic_policies::remediation::restart;
+use paramedic_policies::remediation::scale::{self, Amount};
 use paramedic_remediations::ports::cluster::{ChangeError, Cluster, ClusterChange, Hands};
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
@@ -11,7 +12,13 @@ use super::proxy::{Fault, Proxy};
 use super::stand::{intent, kubernetes, kubernetes_by, now, preflight, rests, sealed, stamp, target, world};
 
 fn by(amount: i32) -> Wish {
-    Wish::Scale(Scale { amount: Amount::By(amount), max: None, min: None, max_step: None, allow_down: false })
+    Wish::Scale(scale::Wish {
+        amount: Amount::By(amount),
+        max: None,
+        min: None,
+        max_step: None,
+        allow_down: false,
+    })
 }
 
 #[tokio::test]
@@ -30,7 +37,7 @@ async fn a_change_whose_answer_is_lost_is_found_made_and_never_repeated() {
     assert_eq!(proxy.patches(), 1);
 
     rests(&kubernetes, &target).await;
-    let found = preflight(&world, &target, Wish::Restart, false).await;
+    let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
     let outcome = world.perform(&sealed(intent(2, &target, &found))).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     assert_eq!(proxy.patches(), 2);
@@ -52,7 +59,7 @@ async fn a_change_that_never_arrived_is_known_not_to_have_been_made() {
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     proxy.fails(Fault::CutBefore);
-    for wish in [by(1), Wish::Restart] {
+    for wish in [by(1), Wish::Restart(restart::Wish {})] {
         let found = preflight(&world, &target, wish, false).await;
         let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
         assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");

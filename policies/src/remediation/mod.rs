@@ -1,0 +1,215 @@
+//! Every remediation there is, one file each: how it is written, what it comes to for an alert, and the absolute change
+//! that is recorded and carried out. Pure: how it is done stands in the crate `paramedic-remediations`, in a file of
+//! the same name.
+//!
+//! ```text
+//!   YAML --read--> Written (templates) --wish--> Wish (rendered) --preflight, in the world--> Action (absolute)
+//! ```
+//!
+//! A file has three types with these names, and the traits [`Asks`] and [`Acts`]. A new one is a file, a line in the
+//! list below and its key in [`StepDocument`](crate::load::document::StepDocument).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::load::fields::Walk;
+use crate::load::yaml::Tree;
+use crate::reason::Reason;
+use crate::template::{Scope, Template};
+use crate::time::Span;
+
+pub mod reset_breaker;
+pub mod restart;
+pub mod scale;
+
+/// A remediation as a policy asks for it.
+pub(crate) trait Asks: Sized {
+    /// What it comes to for an alert.
+    type Wish;
+
+    /// Reads it, noting every problem.
+    fn read(walk: &mut Walk, tree: &Tree) -> Option<Self>;
+
+    /// As it is written, with every default filled in; it reads again to the same.
+    fn document(&self) -> Value;
+
+    /// The templates in it: the labels they use are confirmed before anything is done.
+    fn templates(&self) -> Vec<&Template>;
+
+    /// The targets it is for, in words, where it can never act on this kind of target.
+    fn misfit(&self, kind: &str) -> Option<&'static str>;
+
+    /// Whether what it does can be taken back.
+    fn is_revertible(&self) -> bool;
+
+    /// How long what it does lasts, where that belongs to it; it is taken back then.
+    fn lasts(&self) -> Option<Span> {
+        None
+    }
+
+    /// What it comes to for this alert, every value proven to be what it becomes.
+    ///
+    /// # Errors
+    /// [`Reason::BadValue`] when a value is missing, or is not what it must become.
+    fn wish(&self, scope: &Scope<'_>) -> Result<Self::Wish, Reason>;
+}
+
+/// An absolute change, shown as people read it.
+pub(crate) trait Acts: Sized + std::fmt::Display {
+    /// The change that takes it back, where one exists.
+    fn inverse(&self) -> Option<Self>;
+
+    /// The two as one change that begins where the earlier began; none where they change different fields.
+    fn after(&self, earlier: &Self) -> Option<Self>;
+
+    /// Why no replica can become unavailable by it, where that is so.
+    fn spares_replicas(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+macro_rules! remediations {
+    ($($(#[$doc:meta])* $name:ident, $module:ident, $key:literal;)+) => {
+        /// One remediation of a step, with its templates.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Remediation {
+            $($(#[$doc])* $name($module::Written),)+
+        }
+
+        /// A remediation with every template rendered, not yet absolute: what a preflight is asked about.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum Wish {
+            $($(#[$doc])* $name($module::Wish),)+
+            /// Undo an earlier action, only while what it changed is still as it left it.
+            Revert(Action),
+        }
+
+        /// One absolute and repeatable change: set to three, never add one.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum Action {
+            $($(#[$doc])* $name($module::Action),)+
+        }
+
+        /// [`Wish`] as it is read.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        enum ReadWish {
+            $($name($module::Wish),)+
+            Revert(Action),
+        }
+
+        impl From<ReadWish> for Wish {
+            fn from(read: ReadWish) -> Self {
+                match read {
+                    $(ReadWish::$name(wish) => Self::$name(wish),)+
+                    ReadWish::Revert(action) => Self::Revert(action),
+                }
+            }
+        }
+
+        /// The remediations by their keys in documents.
+        pub(crate) const KEYS: &[&str] = &[$($key),+];
+
+        impl Remediation {
+            /// Its name in documents, metrics and records.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $key,)+ }
+            }
+
+            /// Reads the one with this key.
+            pub(crate) fn read(key: &str, walk: &mut Walk, tree: &Tree) -> Option<Self> {
+                match key {
+                    $($key => <$module::Written as Asks>::read(walk, tree).map(Self::$name),)+
+                    _ => None,
+                }
+            }
+
+            pub(crate) fn document(&self) -> Value {
+                match self { $(Self::$name(written) => written.document(),)+ }
+            }
+
+            /// The templates in it.
+            pub(crate) fn templates(&self) -> Vec<&Template> {
+                match self { $(Self::$name(written) => written.templates(),)+ }
+            }
+
+            pub(crate) fn misfit(&self, kind: &str) -> Option<&'static str> {
+                match self { $(Self::$name(written) => written.misfit(kind),)+ }
+            }
+
+            pub(crate) fn is_revertible(&self) -> bool {
+                match self { $(Self::$name(written) => written.is_revertible(),)+ }
+            }
+
+            pub(crate) fn lasts(&self) -> Option<Span> {
+                match self { $(Self::$name(written) => written.lasts(),)+ }
+            }
+
+            /// What it comes to for this alert, every value proven to be what it becomes.
+            ///
+            /// # Errors
+            /// [`Reason::BadValue`] when a value is missing, or is not what it must become.
+            pub fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {
+                match self { $(Self::$name(written) => written.wish(scope).map(Wish::$name),)+ }
+            }
+        }
+
+        impl Action {
+            /// Its name in documents, metrics and records.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $key,)+ }
+            }
+
+            /// The action that takes it back, where one exists.
+            pub fn inverse(&self) -> Option<Self> {
+                match self { $(Self::$name(action) => action.inverse().map(Self::$name),)+ }
+            }
+
+            /// The two as one action that begins where the earlier began; none where they change different fields.
+            pub(crate) fn after(&self, earlier: &Self) -> Option<Self> {
+                match (self, earlier) {
+                    $((Self::$name(action), Self::$name(earlier)) => action.after(earlier).map(Self::$name),)+
+                    (action, earlier) => {
+                        debug_assert_ne!(action.name(), earlier.name());
+                        None
+                    }
+                }
+            }
+
+            /// Why no replica can become unavailable by it, where that is so.
+            pub(crate) fn spares_replicas(&self) -> Option<&'static str> {
+                match self { $(Self::$name(action) => action.spares_replicas(),)+ }
+            }
+        }
+
+        impl std::fmt::Display for Action {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self { $(Self::$name(action) => action.fmt(f),)+ }
+            }
+        }
+    };
+}
+
+remediations! {
+    /// Change the number of replicas.
+    Scale, scale, "scale";
+    /// Roll the pods of a workload.
+    Restart, restart, "restart";
+    /// Close a circuit breaker of Maestro on every endpoint of a service.
+    ResetBreaker, reset_breaker, "resetBreaker";
+}
+
+impl<'de> Deserialize<'de> for Wish {
+    /// The first records wrote a wish without settings as a bare word.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = match Value::deserialize(deserializer)? {
+            Value::String(name) => {
+                Value::Object([(name, Value::Object(serde_json::Map::new()))].into_iter().collect())
+            }
+            value => value,
+        };
+        ReadWish::deserialize(read).map(Self::from).map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the file of each remediation provides: a look before, the deed, and the look after a crash. The lists at the
+//! end name every remediation once; nothing else here knows one.
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Action, Intent, Outcome, Wish};
+use paramedic_policies::answer::Preflight;
+use paramedic_policies::reason::Reason;
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Moment;
+
+use crate::checks::{Checks, Seen};
+use crate::ports::clock::Clock;
+use crate::ports::cluster::{Cluster, Hands, LookError};
+use crate::ports::http::{Http, HttpHands};
+use crate::seal::Sealed;
+
+/// What a remediation may look with.
+#[derive(Clone, Copy)]
+pub(crate) struct Eyes<'a> {
+    pub(crate) kubernetes: Option<&'a dyn Cluster>,
+    pub(crate) http: &'a dyn Http,
+    pub(crate) clock: &'a Clock,
+}
+
+impl<'a> Eyes<'a> {
+    pub(crate) fn now(&self) -> Moment {
+        (self.clock)()
+    }
+
+    /// The cluster.
+    ///
+    /// # Errors
+    /// Where the configuration names none.
+    pub(crate) fn cluster(&self) -> Result<&'a dyn Cluster, LookError> {
+        self.kubernetes.ok_or(LookError::NoKubernetes)
+    }
+}
+
+/// What a remediation may act with, eyes included.
+#[derive(Clone, Copy)]
+pub(crate) struct BothHands<'a> {
+    pub(crate) eyes: Eyes<'a>,
+    pub(crate) kubernetes: Option<&'a dyn Hands>,
+    pub(crate) http: &'a dyn HttpHands,
+}
+
+impl<'a> BothHands<'a> {
+    /// The cluster.
+    ///
+    /// # Errors
+    /// Where the configuration names none.
+    pub(crate) fn cluster(&self) -> Result<&'a dyn Hands, LookError> {
+        self.kubernetes.ok_or(LookError::NoKubernetes)
+    }
+}
+
+/// A wish that can be asked about.
+#[async_trait]
+pub(crate) trait Plans: Sync {
+    /// What it would do to the target, and what stands against it. Changes nothing.
+    async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError>;
+}
+
+/// An absolute action that can be done.
+#[async_trait]
+pub(crate) trait Deed: Sync {
+    /// What taking it back would do: only while what it changed is still as it left it.
+    async fn preflight_of_revert(
+        &self,
+        eyes: Eyes<'_>,
+        target: &Target,
+        diff: bool,
+    ) -> Result<Preflight, LookError>;
+
+    /// Shows what the intent would change.
+    async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome;
+
+    /// Does it, and watches it to its end or deadline.
+    async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome;
+
+    /// Finds out how it ended whose process is gone. Changes nothing.
+    async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome;
+}
+
+/// The answer about taking back what cannot be taken back.
+pub(crate) fn irrevocable(action: &str) -> Preflight {
+    refused(Reason::BadValue { what: "revert".into(), problem: format!("a {action} cannot be taken back") })
+}
+
+/// Nothing but one refusal.
+pub(crate) fn refused(reason: Reason) -> Preflight {
+    let mut checks = Checks::default();
+    checks.refuse(reason);
+    checks.into_preflight(Seen::default(), None, false)
+}
+
+/// The file of a wish.
+pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
+    match wish {
+        Wish::Scale(wish) => wish,
+        Wish::Restart(wish) => wish,
+        Wish::ResetBreaker(wish) => wish,
+        Wish::Revert(action) => action,
+    }
+}
+
+/// The file of an action.
+pub(crate) fn deed(action: &Action) -> &dyn Deed {
+    match action {
+        Action::Scale(action) => action,
+        Action::Restart(action) => action,
+        Action::ResetBreaker(action) => action,
+    }
+}
+
+#[async_trait]
+impl Plans for Action {
+    async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
+        deed(self).preflight_of_revert(eyes, target, diff).await
+    }
+}
