@@ -2,7 +2,7 @@
 //! read beside it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::Retention;
 use crate::driver::{Archive, Committer, Journals, Opened, ReadProblem};
 use crate::journal::{
-    Committed, Committer as Thread, CommitterHandle, Filter, OpenError, Options, Page, ReadError, Reader,
-    Report, SledJournal,
+    Committed, Committer as Thread, CommitterHandle, Filter, HighWater, Known, OpenError, Options, Page,
+    ReadError, Reader, Report, SledJournal,
 };
 
 /// A data directory.
@@ -25,6 +25,8 @@ pub struct SledJournals {
     dir: PathBuf,
     options: Options,
     clock: Arc<dyn Clock>,
+    /// What was opened before, and how far it is acknowledged: nothing else is opened in its place.
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 impl SledJournals {
@@ -36,24 +38,28 @@ impl SledJournals {
             keep_bytes: Some(retention.size.0),
             ..Options::default()
         };
-        Self { dir, options, clock }
+        Self { dir, options, clock, known: Arc::default() }
     }
 }
 
 #[async_trait]
 impl Journals for SledJournals {
     async fn open(&self) -> Result<Opened, JournalError> {
-        let (dir, options, now) = (self.dir.clone(), self.options.clone(), self.clock.wall());
+        let (dir, now) = (self.dir.clone(), self.clock.wall());
+        let options = Options { known: known(&self.known).clone(), ..self.options.clone() };
         let opened = tokio::task::spawn_blocking(move || {
             let (journal, recovered) =
                 SledJournal::open(&dir, options, now).map_err(|error| unopened(&dir, &error))?;
             let reader = journal.reader();
-            let thread =
-                Thread::spawn(journal).map_err(|error| failed("start the journal's thread", &error))?;
+            let look = journal.look();
+            let thread = Thread::spawn_looking(journal, look)
+                .map_err(|error| failed("start the journal's thread", &error))?;
             Ok((thread, reader, recovered))
         });
         let (thread, reader, recovered) =
             opened.await.unwrap_or_else(|error| Err(failed("open the journal", &error)))?;
+        let uuid = recovered.journal_uuid.clone();
+        *known(&self.known) = Some(Known { uuid, durable: reader.high_water() });
         tracing::info!(
             records = recovered.state.next.0.saturating_sub(1),
             replayed = recovered.replayed,
@@ -63,7 +69,11 @@ impl Journals for SledJournals {
         Ok(Opened {
             state: recovered.state,
             uuid: recovered.journal_uuid,
-            committer: Box::new(SledCommitter { handle: thread.handle(), thread }),
+            committer: Box::new(SledCommitter {
+                handle: thread.handle(),
+                thread,
+                known: Arc::clone(&self.known),
+            }),
             archive: Arc::new(SledArchive { reader: Arc::new(reader) }),
         })
     }
@@ -86,14 +96,27 @@ fn unopened(dir: &std::path::Path, error: &OpenError) -> JournalError {
     JournalError { tried: format!("open the journal in {}", dir.display()), problem }
 }
 
+fn known(known: &Mutex<Option<Known>>) -> MutexGuard<'_, Option<Known>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct SledCommitter {
     handle: CommitterHandle,
     thread: Thread,
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 impl Committer for SledCommitter {
     fn append(&self, block: Block) -> BoxFuture<'static, Result<Receipt, JournalError>> {
-        self.handle.append(block).boxed()
+        let (appended, known_so_far) = (self.handle.append(block), Arc::clone(&self.known));
+        async move {
+            let receipt = appended.await?;
+            if let Some(known) = &mut *known(&known_so_far) {
+                known.durable = HighWater { next: receipt.end, root: receipt.root };
+            }
+            Ok(receipt)
+        }
+        .boxed()
     }
 
     fn wants_checkpoint(&self) -> bool {
@@ -102,6 +125,10 @@ impl Committer for SledCommitter {
 
     fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>> {
         self.handle.checkpoint(state).boxed()
+    }
+
+    fn look(&self) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.handle.look().boxed()
     }
 
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -126,7 +126,9 @@ fn open(dir: &Path) -> Result<Reader, Failure> {
             OpenError::InUse { .. } => Failure::users(format!("{text}: a daemon is running")).hint(
                 "leave out --data-dir to read through the daemon (--server, default http://127.0.0.1:9911), or stop it",
             ),
-            OpenError::NoJournal { .. } | OpenError::Newer { .. } => Failure::users(text).maybe_hint(hint),
+            OpenError::NoJournal { .. } | OpenError::Newer { .. } | OpenError::Lost { .. } => {
+                Failure::users(text).maybe_hint(hint)
+            }
             OpenError::Read(_) | OpenError::Write(_) => Failure::ours(text).maybe_hint(hint),
         }
     })

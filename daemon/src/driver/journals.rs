@@ -51,6 +51,12 @@ pub trait Committer: Send {
     /// As for [`append`](Self::append).
     fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>>;
 
+    /// Looks whether the journal is still where it was opened, for times in which nothing is appended.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    fn look(&self) -> BoxFuture<'static, Result<(), JournalError>>;
+
     /// Ends what is handed over and closes the journal.
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

@@ -120,6 +120,9 @@ impl Committer for ValveCommitter {
     fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>> {
         self.inner.checkpoint(state)
     }
+    fn look(&self) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.inner.look()
+    }
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
         self.inner.stop()
     }

@@ -20,6 +20,7 @@ pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(10);
 enum Work {
     Append(Block, oneshot::Sender<Result<Receipt, JournalError>>),
     Checkpoint(Box<State>, oneshot::Sender<Result<(), JournalError>>),
+    Look(oneshot::Sender<Result<(), JournalError>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -43,11 +44,23 @@ impl Committer {
     /// # Errors
     /// When the system has no thread left.
     pub fn spawn(journal: impl Journal + 'static) -> std::io::Result<Self> {
+        Self::spawn_looking(journal, || Ok(()))
+    }
+
+    /// Starts the thread for a journal that can also be looked at while nothing is written.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_looking(
+        journal: impl Journal + 'static,
+        look: impl Fn() -> Result<(), JournalError> + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (queue, work) = mpsc::channel(QUEUE_BLOCKS);
         let checkpoint_due = Arc::new(AtomicBool::new(false));
         let due = Arc::clone(&checkpoint_due);
-        let thread =
-            std::thread::Builder::new().name("journal".to_owned()).spawn(move || run(journal, work, &due))?;
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || run(journal, look, work, &due))?;
         Ok(Self { handle: CommitterHandle { queue, checkpoint_due }, thread })
     }
 
@@ -94,6 +107,12 @@ impl CommitterHandle {
         self.hand_over(Work::Checkpoint(Box::new(state), done), written)
     }
 
+    /// Looks whether the journal still stands where it was opened.
+    pub fn look(&self) -> impl Future<Output = Result<(), JournalError>> + Send + use<> {
+        let (done, seen) = oneshot::channel();
+        self.hand_over(Work::Look(done), seen)
+    }
+
     /// Whether a checkpoint was due after the last block.
     pub fn wants_checkpoint(&self) -> bool {
         self.checkpoint_due.load(Ordering::Acquire)
@@ -119,7 +138,12 @@ fn closed() -> JournalError {
     }
 }
 
-fn run(mut journal: impl Journal, mut work: mpsc::Receiver<Work>, due: &AtomicBool) {
+fn run(
+    mut journal: impl Journal,
+    look: impl Fn() -> Result<(), JournalError>,
+    mut work: mpsc::Receiver<Work>,
+    due: &AtomicBool,
+) {
     let mut failed: Option<String> = None;
     while let Some(next) = work.blocking_recv() {
         // Whoever asked may be gone; what was written stays written.
@@ -137,9 +161,12 @@ fn run(mut journal: impl Journal, mut work: mpsc::Receiver<Work>, due: &AtomicBo
                 due.store(false, Ordering::Release);
                 let _ = done.send(result);
             }
+            Work::Look(done) => {
+                let _ = done.send(guarded(&mut failed, &look));
+            }
             Work::Stop(done) => {
                 work.close();
-                drop(journal);
+                drop((journal, look));
                 let _ = done.send(());
                 return;
             }

@@ -35,6 +35,14 @@ pub enum OpenError {
         /// What is there instead.
         problem: String,
     },
+    /// It is not the journal that this process had open before. Nothing was touched.
+    #[error("the journal that was open in {} is not there: {problem}", .dir.display())]
+    Lost {
+        /// The data directory.
+        dir: PathBuf,
+        /// What is there instead.
+        problem: String,
+    },
     /// It could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -54,6 +62,11 @@ impl OpenError {
                 Some("use the program that wrote it, or a newer one; nothing was changed".to_owned())
             }
             Self::NoJournal { .. } => Some("name the daemon's data directory with --data-dir DIR".to_owned()),
+            Self::Lost { .. } => Some(
+                "put the folder back as it was, and the daemon goes on by itself; to go on with another journal, \
+                 stop the daemon and start it on that one"
+                    .to_owned(),
+            ),
             Self::Read(error) => error.hint(),
             Self::Write(_) => Some("look at free space and permissions of the data directory".to_owned()),
         }

@@ -12,13 +12,14 @@
 //! ```
 //!
 //! It never says that a block is durable before every file it touched is synced, never skips a damaged block in
-//! silence, and never touches a journal that a newer program has written.
+//! silence, never writes on into files that were removed under it, and never touches a journal that a newer program has written.
 
 mod block;
 mod checkpoint;
 mod committer;
 mod error;
 mod filter;
+mod ground;
 mod index;
 mod keys;
 mod merkle;
@@ -42,4 +43,4 @@ pub use reader::Reader;
 pub use recover::Recovered;
 pub use shared::{Committed, HighWater};
 pub use verify::Report;
-pub use writer::{Options, SledJournal};
+pub use writer::{Known, Options, SledJournal};

@@ -14,6 +14,7 @@ use paramedic_remediations::ports::journal::JournalError;
 
 use super::block::{Decoded, Header};
 use super::error::{ReadError, cannot};
+use super::ground::Ground;
 use super::keys;
 use super::meta::sync_dir;
 
@@ -179,6 +180,11 @@ impl Partition {
         self.db.flush().map_err(|error| cannot(tried("flush"), &error))?;
         self.file.sync_all().map_err(|error| cannot(tried("sync"), &error))?;
         self.no_blobs().map_err(|problem| JournalError { tried: tried("sync"), problem })
+    }
+
+    /// Whether the files that it writes are still those under its name.
+    pub(super) fn stands(&self, ground: &Ground) -> Result<(), JournalError> {
+        ground.holds(&self.path.join("db"), &self.file)
     }
 
     /// Whether `blobs/` is empty; looked at again only when it has changed.

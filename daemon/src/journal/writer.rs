@@ -12,7 +12,9 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
 
 use super::error::{OpenError, ReadError, cannot};
+use super::ground::Ground;
 use super::index::Tail;
+use super::meta::Meta;
 use super::partition::{self, Change, Name, Partition};
 use super::reader::Reader;
 use super::recover::{self, Fold, Recovered, Replay};
@@ -35,6 +37,18 @@ pub struct Options {
     pub keep_bytes: Option<u64>,
     /// What sled may keep in memory.
     pub cache_bytes: u64,
+    /// The journal that must be there, and how far; `None` opens any, and begins one where there is none.
+    pub known: Option<Known>,
+}
+
+/// A journal that this process has had open before. Another in its place would be one without the ceilings, cooldowns
+/// and intents of this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its uuid.
+    pub uuid: String,
+    /// How far it was durable.
+    pub durable: HighWater,
 }
 
 impl Default for Options {
@@ -46,6 +60,7 @@ impl Default for Options {
             keep_for: Some(Span::from_hours(90 * 24)),
             keep_bytes: Some(10 * 1024 * 1024 * 1024),
             cache_bytes: 64 * 1024 * 1024,
+            known: None,
         }
     }
 }
@@ -54,6 +69,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct SledJournal {
     shared: Arc<Shared>,
+    ground: Arc<Ground>,
     options: Options,
     partition: Arc<Partition>,
     subjects: Subjects,
@@ -74,6 +90,10 @@ impl SledJournal {
     /// When another process has it, a newer program wrote it, it is damaged, or the disk refuses.
     pub fn open(dir: &Path, options: Options, now: Moment) -> Result<(Self, Recovered), OpenError> {
         let known = meta::read(dir)?;
+        // Before anything is made: a folder that is gone must not become an empty journal.
+        if let Some(wanted) = &options.known {
+            wanted.is(dir, known.as_ref())?;
+        }
         std::fs::create_dir_all(dir).map_err(ReadError::io("create", dir))?;
         let lock = super::shared::lock(dir)?;
         let known = match known {
@@ -101,6 +121,10 @@ impl SledJournal {
         };
         let Replay { live, subjects, state, last_record_at, replayed, checkpoint } = replay;
         let (partition, head) = (Arc::clone(&live.newest), live.durable);
+        if let Some(wanted) = &options.known {
+            wanted.reaches(dir, head)?;
+        }
+        let ground = Arc::new(Ground::of(dir, &lock)?);
         let shared = Arc::new(Shared::new(dir, known, live, Mark::open(dir), lock));
         shared.note(head);
         retention::apply(&shared, &options, now)?;
@@ -113,6 +137,7 @@ impl SledJournal {
         let asked_ms = AtomicI64::new(now.unix_ms());
         let journal = Self {
             shared,
+            ground,
             options,
             partition,
             subjects,
@@ -128,6 +153,15 @@ impl SledJournal {
     /// A reader of this journal, to be used beside it.
     pub fn reader(&self) -> Reader {
         Reader::of(Arc::clone(&self.shared))
+    }
+
+    /// Looks whether the journal still stands where it was opened; for times in which nothing is written.
+    pub fn look(&self) -> impl Fn() -> Result<(), JournalError> + Send + use<> {
+        let (shared, ground) = (Arc::clone(&self.shared), Arc::clone(&self.ground));
+        move || {
+            let newest = Arc::clone(&shared.live().newest);
+            newest.stands(&ground)
+        }
     }
 
     /// Does something that must not fail halfway: after the first failure, nothing is tried again.
@@ -185,6 +219,7 @@ impl SledJournal {
         } else {
             Change::One(key.to_vec(), value)
         })?;
+        self.partition.stands(&self.ground)?;
         self.head = HighWater { next: header.end(), root: header.chained() };
         {
             let mut live = self.shared.live_mut();
@@ -243,6 +278,7 @@ impl SledJournal {
             live.newest = Arc::clone(&self.partition);
             live.tail = Tail::new(next);
         }
+        self.partition.stands(&self.ground)?;
         self.checkpoint = next;
         let dropped = retention::apply(&self.shared, &self.options, now);
         // Too many partitions are no reason to stop: it is tried again with the next one.
@@ -265,6 +301,7 @@ impl SledJournal {
         }
         self.shared.live().tail.write(&mut content);
         self.partition.commit(Change::Many(content))?;
+        self.partition.stands(&self.ground)?;
         self.shared.live_mut().tail = Tail::new(next);
         self.checkpoint = next;
         Ok(())
@@ -283,6 +320,30 @@ impl Journal for SledJournal {
 
     fn checkpoint(&mut self, state: &State) -> Result<(), JournalError> {
         self.once(|journal| journal.write_checkpoint(state))
+    }
+}
+
+impl Known {
+    fn is(&self, dir: &Path, found: Option<&Meta>) -> Result<(), OpenError> {
+        let problem = match found {
+            Some(meta) if meta.uuid == self.uuid => return Ok(()),
+            Some(meta) => format!("there is another, {}, where {} was", meta.uuid, self.uuid),
+            None => "there is none any more".to_owned(),
+        };
+        Err(OpenError::Lost { dir: dir.to_owned(), problem })
+    }
+
+    fn reaches(&self, dir: &Path, found: HighWater) -> Result<(), OpenError> {
+        let Self { durable, .. } = self;
+        let last = |at: HighWater| at.next.0.saturating_sub(1);
+        let problem = if found.next < durable.next {
+            format!("it ends with record {}, and record {} was durable", last(found), last(*durable))
+        } else if found.next == durable.next && found.root != durable.root {
+            format!("its record {} is not the one that was durable", last(found))
+        } else {
+            return Ok(());
+        };
+        Err(OpenError::Lost { dir: dir.to_owned(), problem })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use paramedic::journal::{Filter, OpenError, Options, Reader, SledJournal};
+use paramedic::journal::{Filter, Known, OpenError, Options, Reader, SledJournal};
 use paramedic_policies::apply;
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::state::State;
@@ -224,4 +224,73 @@ fn a_directory_that_cannot_be_written_is_named() {
         SledJournal::open(&closed.join("data"), Options::default(), start()).expect_err("it is a file");
     assert!(error.to_string().contains(&closed.display().to_string()), "{error}");
     let _ = fs::set_permissions(&closed, fs::Permissions::from_mode(0o600));
+}
+
+#[test]
+fn files_that_are_not_there_any_more_stop_the_journal() {
+    for gone in ["journal.json", "lock", "partitions", ""] {
+        for replaced in [false, true] {
+            let home = tempfile::tempdir().expect("a directory");
+            let dir = home.path().join("data");
+            let mut scribe = filled(&dir, 1);
+            let (mut journal, _) = open(&dir);
+            let aside = home.path().join("aside");
+            fs::rename(dir.join(gone), &aside).expect("it is there");
+            if replaced {
+                copy(&aside, &dir.join(gone));
+            }
+            let before = scribe.next;
+            scribe.write(Event::StormEnded);
+            let error = journal.append(&scribe.block()).expect_err("nobody would find it again").to_string();
+            let what = if replaced { "is another file" } else { "is not there any more" };
+            assert!(error.contains(what) && error.contains("hint: put it back"), "{gone:?}: {error}");
+            assert_eq!(journal.reader().high_water().next, before, "nothing of it is shown");
+            let error = journal.look()().expect_err("a look sees it too").to_string();
+            assert!(error.contains(what), "{gone:?}: {error}");
+        }
+    }
+}
+
+/// With everything in it.
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::copy(from, to).expect("copied");
+        return;
+    }
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("readable") {
+        let path = entry.expect("readable").path();
+        copy(&path, &to.join(path.file_name().expect("it has one")));
+    }
+}
+
+#[test]
+fn only_the_journal_that_was_open_before_is_opened_again() {
+    let home = tempfile::tempdir().expect("a directory");
+    let dir = home.path().join("data");
+    filled(&dir, 1);
+    copy(&dir, &home.path().join("backup"));
+    let (mut journal, recovered) = open(&dir);
+    let mut scribe = Scribe::new();
+    scribe.next = recovered.state.next;
+    scribe.write(Event::StormEnded);
+    journal.append(&scribe.block()).expect("durable");
+    let known = Known { uuid: recovered.journal_uuid, durable: journal.reader().high_water() };
+    drop(journal);
+    let again = || {
+        let options = Options { known: Some(known.clone()), ..Options::default() };
+        SledJournal::open(&dir, options, start()).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(again(), Ok(()));
+    fs::remove_dir_all(&dir).expect("it is there");
+    let error = again().expect_err("there is nothing");
+    assert!(error.contains("there is none any more"), "{error}");
+    assert!(!dir.exists(), "and nothing is begun");
+    fs::rename(home.path().join("backup"), &dir).expect("it is there");
+    let error = again().expect_err("the last record is missing");
+    assert!(error.contains("it ends with record 6, and record 7 was durable"), "{error}");
+    fs::remove_dir_all(&dir).expect("it is there");
+    filled(&dir, 2);
+    let error = again().expect_err("another uuid");
+    assert!(error.contains("there is another"), "{error}");
 }
