@@ -51,6 +51,7 @@ pub struct Metrics {
     append_seconds: Histogram,
     block_records: Histogram,
     journal_failures: Counter,
+    engine_stuck: Counter,
     checkpoints: Counter,
     inbox_depth: Gauge,
     standing: Family<What, Gauge>,
@@ -88,6 +89,7 @@ impl Metrics {
             append_seconds: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
             block_records: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             journal_failures: Counter::default(),
+            engine_stuck: Counter::default(),
             checkpoints: Counter::default(),
             inbox_depth: Gauge::default(),
             standing: Family::default(),
@@ -132,6 +134,11 @@ impl Metrics {
             "journal_failures",
             "Times the journal did not take a block",
             self.journal_failures.clone(),
+        );
+        r.register(
+            "engine_stuck",
+            "Times the engine did not come to rest, so that nothing acted",
+            self.engine_stuck.clone(),
         );
         r.register("journal_checkpoints", "Partitions opened", self.checkpoints.clone());
         r.register("inbox_depth", "Letters that wait for the driver", self.inbox_depth.clone());
@@ -298,6 +305,11 @@ impl Metrics {
     /// The journal did not take a block, or did not open.
     pub fn journal_failed(&self) {
         self.journal_failures.inc();
+    }
+
+    /// The engine did not come to rest.
+    pub fn stuck(&self) {
+        self.engine_stuck.inc();
     }
 
     /// A partition was opened.

@@ -30,4 +30,4 @@ pub use kubernetes::{Kubernetes, KubernetesEyes};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;
 pub use seal::Sealed;
-pub use write_ahead::{Release, Ticket, WriteAhead};
+pub use write_ahead::{Release, Stuck, StuckWhy, Ticket, WriteAhead};

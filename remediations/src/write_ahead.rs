@@ -14,7 +14,7 @@ use paramedic_policies::book::Digest;
 use paramedic_policies::event::{Event, Record, SCHEMA, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::question::Question;
-use paramedic_policies::state::State;
+use paramedic_policies::state::{Duty, State};
 use paramedic_policies::time::Moment;
 use paramedic_policies::{apply, decide, wake};
 
@@ -50,6 +50,35 @@ pub enum Release {
 /// How often the engine may be woken for one moment before it is clear that it does not come to rest.
 const WAKES_MAX: usize = 1_000_000;
 
+/// The engine broke one of its own laws: whatever it decided in that moment cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the engine is stuck on {duty}, which is due since {due}: {why}")]
+pub struct Stuck {
+    /// What should have been done, with the ids of its records.
+    pub duty: String,
+    /// Since when it is due.
+    pub due: Moment,
+    /// Which law is broken.
+    pub why: StuckWhy,
+}
+
+impl Stuck {
+    /// What to do about it.
+    pub const HINT: &str = "this is a mistake in paramedic: please report it with `paramedic audit export` of the last \
+                            hour; meanwhile act by hand, and begin with an older program or another data directory";
+}
+
+/// Which law the engine broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StuckWhy {
+    /// A wake-up that is due must change something.
+    #[error("looking at it changes nothing")]
+    ChangesNothing,
+    /// It must come to rest.
+    #[error("it does not come to rest after {WAKES_MAX} looks")]
+    NoRest,
+}
+
 /// The loop's own data.
 #[derive(Debug)]
 pub struct WriteAhead {
@@ -58,6 +87,7 @@ pub struct WriteAhead {
     pending: Vec<Record>,
     waiting: Vec<Release>,
     in_commit: VecDeque<InCommit>,
+    stuck: Option<Stuck>,
 }
 
 #[derive(Debug)]
@@ -70,7 +100,8 @@ struct InCommit {
 impl WriteAhead {
     /// A loop over a state that is the fold of the journal with this uuid.
     pub fn new(state: State, journal: String) -> Self {
-        Self { state, journal, pending: Vec::new(), waiting: Vec::new(), in_commit: VecDeque::new() }
+        let (pending, waiting, in_commit) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { state, journal, pending, waiting, in_commit, stuck: None }
     }
 
     /// The state, including what is not durable yet.
@@ -88,11 +119,25 @@ impl WriteAhead {
         self.pending.is_empty() && self.in_commit.is_empty()
     }
 
+    /// Why nothing is taken and nothing more leaves: whoever drives the loop must look after each input, and throw it
+    /// away. A fold of the journal begins anew, without what was not durable.
+    pub fn stuck(&self) -> Option<&Stuck> {
+        self.stuck.as_ref()
+    }
+
     /// Takes one input at `now`, and all that has become due by then. Somebody who holds `ticket` is answered
     /// once everything decided so far is durable.
     ///
-    /// Without a book nothing is decided but the adoption of one.
+    /// Without a book nothing is decided but the adoption of one. When the engine does not come to rest, the loop is
+    /// [`stuck`](Self::stuck) and takes nothing more.
     pub fn feed(&mut self, now: Moment, input: &Input, ticket: Option<Ticket>) {
+        self.feed_within(now, input, ticket, WAKES_MAX);
+    }
+
+    fn feed_within(&mut self, now: Moment, input: &Input, ticket: Option<Ticket>, wakes_max: usize) {
+        if self.stuck.is_some() {
+            return;
+        }
         let now = now.max(self.state.now);
         let first = self.state.next;
         let refusal = self.step(now, input);
@@ -100,21 +145,28 @@ impl WriteAhead {
         if let Some(ticket) = ticket {
             self.waiting.push(Release::Reply { ticket, first, end, refusal });
         }
-        for _ in 0..WAKES_MAX {
+        for _ in 0..wakes_max {
             match self.wake() {
                 Some(due) if due <= now => {
                     let before = (self.state.next, self.wake());
                     self.step(now, &Input::Wake);
-                    assert_ne!(
-                        before,
-                        (self.state.next, self.wake()),
-                        "a wake-up that is due must change something"
-                    );
+                    if before == (self.state.next, self.wake()) {
+                        return self.stick(StuckWhy::ChangesNothing);
+                    }
                 }
                 Some(_) | None => return,
             }
         }
-        panic!("the engine does not come to rest at {now}");
+        if self.wake().is_some_and(|due| due <= now) {
+            self.stick(StuckWhy::NoRest);
+        }
+    }
+
+    /// From now on nothing is taken and nothing leaves.
+    fn stick(&mut self, why: StuckWhy) {
+        if let Some((due, duty)) = self.state.agenda.first() {
+            self.stuck = Some(Stuck { duty: told(duty), due: *due, why });
+        }
     }
 
     fn step(&mut self, now: Moment, input: &Input) -> Option<String> {
@@ -150,7 +202,34 @@ impl WriteAhead {
                     .collect();
                 self.waiting.extend(in_doubt);
             }
-            _ => {}
+            Event::Received { .. }
+            | Event::Opened { .. }
+            | Event::Closed { .. }
+            | Event::Told { .. }
+            | Event::Ruled { .. }
+            | Event::Held { .. }
+            | Event::Ended { .. }
+            | Event::Looked { .. }
+            | Event::Verified { .. }
+            | Event::Advanced { .. }
+            | Event::Concluded { .. }
+            | Event::Escalated { .. }
+            | Event::Approved { .. }
+            | Event::Denied { .. }
+            | Event::Lapsed { .. }
+            | Event::OrderRefused { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Adopted { .. }
+            | Event::StormBegan { .. }
+            | Event::StormGoesOn { .. }
+            | Event::StormEnded
+            | Event::Quarantined { .. }
+            | Event::RevertDropped { .. }
+            | Event::RevertHeld { .. }
+            | Event::Reigned { .. }
+            | Event::ClockStepped { .. }
+            | Event::ClockAccepted { .. } => {}
         }
     }
 
@@ -161,7 +240,7 @@ impl WriteAhead {
 
     /// The records collected so far, as a block for the journal; `None` when there are none.
     pub fn take_block(&mut self) -> Option<Block> {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() || self.stuck.is_some() {
             return None;
         }
         let block = Block { records: std::mem::take(&mut self.pending) };
@@ -176,7 +255,7 @@ impl WriteAhead {
     /// What may leave without waiting for the journal: answers to inputs that recorded nothing while nothing
     /// else waits. Otherwise they wait with the block in front of them.
     pub fn take_ready(&mut self) -> Vec<Release> {
-        if !self.pending.is_empty() {
+        if !self.pending.is_empty() || self.stuck.is_some() {
             return Vec::new();
         }
         match self.in_commit.back_mut() {
@@ -205,5 +284,69 @@ impl WriteAhead {
     /// The digest of the book in force.
     pub fn book_digest(&self) -> Option<Digest> {
         self.state.book
+    }
+}
+
+/// A duty as people find it again.
+fn told(duty: &Duty) -> String {
+    match duty {
+        Duty::Expire(episode) => format!("the expiry of episode {episode}"),
+        Duty::Calm => "the end of the storm".to_owned(),
+        Duty::Revert(intent) => format!("taking back intent {intent}"),
+        Duty::Case { id, .. } => format!("the case of policy `{}` on episode {}", id.policy, id.episode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::state::CaseId;
+
+    use super::*;
+
+    fn at(secs: i64) -> Moment {
+        Moment::from_unix_ms(secs * 1000)
+    }
+
+    fn began() -> Input {
+        Input::Began { version: "test".to_owned() }
+    }
+
+    /// A loop whose agenda holds what no state made by the engine holds.
+    fn over(duties: &[Duty]) -> WriteAhead {
+        let mut state = State::new();
+        state.agenda.extend(duties.iter().map(|duty| (at(10), duty.clone())));
+        WriteAhead::new(state, "journal".to_owned())
+    }
+
+    #[test]
+    fn a_duty_that_changes_nothing_sticks_and_nothing_leaves() {
+        let id = CaseId { episode: Seq(7), policy: "restart-web".to_owned() };
+        let mut ahead = over(&[Duty::Case { rank: 0, id }]);
+        ahead.feed(at(9), &began(), None);
+        assert_eq!(ahead.stuck(), None, "it is not due yet");
+        let block = ahead.take_block().expect("the start is recorded");
+        ahead.feed(at(11), &Input::ClockStepped { by_ms: 90_000 }, Some(Ticket(1)));
+        let stuck = ahead.stuck().expect("it is due").clone();
+        assert_eq!((stuck.due, stuck.why), (at(10), StuckWhy::ChangesNothing));
+        assert_eq!(
+            stuck.to_string(),
+            "the engine is stuck on the case of policy `restart-web` on episode 7, which is due since \
+             1970-01-01T00:00:10.000Z: looking at it changes nothing"
+        );
+        let next = ahead.state().next;
+        ahead.feed(at(12), &began(), Some(Ticket(2)));
+        assert_eq!(ahead.state().next, next, "nothing is taken");
+        assert_eq!((ahead.take_block(), ahead.take_ready()), (None, Vec::new()));
+        // What was durable before may still be said.
+        let receipt = Receipt { first: block.first(), end: block.end(), root: Digest::of(b"root") };
+        assert_eq!(ahead.committed(&receipt), Vec::new());
+    }
+
+    #[test]
+    fn an_engine_that_does_not_come_to_rest_is_stuck() {
+        let mut ahead = over(&[Duty::Calm]);
+        ahead.feed_within(at(11), &began(), None, 0);
+        let stuck = ahead.stuck().expect("it is due and was not looked at");
+        assert_eq!((stuck.why, stuck.duty.as_str()), (StuckWhy::NoRest, "the end of the storm"));
     }
 }

@@ -152,6 +152,7 @@ impl Run {
     pub fn feed(&mut self, input: Input) -> Option<String> {
         self.refusal = None;
         self.ahead.feed(self.now(), &input, Some(Ticket(0)));
+        assert_eq!(self.ahead.stuck(), None, "the engine comes to rest");
         self.commit();
         self.refusal.take()
     }

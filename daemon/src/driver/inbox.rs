@@ -38,6 +38,12 @@ pub enum Turned {
         /// What was tried, and what came back.
         problem: String,
     },
+    /// The engine does not come to rest.
+    #[error("{problem}")]
+    Stuck {
+        /// On what.
+        problem: String,
+    },
     /// The daemon is stopping.
     #[error("the daemon is stopping")]
     Stopping,
@@ -151,6 +157,7 @@ impl Inbox {
     fn refuse_while_broken(&self) -> Result<(), Turned> {
         match &self.standing.borrow().journal {
             JournalStanding::Broken { problem } => Err(Turned::Frozen { problem: problem.clone() }),
+            JournalStanding::Stuck { problem, .. } => Err(Turned::Stuck { problem: problem.clone() }),
             JournalStanding::Stopping => Err(Turned::Stopping),
             JournalStanding::Opening | JournalStanding::Open => Ok(()),
         }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::inbox::{Letter, Taken, Turned};
 use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
+use super::trouble::Trouble;
 use super::{Driver, EFFECTS_END_WITHIN};
 
 /// Letters taken before the loop looks around again.
@@ -27,12 +28,22 @@ const INPUTS_IN_BLOCK: usize = 4096;
 /// The clocks are compared at least this often.
 const CLOCK_EVERY: Duration = Duration::from_secs(15);
 
+/// How long one append may take. One takes milliseconds; a disk that is silent for this long may be so for ever, and
+/// whoever waits had better know.
+pub(super) const APPENDS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a checkpoint may take: the whole state is written, and old partitions are removed.
+const CHECKPOINTS_WITHIN: Duration = Duration::from_secs(120);
+
+/// While nothing is written, the journal is looked at this often.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(15);
+
 /// How a life ended.
 pub(super) enum End {
     /// By order.
     Stopped,
-    /// By the journal.
-    Broken(JournalError),
+    /// By the journal, or by the engine.
+    Broken(Trouble),
 }
 
 type Waiter = oneshot::Sender<Result<Taken, Turned>>;
@@ -49,11 +60,20 @@ struct Append {
     step_ms: Option<i64>,
 }
 
+/// A look at the journal while nothing is written.
+struct Look {
+    done: BoxFuture<'static, Result<(), JournalError>>,
+    began: Instant,
+}
+
 pub(super) struct Life<'d> {
     driver: &'d mut Driver,
     ahead: WriteAhead,
     committer: Box<dyn Committer>,
     append: Option<Append>,
+    look: Option<Look>,
+    /// When the journal was last known to be where it should.
+    seen: Instant,
     /// Inputs since the last block was taken.
     collected: usize,
     /// Looks at what is not in a block yet.
@@ -69,6 +89,7 @@ pub(super) struct Life<'d> {
 /// What the loop woke up for.
 enum Woken {
     Durable(Result<Receipt, JournalError>),
+    Looked(Result<(), JournalError>),
     Errand(Input),
     Letters(Vec<Letter>),
     Book(Option<Arc<Source>>),
@@ -86,6 +107,8 @@ impl<'d> Life<'d> {
             driver,
             committer: opened.committer,
             append: None,
+            look: None,
+            seen: Instant::now(),
             collected: 0,
             later: Vec::new(),
             waiters: BTreeMap::new(),
@@ -117,6 +140,10 @@ impl<'d> Life<'d> {
 
     pub(super) async fn run(mut self) -> End {
         loop {
+            if let Some(stuck) = self.ahead.stuck() {
+                let end = End::Broken(Trouble::Stuck(stuck.clone()));
+                return self.close(end).await;
+            }
             if let Some(end) = self.turn_over().await {
                 return self.close(end).await;
             }
@@ -150,9 +177,13 @@ impl<'d> Life<'d> {
         std::mem::take(&mut self.later).into_iter().for_each(|answer| answer());
         self.publish(Standing::of(self.ahead.state()));
         if self.committer.wants_checkpoint() {
-            if let Err(error) = self.committer.checkpoint(self.ahead.state().clone()).await {
-                return Some(End::Broken(error));
+            let written = self.committer.checkpoint(self.ahead.state().clone());
+            let written = tokio::time::timeout(CHECKPOINTS_WITHIN, written).await;
+            let written = written.unwrap_or_else(|_| Err(hung("write a checkpoint", CHECKPOINTS_WITHIN)));
+            if let Err(error) = written {
+                return Some(End::Broken(Trouble::Journal(error)));
             }
+            self.seen = Instant::now();
             self.driver.equipment.metrics.checkpointed();
         }
         let stopped = self.stopping.is_some_and(|cut_off| {
@@ -166,11 +197,24 @@ impl<'d> Life<'d> {
         let wants_rest = self.committer.wants_checkpoint();
         let takes = self.collected < INPUTS_IN_BLOCK && !wants_rest;
         let sleep = tokio::time::sleep_until(self.next_look());
+        if self.append.is_none() && self.look.is_none() && self.seen.elapsed() >= LOOK_EVERY {
+            self.look = Some(Look { done: self.committer.look(), began: Instant::now() });
+        }
         let stopping = self.stopping.is_some();
         let Driver { letters, errands, equipment, .. } = &mut *self.driver;
         let appended = async {
             match &mut self.append {
-                Some(append) => (&mut append.done).await,
+                Some(Append { done, began, .. }) => tokio::time::timeout_at(*began + APPENDS_WITHIN, done)
+                    .await
+                    .unwrap_or_else(|_| Err(hung("make a block durable", APPENDS_WITHIN))),
+                None => std::future::pending().await,
+            }
+        };
+        let looked = async {
+            match &mut self.look {
+                Some(Look { done, began }) => tokio::time::timeout_at(*began + APPENDS_WITHIN, done)
+                    .await
+                    .unwrap_or_else(|_| Err(hung("look at the journal", APPENDS_WITHIN))),
                 None => std::future::pending().await,
             }
         };
@@ -178,6 +222,7 @@ impl<'d> Life<'d> {
         tokio::select! {
             biased;
             receipt = appended => Woken::Durable(receipt),
+            seen = looked => Woken::Looked(seen),
             end = errands.next(), if takes => Woken::Errand(end),
             _ = letters.recv_many(&mut received, LETTERS_AT_ONCE), if takes && !self.letters_ended => {
                 Woken::Letters(received)
@@ -196,9 +241,14 @@ impl<'d> Life<'d> {
             Woken::Durable(Err(error)) => {
                 let lost = self.append.take().and_then(|append| append.step_ms);
                 self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(lost);
-                return Some(End::Broken(error));
+                return Some(End::Broken(Trouble::Journal(error)));
             }
             Woken::Durable(Ok(receipt)) => self.durable(&receipt),
+            Woken::Looked(Err(error)) => return Some(End::Broken(Trouble::Journal(error))),
+            Woken::Looked(Ok(())) => {
+                self.look = None;
+                self.seen = Instant::now();
+            }
             Woken::Errand(input) => self.feed(&input),
             Woken::Letters(letters) => {
                 self.letters_ended = letters.is_empty();
@@ -270,6 +320,7 @@ impl<'d> Life<'d> {
 
     fn durable(&mut self, receipt: &Receipt) {
         let append = self.append.take().expect("a receipt comes only from the append in flight");
+        self.seen = Instant::now();
         let metrics = &self.driver.equipment.metrics;
         metrics.appended(append.began.elapsed());
         // Before the replies: whoever has an answer finds it in the standing too.
@@ -331,19 +382,28 @@ impl<'d> Life<'d> {
     async fn close(self, end: End) -> End {
         let why = match &end {
             End::Stopped => Turned::Stopping,
-            End::Broken(error) => Turned::Frozen { problem: error.to_string() },
+            End::Broken(trouble) => trouble.turned(),
         };
         // Before the answers: whoever has one sees the rest too. A reader would keep the journal locked.
         self.driver.archive.send_replace(None);
-        if let End::Broken(error) = &end {
-            self.driver.standing.send_modify(|standing| {
-                standing.journal = JournalStanding::Broken { problem: error.to_string() };
-            });
+        if let End::Broken(trouble) = &end {
+            self.driver.standing.send_modify(|standing| standing.journal = trouble.standing());
         }
         for waiter in self.waiters.into_values() {
             drop(waiter.send(Err(why.clone())));
         }
         self.committer.stop().await;
         end
+    }
+}
+
+/// The disk is silent. The thread that waits for it is left behind; what it hands back later is not believed.
+fn hung(tried: &str, within: Duration) -> JournalError {
+    JournalError {
+        tried: tried.to_owned(),
+        problem: format!(
+            "the disk did not answer within {} s (hint: look at the disk and the kernel's log; it is tried again)",
+            within.as_secs()
+        ),
     }
 }

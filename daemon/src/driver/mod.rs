@@ -9,14 +9,16 @@
 //! ```
 //!
 //! While one append is in flight, what comes in is decided and collected for the next. When an append fails, the
-//! state is thrown away and nothing acts until the journal has been opened and folded again. It must never decide
-//! anything itself, and never hold a lock.
+//! state is thrown away and nothing acts until the journal has been opened and folded again; the same when an append
+//! hangs, the journal's files are gone, or the engine is stuck. It must never decide anything itself, and never hold a
+//! lock.
 
 mod errands;
 mod inbox;
 mod journals;
 mod life;
 mod standing;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +29,6 @@ use paramedic_policies::book::Source;
 use paramedic_policies::event::Seq;
 use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
-use paramedic_remediations::ports::journal::JournalError;
 use paramedic_remediations::ports::world::World;
 use tokio::sync::{mpsc, watch};
 
@@ -39,12 +40,10 @@ pub use inbox::{Inbox, Taken, Turned};
 pub use journals::{Archive, Committer, Journals, Opened, ReadProblem};
 use life::{End, Life};
 pub use standing::{JournalStanding, Standing};
+use trouble::Trouble;
 
 /// Letters that wait. Beyond it the answer is 503, and Alertmanager comes again.
 pub const INBOX_MAX: usize = 1024;
-
-/// The first and the longest wait before a broken journal is opened again.
-const REOPEN_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How long effects may go on after the order to stop. An effect that is cut off is closed at the next start.
 pub const EFFECTS_END_WITHIN: Duration = Duration::from_secs(20);
@@ -97,10 +96,8 @@ impl Driver {
         (driver, inbox)
     }
 
-    /// Runs until it is told to stop, beginning with an opened journal.
-    ///
-    /// # Panics
-    /// When the engine breaks one of its own laws: a process that goes on then would act on a wrong state.
+    /// Runs until it is told to stop, beginning with an opened journal. When the engine breaks one of its own laws,
+    /// nothing acts, as when the journal fails.
     pub async fn run(mut self, opened: Opened) {
         let mut next = Some(opened);
         while let Some(opened) = next {
@@ -109,30 +106,32 @@ impl Driver {
             self.errands.thaw();
             match Life::begin(&mut self, opened).run().await {
                 End::Stopped => return,
-                End::Broken(error) => next = self.frozen(error).await,
+                End::Broken(trouble) => next = self.frozen(trouble).await,
             }
         }
     }
 
     /// Waits for a journal that opens again. Nothing acts, intake is refused; effects that were under way end,
     /// and their outcomes are kept for the next life.
-    async fn frozen(&mut self, mut error: JournalError) -> Option<Opened> {
+    async fn frozen(&mut self, mut trouble: Trouble) -> Option<Opened> {
         self.errands.freeze();
-        let (mut wait, longest) = REOPEN_AFTER;
+        let (mut wait, longest) = trouble.waits();
         loop {
-            tracing::error!(error = %error, retry_in_ms = wait.as_millis(), "journal failed; nothing acts until it opens again");
-            self.equipment.metrics.journal_failed();
-            self.standing.send_modify(|standing| {
-                standing.journal = JournalStanding::Broken { problem: error.to_string() };
-            });
-            let again = tokio::time::sleep(wait);
+            trouble.say(wait, &self.equipment.metrics);
+            self.standing.send_modify(|standing| standing.journal = trouble.standing());
+            let journals = Arc::clone(&self.equipment.journals);
+            // Opening may hang with the disk, so it is no reason to be deaf.
+            let again = async move {
+                tokio::time::sleep(wait).await;
+                journals.open().await
+            };
             tokio::pin!(again);
-            loop {
+            let opened = loop {
                 tokio::select! {
-                    () = &mut again => break,
+                    opened = &mut again => break opened,
                     () = ordered(&mut self.equipment.stop) => return None,
                     letter = self.letters.recv() => match letter {
-                        Some(letter) => letter.turn_away(Turned::Frozen { problem: error.to_string() }),
+                        Some(letter) => letter.turn_away(trouble.turned()),
                         None => return None,
                     },
                     end = self.errands.next() => {
@@ -142,13 +141,13 @@ impl Driver {
                         }
                     }
                 }
-            }
-            match self.equipment.journals.open().await {
+            };
+            match opened {
                 Ok(opened) => {
                     tracing::warn!("journal is open again; the state was folded anew");
                     return Some(opened);
                 }
-                Err(next) => error = next,
+                Err(error) => trouble = Trouble::Journal(error),
             }
             wait = longest.min(wait * 2);
         }

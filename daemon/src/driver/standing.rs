@@ -57,6 +57,15 @@ pub enum JournalStanding {
         /// What was tried, and what came back.
         problem: String,
     },
+    /// It would, but the engine has nothing to give to it that could be believed; nothing acts.
+    Stuck {
+        /// What should have been done.
+        duty: String,
+        /// What happened instead.
+        problem: String,
+        /// What to do.
+        hint: String,
+    },
     /// The daemon is stopping.
     Stopping,
 }

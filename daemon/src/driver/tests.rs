@@ -14,10 +14,10 @@ use paramedic_policies::input::Delivery;
 use paramedic_policies::order::{Command, Order, PauseScope};
 use paramedic_policies::question::Question;
 use paramedic_policies::settings::Settings;
-use paramedic_policies::state::State;
+use paramedic_policies::state::{CaseId, Duty, State};
 use paramedic_policies::time::Span;
 use paramedic_remediations::Sealed;
-use paramedic_remediations::ports::journal::{Block, Receipt};
+use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -49,7 +49,9 @@ pub(crate) struct Valve {
     pub(crate) fails: Arc<AtomicBool>,
     pub(crate) opened: AtomicUsize,
     pub(crate) blocks: Arc<Mutex<Vec<usize>>>,
-    _folder: tempfile::TempDir,
+    /// The next journal that is opened has a duty on its agenda that the engine can do nothing about.
+    sticks: AtomicBool,
+    folder: tempfile::TempDir,
 }
 
 impl Valve {
@@ -62,7 +64,8 @@ impl Valve {
             fails: Arc::default(),
             opened: AtomicUsize::new(0),
             blocks: Arc::default(),
-            _folder: folder,
+            sticks: AtomicBool::new(false),
+            folder,
         })
     }
 
@@ -80,7 +83,11 @@ impl Valve {
 #[async_trait]
 impl Journals for Valve {
     async fn open(&self) -> Result<Opened, JournalError> {
-        let opened = self.inner.open().await?;
+        let mut opened = self.inner.open().await?;
+        if self.sticks.load(Ordering::SeqCst) {
+            let id = CaseId { episode: Seq(7), policy: "restart-web".to_owned() };
+            opened.state.agenda.insert((Moment::from_unix_ms(0), Duty::Case { rank: 0, id }));
+        }
         self.opened.fetch_add(1, Ordering::SeqCst);
         let committer = ValveCommitter {
             inner: opened.committer,
@@ -133,6 +140,7 @@ pub(crate) struct Running {
     pub(crate) inbox: Inbox,
     pub(crate) clock: Arc<HandClock>,
     pub(crate) valve: Arc<Valve>,
+    metrics: Arc<Metrics>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -153,13 +161,21 @@ impl Running {
     }
 
     async fn over(clock: Arc<HandClock>, valve: Arc<Valve>) -> Self {
+        let running = Self::begin(clock, valve).await;
+        running.until(Standing::is_ready).await;
+        running
+    }
+
+    /// A driver that may never become ready.
+    async fn begin(clock: Arc<HandClock>, valve: Arc<Valve>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (_, book) = watch::channel(Some(empty_book()));
+        let metrics = Arc::new(Metrics::default());
         let equipment = Equipment {
             journals: Arc::clone(&valve) as Arc<dyn Journals>,
             world: Arc::new(QuietWorld),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::clone(&metrics),
             book,
             stop: stopped,
             version: "test".to_owned(),
@@ -167,9 +183,7 @@ impl Running {
         let opened = valve.open().await.expect("the journal opens");
         let (driver, inbox) = Driver::new(equipment);
         let task = tokio::spawn(driver.run(opened));
-        let running = Self { inbox, clock, valve, stop, task };
-        running.until(Standing::is_ready).await;
-        running
+        Self { inbox, clock, valve, metrics, stop, task }
     }
 
     pub(crate) async fn until(&self, holds: impl FnMut(&Standing) -> bool) {
@@ -374,4 +388,98 @@ async fn after_the_order_to_stop_nothing_is_taken() {
     let inbox = running.inbox.clone();
     running.stop().await;
     assert_eq!(inbox.take(delivery(&["A"])).await, Err(Turned::Stopping));
+}
+
+/// The standing that shows trouble, once there is one.
+async fn trouble(running: &Running) -> JournalStanding {
+    let mut standing = running.inbox.watch();
+    let broken = standing.wait_for(|standing| match standing.journal {
+        JournalStanding::Broken { .. } | JournalStanding::Stuck { .. } => true,
+        JournalStanding::Opening | JournalStanding::Open | JournalStanding::Stopping => false,
+    });
+    let seen = tokio::time::timeout(Duration::from_secs(30), broken).await;
+    seen.expect("it comes in time").expect("the driver lives").journal.clone()
+}
+
+/// As if that much time had passed at once, for whoever waits now.
+async fn pass(span: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+}
+
+/// Waits for what nobody announces.
+async fn seen(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = std::time::Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < patience, "{what} did not come");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_append_that_hangs_freezes() {
+    let running = Running::start().await;
+    running.inbox.take(delivery(&["Kept"])).await.expect("taken");
+    running.valve.shut();
+    let blocks = || running.valve.blocks.lock().expect("no panics").len();
+    let before = blocks();
+    let late = tokio::spawn({
+        let inbox = running.inbox.clone();
+        async move { inbox.take(delivery(&["Late"])).await }
+    });
+    seen("an append", || blocks() > before).await;
+    pass(life::APPENDS_WITHIN + Duration::from_secs(1)).await;
+    let broken = trouble(&running).await;
+    let JournalStanding::Broken { problem } = broken else { panic!("{broken:?}") };
+    assert!(problem.contains("the disk did not answer within 30 s"), "{problem}");
+    let answer = late.await.expect("no panic");
+    assert!(matches!(answer, Err(Turned::Frozen { .. } | Turned::Late)), "{answer:?}");
+    assert!(!running.inbox.standing().is_ready());
+    running.valve.open_again();
+    running.until(Standing::is_ready).await;
+    running.inbox.take(delivery(&["Later"])).await.expect("it goes on");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_gone_is_noticed_while_nothing_is_written_and_never_begun_anew() {
+    let running = Running::start().await;
+    running.inbox.take(delivery(&["Kept"])).await.expect("taken");
+    let (data, aside) = (running.valve.folder.path().join("data"), running.valve.folder.path().join("aside"));
+    std::fs::rename(&data, &aside).expect("it is there");
+    pass(life::LOOK_EVERY + Duration::from_secs(1)).await;
+    let broken = trouble(&running).await;
+    let JournalStanding::Broken { problem } = broken else { panic!("{broken:?}") };
+    assert!(problem.contains("journal.json is not there any more"), "{problem}");
+    // It is opened again and again, and does not become an empty journal.
+    let lost = |standing: &Standing| matches!(&standing.journal, JournalStanding::Broken { problem } if problem.contains("there is none any more"));
+    running.until(lost).await;
+    assert!(!data.exists(), "nothing was begun in its place");
+    std::fs::rename(&aside, &data).expect("it is there");
+    running.until(Standing::is_ready).await;
+    assert_eq!(running.inbox.look(|state| state.open.len()).await, Ok(1));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stuck_engine_freezes_names_the_duty_and_goes_on_when_a_fold_is_whole() {
+    let clock = Arc::new(HandClock::new());
+    let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    valve.sticks.store(true, Ordering::SeqCst);
+    let running = Running::begin(clock, valve).await;
+    let stuck = trouble(&running).await;
+    let JournalStanding::Stuck { duty, hint, .. } = stuck else { panic!("{stuck:?}") };
+    assert_eq!(duty, "the case of policy `restart-web` on episode 7");
+    assert!(hint.contains("report it"), "{hint}");
+    assert!(!running.inbox.standing().is_ready());
+    let refused = running.inbox.take(delivery(&["A"])).await;
+    assert!(matches!(refused, Err(Turned::Stuck { .. })), "{refused:?}");
+    let is_counted = || running.metrics.text(0).contains("paramedic_engine_stuck_total 1");
+    seen("the count", is_counted).await;
+    running.valve.sticks.store(false, Ordering::SeqCst);
+    pass(Duration::from_secs(61)).await;
+    running.until(Standing::is_ready).await;
+    running.inbox.take(delivery(&["A"])).await.expect("it goes on");
+    running.stop().await;
 }

@@ -51,12 +51,16 @@ impl From<Turned> for ApiError {
         let hint = match &turned {
             Turned::Full => "come again; nothing of this request was taken",
             Turned::Frozen { .. } => "nothing is taken until the journal opens again; see the daemon's log",
+            Turned::Stuck { .. } => {
+                "nothing is taken meanwhile; see /readyz on the admin listener and the daemon's log"
+            }
             Turned::Stopping => "come again when it has been started anew",
             Turned::Late => "come again; a repeat does no harm",
         };
         // What broke in the journal is for our log, not for whoever posts.
         let error = match &turned {
             Turned::Frozen { .. } => "the journal failed".to_owned(),
+            Turned::Stuck { .. } => "the engine is stuck".to_owned(),
             Turned::Full | Turned::Stopping | Turned::Late => turned.to_string(),
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, hint)
