@@ -9,7 +9,7 @@
 //! A file has three types with these names, and the traits [`Asks`] and [`Acts`]. A new one is a file, a line in the
 //! list below and its key in [`StepDocument`](crate::load::document::StepDocument).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::load::fields::Walk;
@@ -26,6 +26,9 @@ pub mod scale;
 pub(crate) trait Asks: Sized {
     /// What it comes to for an alert.
     type Wish;
+
+    /// Whether there is nothing to set: its wish is recorded as a bare word.
+    const BARE: bool = false;
 
     /// Reads it, noting every problem.
     fn read(walk: &mut Walk, tree: &Tree) -> Option<Self>;
@@ -77,8 +80,7 @@ macro_rules! remediations {
         }
 
         /// A remediation with every template rendered, not yet absolute: what a preflight is asked about.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-        #[serde(rename_all = "camelCase")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Wish {
             $($(#[$doc])* $name($module::Wish),)+
             /// Undo an earlier action, only while what it changed is still as it left it.
@@ -105,6 +107,18 @@ macro_rules! remediations {
                 match read {
                     $(ReadWish::$name(wish) => Self::$name(wish),)+
                     ReadWish::Revert(action) => Self::Revert(action),
+                }
+            }
+        }
+
+        impl Serialize for Wish {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$name(_) if <$module::Written as Asks>::BARE => {
+                        serializer.serialize_unit_variant("Wish", 0, $key)
+                    })+
+                    $(Self::$name(wish) => serializer.serialize_newtype_variant("Wish", 0, $key, wish),)+
+                    Self::Revert(action) => serializer.serialize_newtype_variant("Wish", 0, "revert", action),
                 }
             }
         }
@@ -202,7 +216,7 @@ remediations! {
 }
 
 impl<'de> Deserialize<'de> for Wish {
-    /// The first records wrote a wish without settings as a bare word.
+    /// A wish without settings is a bare word.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let read = match Value::deserialize(deserializer)? {
             Value::String(name) => {

@@ -33,6 +33,8 @@ pub struct Action {
 impl Asks for Written {
     type Wish = Wish;
 
+    const BARE: bool = true;
+
     fn read(walk: &mut Walk, tree: &Tree) -> Option<Self> {
         Fields::open(walk, tree, "restart", "RestartDocument")?.close(walk);
         Some(Self {})
