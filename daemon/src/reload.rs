@@ -1,5 +1,6 @@
 //! Policies from files: read at the start, on change, on SIGHUP and on `POST /-/reload`. A broken set is refused whole;
-//! the book in force stays, and that is said in the log, in metrics and in `/readyz`. It must never put half a set into force.
+//! the book in force stays, and that is said in the log, in metrics and in `/readyz`. It must never put half a set into
+//! force, and never take an empty folder for the wish to have no policies.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ mod files;
 mod watching;
 
 use files::tzdb;
-pub use files::{FILE_BYTES_MAX, FILES_MAX, source};
+pub use files::{FILE_BYTES_MAX, FILES_MAX, Found, found, source};
 pub use watching::Watching;
 
 /// Files are read this long after the last change of a burst: a ConfigMap is swapped in several steps.
@@ -88,22 +89,37 @@ pub type Want = Arc<dyn Fn() -> Result<Wanted, Vec<String>> + Send + Sync>;
 /// Reads what is wanted and checks that it loads.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Everything that is wrong with it; that there is no policy where some should be is wrong too.
 pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
-    let source = source(&wanted.policies, &wanted.settings)?;
+    let Found { source, left_out } = found(&wanted.policies, &wanted.settings)?;
+    for problem in &left_out {
+        tracing::warn!(problem = %problem, "left out of the policies");
+    }
     let checked = load::check(source.clone());
     for problem in checked.problems.iter().filter(|problem| !problem.is_error()) {
         tracing::warn!(problem = %problem, "doubtful policy");
     }
-    if source.files.is_empty() {
-        tracing::warn!(
-            "there are no policy files; alerts are recorded and nothing follows (--policies PATH)"
-        );
+    if wanted.policies.is_empty() {
+        tracing::warn!("no policies are named; alerts are recorded and nothing follows (--policies PATH)");
     }
     match checked.book {
+        Some(book) if book.policies().is_empty() && !wanted.policies.is_empty() => {
+            let left_out = left_out.iter().map(ToString::to_string);
+            Err(std::iter::once(no_policies(&wanted.policies)).chain(left_out).collect())
+        }
         Some(book) => Ok((Arc::new(source), book.policies().len())),
         None => Err(checked.problems.iter().filter(|one| one.is_error()).map(ToString::to_string).collect()),
     }
+}
+
+/// An empty folder is a mount that is not there yet, or a wrong path, far more often than a wish.
+pub fn no_policies(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    format!(
+        "{}: there is no policy (hint: is it mounted, is it the right folder, do the names end in `.yaml` or `.yml`? \
+         To run without policies on purpose, start without --policies)",
+        paths.join(", ")
+    )
 }
 
 type Answer = oneshot::Sender<Result<Loaded, Vec<String>>>;
@@ -140,6 +156,8 @@ pub struct Reloader {
     also: Box<dyn Fn() + Send>,
     book: watch::Sender<Option<Arc<Source>>>,
     status: watch::Sender<BookStatus>,
+    /// Policies of the wanted book.
+    policies: usize,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 }
@@ -166,6 +184,7 @@ impl Reloader {
     ) -> Begun {
         let first = want().and_then(|wanted| read(&wanted));
         metrics.reloaded(first.is_ok());
+        let policies = first.as_ref().map_or(0, |(_, policies)| *policies);
         let (source, status) = match first {
             Ok((source, policies)) => {
                 tracing::info!(policies, digest = short(source.digest()), "policies read");
@@ -180,7 +199,7 @@ impl Reloader {
         let (ask, asks) = mpsc::channel(16);
         let (book, book_seen) = watch::channel(source);
         let (status, status_seen) = watch::channel(status);
-        let reloader = Self { asks, want, also, book, status, clock, metrics };
+        let reloader = Self { asks, want, also, book, status, policies, clock, metrics };
         Begun { reloader, reloads: Reloads { asks: ask }, book: book_seen, status: status_seen }
     }
 
@@ -189,11 +208,15 @@ impl Reloader {
     ///
     /// # Errors
     /// Everything that keeps them from loading under these settings; nothing is wanted then.
-    pub fn fall_back(&self, adopted: Vec<SourceFile>, settings: Settings) -> Result<(), Vec<String>> {
+    pub fn fall_back(&mut self, adopted: Vec<SourceFile>, settings: Settings) -> Result<(), Vec<String>> {
         let source = Source { files: adopted, settings, tzdb: tzdb() };
-        if let Err(problems) = load::book(source.clone()) {
-            return Err(problems.iter().map(ToString::to_string).collect());
-        }
+        self.policies = match load::book(source.clone()) {
+            Ok(book) if book.policies().is_empty() => {
+                return Err(vec!["there is no policy in them".to_owned()]);
+            }
+            Ok(book) => book.policies().len(),
+            Err(problems) => return Err(problems.iter().map(ToString::to_string).collect()),
+        };
         tracing::error!(
             digest = short(source.digest()),
             mode = %source.settings.mode,
@@ -234,11 +257,20 @@ impl Reloader {
         }
     }
 
-    fn settle(&self, result: Result<(Arc<Source>, usize), Vec<String>>) -> Result<Loaded, Vec<String>> {
+    fn settle(&mut self, result: Result<(Arc<Source>, usize), Vec<String>>) -> Result<Loaded, Vec<String>> {
+        let result = result.and_then(|(source, policies)| match (self.policies, policies) {
+            (1.., 0) => Err(vec![format!(
+                "the new set holds no policy, and {} of before are in force (hint: to go on without any, start anew \
+                 without --policies; to stop acting now, `paramedic pause`)",
+                self.policies
+            )]),
+            _ => Ok((source, policies)),
+        });
         self.metrics.reloaded(result.is_ok());
         match result {
             Ok((source, policies)) => {
                 let digest = source.digest();
+                self.policies = policies;
                 let changed = self.book.send_if_modified(|book| {
                     let changed = book.as_ref().is_none_or(|old| old.digest() != digest);
                     if changed {

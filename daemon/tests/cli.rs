@@ -47,6 +47,34 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn a_folder_without_a_policy_is_an_error_that_names_what_was_left_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("cart.YAML"), POLICY).expect("a file");
+    let path = dir.path().to_str().expect("UTF-8");
+    let output = ran(&["check", path]);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("cart.YAML:1:1: warning: this file is not read"), "{out}");
+    assert!(err.contains("error: no policy in 0 files") && err.contains("hint: "), "{err}");
+    let data = dir.path().join("data");
+    let output = ran(&[
+        "serve",
+        "--no-kubernetes",
+        "--policies",
+        path,
+        "--data-dir",
+        data.to_str().expect("UTF-8"),
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("there is no policy (hint: is it mounted"), "{err}");
+}
+
+#[test]
 fn exit_codes_are_what_a_shell_sees() {
     for (args, code) in [
         (&["--version"][..], 0),

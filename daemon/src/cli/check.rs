@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::story::counted;
 use super::table::{Table, plain};
 use crate::config::Problems;
-use crate::reload;
+use crate::reload::{self, Found};
 use crate::serve::ServeArgs;
 
 /// Check policies and the configuration: every problem at once, with file, line, column and a hint; then the guards
@@ -63,11 +63,11 @@ pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Fail
             "name files or folders: `paramedic check policies/`, or `policies:` in the configuration",
         ));
     }
-    let source = reload::source(&configuration.policies, &configuration.settings()).map_err(|problems| {
+    let found = reload::found(&configuration.policies, &configuration.settings()).map_err(|problems| {
         Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
     })?;
     let printed = serve.config.is_some().then(|| configuration.printed());
-    check(source, printed, output, console)
+    check(found, printed, output, console)
 }
 
 /// A configuration that cannot be used; its policies are checked once it can.
@@ -84,13 +84,14 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
 }
 
 fn check(
-    source: Source,
+    Found { source, left_out }: Found,
     configuration: Option<Value>,
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let (files, written) = (source.files.len(), Written::of(&source));
-    let Checked { book, problems } = load::check(source);
+    let Checked { book, mut problems } = load::check(source);
+    problems.splice(0..0, left_out);
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
     match output {
@@ -115,6 +116,8 @@ fn check(
     }
     let files = counted(files, "file");
     match (errors, &book) {
+        (0, Some(book)) if book.policies().is_empty() => Err(Failure::users(format!("no policy in {files}"))
+            .hint("`serve` takes an empty folder for a mistake: it does not start, and keeps the policies it has")),
         (0, Some(book)) => {
             let policies = match book.policies().len() {
                 1 => "1 policy".to_owned(),

@@ -20,6 +20,17 @@ struct Server {
     served: Shared,
 }
 
+const POLICY: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restart-web}
+spec:
+  match: ['alertname="WebDown"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: web}
+  ladder:
+    - restart: {}
+"#;
+
 impl Server {
     async fn start() -> Self {
         Self::with(&[]).await
@@ -39,6 +50,7 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let policies = folder.path().join("policies");
         std::fs::create_dir(&policies).expect("a folder can be made");
+        std::fs::write(policies.join("web.yaml"), POLICY).expect("a file can be written");
         let want: Want =
             Arc::new(move || Ok(Wanted { policies: vec![policies.clone()], settings: Settings::default() }));
         let Begun { reloader, reloads, status, .. } =

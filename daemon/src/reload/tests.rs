@@ -90,3 +90,77 @@ fn a_missing_path_is_a_problem_and_no_empty_set() {
     let problems = source(&[gone], &Settings::default()).expect_err("it is not there");
     assert!(problems[0].contains("/nonexistent/policies"), "{problems:?}");
 }
+
+#[tokio::test]
+async fn an_emptied_folder_keeps_the_book_in_force_and_says_so() {
+    let fixture = begin(&[("a.yaml", POLICY)]);
+    let old = fixture.begun.book.borrow().clone().expect("it loads");
+    let Begun { reloader, reloads, book, status } = fixture.begun;
+    let metrics = Arc::clone(&reloader.metrics);
+    let task = tokio::spawn(reloader.run());
+    for emptied in ["", "# nothing any more\n"] {
+        std::fs::write(fixture.folder.path().join("a.yaml"), emptied).expect("a file can be written");
+        let problems = reloads.now().await.expect_err("no policy is left");
+        assert!(problems[0].contains("there is no policy (hint: "), "{problems:?}");
+        assert_eq!(book.borrow().clone(), Some(Arc::clone(&old)));
+        assert!(status.borrow().broken.as_ref().is_some_and(|broken| broken.problems == problems));
+        assert!(metrics.text(0).contains("paramedic_reload_broken 1"));
+    }
+    drop(reloads);
+    task.await.expect("the task ends when nobody can ask");
+}
+
+#[tokio::test]
+async fn no_paths_any_more_is_no_empty_book_either() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::write(folder.path().join("a.yaml"), POLICY).expect("a file can be written");
+    let paths = Arc::new(std::sync::Mutex::new(vec![folder.path().to_owned()]));
+    let named = Arc::clone(&paths);
+    let want: Want = Arc::new(move || {
+        Ok(Wanted { policies: named.lock().expect("no panics").clone(), settings: Settings::default() })
+    });
+    let begun =
+        Reloader::begin(want, Box::new(|| {}), Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
+    let task = tokio::spawn(begun.reloader.run());
+    paths.lock().expect("no panics").clear();
+    let problems = begun.reloads.now().await.expect_err("no policy is left");
+    assert!(
+        problems[0].contains("the new set holds no policy, and 1 of before are in force"),
+        "{problems:?}"
+    );
+    drop(begun.reloads);
+    task.await.expect("the task ends when nobody can ask");
+}
+
+#[test]
+fn what_looks_like_a_policy_and_is_not_read_is_named() {
+    let fixture = begin(&[
+        ("a.yaml", POLICY),
+        ("b.YAML", "]"),
+        ("c.yml~", "]"),
+        ("d.yaml.bak", "]"),
+        ("e.json", "]"),
+        ("notes.md", "]"),
+        ("OWNERS", "]"),
+        (".hidden.yaml", "]"),
+    ]);
+    let folder = fixture.folder.path();
+    std::fs::create_dir(folder.join("more.yaml")).expect("a folder can be made");
+    std::fs::create_dir(folder.join("..2026_11_21")).expect("a folder can be made");
+    std::os::unix::fs::symlink("nowhere", folder.join("f.yaml")).expect("a link can be made");
+    std::os::unix::fs::symlink("/dev/null", folder.join("g.yaml")).expect("a link can be made");
+    std::os::unix::fs::symlink("a.yaml", folder.join("h.yaml")).expect("a link can be made");
+    let found = found(&[folder.to_owned()], &Settings::default()).expect("readable");
+    let names: Vec<_> =
+        found.source.files.iter().map(|file| file.path.rsplit('/').next().unwrap_or_default()).collect();
+    assert_eq!(names, ["a.yaml", "h.yaml"], "a link to a file is followed");
+    assert!(found.left_out.iter().all(|problem| !problem.is_error()));
+    let text: Vec<String> = found.left_out.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(text.join("\n").replace(&folder.display().to_string(), "DIR"));
+}
+
+#[test]
+fn a_path_that_is_no_file_is_refused_and_not_waited_for() {
+    let problems = source(&["/dev/zero".into()], &Settings::default()).expect_err("it never ends");
+    assert!(problems[0].contains("is neither a file nor a folder"), "{problems:?}");
+}

@@ -122,7 +122,7 @@ impl Plan {
             Some(world) => (world, Others { prometheus: None, kubernetes: None }),
             None => real_world(&configuration, &clock, &metrics).await?,
         };
-        let Begun { reloader, reloads, book, status } = Reloader::begin(
+        let Begun { mut reloader, reloads, book, status } = Reloader::begin(
             want(&configuration, reread),
             reread_tokens(&tokens),
             Arc::clone(&clock),

@@ -27,7 +27,9 @@ impl Home {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         std::fs::create_dir(folder.path().join("policies")).expect("a folder can be made");
-        Self { folder }
+        let home = Self { folder };
+        home.write("policies/web.yaml", POLICY);
+        home
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -64,7 +66,6 @@ async fn get(address: SocketAddr, path: &str) -> (u16, Value) {
 #[tokio::test]
 async fn a_daemon_takes_alerts_stops_and_remembers() {
     let home = Home::new();
-    home.write("policies/web.yaml", POLICY);
     let daemon = home.start().await.expect("it starts");
     let body =
         json!({"alerts": [{"status": "firing", "labels": {"alertname": "WebDown", "namespace": "prod"}}]});
@@ -113,9 +114,48 @@ async fn broken_policies_end_the_first_start_and_fall_back_later() {
 }
 
 #[tokio::test]
+async fn an_empty_folder_is_no_wish_to_have_no_policies() {
+    let home = Home::new();
+    let empty = || std::fs::remove_file(home.path("policies/web.yaml")).expect("it is there");
+    empty();
+    home.write("policies/web.YAML", POLICY);
+    let error = format!("{:#}", home.start().await.err().expect("nothing to fall back on"));
+    for wanted in ["there is no policy (hint: ", "web.YAML", "neither in `.yaml` nor in `.yml`"] {
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+    // Without the flag it is one.
+    let without = Configuration { policies: Vec::new(), ..home.configuration() };
+    let daemon = Plan::new(without).start().await.expect("it starts");
+    assert_eq!(get(daemon.admin, "/readyz").await.1["book"]["policies"], json!(0));
+    daemon.stop().await.expect("it stops");
+    // An empty book in the journal is nothing to fall back on.
+    let error = format!("{:#}", home.start().await.err().expect("nothing to fall back on"));
+    assert!(error.contains("there is no policy in them"), "{error}");
+    home.write("policies/web.yaml", POLICY);
+    let daemon = home.start().await.expect("it starts");
+    empty();
+    let problems = daemon.reloads.now().await.expect_err("it is empty");
+    assert!(problems[0].contains("there is no policy"), "{problems:?}");
+    let (status, detail) = get(daemon.admin, "/readyz").await;
+    assert_eq!((status, &detail["book"]["policies"]), (200, &json!(1)), "{detail}");
+    assert!(
+        detail["book"]["broken"]["problems"][0].as_str().is_some_and(|one| one.contains("hint: ")),
+        "{detail}"
+    );
+    daemon.stop().await.expect("it stops");
+    let daemon = home.start().await.expect("it falls back");
+    let (_, detail) = get(daemon.admin, "/readyz").await;
+    assert_eq!(
+        (&detail["book"]["from"], &detail["book"]["policies"]),
+        (&json!("journal"), &json!(1)),
+        "{detail}"
+    );
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test]
 async fn the_fall_back_keeps_to_the_mode_of_today() {
     let home = Home::new();
-    home.write("policies/web.yaml", POLICY);
     let under = |mode| Plan::new(Configuration { mode, ..home.configuration() }).start();
     under(Mode::Enforce).await.expect("it starts").stop().await.expect("it stops");
     home.write("policies/web.yaml", "kind: [");
