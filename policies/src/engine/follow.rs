@@ -121,10 +121,12 @@ pub(super) fn ended(state: &State, intent: Seq, outcome: &Outcome) -> Vec<Event>
         (_, Outcome::Refused { reasons }) => again_or_failed(state, policy, case, &said(reasons)),
         (_, Outcome::Failed { what, applied: false }) => again_or_failed(state, policy, case, what),
         (_, Outcome::Failed { what, applied: true }) => {
-            vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.clone())]
+            let why = lease::told_of(intent, outcome, what);
+            vec![concluded(case, Conclusion::Failed), escalated(case, policy, why)]
         }
         (_, Outcome::Unknown { what }) => {
-            vec![concluded(case, Conclusion::Unknown), escalated(case, policy, what.clone())]
+            let why = lease::told_of(intent, outcome, what);
+            vec![concluded(case, Conclusion::Unknown), escalated(case, policy, why)]
         }
     });
     events

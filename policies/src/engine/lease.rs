@@ -131,6 +131,17 @@ fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
     events
 }
 
+/// What a person is told of an action that did not end well: whether anything will be taken back.
+pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String {
+    match (trace(outcome), intent.revert_after) {
+        (Trace::Made, Some(after)) => format!("{what}; what was changed is taken back in {after}"),
+        (Trace::Perhaps, Some(after)) => {
+            format!("{what}; if it was done all the same, it is taken back in {after}")
+        }
+        (Trace::Nothing, _) | (_, None) => what.to_owned(),
+    }
+}
+
 /// After the effect of a revert. One that failed without an effect is tried again.
 pub(super) fn ended(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
@@ -152,13 +163,32 @@ pub(super) fn ended(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Ev
     }]
 }
 
+/// What an effect has left behind that a lease must take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// The change was made.
+    Made,
+    /// It may have been; the look before the revert tells, which acts only on our own value.
+    Perhaps,
+    /// Nothing was changed.
+    Nothing,
+}
+
+/// What an effect with this outcome has left behind.
+pub(super) fn trace(outcome: &Outcome) -> Trace {
+    match outcome {
+        Outcome::Done { already: false, .. } | Outcome::Failed { applied: true, .. } => Trace::Made,
+        Outcome::Unknown { .. } => Trace::Perhaps,
+        Outcome::Done { already: true, .. }
+        | Outcome::Refused { .. }
+        | Outcome::Failed { applied: false, .. } => Trace::Nothing,
+    }
+}
+
 /// A later lease on the same field takes the earlier one over, so that in the end the value from before the
-/// first is restored.
+/// first is restored. Where nobody knows whether the later change was made, each restores what it can be sure of.
 pub(super) fn taken_over(state: &State, intent: &Intent, outcome: &Outcome) -> Vec<Event> {
-    if !matches!(outcome, Outcome::Done { .. })
-        || intent.mode == Mode::DryRun
-        || intent.revert_after.is_none()
-    {
+    if trace(outcome) != Trace::Made || intent.mode == Mode::DryRun || intent.revert_after.is_none() {
         return Vec::new();
     }
     let earlier = state.leases.values().filter(|lease| {

@@ -121,6 +121,69 @@ fn a_target_that_was_made_anew_is_left_alone() {
     assert!(story.calls()[0].contains("another object now (uid uid-2)"), "{:?}", story.calls());
 }
 
+fn scaled_with(outcome: Outcome, made: bool) -> Story {
+    let mut story = Story::new(&[SCALE_FOR_AN_HOUR]);
+    story.outcome = Some(outcome);
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    assert_eq!(story.intents().len(), 1);
+    if made {
+        story.replicas = 6;
+    }
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    story
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { what: "no answer to the patch".to_owned() }
+}
+
+#[test]
+fn what_may_have_been_done_is_taken_back_where_it_was() {
+    let mut story = scaled_with(unknown(), true);
+    assert_eq!(
+        story.calls(),
+        ["no answer to the patch; if it was done all the same, it is taken back in 1h"]
+    );
+    story.pass("61m");
+    assert_eq!(story.replicas, 4);
+    assert_eq!(story.calls().len(), 1);
+}
+
+#[test]
+fn what_was_not_done_after_all_is_not_taken_back_and_nobody_is_called_for_it() {
+    let mut story = scaled_with(unknown(), false);
+    story.pass("2h");
+    assert_eq!((story.replicas, story.count("intended")), (4, 1));
+    assert_eq!(story.count("revertDropped"), 1);
+    assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+}
+
+#[test]
+fn what_was_done_and_failed_afterwards_is_taken_back() {
+    let failed = Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true };
+    let mut story = scaled_with(failed, true);
+    assert_eq!(story.calls(), ["the rollout did not complete; what was changed is taken back in 1h"]);
+    story.pass("61m");
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn an_effect_that_changed_nothing_leaves_the_earlier_lease_alone() {
+    let mut story = scaled();
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Slow", "prod/web"), ended)]);
+    story.pass("5m");
+    story.outcome = Some(Outcome::Done { diff: None, already: true });
+    let mut again = alert("Slow", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+    assert_eq!(story.count("intended"), 2);
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    story.replicas = 6;
+    story.pass("1h");
+    assert_eq!(story.replicas, 4);
+}
+
 #[test]
 fn a_label_that_protects_holds_a_revert() {
     let mut story = scaled();

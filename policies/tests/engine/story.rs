@@ -227,6 +227,7 @@ impl Story {
             Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
                 Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }
+            Wish::Revert(Action::Scale(scaling::Action { from, .. })) if *from == now => None,
             Wish::Revert(_) => {
                 let what = format!("replicas are {now}");
                 refusals.push(paramedic_policies::reason::Reason::Changed { what });

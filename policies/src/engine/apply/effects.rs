@@ -3,6 +3,7 @@
 use crate::action::{Intent, Mode, Outcome};
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
+use crate::engine::lease::{self, Trace};
 use crate::event::Seq;
 use crate::guard::{ledger, pace};
 use crate::question::{Fact, Question};
@@ -70,7 +71,9 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         state.lease_ended(now, lease, outcome);
         return;
     }
-    if let (Outcome::Done { already: false, .. }, Some(after)) = (outcome, intent.revert_after) {
+    if let Some(after) = intent.revert_after
+        && lease::trace(outcome) != Trace::Nothing
+    {
         state.agenda.insert((now + after, Duty::Revert(intent.id)));
         let lease = Lease {
             intent: intent.clone(),
