@@ -175,6 +175,9 @@ pub enum Event {
         step: usize,
         /// Why.
         why: Advance,
+        /// When to look at it; without it, at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<Moment>,
     },
     /// A case rests.
     Concluded {
@@ -316,6 +319,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Event {
+    /// The case goes on at this rung and step, at once or then.
+    pub(crate) fn advanced(case: &CaseId, at: (usize, usize), why: Advance, due: Option<Moment>) -> Self {
+        Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due }
+    }
+
     /// Its name, as in `kind`.
     pub fn kind(&self) -> &'static str {
         match self {

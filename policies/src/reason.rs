@@ -379,7 +379,38 @@ impl Reason {
             | Self::Pace { until }
             | Self::TooManyTargets { until, .. } => Some(*until),
             Self::Paused { until, .. } | Self::OffSchedule { until } => *until,
-            _ => None,
+            Self::NotLeading
+            | Self::ClockStepped { .. }
+            | Self::Storm { .. }
+            | Self::PausedByAnnotation { .. }
+            | Self::Quarantined { .. }
+            | Self::OtherCluster { .. }
+            | Self::Protected { .. }
+            | Self::Unless { .. }
+            | Self::AlreadyRunning { .. }
+            | Self::Outranked { .. }
+            | Self::TooManyRunning { .. }
+            | Self::TooManyDown { .. }
+            | Self::Relapsed { .. }
+            | Self::NotConfirmed { .. }
+            | Self::ConditionFalse { .. }
+            | Self::FactUnknown { .. }
+            | Self::FactStale { .. }
+            | Self::BadValue { .. }
+            | Self::TargetAbsent { .. }
+            | Self::WrongKind { .. }
+            | Self::WorkloadPaused
+            | Self::RollingOut { .. }
+            | Self::NoPodWouldMove { .. }
+            | Self::OwnedByAutoscaler { .. }
+            | Self::ManagedByGitOps { .. }
+            | Self::DisruptionBudget { .. }
+            | Self::OutOfBounds { .. }
+            | Self::WouldLower { .. }
+            | Self::Changed { .. }
+            | Self::ServerRefused { .. }
+            | Self::NoKubernetes
+            | Self::NotAsApproved { .. } => None,
         }
     }
 }

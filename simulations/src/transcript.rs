@@ -31,7 +31,7 @@ pub fn line(event: &Event) -> Option<String> {
             };
             format!("intent {intent} {verdict}: {seen}")
         }
-        Event::Advanced { case, rung, step, why } => {
+        Event::Advanced { case, rung, step, why, .. } => {
             let why = match why {
                 Advance::NextStep => "next step",
                 Advance::NextRung => "next rung",

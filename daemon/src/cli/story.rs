@@ -57,7 +57,7 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Verified { intent, verdict, seen } => {
             format!("intent {intent} {}: {seen}", verified(*verdict))
         }
-        Event::Advanced { case, rung, step, why } => {
+        Event::Advanced { case, rung, step, why, .. } => {
             let why = match why {
                 Advance::NextStep => "the step held",
                 Advance::NextRung => "the rung did not help",

@@ -72,7 +72,13 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
     let preflight = inquiry.preflight()?;
     let approved_by = match &inquiry.case.phase {
         Phase::Approved { by, .. } => Some(by.clone()),
-        _ => None,
+        Phase::Waiting { .. }
+        | Phase::Asking { .. }
+        | Phase::Proposed { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::Withheld
+        | Phase::Resting => None,
     };
     Some(Intent {
         id: state.next.plus(1),
@@ -97,13 +103,13 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
 }
 
 /// After an effect.
-pub(super) fn ended(state: &State, intent: Seq, outcome: &Outcome) -> Vec<Event> {
+pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) -> Vec<Event> {
     let Some(InFlight { intent, .. }) = state.in_flight.get(&intent) else {
         return Vec::new();
     };
     let mut events = vec![Event::Ended { intent: intent.id, outcome: outcome.clone() }];
     if intent.reverts.is_some() {
-        events.extend(lease::ended(state, intent, outcome));
+        events.extend(lease::ended(state, now, intent, outcome));
         return events;
     }
     events.extend(lease::taken_over(state, intent, outcome));
@@ -114,17 +120,20 @@ pub(super) fn ended(state: &State, intent: Seq, outcome: &Outcome) -> Vec<Event>
         events.extend(withdrawn(case));
         return events;
     };
-    events.extend(match (intent.mode, outcome) {
-        (Mode::DryRun, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
-        (Mode::DryRun, _) => vec![concluded(case, Conclusion::Failed)],
-        (_, Outcome::Done { .. }) => done(state, policy, case),
-        (_, Outcome::Refused { reasons }) => again_or_failed(state, policy, case, &said(reasons)),
-        (_, Outcome::Failed { what, applied: false }) => again_or_failed(state, policy, case, what),
-        (_, Outcome::Failed { what, applied: true }) => {
+    let rehearsed = intent.mode == Mode::DryRun;
+    events.extend(match (rehearsed, outcome) {
+        (true, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
+        (true, Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
+            vec![concluded(case, Conclusion::Failed)]
+        }
+        (false, Outcome::Done { .. }) => done(state, policy, case),
+        (false, Outcome::Refused { reasons }) => again_or_failed(state, now, policy, case, &said(reasons)),
+        (false, Outcome::Failed { what, applied: false }) => again_or_failed(state, now, policy, case, what),
+        (false, Outcome::Failed { what, applied: true }) => {
             let why = lease::told_of(intent, outcome, what);
             vec![concluded(case, Conclusion::Failed), escalated(case, policy, why)]
         }
-        (_, Outcome::Unknown { what }) => {
+        (false, Outcome::Unknown { what }) => {
             let why = lease::told_of(intent, outcome, what);
             vec![concluded(case, Conclusion::Unknown), escalated(case, policy, why)]
         }
@@ -142,14 +151,11 @@ fn done(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     if verify { Vec::new() } else { next_step(state, policy, case, Conclusion::Done) }
 }
 
-fn again_or_failed(state: &State, policy: &Policy, case: &Case, what: &str) -> Vec<Event> {
+fn again_or_failed(state: &State, now: Moment, policy: &Policy, case: &Case, what: &str) -> Vec<Event> {
     if case.attempts + 1 < ATTEMPTS_MAX {
-        let (rung, step) = (case.rung, case.step);
-        return go_on(
-            state,
-            case,
-            Event::Advanced { case: case.id.clone(), rung, step, why: Advance::Retry },
-        );
+        let due = now + state.current_book().settings().facts.retry;
+        let at = (case.rung, case.step);
+        return go_on(state, case, Event::advanced(&case.id, at, Advance::Retry, Some(due)));
     }
     vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.to_owned())]
 }
@@ -178,26 +184,14 @@ fn next_step(state: &State, policy: &Policy, case: &Case, last: Conclusion) -> V
     if case.step + 1 >= steps {
         return vec![concluded(case, last)];
     }
-    go_on(
-        state,
-        case,
-        Event::Advanced {
-            case: case.id.clone(),
-            rung: case.rung,
-            step: case.step + 1,
-            why: Advance::NextStep,
-        },
-    )
+    go_on(state, case, Event::advanced(&case.id, (case.rung, case.step + 1), Advance::NextStep, None))
 }
 
 /// The next rung, or a person; after enough rounds, quarantine.
 fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     if case.rung + 1 < policy.ladder.len() {
-        return go_on(
-            state,
-            case,
-            Event::Advanced { case: case.id.clone(), rung: case.rung + 1, step: 0, why: Advance::NextRung },
-        );
+        let next = Event::advanced(&case.id, (case.rung + 1, 0), Advance::NextRung, None);
+        return go_on(state, case, next);
     }
     let rounds = state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective) + 1;
     let mut events = vec![
@@ -227,7 +221,13 @@ fn go_on(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
 pub(super) fn resolved(case: &Case) -> Vec<Event> {
     match case.phase {
         Phase::Resting => Vec::new(),
-        _ => vec![concluded(case, Conclusion::Resolved)],
+        Phase::Waiting { .. }
+        | Phase::Asking { .. }
+        | Phase::Proposed { .. }
+        | Phase::Approved { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::Withheld => vec![concluded(case, Conclusion::Resolved)],
     }
 }
 

@@ -143,14 +143,18 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 }
 
 /// After the effect of a revert. One that failed without an effect is tried again.
-pub(super) fn ended(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
-    let again = lease.is_some_and(Lease::may_be_tried_again);
-    let what = match outcome {
-        Outcome::Done { .. } => return Vec::new(),
-        Outcome::Failed { applied: false, .. } if again => return Vec::new(),
-        Outcome::Refused { reasons } => reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; "),
-        Outcome::Failed { what, .. } | Outcome::Unknown { what } => what.clone(),
+    let what = match (outcome, lease) {
+        (Outcome::Done { .. }, _) => return Vec::new(),
+        (Outcome::Failed { what, applied: false }, Some(lease)) if lease.may_be_tried_again() => {
+            let until = now + state.current_book().settings().facts.retry;
+            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
+        }
+        (Outcome::Refused { reasons }, _) => {
+            reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+        }
+        (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
     vec![Event::Escalated {
         case: Some(CaseId::of(revert)),

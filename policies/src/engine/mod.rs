@@ -50,7 +50,7 @@ pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Eve
     match input {
         Input::Alerts(delivery) => intake::decide(state, book, now, delivery),
         Input::Told(answer) => orders::told(state, answer),
-        Input::Ended { intent, outcome } => follow::ended(state, *intent, outcome),
+        Input::Ended { intent, outcome } => follow::ended(state, now, *intent, outcome),
         Input::Order(order) => orders::order(state, now, order),
         Input::Adopt(source) => orders::adopt(state, source),
         Input::Reign { leader, epoch } => orders::reign(state, *leader, *epoch),

@@ -72,7 +72,13 @@ fn proposed(state: &State, proposal: Seq) -> Option<(&CaseId, Moment)> {
     let id = state.proposals.get(&proposal)?;
     match state.cases.get(id)?.phase {
         Phase::Proposed { due, .. } => Some((id, due)),
-        _ => None,
+        Phase::Waiting { .. }
+        | Phase::Asking { .. }
+        | Phase::Approved { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::Withheld
+        | Phase::Resting => None,
     }
 }
 

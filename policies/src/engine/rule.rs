@@ -66,7 +66,7 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     }
     let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway: false };
     if let Some(rung) = inquiry.relapsed_to() {
-        return vec![Event::Advanced { case: case.id.clone(), rung, step: 0, why: Advance::Relapse }];
+        return vec![Event::advanced(&case.id, (rung, 0), Advance::Relapse, None)];
     }
     match inquiry.next() {
         Next::Ask(asks) => {
@@ -161,9 +161,10 @@ impl<'a> Inquiry<'a> {
         if preflight.action.is_none() {
             return Verdict::Withhold;
         }
-        match (mode, &self.case.phase) {
-            (Mode::DryRun | Mode::Enforce, _) | (Mode::Approve, Phase::Approved { .. }) => Verdict::Act,
-            (Mode::Approve, _) => Verdict::Propose { until: self.now + self.policy.guards.approval },
+        match mode {
+            Mode::DryRun | Mode::Enforce => Verdict::Act,
+            Mode::Approve if matches!(self.case.phase, Phase::Approved { .. }) => Verdict::Act,
+            Mode::Approve => Verdict::Propose { until: self.now + self.policy.guards.approval },
         }
     }
 

@@ -1,6 +1,7 @@
 //! From an alert to an action, and the ladder.
 
 use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::event::Event;
 use paramedic_policies::settings::Settings;
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, settings, source, value};
@@ -249,6 +250,28 @@ fn an_attempt_that_failed_is_not_repeated_once_the_alert_is_resolved() {
     story.pass("1h");
     assert_eq!(story.intents().len(), 1);
     assert!(story.state.episodes.is_empty(), "what is over is forgotten");
+}
+
+#[test]
+fn a_record_says_when_an_attempt_is_tried_again() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let at = story.now;
+    let advanced = story.records.iter().find_map(|(_, event)| match event {
+        Event::Advanced { due, .. } => Some(*due),
+        _ => None,
+    });
+    assert_eq!(advanced, Some(Some(at + settings().facts.retry)));
+    assert_eq!(paramedic_policies::wake(&story.state), advanced.flatten());
+}
+
+#[test]
+fn a_record_that_does_not_say_when_is_read_and_written_as_it_was() {
+    let text =
+        r#"{"kind":"advanced","case":{"episode":5,"policy":"errors"},"rung":0,"step":0,"why":"retry"}"#;
+    let event: Event = serde_json::from_str(text).expect("read for ever");
+    assert_eq!(serde_json::to_string(&event).expect("plain data"), text);
 }
 
 #[test]

@@ -126,27 +126,29 @@ pub(super) fn approved(state: &mut State, now: Moment, proposal: Seq, by: &str) 
     state.set_phase(&id, Phase::Approved { action, by: by.to_owned(), open: BTreeSet::new(), due: now });
 }
 
-pub(super) fn advanced(state: &mut State, now: Moment, id: &CaseId, to: (usize, usize), why: Advance) {
-    let retry = state.current_book().settings().facts.retry;
+pub(super) struct Advanced<'a> {
+    pub(super) case: &'a CaseId,
+    pub(super) to: (usize, usize),
+    pub(super) why: Advance,
+    pub(super) due: Option<Moment>,
+}
+
+pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) {
+    let id = advanced.case;
     let Some(case) = state.cases.get_mut(id) else { return };
-    (case.rung, case.step) = to;
+    (case.rung, case.step) = advanced.to;
     case.facts.clear();
     case.fact_failures = 0;
     case.last_ruling = None;
-    let due = match why {
-        Advance::Retry => {
-            case.attempts += 1;
-            now + retry
-        }
-        Advance::NextStep | Advance::NextRung | Advance::Relapse => {
+    match advanced.why {
+        Advance::Retry => case.attempts += 1,
+        Advance::NextStep | Advance::NextRung => case.attempts = 0,
+        Advance::Relapse => {
             case.attempts = 0;
-            now
+            state.efficacy.entry(id.policy.clone()).or_default().ineffective += 1;
         }
-    };
-    if why == Advance::Relapse {
-        state.efficacy.entry(id.policy.clone()).or_default().ineffective += 1;
     }
-    state.set_phase(id, Phase::Waiting { due });
+    state.set_phase(id, Phase::Waiting { due: advanced.due.unwrap_or(now) });
 }
 
 pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {

@@ -68,7 +68,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
     };
     state.last_actions.insert(intent.target.clone(), last);
     if let Some(lease) = intent.reverts {
-        state.lease_ended(now, lease, outcome);
+        state.lease_ended(lease, outcome);
         return;
     }
     if let Some(after) = intent.revert_after
@@ -177,14 +177,11 @@ impl State {
         self.move_lease(intent, deadline + EFFECT_DEADLINE);
     }
 
-    /// Taking it back has ended: it is over, or tried again where nothing was changed.
-    fn lease_ended(&mut self, now: Moment, intent: Seq, outcome: &Outcome) {
+    /// Taking it back has ended: it is over, or tried again where nothing was changed; when, the next event says.
+    fn lease_ended(&mut self, intent: Seq, outcome: &Outcome) {
         let again = self.leases.get(&intent).is_some_and(Lease::may_be_tried_again);
         match outcome {
-            Outcome::Failed { applied: false, .. } if again => {
-                let retry = self.current_book().settings().facts.retry;
-                self.move_lease(intent, now + retry);
-            }
+            Outcome::Failed { applied: false, .. } if again => {}
             Outcome::Done { .. }
             | Outcome::Refused { .. }
             | Outcome::Failed { .. }

@@ -1,5 +1,5 @@
-//! How each event changes the state. Reads nothing but the event and the state it is folded into; total, so that
-//! a journal can always be folded.
+//! How each event changes the state. Reads nothing but the event and the state it is folded into, to which the books
+//! belong that earlier events brought; total, so that a journal can always be folded.
 //!
 //! ```text
 //!   episodes.rs  Received, Opened, Closed, storms
@@ -45,7 +45,10 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
         Event::Looked { intent, holds, again, .. } => effects::looked(state, now, *intent, *holds, *again),
         Event::Verified { intent, .. } => effects::verified(state, *intent),
-        Event::Advanced { case, rung, step, why } => cases::advanced(state, now, case, (*rung, *step), *why),
+        Event::Advanced { case, rung, step, why, due } => {
+            let advanced = cases::Advanced { case, to: (*rung, *step), why: *why, due: *due };
+            cases::advanced(state, now, &advanced);
+        }
         Event::Concluded { case, conclusion } => cases::concluded(state, now, case, *conclusion),
         Event::Approved { proposal, by, .. } => cases::approved(state, now, *proposal, by),
         Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
