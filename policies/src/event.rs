@@ -13,6 +13,7 @@ use crate::order::PauseScope;
 use crate::question::Question;
 use crate::ruling::Ruling;
 use crate::state::CaseId;
+use crate::target::Target;
 use crate::time::Moment;
 
 /// Position in the journal, from 1. Every id is one.
@@ -178,6 +179,9 @@ pub enum Event {
         /// When to look at it; without it, at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due: Option<Moment>,
+        /// In a relapse: where the trouble came back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<Target>,
     },
     /// A case rests.
     Concluded {
@@ -321,7 +325,13 @@ fn is_zero(count: &u64) -> bool {
 impl Event {
     /// The case goes on at this rung and step, at once or then.
     pub(crate) fn advanced(case: &CaseId, at: (usize, usize), why: Advance, due: Option<Moment>) -> Self {
-        Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due }
+        Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due, target: None }
+    }
+
+    /// The trouble is back on this target, and the case goes on at this rung.
+    pub(crate) fn relapsed(case: &CaseId, rung: usize, target: Target) -> Self {
+        let (why, target) = (Advance::Relapse, Some(target));
+        Self::Advanced { case: case.clone(), rung, step: 0, why, due: None, target }
     }
 
     /// Its name, as in `kind`.

@@ -320,6 +320,12 @@ pub struct LastLadder {
     pub episode: Seq,
     /// When it ended.
     pub ended_at: Moment,
+    /// Whether it has been counted as a round that did not help.
+    #[serde(default)]
+    pub is_counted: bool,
+    /// How many rounds in a row had not helped before it seemed to help.
+    #[serde(default)]
+    pub ineffective_before: u32,
 }
 
 /// What is known of a target that was acted on.
@@ -391,7 +397,7 @@ pub struct Pause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Efficacy {
-    /// In a row.
+    /// In a row, those included after which the trouble came back within `relapse`.
     pub ineffective: u32,
     /// Since when it is in quarantine.
     pub quarantined_since: Option<Moment>,
@@ -497,6 +503,14 @@ impl State {
     pub fn cases_of(&self, episode: Seq) -> impl Iterator<Item = &Case> {
         let from = CaseId { episode, policy: String::new() };
         self.cases.range(from..).take_while(move |(id, _)| id.episode == episode).map(|(_, case)| case)
+    }
+
+    /// How many rounds of this policy in a row have not helped now that the trouble is back on this target: what the
+    /// last one seemed to help is taken back. `None` where that one has been counted already.
+    pub(crate) fn rounds_after_relapse(&self, policy: &str, target: &Target) -> Option<u32> {
+        let last = self.last_ladders.get(&(policy.to_owned(), target.clone()))?;
+        let since = self.efficacy.get(policy).map_or(0, |efficacy| efficacy.ineffective);
+        (!last.is_counted).then_some(since.max(last.ineffective_before).saturating_add(1))
     }
 
     /// The policy of a case, from the case's own book.

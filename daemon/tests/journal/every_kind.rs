@@ -120,7 +120,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
         events.push(Event::Verified { intent: Seq(9), verdict, seen: text("0.004") });
     }
     for why in [Advance::NextStep, Advance::NextRung, Advance::Relapse, Advance::Retry] {
-        events.push(Event::Advanced { case: case(), rung: 1, step: 0, why, due: None });
+        events.push(Event::Advanced { case: case(), rung: 1, step: 0, why, due: None, target: None });
     }
     for conclusion in [
         Conclusion::Helped,

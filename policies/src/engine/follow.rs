@@ -9,6 +9,7 @@ use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
 use crate::state::{Case, InFlight, LastRuling, Phase, State};
+use crate::target::Target;
 use crate::time::Moment;
 
 /// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
@@ -25,7 +26,7 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
         Verdict::Hold { .. } | Verdict::Withhold => {
             let already = crate::guard::all_allow(&ruling.findings)
                 && inquiry.preflight().is_some_and(|preflight| preflight.already);
-            let mut events = refused(case, inquiry.policy, ruling);
+            let mut events = refused(state, case, inquiry.policy, ruling);
             if already {
                 events.extend(nothing_to_do(state, inquiry));
             }
@@ -34,7 +35,7 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
     }
 }
 
-fn refused(case: &Case, policy: &Policy, ruling: Ruling) -> Vec<Event> {
+fn refused(state: &State, case: &Case, policy: &Policy, ruling: Ruling) -> Vec<Event> {
     let short = LastRuling::of(Seq(0), &ruling);
     let same = case
         .last_ruling
@@ -51,9 +52,41 @@ fn refused(case: &Case, policy: &Policy, ruling: Ruling) -> Vec<Event> {
         Some(reason @ Reason::Relapsed { .. }) => Some(reason.to_string()),
         Some(_) | None => None,
     });
+    let rounds = ruling.target.as_ref().and_then(|on| state.rounds_after_relapse(&policy.name, on));
     let mut events = vec![Event::Ruled { ruling: Box::new(ruling) }];
-    events.extend(relapsed.map(|why| escalated(case, policy, why)));
+    if let Some(why) = relapsed {
+        events.extend(called(state, case, policy, &why, rounds));
+    }
     events
+}
+
+/// The trouble is back on this target: the case goes on at the next rung, unless this has happened too often.
+pub(super) fn relapsed(state: &State, policy: &Policy, case: &Case, rung: usize, on: Target) -> Vec<Event> {
+    let rounds = state.rounds_after_relapse(&policy.name, &on);
+    let mut events = vec![Event::relapsed(&case.id, rung, on)];
+    if let Some(rounds) = rounds.filter(|rounds| quarantines(state, policy, *rounds)) {
+        let why = "the trouble came back after what seemed to help";
+        events.extend(called(state, case, policy, why, Some(rounds)));
+    }
+    events
+}
+
+/// A person is called; after so many rounds that did not help, the policy is quarantined as well.
+fn called(state: &State, case: &Case, policy: &Policy, why: &str, rounds: Option<u32>) -> Vec<Event> {
+    match rounds.filter(|rounds| quarantines(state, policy, *rounds)) {
+        None => vec![escalated(case, policy, why.to_owned())],
+        Some(rounds) => {
+            let why = format!("{why}; {} is quarantined: {rounds} rounds in a row did not help", policy.name);
+            vec![escalated(case, policy, why), Event::Quarantined { policy: policy.name.clone(), rounds }]
+        }
+    }
+}
+
+/// Whether so many rounds in a row that did not help put the policy into quarantine now.
+fn quarantines(state: &State, policy: &Policy, rounds: u32) -> bool {
+    let after = policy.on_failure.quarantine_after;
+    let is_in = state.efficacy.get(&policy.name).is_some_and(|efficacy| efficacy.quarantined_since.is_some());
+    after > 0 && rounds >= after && !is_in
 }
 
 /// The desired state already holds and the alert fires all the same: this rung cannot help.
@@ -193,14 +226,11 @@ fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
         let next = Event::advanced(&case.id, (case.rung + 1, 0), Advance::NextRung, None);
         return go_on(state, case, next);
     }
-    let rounds = state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective) + 1;
-    let mut events = vec![
-        concluded(case, Conclusion::Exhausted),
-        escalated(case, policy, format!("no rung of {} helped", policy.ladder.len())),
-    ];
-    if policy.on_failure.quarantine_after > 0 && rounds >= policy.on_failure.quarantine_after {
-        events.push(Event::Quarantined { policy: policy.name.clone(), rounds });
-    }
+    let rounds =
+        state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective).saturating_add(1);
+    let why = format!("no rung of {} helped", policy.ladder.len());
+    let mut events = vec![concluded(case, Conclusion::Exhausted)];
+    events.extend(called(state, case, policy, &why, Some(rounds)));
     events
 }
 

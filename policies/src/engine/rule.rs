@@ -9,7 +9,7 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::questions::Aim;
 use crate::engine::{follow, storm};
-use crate::event::{Advance, Event};
+use crate::event::Event;
 use crate::guard::{self, Finding, View};
 use crate::policy::{InStorm, Policy, Step};
 use crate::question::{Ask, Fact, Question};
@@ -65,8 +65,8 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
         return storm;
     }
     let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway: false };
-    if let Some(rung) = inquiry.relapsed_to() {
-        return vec![Event::advanced(&case.id, (rung, 0), Advance::Relapse, None)];
+    if let Some((rung, target)) = inquiry.relapse() {
+        return follow::relapsed(state, policy, case, rung, target);
     }
     match inquiry.next() {
         Next::Ask(asks) => {
@@ -196,14 +196,19 @@ impl<'a> Inquiry<'a> {
 
     /// The rung to go on at when the trouble came back within `relapse`: the last one counts as no help.
     pub fn relapsed_to(&self) -> Option<usize> {
+        self.relapse().map(|(rung, _)| rung)
+    }
+
+    /// The same, and where the trouble came back.
+    fn relapse(&self) -> Option<(usize, Target)> {
         let Aim::Known(target) = self.aim() else { return None };
-        let last = self.state.last_ladders.get(&(self.policy.name.clone(), target))?;
+        let last = self.state.last_ladders.get(&(self.policy.name.clone(), target.clone()))?;
         let next = last.rung + 1;
         let relapsed = !self.case.acted
             && last.episode != self.episode.id
             && self.now.since(last.ended_at) < self.policy.guards.relapse
             && next > self.case.rung
             && next < self.policy.ladder.len();
-        relapsed.then_some(next)
+        relapsed.then_some((next, target))
     }
 }

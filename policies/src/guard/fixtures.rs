@@ -20,7 +20,9 @@ use crate::question::Fact;
 use crate::reason::Reason;
 use crate::remediation::{Remediation, restart, scale as scaling};
 use crate::settings::Settings;
-use crate::state::{Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastRuling, Phase, State};
+use crate::state::{
+    Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastLadder, LastRuling, Phase, State,
+};
 use crate::target::Target;
 use crate::template::Template;
 use crate::time::{Moment, Span};
@@ -242,6 +244,12 @@ pub(super) fn verifying(intent: u64) -> Phase {
         open: None,
         due: at("08:31:00"),
     }
+}
+
+/// The last ladder of nobody yet, at its first rung.
+pub(super) fn last_ladder() -> LastLadder {
+    let (rung, episode, ended_at) = (0, Seq(9), at("08:00:00"));
+    LastLadder { rung, episode, ended_at, is_counted: false, ineffective_before: 0 }
 }
 
 pub(super) fn ruled(verdict: &str) -> Option<LastRuling> {

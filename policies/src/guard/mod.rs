@@ -351,7 +351,8 @@ mod tests {
         let efficacy = Efficacy { ineffective: 3, quarantined_since: Some(at("08:00:00")) };
         state.efficacy.insert("restart-web".to_owned(), efficacy);
         state.storm.since = Some((at("08:20:00"), "61 new alerts in a minute".to_owned()));
-        let last = LastLadder { rung: 1, episode: crate::event::Seq(9), ended_at: at("08:00:00") };
+        let last =
+            LastLadder { rung: 1, episode: crate::event::Seq(9), ended_at: at("08:00:00"), ..last_ladder() };
         state.last_ladders.insert(("restart-web".to_owned(), target("prod/web")), last);
         world.policy.unless = vec![is("alertname", "Other")];
         world.policy.wait = span("1h");

@@ -45,7 +45,7 @@ mod tests {
 
     fn after_rung(rung: usize, episode: u64, ended: &str) -> World {
         let mut world = World::new();
-        let last = LastLadder { rung, episode: Seq(episode), ended_at: at(ended) };
+        let last = LastLadder { rung, episode: Seq(episode), ended_at: at(ended), ..last_ladder() };
         world.state.last_ladders.insert(("restart-web".to_owned(), target("prod/web")), last);
         world
     }

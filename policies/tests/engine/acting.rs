@@ -218,6 +218,95 @@ fn ineffective_rounds_end_in_quarantine() {
     assert!(story.last_ruling().contains("2 rounds in a row did not help"), "{}", story.last_ruling());
 }
 
+/// A policy that seems to help every time, until the trouble comes back half an hour later.
+fn seems_to_help(on: &str, story: &mut Story) {
+    let mut one = alert("Errors", on);
+    one.starts_at = story.now;
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![one.clone()]);
+    story.pass("10m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(one, ended)]);
+    story.pass("20m");
+}
+
+fn quarantined_after(rounds: u32) -> String {
+    RESTART_THEN_SCALE
+        .replace("      revert: {after: 1h}\n", "")
+        .replace("notify: [sre]", &format!("notify: [sre], quarantineAfter: {rounds}"))
+        .replace("onFailure:", "guards: {cooldown: 0s, relapse: 1h}\n  onFailure:")
+}
+
+#[test]
+fn help_that_never_lasts_ends_in_quarantine_and_a_person_is_called() {
+    let mut story = Story::new(&[&quarantined_after(2)]);
+    for _ in 0..2 {
+        seems_to_help("prod/web", &mut story);
+    }
+    assert_eq!(story.intents().len(), 2);
+    assert_eq!(story.count("quarantined"), 0, "the second may have helped yet");
+    seems_to_help("prod/web", &mut story);
+    assert_eq!(story.intents().len(), 2);
+    assert_eq!(story.count("quarantined"), 1);
+    let call = story.calls().last().copied().unwrap_or_default().to_owned();
+    assert!(call.ends_with("errors is quarantined: 2 rounds in a row did not help"), "{call}");
+}
+
+#[test]
+fn the_rung_after_one_round_too_many_is_not_taken() {
+    let mut story = Story::new(&[&quarantined_after(1)]);
+    for _ in 0..2 {
+        seems_to_help("prod/web", &mut story);
+    }
+    assert_eq!(story.intents().len(), 1);
+    assert_eq!(
+        story.calls(),
+        [
+            "the trouble came back after what seemed to help; errors is quarantined: 1 rounds in a row did not help"
+        ]
+    );
+    assert!(story.last_ruling().contains("quarantined since"), "{}", story.last_ruling());
+}
+
+#[test]
+fn several_alerts_of_one_relapse_are_one_round() {
+    let mut story = Story::new(&[&quarantined_after(3)]);
+    seems_to_help("prod/web", &mut story);
+    let again = |pod: &str| {
+        let mut one = alert("Errors", "prod/web");
+        one.labels.insert("pod".to_owned(), pod.to_owned());
+        one
+    };
+    story.deliver(["a", "b", "c", "d"].map(again).into());
+    assert_eq!(story.state.efficacy["errors"].ineffective, 1);
+    assert_eq!(story.count("quarantined"), 0);
+}
+
+#[test]
+fn help_that_lasts_begins_the_count_anew() {
+    let mut story = Story::new(&[&quarantined_after(2)]);
+    for round in 0..6 {
+        seems_to_help("prod/web", &mut story);
+        if round % 2 == 1 {
+            story.pass("2h");
+        }
+    }
+    assert_eq!(story.count("quarantined"), 0, "{:?}", story.calls());
+    assert_eq!(story.intents().len(), 6);
+}
+
+#[test]
+fn help_elsewhere_does_not_hide_that_it_did_not_last_here() {
+    let mut story = Story::new(&[&quarantined_after(2)]);
+    for _ in 0..2 {
+        seems_to_help("prod/web", &mut story);
+    }
+    seems_to_help("prod/api", &mut story);
+    assert_eq!((story.intents().len(), story.count("quarantined")), (3, 0));
+    seems_to_help("prod/web", &mut story);
+    assert_eq!(story.count("quarantined"), 1);
+}
+
 #[test]
 fn a_query_whose_template_has_no_value_refuses_and_names_it() {
     let policy = RESTART_THEN_SCALE.replace(

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::answer::{Answer, Found};
 use crate::event::{Advance, Conclusion, Seq};
+use crate::guard::Finding;
 use crate::question::{Ask, Fact, Question};
+use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
-use crate::state::{Case, CaseId, Duty, Episode, Known, LastLadder, LastRuling, Phase, State};
+use crate::state::{Case, CaseId, Duty, Efficacy, Episode, Known, LastLadder, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -91,6 +93,11 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
     if let Some(target) = &ruling.target {
         state.set_target(&id, target.clone());
     }
+    let mut reasons = ruling.findings.iter().filter_map(Finding::reason);
+    let relapsed = reasons.any(|reason| matches!(reason, Reason::Relapsed { .. }));
+    if relapsed && let Some(target) = &ruling.target {
+        state.count_relapse(&id.policy, target);
+    }
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.last_ruling = Some(LastRuling::of(seq, ruling));
     let phase = match ruling.verdict {
@@ -131,6 +138,7 @@ pub(super) struct Advanced<'a> {
     pub(super) to: (usize, usize),
     pub(super) why: Advance,
     pub(super) due: Option<Moment>,
+    pub(super) target: Option<&'a Target>,
 }
 
 pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) {
@@ -145,7 +153,11 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
         Advance::NextStep | Advance::NextRung => case.attempts = 0,
         Advance::Relapse => {
             case.attempts = 0;
-            state.efficacy.entry(id.policy.clone()).or_default().ineffective += 1;
+            match advanced.target {
+                Some(target) => state.count_relapse(&id.policy, target),
+                // Records did not always say where.
+                None => state.efficacy.entry(id.policy.clone()).or_default().ineffective += 1,
+            }
         }
     }
     state.set_phase(id, Phase::Waiting { due: advanced.due.unwrap_or(now) });
@@ -153,27 +165,27 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
 
 pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {
     let Some(case) = state.cases.get(id) else { return };
+    let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
+    let helped = conclusion == Conclusion::Helped;
+    let exhausted = conclusion == Conclusion::Exhausted;
     if case.acted
         && let Some(target) = case.target.clone()
     {
-        let last = LastLadder { rung: case.rung, episode: id.episode, ended_at: now };
+        let last = LastLadder {
+            rung: case.rung,
+            episode: id.episode,
+            ended_at: now,
+            is_counted: exhausted,
+            ineffective_before: if helped { before } else { 0 },
+        };
         state.last_ladders.insert((id.policy.clone(), target), last);
     }
-    let efficacy = state.efficacy.entry(id.policy.clone()).or_default();
-    match conclusion {
-        Conclusion::Helped => efficacy.ineffective = 0,
-        Conclusion::Exhausted => efficacy.ineffective += 1,
-        Conclusion::Done
-        | Conclusion::Rehearsed
-        | Conclusion::Already
-        | Conclusion::Unknown
-        | Conclusion::Failed
-        | Conclusion::Resolved
-        | Conclusion::Withdrawn
-        | Conclusion::Denied => {}
-    }
-    if *efficacy == crate::state::Efficacy::default() {
-        state.efficacy.remove(&id.policy);
+    if helped || exhausted {
+        let efficacy = state.efficacy.entry(id.policy.clone()).or_default();
+        efficacy.ineffective = if helped { 0 } else { before.saturating_add(1) };
+        if *efficacy == Efficacy::default() {
+            state.efficacy.remove(&id.policy);
+        }
     }
     state.drop_questions(id);
     if let Some(case) = state.cases.get_mut(id) {
@@ -217,6 +229,15 @@ impl State {
         case.target = Some(target);
         let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
         self.indexes.arrived(case, open);
+    }
+
+    /// The trouble came back within `relapse`: what seemed to help did not, counted once however many alerts tell.
+    fn count_relapse(&mut self, policy: &str, target: &Target) {
+        let Some(rounds) = self.rounds_after_relapse(policy, target) else { return };
+        self.efficacy.entry(policy.to_owned()).or_default().ineffective = rounds;
+        if let Some(last) = self.last_ladders.get_mut(&(policy.to_owned(), target.clone())) {
+            last.is_counted = true;
+        }
     }
 
     /// Forgets a case.

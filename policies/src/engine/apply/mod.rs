@@ -45,8 +45,9 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
         Event::Looked { intent, holds, again, .. } => effects::looked(state, now, *intent, *holds, *again),
         Event::Verified { intent, .. } => effects::verified(state, *intent),
-        Event::Advanced { case, rung, step, why, due } => {
-            let advanced = cases::Advanced { case, to: (*rung, *step), why: *why, due: *due };
+        Event::Advanced { case, rung, step, why, due, target } => {
+            let (to, target) = ((*rung, *step), target.as_ref());
+            let advanced = cases::Advanced { case, to, why: *why, due: *due, target };
             cases::advanced(state, now, &advanced);
         }
         Event::Concluded { case, conclusion } => cases::concluded(state, now, case, *conclusion),

@@ -111,6 +111,9 @@ pub(super) fn resumed(state: &mut State, now: Moment, scope: &PauseScope) {
     state.pauses.remove(scope);
     if let PauseScope::Policy(policy) = scope {
         state.efficacy.remove(policy);
+        for (_, last) in state.last_ladders.iter_mut().filter(|((name, _), _)| name == policy) {
+            last.ineffective_before = 0;
+        }
     }
     state.reconsider_refused_for(now, &["paused", "quarantined"]);
     state.reconsider_held_leases(now);
