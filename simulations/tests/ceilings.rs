@@ -10,8 +10,7 @@ use paramedic_simulations::world::Cure;
 
 #[test]
 fn cooldown() {
-    let text = restarts_with("cooldown: 20m");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("cooldown: 20m"), |mut run| async move {
         a_round(&mut run, "maestro-ui").await;
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(1)).await;
@@ -30,8 +29,7 @@ fn cooldown() {
 
 #[test]
 fn limits_of_a_target_do_not_hold_another() {
-    let text = restarts_with("limits: [{max: 1, per: 1h, by: target}]");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("limits: [{max: 1, per: 1h, by: target}]"), |mut run| async move {
         a_round(&mut run, "maestro-ui").await;
         a_round(&mut run, "maestro-worker").await;
         acted(&run, 2);
@@ -50,8 +48,7 @@ fn limits_of_a_target_do_not_hold_another() {
 #[test]
 fn limits_of_a_policy_and_of_a_namespace_slide() {
     for by in ["policy", "namespace"] {
-        let text = restarts_with(&format!("limits: [{{max: 2, per: 30m, by: {by}}}]"));
-        tell(&source(&[&text], free()), |mut run| async move {
+        tell(&restarts_with(&format!("limits: [{{max: 2, per: 30m, by: {by}}}]")), |mut run| async move {
             a_round(&mut run, "maestro-ui").await;
             a_round(&mut run, "maestro-worker").await;
             errors(&run, "maestro-server", cured("maestro-server"));
@@ -71,11 +68,7 @@ fn limits_of_a_policy_and_of_a_namespace_slide() {
 fn limits_over_everything_count_every_policy() {
     let mut settings = free();
     settings.guards.limits = vec![Limit { max: 1, per: mins(30), by: LimitScope::Global }];
-    let scales = restarter("scales", FREE)
-        .replace("MaestroHighErrorRate", "MaestroSlowResponses")
-        .replace("restart: {}", "scale: {atLeast: 6}");
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text, &scales], settings), |mut run| async move {
+    tell(&source(&[&restarter("restarts", FREE), &scales_when_slow()], settings), |mut run| async move {
         a_round(&mut run, "maestro-ui").await;
         run.world(|world| {
             world.begin(maestro::P95, &[("deployment", "maestro-server")], 3.0, Cure::Nothing, secs(9))
@@ -113,8 +106,7 @@ fn pace() {
 
 #[test]
 fn concurrency() {
-    let text = restarts_with("concurrency: 1");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("concurrency: 1"), |mut run| async move {
         errors(&run, "maestro-ui", cured("maestro-ui"));
         errors(&run, "maestro-worker", cured("maestro-worker"));
         run.pass(secs(40)).await;
@@ -131,25 +123,26 @@ fn concurrency() {
 
 #[test]
 fn blast_radius_by_targets() {
-    let text = restarts_with("blastRadius: {targets: {max: 1, in: namespace, per: 30m}, unavailable: 'off'}");
-    tell(&source(&[&text], free()), |mut run| async move {
-        a_round(&mut run, "maestro-ui").await;
-        errors(&run, "maestro-worker", cured("maestro-worker"));
-        run.pass(mins(1)).await;
-        says(&run, "would be target 2 of 1 allowed in 30m, until 2026-11-21T08:30:00.000Z");
-        run.restart();
-        run.pass(mins(23)).await;
-        acted(&run, 1);
-        run.pass(mins(2)).await;
-        acted(&run, 2);
-        run
-    });
+    tell(
+        &restarts_with("blastRadius: {targets: {max: 1, in: namespace, per: 30m}, unavailable: 'off'}"),
+        |mut run| async move {
+            a_round(&mut run, "maestro-ui").await;
+            errors(&run, "maestro-worker", cured("maestro-worker"));
+            run.pass(mins(1)).await;
+            says(&run, "would be target 2 of 1 allowed in 30m, until 2026-11-21T08:30:00.000Z");
+            run.restart();
+            run.pass(mins(23)).await;
+            acted(&run, 1);
+            run.pass(mins(2)).await;
+            acted(&run, 2);
+            run
+        },
+    );
 }
 
 #[test]
 fn blast_radius_by_what_is_unavailable() {
-    let text = restarts_with("blastRadius: {targets: 'off', unavailable: 25%}");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("blastRadius: {targets: 'off', unavailable: 25%}"), |mut run| async move {
         run.world(|world| {
             let worker =
                 world.workloads.get_mut(&maestro::deployment("maestro-worker")).expect("there is one");
@@ -175,8 +168,7 @@ fn blast_radius_by_what_is_unavailable() {
 
 #[test]
 fn storm() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         let many = (0..51).map(|number| stranger(number, &run)).collect();
         run.deliver(many, 0);
         errors(&run, "maestro-ui", cured("maestro-ui"));
@@ -196,8 +188,7 @@ fn storm() {
 
 #[test]
 fn storm_by_what_alertmanager_left_out() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         run.deliver(Vec::new(), 7);
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(5)).await;
@@ -209,8 +200,7 @@ fn storm_by_what_alertmanager_left_out() {
 
 #[test]
 fn fifty_alerts_a_minute_are_no_storm() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         let many = (0..49).map(|number| stranger(number, &run)).collect();
         run.deliver(many, 0);
         a_round(&mut run, "maestro-ui").await;

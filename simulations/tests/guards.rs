@@ -11,8 +11,7 @@ use paramedic_simulations::world::Cure;
 
 #[test]
 fn confirmation() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         // A webhook that Prometheus knows nothing of: forged, stale or late.
         let mut forged = stranger(0, &run);
         let labels = [
@@ -60,11 +59,7 @@ fn cluster_identity() {
 fn settle() {
     let mut settings = free();
     settings.guards.settle = mins(4);
-    let scales = restarter("scales", FREE)
-        .replace("MaestroHighErrorRate", "MaestroSlowResponses")
-        .replace("restart: {}", "scale: {atLeast: 6}");
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text, &scales], settings), |mut run| async move {
+    tell(&source(&[&restarter("restarts", FREE), &scales_when_slow()], settings), |mut run| async move {
         a_round(&mut run, "maestro-ui").await;
         let ui = [("deployment", "maestro-ui")];
         run.world(|world| world.begin(maestro::P95, &ui, 3.0, Cure::Nothing, secs(9)));
@@ -101,8 +96,7 @@ fn two_policies_on_one_target_go_one_after_the_other_by_priority() {
 
 #[test]
 fn schedule() {
-    let text = restarts_with("schedule: ['Mon-Fri 09:00-17:00 Europe/Berlin']");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("schedule: ['Mon-Fri 09:00-17:00 Europe/Berlin']"), |mut run| async move {
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(2)).await;
         // It is Saturday; Monday 09:00 in Berlin is 08:00 UTC.
@@ -116,7 +110,7 @@ fn schedule() {
 
 #[test]
 fn pause_ends_by_itself_or_by_an_order() {
-    let text = restarter("restarts", FREE);
+    let free_of_guards = restarts("");
     let scopes = [
         PauseScope::Everything,
         PauseScope::Namespace(maestro::NAMESPACE.to_owned()),
@@ -125,7 +119,7 @@ fn pause_ends_by_itself_or_by_an_order() {
     ];
     for scope in scopes {
         for is_resumed in [true, false] {
-            tell(&source(&[&text], free()), |mut run| {
+            tell(&free_of_guards, |mut run| {
                 let scope = scope.clone();
                 async move {
                     let until = (!is_resumed).then(|| run.now() + mins(10));
@@ -156,9 +150,7 @@ fn pause_ends_by_itself_or_by_an_order() {
 
 #[test]
 fn quarantine() {
-    let on_failure = "  onFailure: {notify: [ada], quarantineAfter: 1}\n";
-    let text = restarter("restarts", &format!("{FREE}{on_failure}"));
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts("  onFailure: {notify: [ada], quarantineAfter: 1}\n"), |mut run| async move {
         errors(&run, "maestro-ui", Cure::Nothing);
         run.pass(mins(10)).await;
         says(&run, "restarts is quarantined: 1 rounds in a row did not help");
@@ -177,8 +169,7 @@ fn quarantine() {
 
 #[test]
 fn unless_another_alert_is_open() {
-    let text = restarter("restarts", &format!("{FREE}  unless: ['alertname=\"DatabaseFailover\"']\n"));
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts("  unless: ['alertname=\"DatabaseFailover\"']\n"), |mut run| async move {
         run.world(|world| world.fire(&[("alertname", "DatabaseFailover")]));
         run.pass(secs(2)).await;
         errors(&run, "maestro-ui", cured("maestro-ui"));
@@ -196,8 +187,7 @@ fn unless_another_alert_is_open() {
 
 #[test]
 fn waiting_is_counted_over_a_restart() {
-    let text = restarter("restarts", &format!("{FREE}  for: 5m\n"));
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts("  for: 5m\n"), |mut run| async move {
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(3)).await;
         says(&run, "open for 0s, wanted for 5m, until 2026-11-21T08:05:00.000Z");
@@ -212,8 +202,7 @@ fn waiting_is_counted_over_a_restart() {
 
 #[test]
 fn leadership() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         run.feed(Input::Reign { leader: false, epoch: 1 });
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(5)).await;
@@ -228,8 +217,7 @@ fn leadership() {
 
 #[test]
 fn a_clock_that_stepped_is_accepted_by_a_person() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         run.feed(Input::ClockStepped { by_ms: 90_000 });
         errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(5)).await;
@@ -246,8 +234,7 @@ fn a_clock_that_stepped_is_accepted_by_a_person() {
 
 #[test]
 fn protected_labels() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         let ui = maestro::deployment("maestro-ui");
         let label = "paramedic.dev/protected".to_owned();
         run.world(|world| {
@@ -267,8 +254,7 @@ fn protected_labels() {
 
 #[test]
 fn what_the_workload_itself_forbids() {
-    let text = restarter("restarts", FREE);
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(""), |mut run| async move {
         let ui = maestro::deployment("maestro-ui");
         run.world(|world| {
             let ui = world.workloads.get_mut(&ui).expect("there is one");
@@ -353,8 +339,7 @@ fn a_proposal_that_is_denied_or_not_answered_is_not_done() {
 fn a_fact_that_is_not_shown_withholds() {
     let when =
         "  when: [{query: 'job:http_requests:rate5m{deployment=\"{{ labels.deployment }}\"}', is: '> 1'}]\n";
-    let text = restarter("restarts", &format!("{FREE}{when}"));
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts(when), |mut run| async move {
         let ui = [("deployment", "maestro-ui")];
         run.world(|world| world.set_gone(maestro::REQUESTS, &ui, true));
         errors(&run, "maestro-ui", cured("maestro-ui"));
@@ -395,8 +380,7 @@ fn a_value_that_must_be_found_is_found_or_nothing_is_done() {
 
 #[test]
 fn a_ladder_that_was_climbed_is_not_climbed_again_within_relapse() {
-    let text = restarts_with("relapse: 2h");
-    tell(&source(&[&text], free()), |mut run| async move {
+    tell(&restarts_with("relapse: 2h"), |mut run| async move {
         a_round(&mut run, "maestro-ui").await;
         acted(&run, 1);
         run.restart();

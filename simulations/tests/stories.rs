@@ -11,10 +11,6 @@ use paramedic_simulations::Run;
 use paramedic_simulations::maestro;
 use paramedic_simulations::world::Cure;
 
-fn ui() -> Cure {
-    Cure::Restarted(maestro::deployment("maestro-ui"))
-}
-
 #[test]
 fn the_shipped_policies_load_without_a_doubt() {
     let checked = load::check(source(&shipped(), enforcing()));
@@ -25,7 +21,7 @@ fn the_shipped_policies_load_without_a_doubt() {
 #[test]
 fn an_alert_leads_to_a_restart_that_is_verified() {
     tell(&source(&shipped(), enforcing()), |mut run| async move {
-        errors(&run, "maestro-ui", ui());
+        errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(20)).await;
         assert_eq!(
             run.story(),
@@ -243,7 +239,7 @@ fn the_same_alert_again_is_no_second_restart() {
 #[test]
 fn trouble_that_comes_back_goes_on_at_the_next_rung_after_a_cooldown() {
     tell(&source(&shipped(), enforcing()), |mut run| async move {
-        errors(&run, "maestro-ui", ui());
+        errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(mins(12)).await;
         says(&run, "maestro-high-error-rate: it helped");
         errors(&run, "maestro-ui", Cure::Nothing);
@@ -260,7 +256,7 @@ fn trouble_that_comes_back_goes_on_at_the_next_rung_after_a_cooldown() {
 #[test]
 fn a_rollout_that_gets_stuck_is_a_failure_and_calls_a_person() {
     tell(&source(&shipped(), enforcing()), |mut run| async move {
-        errors(&run, "maestro-ui", ui());
+        errors(&run, "maestro-ui", cured("maestro-ui"));
         run.world(|world| {
             for workload in world.workloads.values_mut() {
                 workload.pod_ready = None;
@@ -281,7 +277,7 @@ fn a_rollout_that_gets_stuck_is_a_failure_and_calls_a_person() {
 #[test]
 fn a_process_that_dies_in_an_effect_finds_it_done_and_goes_on() {
     tell(&source(&shipped(), enforcing()), |mut run| async move {
-        errors(&run, "maestro-ui", ui());
+        errors(&run, "maestro-ui", cured("maestro-ui"));
         run.pass(secs(130)).await;
         says(&run, "intent 14: restart");
         never_says(&run, "intent 14 done");
@@ -297,7 +293,7 @@ fn a_process_that_dies_in_an_effect_finds_it_done_and_goes_on() {
 #[test]
 fn a_process_that_dies_between_record_and_effect_finds_nothing_done_and_tries_again() {
     tell(&source(&shipped(), enforcing()), |mut run| async move {
-        errors(&run, "maestro-ui", ui());
+        errors(&run, "maestro-ui", cured("maestro-ui"));
         // The record of the intent is durable, and the process dies before the effect begins.
         while lines(&run, "intent 14: restart").is_empty() {
             run.step().await;
@@ -317,7 +313,7 @@ fn a_process_that_dies_between_record_and_effect_finds_nothing_done_and_tries_ag
 fn a_process_that_dies_at_any_second_comes_to_the_same_end() {
     for second in (0..700).step_by(53) {
         tell(&source(&shipped(), enforcing()), |mut run| async move {
-            errors(&run, "maestro-ui", ui());
+            errors(&run, "maestro-ui", cured("maestro-ui"));
             run.pass(secs(second)).await;
             run.restart();
             run.pass(secs(1200)).await;

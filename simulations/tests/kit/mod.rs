@@ -155,14 +155,26 @@ pub(crate) fn free() -> Settings {
     settings
 }
 
-/// A policy that restarts, free but for these lines.
-pub(crate) fn restarts_with(line: &str) -> String {
+/// One policy that restarts and that no guard holds, with this many more lines under `spec`.
+pub(crate) fn restarts(more: &str) -> Source {
+    source(&[&restarter("restarts", &format!("{FREE}{more}"))], free())
+}
+
+/// One policy that restarts and that this guard alone may hold.
+pub(crate) fn restarts_with(guard: &str) -> Source {
     let guards = FREE.lines().map(|free| {
-        let key = line.trim_start().split(':').next().unwrap_or_default();
+        let key = guard.trim_start().split(':').next().unwrap_or_default();
         if free.trim_start().starts_with(key) { String::new() } else { format!("{free}\n") }
     });
-    let more = format!("{}    {line}\n", guards.collect::<String>());
-    restarter("restarts", &more)
+    let more = format!("{}    {guard}\n", guards.collect::<String>());
+    source(&[&restarter("restarts", &more)], free())
+}
+
+/// A policy that scales what is slow, for stories about two policies.
+pub(crate) fn scales_when_slow() -> String {
+    restarter("scales", FREE)
+        .replace("MaestroHighErrorRate", "MaestroSlowResponses")
+        .replace("restart: {}", "scale: {atLeast: 6}")
 }
 
 pub(crate) fn cured(deployment: &str) -> Cure {
