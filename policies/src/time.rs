@@ -1,5 +1,6 @@
 //! Points and lengths of time: the one place where both are read and written.
-//! [`Moment`] is RFC 3339 in UTC with milliseconds; [`Span`] is what humantime reads and writes.
+//! [`Moment`] is RFC 3339 in UTC with milliseconds; [`Span`] is read as humantime reads it and written in days, hours,
+//! minutes and seconds, so that what a person wrote as `90d` comes back as `90d`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,9 +107,24 @@ impl fmt::Debug for Moment {
     }
 }
 
+/// Units in which a length of time is written. Deliberately absent: months and years, whose lengths people disagree on.
+const UNITS: [(u64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&humantime::format_duration(self.duration()), f)
+        if self.0 == 0 {
+            return f.write_str("0s");
+        }
+        let (mut rest, mut gap) = (self.0, "");
+        for (size, unit) in UNITS {
+            let (count, left) = (rest / size, rest % size);
+            if count > 0 {
+                write!(f, "{gap}{count}{unit}")?;
+                gap = " ";
+            }
+            rest = left;
+        }
+        Ok(())
     }
 }
 
@@ -216,9 +232,20 @@ mod tests {
 
     #[test]
     fn a_span_is_read_back_as_written() {
-        for text in ["90s", "15m", "1h 30m", "7d", "250ms"] {
+        for text in ["0s", "15m", "1h 30m", "7d", "90d", "400d 1ms", "1d 2h 3m 4s 5ms", "250ms"] {
             let span: Span = text.parse().expect("valid");
+            assert_eq!(span.to_string(), text);
+        }
+        let (odd, longest) = (Span::from_secs(90), Span::from_ms(u64::MAX));
+        for span in [odd, longest] {
             assert_eq!(span.to_string().parse::<Span>().expect("valid"), span);
+        }
+    }
+
+    #[test]
+    fn what_older_records_say_is_still_read() {
+        for (written, now) in [("2months 29days 2h 52m 48s", "90d"), ("1day", "1d"), ("1year", "365d 6h")] {
+            assert_eq!(written.parse::<Span>().expect("valid").to_string(), now);
         }
     }
 
