@@ -5,12 +5,15 @@ mod admin;
 mod api;
 mod error;
 mod explain;
+mod in_force;
 mod lists;
 mod openapi;
 mod orders;
+mod paging;
 mod stream;
 pub mod tokens;
 mod webhook;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -86,8 +89,10 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/episodes", get(lists::episodes))
         .route("/api/v1/cases", get(lists::cases))
         .route("/api/v1/policies", get(lists::policies))
-        .route("/api/v1/proposals", get(lists::proposals))
-        .route("/api/v1/pauses", get(lists::pauses))
+        .route("/api/v1/proposals", get(in_force::proposals))
+        .route("/api/v1/intents", get(in_force::intents))
+        .route("/api/v1/leases", get(in_force::leases))
+        .route("/api/v1/pauses", get(in_force::pauses))
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/explain", post(explain::explain))
         .route_layer(role(Role::Read));

@@ -313,6 +313,8 @@ async fn orders_are_checked_recorded_and_listed() {
         json!({"scope": "everything", "for": "1h", "until": "2099-01-01T00:00:00Z"}),
         json!({"scope": "everything", "until": "1999-01-01T00:00:00Z"}),
         json!({"scope": "everything", "lasts": "1h"}),
+        json!({"scope": "everything", "for": "100000d"}),
+        json!({"scope": "everything", "until": "2999-01-01T00:00:00Z"}),
     ];
     let mut table = Vec::new();
     for body in wrong {
@@ -336,6 +338,36 @@ async fn orders_are_checked_recorded_and_listed() {
     assert_eq!(server.post("/api/v1/proposals/x/approve", &json!({})).await.0, StatusCode::BAD_REQUEST);
 }
 
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panics").extend_from_slice(line);
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_logged_once_with_its_outcome() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+    let _logging = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
+    let server = Server::start().await;
+    server.post("/api/v1/pauses", &json!({"scope": {"namespace": "prod"}, "for": "1h"})).await;
+    server.post("/api/v1/resume", &json!({"scope": "everything"})).await;
+    server.post("/api/v1/proposals/99/approve", &json!({})).await;
+    server.post("/-/reload", &json!({})).await;
+    let text = String::from_utf8(log.0.lock().expect("no panics").clone()).expect("UTF-8");
+    let orders: Vec<&str> = text.lines().filter(|line| line.contains("order=")).collect();
+    insta::assert_snapshot!(orders.join("\n"));
+}
+
 #[tokio::test]
 async fn lists_are_paged_by_what_next_says() {
     let server = Server::start().await;
@@ -356,16 +388,31 @@ async fn lists_are_paged_by_what_next_says() {
         }
         assert_eq!(seen, 7, "{list}");
     }
+    let mut wrongs = String::new();
     for wrong in [
         "/api/v1/episodes?limit=0",
         "/api/v1/episodes?page=2",
         "/api/v1/records?colour=red",
         "/api/v1/cases?after=x",
+        "/api/v1/cases?open=true",
+        "/api/v1/pauses?limit=1001",
+        "/api/v1/policies?foo=1",
+        "/api/v1/proposals?limit=0",
+        "/api/v1/intents?after=x",
+        "/api/v1/leases?policy=web",
+        "/api/v1/records?limit=0",
+        "/api/v1/records?limit=10001",
+        "/api/v1/records?since=yesterday",
+        "/api/v1/records?kind=bogus",
+        "/api/v1/records?verdict=Act",
+        "/api/v1/stream?outcome=lapsed",
     ] {
         let (status, answer) = server.get(wrong).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}: {answer}");
         assert!(answer["hint"].is_string());
+        wrongs += &format!("GET {wrong}\n    {}\n    hint: {}\n", answer["error"], answer["hint"]);
     }
+    insta::assert_snapshot!(wrongs);
 }
 
 #[tokio::test]
@@ -376,6 +423,10 @@ async fn nothing_there_and_wrong_methods_are_told_in_json() {
         (Method::GET, "/api/v2/alerts", 404),
         (Method::GET, "/webhook/alertmanager", 405),
         (Method::DELETE, "/api/v1/records", 405),
+        (Method::OPTIONS, "/api/v1/leases", 405),
+        (Method::POST, "/api/v1/proposals", 405),
+        (Method::GET, "/api/v1/resume", 405),
+        (Method::GET, "/api/v1/records/", 404),
         (Method::GET, "/api/v1/records/9999", 404),
         (Method::GET, "/api/v1/records/first", 400),
     ] {

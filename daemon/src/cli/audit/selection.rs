@@ -6,6 +6,7 @@ use paramedic_policies::event::Seq;
 use paramedic_policies::time::{Moment, Span};
 
 use crate::cli::failure::Failure;
+use crate::http::words::{KINDS, OUTCOMES, VERDICTS};
 use crate::journal::Filter;
 
 /// The filters. A record must meet all that are given.
@@ -49,58 +50,6 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "KIND", value_parser = word(&KINDS))]
     kind: Option<String>,
 }
-
-const VERDICTS: [&str; 7] = ["act", "hold", "withhold", "propose", "helped", "didNotHelp", "unknown"];
-
-const OUTCOMES: [&str; 12] = [
-    "done",
-    "refused",
-    "failed",
-    "unknown",
-    "helped",
-    "rehearsed",
-    "already",
-    "exhausted",
-    "resolved",
-    "withdrawn",
-    "denied",
-    "lapsed",
-];
-
-/// Every kind of record, in the order in which an alert meets them.
-pub(crate) const KINDS: [&str; 31] = [
-    "received",
-    "opened",
-    "closed",
-    "asked",
-    "told",
-    "ruled",
-    "held",
-    "intended",
-    "ended",
-    "looked",
-    "verified",
-    "advanced",
-    "concluded",
-    "escalated",
-    "approved",
-    "denied",
-    "lapsed",
-    "orderRefused",
-    "paused",
-    "resumed",
-    "adopted",
-    "stormBegan",
-    "stormGoesOn",
-    "stormEnded",
-    "quarantined",
-    "revertDropped",
-    "revertHeld",
-    "reigned",
-    "began",
-    "clockStepped",
-    "clockAccepted",
-];
 
 /// One of a few words; the list stands in the error, not in every help text.
 fn word(
