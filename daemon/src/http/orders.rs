@@ -15,8 +15,12 @@ use serde_json::{Value, json};
 
 use super::api::sequence;
 use super::tokens::Caller;
-use super::{ApiError, Shared};
+use super::{ApiError, Shared, in_force};
 use crate::intake::bounds;
+
+/// How long a pause may last that ends by itself. Whoever writes more has slipped, or wants one that lasts until
+/// somebody ends it: a pause of centuries is one that everybody takes for an ordinary one.
+const PAUSE_MAX: Span = Span::from_hours(30 * 24);
 
 /// Bytes of a comment or reason that are kept: a few sentences.
 const COMMENT_BYTES_MAX: usize = 1024;
@@ -90,6 +94,12 @@ pub(super) async fn pause(
             "give a later `until` or a longer `for`",
         ));
     }
+    if until.is_some_and(|until| until > now + PAUSE_MAX) {
+        return Err(ApiError::bad(
+            format!("a pause with an end lasts at most {PAUSE_MAX}"),
+            "leave the end out (no `for`, no --for): then it lasts until somebody resumes",
+        ));
+    }
     let reason = text(&served, reason);
     give(&served, caller, Command::Pause { scope, until, reason }).await
 }
@@ -112,8 +122,10 @@ pub(super) async fn accept_clock(
 }
 
 pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): Extension<Caller>) -> Answer {
-    tracing::info!(by, "reload was ordered");
-    match served.reloads.now().await {
+    let loaded = served.reloads.now().await;
+    let outcome = if loaded.is_ok() { "taken" } else { "refused" };
+    tracing::info!(by, order = "reload", outcome, "order answered");
+    match loaded {
         Ok(loaded) => {
             Ok(Json(json!({"digest": loaded.digest, "policies": loaded.policies, "changed": loaded.changed})))
         }
@@ -130,14 +142,47 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
 }
 
 async fn give(served: &Shared, Caller(by): Caller, command: Command) -> Answer {
-    tracing::info!(by, ?command, "order given");
-    let taken = served.inbox.take(Input::Order(Order { by, command })).await?;
+    let (order, on) = named(&command);
+    let taken = served.inbox.take(Input::Order(Order { by: by.clone(), command: command.clone() })).await;
+    // One sentence for each order, once its outcome is known; the record has the rest.
+    let (outcome, record, why) = match &taken {
+        Ok(taken) => match &taken.refusal {
+            None => ("taken", Some(taken.first.0), None),
+            Some(why) => ("refused", Some(taken.first.0), Some(why.clone())),
+        },
+        // It may have been taken all the same, where the answer was late.
+        Err(turned) => ("unanswered", None, Some(turned.to_string())),
+    };
+    tracing::info!(by, order, on, outcome, record, why, "order answered");
+    let taken = taken?;
     match taken.refusal {
         None => Ok(Json(json!({"record": taken.first, "end": taken.end}))),
-        Some(why) => {
-            Err(ApiError::new(StatusCode::CONFLICT, why, "the refusal is recorded; look at the list again"))
-        }
+        Some(why) => Err(ApiError::new(StatusCode::CONFLICT, why, hint(served, &command).await)),
     }
+}
+
+/// An order as the log has it: its word, and what it is about.
+fn named(command: &Command) -> (&'static str, String) {
+    match command {
+        Command::Approve { proposal, .. } => ("approve", format!("proposal {proposal}")),
+        Command::Deny { proposal, .. } => ("deny", format!("proposal {proposal}")),
+        Command::Pause { scope, .. } => ("pause", scope.to_string()),
+        Command::Resume { scope } => ("resume", scope.to_string()),
+        Command::AcceptClock => ("acceptClock", "the clock".to_owned()),
+    }
+}
+
+/// What could have been meant by an order that was refused.
+async fn hint(served: &Shared, command: &Command) -> String {
+    let known = match command {
+        Command::Approve { .. } | Command::Deny { .. } => {
+            served.inbox.look(in_force::proposals_named).await.ok()
+        }
+        Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
+        Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
+        Command::AcceptClock => Some("there is nothing to accept".to_owned()),
+    };
+    known.unwrap_or_else(|| "see `paramedic status`".to_owned())
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
