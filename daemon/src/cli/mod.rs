@@ -15,6 +15,7 @@ mod records;
 mod ruling;
 mod schema;
 mod serve;
+mod status;
 mod story;
 mod table;
 mod variables;
@@ -41,6 +42,7 @@ pub use failure::{Failure, Whose};
   paramedic demo
   paramedic check policies/
   paramedic serve --policies policies/ --prometheus-url http://prometheus:9090
+  paramedic status
   paramedic audit query --since 2h
   paramedic pause --for 1h --reason 'database migration'
 
@@ -76,6 +78,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
   paramedic audit tail --follow"
     )]
     Audit(audit::AuditCommand),
+    Status(status::StatusArgs),
     Approve(orders::ApproveArgs),
     Deny(orders::DenyArgs),
     Pause(orders::PauseArgs),
@@ -132,6 +135,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Schema(args) => schema::run(args, console),
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,
+        Command::Status(args) => status::run(args, console).await,
         Command::Approve(args) => orders::approve(args, console).await,
         Command::Deny(args) => orders::deny(args, console).await,
         Command::Pause(args) => orders::pause(args, console).await,

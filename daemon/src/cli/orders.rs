@@ -10,12 +10,17 @@ use super::console::Console;
 use super::failure::Failure;
 use super::records::ServerArgs;
 
-/// Approve a proposal: it is decided again with fresh facts, and what is done is what was proposed, or nothing.
+/// Approve a proposal: it is decided again with fresh facts, and what is done is the proposed action, or nothing.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
-  paramedic audit query --verdict propose --since 1h
+  paramedic status
   paramedic audit show 1041
-  paramedic approve 1041 --comment 'seen with Ada, go'")]
+  paramedic approve 1041 --comment 'seen with Ada, go'
+
+Nothing is done where it would be another action by now: `scale 2 -> 4` instead of `scale 3 -> 5`,
+a restart of a workload that somebody has changed, a breaker on other endpoints. A breaker is reset
+on those of the proposed endpoints where it is not closed by then: fewer, more or others than the
+proposal's difference showed.")]
 pub struct ApproveArgs {
     /// The proposal: sequence of the ruling that proposed.
     #[arg(value_name = "ID")]
@@ -54,7 +59,7 @@ Alerts are still taken, decided and recorded; what was already begun is still wa
 pub struct PauseArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// For how long.
+    /// For how long, at most 30d.
     #[arg(long = "for", value_name = "DURATION")]
     lasting: Option<Span>,
     /// Why; shown with every decision that it holds back.
@@ -71,7 +76,8 @@ pub struct PauseArgs {
   paramedic resume --namespace shop
   paramedic resume --policy conductor-high-error-rate
 
-Ends the pause of exactly this scope: `resume` alone ends the pause of everything, not that of a namespace.")]
+Ends the pause of exactly this scope: `resume` alone ends the pause of everything, not that of a
+namespace. `paramedic status` lists what is paused.")]
 pub struct ResumeArgs {
     #[command(flatten)]
     scope: ScopeArgs,

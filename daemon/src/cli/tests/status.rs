@@ -1,0 +1,87 @@
+//! `status`, word for word, from the API's answers as they are written down here.
+
+use serde_json::json;
+
+use super::super::tests::at;
+use super::*;
+
+fn told(status: &Value, lists: Option<Lists>) -> String {
+    let standing = read("http://paramedic:9911", status.clone()).expect("an answer");
+    shown("http://paramedic:9911", &standing, lists, at("09:30:00")).expect("lists")
+}
+
+fn status() -> Value {
+    json!({
+        "ready": true, "version": "0.1.0", "mode": "enforce", "journal": {"is": "open"},
+        "book": {"digest": "821ef235ca74172a", "policies": 3, "from": "files", "broken": null},
+        "leader": true, "clockSteppedMs": null, "storm": null,
+        "prometheus": {"is": "answered", "at": "2026-11-21T09:29:58Z"}, "kubernetes": "https://10.0.0.1:6443",
+        "inbox": 0, "next": 1200, "now": "2026-11-21T09:29:59Z", "open": {"episodes": 2},
+    })
+}
+
+fn nothing() -> Lists {
+    Lists {
+        proposals: Vec::new(),
+        intents: Vec::new(),
+        leases: Vec::new(),
+        pauses: Vec::new(),
+        policies: vec![json!({"name": "web-errors", "quarantinedSince": null})],
+    }
+}
+
+#[test]
+fn a_quiet_daemon_says_that_nothing_waits() {
+    insta::assert_snapshot!(told(&status(), Some(nothing())));
+}
+
+#[test]
+fn everything_that_is_in_force_has_its_place() {
+    let cart = json!({"kind": "Deployment", "namespace": "shop", "name": "cart"});
+    let lists = Lists {
+        proposals: vec![json!({
+            "id": 1041, "episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart,
+            "action": {"restart": {"generation": 7}}, "says": "restart", "until": "2026-11-21T09:58:12.250Z",
+        })],
+        intents: vec![
+            json!({"id": 1100, "policy": "search-slow", "target": null, "is": "acting", "says": "scale 2 -> 4",
+                "mode": "enforce", "takesBack": null, "since": "2026-11-21T09:29:30Z"}),
+            json!({"id": 1101, "policy": "search-slow", "target": cart, "is": "inDoubt", "says": "restart",
+                "mode": "enforce", "takesBack": null, "since": "2026-11-20T07:29:30Z"}),
+            json!({"id": 1102, "policy": "search-slow", "target": cart, "is": "acting", "says": "scale 4 -> 2",
+                "mode": "enforce", "takesBack": 900, "since": "2026-11-21T09:29:30Z"}),
+            json!({"id": 1103, "policy": "search-slow", "target": cart, "is": "verifying",
+                "since": "2026-11-21T09:29:30Z"}),
+        ],
+        leases: vec![json!({
+            "id": 950, "policy": "cart-errors", "target": cart, "says": "scale 3 -> 5", "held": true,
+            "until": "2026-11-21T11:00:00Z",
+        })],
+        pauses: vec![
+            json!({"says": "everything", "by": "ada", "until": null, "reason": "database migration"}),
+            json!({"says": "namespace shop", "by": "joe", "until": "2026-12-21T09:30:00Z", "reason": ""}),
+        ],
+        policies: vec![json!({"name": "web-errors", "quarantinedSince": "2026-11-19T09:30:00Z"})],
+    };
+    let mut status = status();
+    status["mode"] = json!("dry-run");
+    status["leader"] = json!(false);
+    status["clockSteppedMs"] = json!(-125_000);
+    status["storm"] =
+        json!({"since": "2026-11-21T09:20:00Z", "why": "61 new alerts in a minute, allowed 50"});
+    status["prometheus"] =
+        json!({"is": "failed", "at": "2026-11-21T09:29:58Z", "problem": "connection refused"});
+    status["kubernetes"] = json!(null);
+    status["book"]["broken"] =
+        json!({"at": "2026-11-21T08:00:00Z", "problems": ["web.yaml:3:1: error: `moed` is not known"]});
+    insta::assert_snapshot!(told(&status, Some(lists)));
+}
+
+#[test]
+fn a_broken_journal_is_said_first() {
+    let mut status = status();
+    status["ready"] = json!(false);
+    status["mode"] = json!(null);
+    status["journal"] = json!({"is": "broken", "problem": "could not append: the disk is full"});
+    insta::assert_snapshot!(told(&status, None));
+}
