@@ -15,12 +15,16 @@ use paramedic_policies::state::CaseId;
 use paramedic_policies::target::{Sought, Target};
 use paramedic_policies::time::{Moment, Span};
 
+use serde_json::Value;
+
 use crate::Remedies;
+use crate::in_memory::Objects;
 use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, SetBy, Workload, manager,
 };
 use crate::ports::http::{Call, CallError, Http, HttpHands, Reply};
 use crate::ports::metrics::Metrics;
+use crate::ports::objects::{Address, Field, Resource};
 use crate::ports::world::World;
 use crate::seal::Sealed;
 
@@ -88,6 +92,8 @@ pub(crate) struct FakeCluster {
     /// Rollouts to be shown, in order; then the workload's own.
     pub(crate) rollouts: Mutex<VecDeque<Rollout>>,
     pub(crate) looks_fail: Mutex<bool>,
+    /// Every other object.
+    pub(crate) objects: Mutex<Objects>,
 }
 
 impl FakeCluster {
@@ -100,6 +106,7 @@ impl FakeCluster {
             answer: Mutex::new(Answer::Honest),
             rollouts: Mutex::default(),
             looks_fail: Mutex::new(false),
+            objects: Mutex::default(),
         })
     }
 
@@ -112,6 +119,13 @@ impl FakeCluster {
         self.changes.lock().expect("no test panicked").len()
     }
 
+    fn sees(&self, tried: impl FnOnce() -> String) -> Result<(), LookError> {
+        if *self.looks_fail.lock().expect("no test panicked") {
+            return Err(LookError::Failed { tried: tried(), problem: "connection refused".into() });
+        }
+        Ok(())
+    }
+
     fn workload(&self) -> Workload {
         self.workload.lock().expect("no test panicked").clone()
     }
@@ -122,6 +136,9 @@ impl FakeCluster {
         let set = Some(SetBy { manager: manager(stamp), at: Some(now()) });
         let mut workload = self.workload.lock().expect("no test panicked");
         match change {
+            ClusterChange::Object(change) => {
+                return self.objects.lock().expect("no test panicked").change(change);
+            }
             ClusterChange::Replicas { uid, from, to, .. } => {
                 if workload.uid != *uid || workload.replicas != Some(*from) {
                     return Err(conflict("uid or spec.replicas"));
@@ -155,6 +172,11 @@ fn diff_of(change: &ClusterChange, source: DiffSource) -> Diff {
         ClusterChange::Replicas { from, to, .. } => ("spec.replicas", from.to_string(), to.to_string()),
         ClusterChange::MinReplicas { from, to, .. } => ("spec.minReplicas", from.to_string(), to.to_string()),
         ClusterChange::Restart { at, .. } => ("restartedAt", "-".into(), at.to_string()),
+        ClusterChange::Object(change) => {
+            let computed =
+                |field: Field| Change { path: field.path, before: field.before, after: field.after };
+            return Diff { fields: change.fields().into_iter().map(computed).collect(), source };
+        }
     };
     Diff { fields: vec![Change { path: path.into(), before, after }], source }
 }
@@ -169,12 +191,7 @@ impl Cluster for FakeCluster {
     }
 
     async fn look(&self, wanted: &Target) -> Result<Workload, LookError> {
-        if *self.looks_fail.lock().expect("no test panicked") {
-            return Err(LookError::Failed {
-                tried: format!("get {wanted}"),
-                problem: "connection refused".into(),
-            });
-        }
+        self.sees(|| format!("get {wanted}"))?;
         if wanted.name == self.workload().target.name {
             Ok(self.workload())
         } else {
@@ -202,7 +219,30 @@ impl Cluster for FakeCluster {
         })
     }
 
+    async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
+        self.sees(|| format!("get {at}"))?;
+        Ok(self.objects.lock().expect("no test panicked").get(at).cloned())
+    }
+
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, LookError> {
+        self.sees(|| format!("list {}", resource.plural))?;
+        Ok(self.objects.lock().expect("no test panicked").list(resource, namespace, selector))
+    }
+
+    async fn log_tail(&self, pod: &Address, _: Option<&str>) -> Result<String, LookError> {
+        self.sees(|| format!("read the log of {pod}"))?;
+        Ok(format!("the log of {pod}\n"))
+    }
+
     async fn preview(&self, change: &ClusterChange, _: &str) -> Result<Diff, ChangeError> {
+        if let ClusterChange::Object(change) = change {
+            return self.objects.lock().expect("no test panicked").preview(change);
+        }
         Ok(diff_of(change, DiffSource::ServerDryRun))
     }
 }

@@ -13,6 +13,8 @@ mod breaker_states;
 mod checks;
 #[cfg(test)]
 mod fakes;
+#[cfg(any(test, feature = "in-memory"))]
+pub mod in_memory;
 pub mod kubernetes;
 mod one_change;
 pub mod plain_http;

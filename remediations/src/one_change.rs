@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use paramedic_policies::action::{Diff, Intent, Outcome};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 
-use crate::checks::{self, Checks};
+use crate::checks::Checks;
 use crate::ports::clock::left;
-use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, LookError, Workload};
+use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, LookError};
 use crate::remedy::{BothHands, Eyes};
 use crate::retry;
 use crate::seal::Sealed;
@@ -24,13 +25,23 @@ const LOOK_WITHIN: Duration = Duration::from_secs(20);
 const FIND_OUT_WITHIN: Duration = Duration::from_secs(60);
 
 /// How a remediation makes its one change.
+#[async_trait]
 pub(crate) trait OneChange: Sync {
-    /// The change.
-    fn change(&self) -> ClusterChange;
+    /// What a look shows.
+    type Seen: Send + Sync;
+
+    /// Looks, once.
+    async fn look(&self, cluster: &dyn Cluster) -> Result<Self::Seen, LookError>;
+
+    /// The change, from what was seen.
+    fn change(&self, seen: &Self::Seen) -> ClusterChange;
+
     /// What stands against it now.
-    fn obstacles(&self, workload: &Workload, now: Moment) -> Checks;
+    fn obstacles(&self, seen: &Self::Seen, now: Moment) -> Checks;
+
     /// Whether it is there.
-    fn trace(&self, workload: &Workload) -> Trace;
+    fn trace(&self, seen: &Self::Seen) -> Trace;
+
     /// What it changes, where it was made and the server's own words are lost.
     fn diff(&self) -> Diff;
 }
@@ -47,12 +58,13 @@ pub(crate) enum Trace {
 }
 
 /// Looks, with retries.
-pub(crate) async fn look(
+async fn look<C: OneChange>(
     cluster: &dyn Cluster,
     target: &Target,
+    one: &C,
     within: Duration,
-) -> Result<Workload, LookError> {
-    retry::question(within, is_transient, || late(target), || cluster.look(target)).await
+) -> Result<C::Seen, LookError> {
+    retry::question(within, is_transient, || late(target), || one.look(cluster)).await
 }
 
 pub(crate) fn is_transient(error: &LookError) -> bool {
@@ -68,26 +80,26 @@ const REQUEST_LIFE: Duration = Duration::from_secs(65);
 const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
 
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
-pub(crate) async fn carry_out(
+pub(crate) async fn carry_out<C: OneChange>(
     hands: BothHands<'_>,
     seal: &Sealed<Intent>,
-    one: &dyn OneChange,
+    one: &C,
 ) -> Result<Diff, Outcome> {
     let (cluster, clock) = (hands.cluster().map_err(unseen)?, hands.eyes.clock);
     let time = left(clock, seal.deadline);
     if time.is_zero() {
         return Err(failed("its deadline has passed before anything was sent".into()));
     }
-    let seen = look(cluster, &seal.target, time.min(LOOK_WITHIN)).await;
-    let workload = seen.map_err(unseen)?;
-    if one.trace(&workload) == Trace::Made {
+    let seen = look(cluster, &seal.target, one, time.min(LOOK_WITHIN)).await;
+    let seen = seen.map_err(unseen)?;
+    if one.trace(&seen) == Trace::Made {
         return Ok(one.diff());
     }
-    let reasons = last_checks(seal, one, &workload, clock());
+    let reasons = one.obstacles(&seen, clock()).refusals;
     if !reasons.is_empty() {
         return Err(Outcome::Refused { reasons });
     }
-    let change = one.change();
+    let change = one.change(&seen);
     let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
     let error = match answered {
         Ok(Ok(diff)) => return Ok(diff),
@@ -119,10 +131,10 @@ pub(crate) async fn carry_out(
 }
 
 /// How an intent ended whose process is gone. Its request may have left just before that.
-pub(crate) async fn closed(
+pub(crate) async fn closed<C: OneChange>(
     eyes: Eyes<'_>,
     seal: &Sealed<Intent>,
-    one: &dyn OneChange,
+    one: &C,
 ) -> Result<Diff, Outcome> {
     let cluster = eyes.cluster().map_err(|error| unclear(seal, error))?;
     // Nothing is sent after the deadline.
@@ -140,7 +152,7 @@ pub(crate) async fn closed(
 }
 
 /// What the change would do. Touches no hands.
-pub(crate) async fn rehearse(eyes: Eyes<'_>, seal: &Sealed<Intent>, one: &dyn OneChange) -> Outcome {
+pub(crate) async fn rehearse<C: OneChange>(eyes: Eyes<'_>, seal: &Sealed<Intent>, one: &C) -> Outcome {
     let clock = eyes.clock;
     let cluster = match eyes.cluster() {
         Ok(cluster) => cluster,
@@ -150,15 +162,15 @@ pub(crate) async fn rehearse(eyes: Eyes<'_>, seal: &Sealed<Intent>, one: &dyn On
     if time.is_zero() {
         return failed("its deadline has passed before it was rehearsed".into());
     }
-    let workload = match look(cluster, &seal.target, time.min(LOOK_WITHIN)).await {
-        Ok(workload) => workload,
+    let seen = match look(cluster, &seal.target, one, time.min(LOOK_WITHIN)).await {
+        Ok(seen) => seen,
         Err(error) => return unseen(error),
     };
-    let reasons = last_checks(seal, one, &workload, clock());
+    let reasons = one.obstacles(&seen, clock()).refusals;
     if !reasons.is_empty() {
         return Outcome::Refused { reasons };
     }
-    let change = one.change();
+    let change = one.change(&seen);
     let preview = cluster.preview(&change, seal.stamp());
     match tokio::time::timeout(left(clock, seal.deadline), preview).await {
         Ok(Ok(diff)) => Outcome::Done { diff: Some(diff), already: false },
@@ -201,18 +213,12 @@ pub(crate) async fn preview(
     }
 }
 
-fn last_checks(seal: &Sealed<Intent>, one: &dyn OneChange, workload: &Workload, now: Moment) -> Vec<Reason> {
-    let mut found = one.obstacles(workload, now);
-    found.note(checks::same_uid(&workload.uid, &seal.uid));
-    found.refusals
-}
-
 /// A request without an answer may still be on its way: the server may take it up to `life` later. Only a look after
 /// that shows that it was not made.
-async fn find_out_at_last(
+async fn find_out_at_last<C: OneChange>(
     cluster: &dyn Cluster,
     seal: &Sealed<Intent>,
-    one: &dyn OneChange,
+    one: &C,
     life: Duration,
 ) -> Trace {
     match find_out(cluster, seal, one).await {
@@ -225,15 +231,16 @@ async fn find_out_at_last(
     }
 }
 
-async fn find_out(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &dyn OneChange) -> Trace {
-    match look(cluster, &seal.target, FIND_OUT_WITHIN).await {
-        Ok(workload) if workload.uid != seal.uid => {
-            let why = format!("{} is another object now (uid {})", seal.target, workload.uid);
-            Trace::Unclear(why)
-        }
-        Ok(workload) => one.trace(&workload),
+async fn find_out<C: OneChange>(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &C) -> Trace {
+    match look(cluster, &seal.target, one, FIND_OUT_WITHIN).await {
+        Ok(seen) => one.trace(&seen),
         Err(error) => Trace::Unclear(format!("{error}, so nobody knows")),
     }
+}
+
+/// A look that found another object of the same name.
+pub(crate) fn another(target: &Target, uid: &str) -> Trace {
+    Trace::Unclear(format!("{target} is another object now (uid {uid})"))
 }
 
 /// How an intent ends whose target could not be looked at before anything was done.

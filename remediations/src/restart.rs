@@ -14,7 +14,7 @@ use paramedic_policies::time::Moment;
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
 use crate::ports::clock::left;
-use crate::ports::cluster::{ClusterChange, LookError, Workload};
+use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
 use crate::seal::Sealed;
@@ -85,8 +85,15 @@ struct Restart<'a> {
     action: &'a Action,
 }
 
+#[async_trait]
 impl OneChange for Restart<'_> {
-    fn change(&self) -> ClusterChange {
+    type Seen = Workload;
+
+    async fn look(&self, cluster: &dyn Cluster) -> Result<Workload, LookError> {
+        cluster.look(&self.seal.target).await
+    }
+
+    fn change(&self, _: &Workload) -> ClusterChange {
         ClusterChange::Restart {
             target: self.seal.target.clone(),
             uid: self.seal.uid.clone(),
@@ -106,10 +113,14 @@ impl OneChange for Restart<'_> {
                 what: format!("generation is {}, was {}", workload.generation, self.action.generation),
             })
         });
+        checks.note(checks::same_uid(&workload.uid, &self.seal.uid));
         checks
     }
 
     fn trace(&self, workload: &Workload) -> Trace {
+        if workload.uid != self.seal.uid {
+            return one_change::another(&self.seal.target, &workload.uid);
+        }
         match &workload.stamp {
             Some(stamp) if stamp == self.seal.stamp() => Trace::Made,
             _ if workload.generation == self.action.generation => Trace::NotMade,

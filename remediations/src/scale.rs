@@ -12,7 +12,7 @@ use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
-use crate::ports::cluster::{Autoscaler, ClusterChange, LookError, SetBy, Workload, manager};
+use crate::ports::cluster::{Autoscaler, Cluster, ClusterChange, LookError, SetBy, Workload, manager};
 use crate::remedy::{BothHands, Deed, Eyes, Plans};
 use crate::seal::Sealed;
 
@@ -88,8 +88,15 @@ struct Scaling<'a> {
     action: &'a Action,
 }
 
+#[async_trait]
 impl OneChange for Scaling<'_> {
-    fn change(&self) -> ClusterChange {
+    type Seen = Workload;
+
+    async fn look(&self, cluster: &dyn Cluster) -> Result<Workload, LookError> {
+        cluster.look(&self.seal.target).await
+    }
+
+    fn change(&self, _: &Workload) -> ClusterChange {
         change(&self.seal.target, &self.seal.uid, self.action)
     }
 
@@ -102,10 +109,14 @@ impl OneChange for Scaling<'_> {
             owners(workload, &mut checks);
         }
         checks.note(holds(workload, &self.action.lever, self.action.from));
+        checks.note(checks::same_uid(&workload.uid, &self.seal.uid));
         checks
     }
 
     fn trace(&self, workload: &Workload) -> Trace {
+        if workload.uid != self.seal.uid {
+            return one_change::another(&self.seal.target, &workload.uid);
+        }
         let Some((value, set)) = field(workload, &self.action.lever) else {
             return Trace::Unclear(format!("{} is gone", path(&self.action.lever)));
         };

@@ -108,7 +108,16 @@ pub(super) async fn patch(
     let mut request = built.map_err(|error| not_sent(error.to_string()))?;
     let json_patch = "application/json-patch+json".parse().expect("a fixed text is a header value");
     request.headers_mut().insert("content-type", json_patch);
-    match tokio::time::timeout(REQUEST_WITHIN, client.request::<Value>(request)).await {
+    send(client, request, tried).await
+}
+
+/// Sends one request that changes something; what the server made of the object.
+pub(super) async fn send(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    tried: &str,
+) -> Result<Value, ChangeError> {
+    match tokio::time::timeout(REQUEST_WITHIN, Box::pin(client.request::<Value>(request))).await {
         Ok(Ok(object)) => Ok(object),
         Ok(Err(error)) => Err(change_error(&error, tried)),
         Err(_) => Err(ChangeError::NoAnswer { tried: tried.to_owned(), problem: "none in time".into() }),

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::calls::{Place, get, patch};
 use super::kinds::Kind;
+use super::objects;
 use crate::ports::cluster::{ChangeError, ClusterChange, LookError, manager};
+use crate::ports::objects::{Field, ObjectChange, add, escaped, remove, test};
 use crate::seal::Sealed;
 
 /// The intent that last changed a pod template.
@@ -36,42 +38,42 @@ pub(super) async fn preview(
     stamp: &str,
 ) -> Result<Diff, ChangeError> {
     let ready = prepare(client, change, stamp).await?;
-    match ready.send(client, stamp, true, &format!("dry run of {}", ready.name)).await {
+    match ready.send(client, stamp, true, &format!("dry run of {}", ready.name())).await {
         Ok(object) => Ok(Diff { fields: ready.diff(&object), source: DiffSource::ServerDryRun }),
         Err(ChangeError::Forbidden { message }) => {
-            let fields = ready.fields.iter().map(Field::computed).collect();
+            let fields = ready.fields.iter().map(computed).collect();
             Ok(Diff { fields, source: DiffSource::Computed { because: message } })
         }
         Err(error) => Err(error),
     }
 }
 
-/// A patch, ready to be sent.
+/// A change, ready to be sent, and what changes by it.
 struct Ready {
-    resource: String,
-    name: String,
-    subresource: Option<&'static str>,
-    operations: Vec<Value>,
+    request: Request,
     fields: Vec<Field>,
 }
 
-/// A field that changes.
-struct Field {
-    /// As people read it.
-    path: String,
-    /// Where it is in the answer.
-    pointer: String,
-    before: String,
-    after: String,
+/// How it is sent.
+enum Request {
+    /// A JSON Patch of a workload or what scales it.
+    Patch { resource: String, name: String, subresource: Option<&'static str>, operations: Vec<Value> },
+    /// A change of any other object.
+    Object(ObjectChange),
 }
 
-impl Field {
-    fn computed(&self) -> Change {
-        Change { path: self.path.clone(), before: self.before.clone(), after: self.after.clone() }
-    }
+fn computed(field: &Field) -> Change {
+    Change { path: field.path.clone(), before: field.before.clone(), after: field.after.clone() }
 }
 
 impl Ready {
+    fn name(&self) -> String {
+        match &self.request {
+            Request::Patch { name, .. } => name.clone(),
+            Request::Object(change) => change.address().to_string(),
+        }
+    }
+
     async fn send(
         &self,
         client: &Client,
@@ -79,16 +81,22 @@ impl Ready {
         dry_run: bool,
         tried: &str,
     ) -> Result<Value, ChangeError> {
-        let place = Place { resource: &self.resource, name: &self.name, subresource: self.subresource };
-        patch(client, place, &self.operations, manager(stamp), dry_run, tried).await
+        match &self.request {
+            Request::Patch { resource, name, subresource, operations } => {
+                let place = Place { resource, name, subresource: *subresource };
+                patch(client, place, operations, manager(stamp), dry_run, tried).await
+            }
+            Request::Object(change) => objects::change(client, change, stamp, dry_run, tried).await,
+        }
     }
 
     /// What the server made of it: admission may have changed the value.
     fn diff(&self, object: &Value) -> Vec<Change> {
-        let seen = |field: &Field| match object.pointer(&field.pointer) {
+        let seen = |field: &Field| match object.pointer(&field.pointer).filter(|_| !field.pointer.is_empty())
+        {
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),
-            // A number that is zero is left out of a scale.
+            // A number that is zero is left out of a scale; what is deleted is not shown at all.
             None => field.after.clone(),
         };
         self.fields
@@ -104,6 +112,9 @@ impl Ready {
 
 async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result<Ready, ChangeError> {
     match change {
+        ClusterChange::Object(change) => {
+            Ok(Ready { fields: change.fields(), request: Request::Object(change.clone()) })
+        }
         ClusterChange::Replicas { target, uid, from, to } => {
             let kind = Kind::of(client, target).await.map_err(not_seen)?;
             let was = if *from == 0 { Value::Null } else { json!(from) };
@@ -114,13 +125,9 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
                 add("/spec/replicas", json!(to)),
             ];
             let field = number("spec.replicas", "/spec/replicas", *from, *to);
-            Ok(Ready {
-                resource: kind.path(),
-                name: target.name.clone(),
-                subresource: Some("scale"),
-                operations,
-                fields: vec![field],
-            })
+            let (resource, name) = (kind.path(), target.name.clone());
+            let request = Request::Patch { resource, name, subresource: Some("scale"), operations };
+            Ok(Ready { request, fields: vec![field] })
         }
         ClusterChange::MinReplicas { namespace, hpa, uid, from, to } => {
             let operations = vec![
@@ -129,13 +136,9 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
                 add("/spec/minReplicas", json!(to)),
             ];
             let path = format!("spec.minReplicas of HPA {hpa}");
-            Ok(Ready {
-                resource: format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"),
-                name: hpa.clone(),
-                subresource: None,
-                operations,
-                fields: vec![number(&path, "/spec/minReplicas", *from, *to)],
-            })
+            let resource = format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers");
+            let request = Request::Patch { resource, name: hpa.clone(), subresource: None, operations };
+            Ok(Ready { request, fields: vec![number(&path, "/spec/minReplicas", *from, *to)] })
         }
         ClusterChange::Restart { target, uid, generation, at, correlation } => {
             let (resource, seen, annotations) = template(client, target).await.map_err(not_seen)?;
@@ -161,7 +164,7 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
                 (CORRELATION, correlation.clone()),
             ];
             for (name, value) in set {
-                let pointer = format!("{ANNOTATIONS}/{}", name.replace('~', "~0").replace('/', "~1"));
+                let pointer = format!("{ANNOTATIONS}/{}", escaped(name));
                 let before = annotations.get(name);
                 match value {
                     Some(after) => {
@@ -173,11 +176,13 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
                             after,
                         });
                     }
-                    None if before.is_some() => operations.push(json!({"op": "remove", "path": pointer})),
+                    None if before.is_some() => operations.push(remove(&pointer)),
                     None => {}
                 }
             }
-            Ok(Ready { resource, name: target.name.clone(), subresource: None, operations, fields })
+            let request =
+                Request::Patch { resource, name: target.name.clone(), subresource: None, operations };
+            Ok(Ready { request, fields })
         }
     }
 }
@@ -224,14 +229,6 @@ fn not_seen(error: LookError) -> ChangeError {
             ChangeError::NotSent { tried: "look at the cluster".into(), problem: error.to_string() }
         }
     }
-}
-
-fn test(path: &str, value: Value) -> Value {
-    json!({"op": "test", "path": path, "value": value})
-}
-
-fn add(path: &str, value: Value) -> Value {
-    json!({"op": "add", "path": path, "value": value})
 }
 
 fn number(path: &str, pointer: &str, from: u32, to: u32) -> Field {

@@ -15,10 +15,12 @@ use async_trait::async_trait;
 use kube::{Client, Config};
 use paramedic_policies::action::{Diff, Intent};
 use paramedic_policies::target::{Sought, Target};
+use serde_json::Value;
 
 use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload,
 };
+use crate::ports::objects::{Address, Resource};
 use crate::seal::Sealed;
 
 mod calls;
@@ -28,6 +30,7 @@ mod fields;
 mod gitops;
 mod kinds;
 mod look;
+mod objects;
 mod rollouts;
 mod seek;
 mod selector;
@@ -123,6 +126,23 @@ impl Cluster for Kubernetes {
         endpoints::endpoints(&self.client, service, port).await
     }
 
+    async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
+        objects::get(&self.client, at).await
+    }
+
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, LookError> {
+        objects::list(&self.client, resource, namespace, selector).await
+    }
+
+    async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
+        objects::log_tail(&self.client, pod, container).await
+    }
+
     async fn preview(&self, change: &ClusterChange, stamp: &str) -> Result<Diff, ChangeError> {
         change::preview(&self.client, change, stamp).await
     }
@@ -151,6 +171,23 @@ impl Cluster for KubernetesEyes {
 
     async fn endpoints(&self, service: &Target, port: &str) -> Result<Reachable, LookError> {
         self.inner.endpoints(service, port).await
+    }
+
+    async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
+        self.inner.get(at).await
+    }
+
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, LookError> {
+        self.inner.list(resource, namespace, selector).await
+    }
+
+    async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
+        self.inner.log_tail(pod, container).await
     }
 
     async fn preview(&self, change: &ClusterChange, stamp: &str) -> Result<Diff, ChangeError> {

@@ -9,7 +9,9 @@ use paramedic_policies::answer::Surroundings;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::{Sought, Target};
 use paramedic_policies::time::Moment;
+use serde_json::Value;
 
+use crate::ports::objects::{Address, ObjectChange, Resource};
 use crate::seal::Sealed;
 
 /// A workload with all that stands around it, read in one go.
@@ -194,7 +196,7 @@ pub enum ChangeError {
 }
 
 /// One change, with the values that must still hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ClusterChange {
     /// `spec.replicas` by the scale subresource.
     Replicas {
@@ -233,7 +235,12 @@ pub enum ClusterChange {
         /// Ties it to the delivery that caused it.
         correlation: Option<String>,
     },
+    /// Any other object.
+    Object(ObjectChange),
 }
+
+/// How many lines of a log are read at most.
+pub const LOG_LINES_MAX: u32 = 200;
 
 /// Eyes on a cluster. An adapter without hands is what dry-run gets.
 #[async_trait]
@@ -261,6 +268,30 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// When there is no such Service or port, or nobody knows.
     async fn endpoints(&self, service: &Target, port: &str) -> Result<Reachable, LookError>;
+
+    /// One object; none where there is no such object.
+    ///
+    /// # Errors
+    /// [`LookError::Absent`] where the server does not know the resource; otherwise when nobody knows.
+    async fn get(&self, at: &Address) -> Result<Option<Value>, LookError>;
+
+    /// The objects of a resource in a namespace (in all where it is empty) whose labels meet a selector, such as
+    /// `app=web`; an empty selector is met by all.
+    ///
+    /// # Errors
+    /// [`LookError::Absent`] where the server does not know the resource; otherwise when nobody knows.
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, LookError>;
+
+    /// The last lines of a pod's log, at most [`LOG_LINES_MAX`]; of its first container where none is named.
+    ///
+    /// # Errors
+    /// When the pod is gone, has not begun, or nobody knows.
+    async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError>;
 
     /// What the server says the change would do; computed, and said so, where it may not be asked.
     ///

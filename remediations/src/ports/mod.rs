@@ -6,4 +6,5 @@ pub mod cluster;
 pub mod http;
 pub mod journal;
 pub mod metrics;
+pub mod objects;
 pub mod world;

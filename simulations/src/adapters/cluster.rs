@@ -8,9 +8,11 @@ use paramedic_remediations::Sealed;
 use paramedic_remediations::ports::cluster::{
     Autoscaler, ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload, manager,
 };
+use paramedic_remediations::ports::objects::{Address, Resource};
 
 use super::SimulatedCluster;
 use crate::world::{self, World};
+use serde_json::Value;
 
 #[async_trait]
 impl Cluster for SimulatedCluster {
@@ -63,6 +65,32 @@ impl Cluster for SimulatedCluster {
         })
     }
 
+    async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
+        self.with(|world| {
+            reach(world, || format!("get {at}"))?;
+            Ok(world.objects.get(at).cloned())
+        })
+    }
+
+    async fn list(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Value>, LookError> {
+        self.with(|world| {
+            reach(world, || format!("list {}", resource.plural))?;
+            Ok(world.objects.list(resource, namespace, selector))
+        })
+    }
+
+    async fn log_tail(&self, pod: &Address, _container: Option<&str>) -> Result<String, LookError> {
+        self.with(|world| {
+            reach(world, || format!("read the log of {pod}"))?;
+            Ok(format!("{pod} has nothing to say\n"))
+        })
+    }
+
     async fn preview(&self, change: &ClusterChange, _stamp: &str) -> Result<Diff, ChangeError> {
         self.with(|world| {
             let (_, diff) = admit(world, change)?;
@@ -81,6 +109,9 @@ impl Hands for SimulatedCluster {
                 ClusterChange::Replicas { to, .. } => world.scale(&target, *to, stamp, &manager),
                 ClusterChange::MinReplicas { to, .. } => world.set_minimum(&target, *to, stamp, &manager),
                 ClusterChange::Restart { at, .. } => world.restart(&target, stamp, *at),
+                ClusterChange::Object(change) => {
+                    world.objects.change(change)?;
+                }
             }
             Ok(diff)
         })
@@ -156,6 +187,11 @@ fn admit(world: &World, change: &ClusterChange) -> Result<(Target, Diff), Change
         return Err(ChangeError::NotSent { tried, problem: "connection refused".to_owned() });
     }
     let found = match change {
+        ClusterChange::Object(change) => {
+            let Address { resource, namespace, name } = change.address().clone();
+            let target = Target { kind: resource.kind.to_owned(), namespace, name };
+            return world.objects.preview(change).map(|diff| (target, diff));
+        }
         ClusterChange::Replicas { target, .. } | ClusterChange::Restart { target, .. } => {
             world.workloads.get(target)
         }
@@ -175,6 +211,7 @@ fn admit(world: &World, change: &ClusterChange) -> Result<(Target, Diff), Change
         Ok((found.target.clone(), difference(path, from.to_string(), to.to_string())))
     };
     match (change, &found.hpa) {
+        (ClusterChange::Object(_), _) => refuse("a workload is no other object".to_owned(), false),
         (ClusterChange::Replicas { uid, from, to, .. }, _) => {
             scaled("spec.replicas", (&found.uid, uid), found.replicas, *from, *to)
         }

@@ -16,6 +16,7 @@ mod rules;
 mod services;
 mod troubles;
 
+use paramedic_remediations::in_memory::Objects;
 use std::collections::BTreeMap;
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
@@ -61,6 +62,8 @@ pub struct World {
     pub workloads: BTreeMap<Target, Workload>,
     /// Services by name.
     pub services: BTreeMap<Target, Service>,
+    /// Every other object of the API server.
+    pub objects: Objects,
     /// Annotations of namespaces.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// All series that Prometheus knows.

@@ -1,0 +1,152 @@
+//! Objects as they are: reads of any resource, and the requests of [`ObjectChange`]. Only [`change`](super::change)
+//! calls what writes.
+
+use kube::Client;
+use kube::core::params::{DeleteParams, GetParams, ListParams, PostParams, Preconditions};
+use kube::core::request::Request;
+use kube::core::subresource::{EvictParams, LogParams};
+use serde_json::{Value, json};
+
+use super::calls::{Place, asked, patch, send, status_code};
+use crate::ports::cluster::{ChangeError, LOG_LINES_MAX, LookError, manager};
+use crate::ports::objects::{Address, ObjectChange, Resource};
+
+/// Objects asked for at once.
+const PAGE: u32 = 500;
+
+/// More objects than this are not judged by a part of them.
+const LISTED_MAX: usize = 10_000;
+
+/// One object.
+pub(super) async fn get(client: &Client, at: &Address) -> Result<Option<Value>, LookError> {
+    let tried = format!("get {at}");
+    let request = Request::new(at.resource.path(&at.namespace)).get(&at.name, &GetParams::default());
+    let request = request.map_err(|error| failed(&tried, &error))?;
+    asked(
+        &tried,
+        Box::pin(async {
+            match client.request::<Value>(request).await {
+                Err(error) if status_code(&error) == Some(404) => Ok(None),
+                found => found.map(Some),
+            }
+        }),
+    )
+    .await
+}
+
+/// All objects that meet a selector.
+pub(super) async fn list(
+    client: &Client,
+    resource: Resource,
+    namespace: &str,
+    selector: &str,
+) -> Result<Vec<Value>, LookError> {
+    let tried = format!(
+        "list {} of {}",
+        resource.plural,
+        if namespace.is_empty() { "the cluster" } else { namespace }
+    );
+    let mut params = ListParams::default().limit(PAGE);
+    if !selector.is_empty() {
+        params = params.labels(selector);
+    }
+    let mut found = Vec::new();
+    while found.len() < LISTED_MAX {
+        let request =
+            Request::new(resource.path(namespace)).list(&params).map_err(|error| failed(&tried, &error))?;
+        let page = asked(
+            &tried,
+            Box::pin(async {
+                match client.request::<Value>(request).await {
+                    Err(error) if status_code(&error) == Some(404) => Ok(None),
+                    found => found.map(Some),
+                }
+            }),
+        )
+        .await?;
+        let unknown =
+            || LookError::Absent { what: format!("resource {}.{}", resource.plural, resource.group) };
+        let mut page = page.ok_or_else(unknown)?;
+        if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+            found.extend(items);
+        }
+        match page.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(token),
+            None => return Ok(found),
+        }
+    }
+    Err(LookError::Forbidden { tried, problem: format!("there are more than {LISTED_MAX}") })
+}
+
+/// The last lines of a pod's log.
+pub(super) async fn log_tail(
+    client: &Client,
+    pod: &Address,
+    container: Option<&str>,
+) -> Result<String, LookError> {
+    let tried = format!("read the log of {pod}");
+    let params = LogParams {
+        container: container.map(str::to_owned),
+        tail_lines: Some(i64::from(LOG_LINES_MAX)),
+        ..LogParams::default()
+    };
+    let request = Request::new(pod.resource.path(&pod.namespace)).logs(&pod.name, &params);
+    let request = request.map_err(|error| failed(&tried, &error))?;
+    asked(&tried, Box::pin(client.request_text(request))).await
+}
+
+fn failed(tried: &str, error: &dyn std::error::Error) -> LookError {
+    LookError::Failed { tried: tried.to_owned(), problem: error.to_string() }
+}
+
+/// Sends one change; what the server made of the object.
+pub(super) async fn change(
+    client: &Client,
+    change: &ObjectChange,
+    stamp: &str,
+    dry_run: bool,
+    tried: &str,
+) -> Result<Value, ChangeError> {
+    let at = change.address();
+    let path = at.resource.path(&at.namespace);
+    let not_sent = |problem: String| ChangeError::NotSent { tried: tried.to_owned(), problem };
+    let post = PostParams { dry_run, field_manager: Some(manager(stamp)) };
+    let only = |uid: &String| Preconditions { uid: Some(uid.clone()), resource_version: None };
+    let request = match change {
+        ObjectChange::Patch { operations, subresource, .. } => {
+            let place = Place { resource: &path, name: &at.name, subresource: *subresource };
+            return patch(client, place, operations, manager(stamp), dry_run, tried).await;
+        }
+        ObjectChange::Create { object, .. } => {
+            let body = serde_json::to_vec(object).map_err(|error| not_sent(error.to_string()))?;
+            Request::new(path).create(&post, body)
+        }
+        ObjectChange::Delete { uid, .. } => {
+            let params =
+                DeleteParams { dry_run, preconditions: Some(only(uid)), ..DeleteParams::background() };
+            Request::new(path).delete(&at.name, &params)
+        }
+        ObjectChange::Evict { uid, .. } => {
+            let delete = DeleteParams { preconditions: Some(only(uid)), ..DeleteParams::default() };
+            let params = EvictParams { delete_options: Some(delete), post_options: post };
+            Request::new(path).evict(&at.name, &params)
+        }
+    };
+    let request = request.map_err(|error| not_sent(error.to_string()))?;
+    match send(client, request, tried).await {
+        // It is gone, which is what was wanted; the uid says that no other one was meant.
+        Err(ChangeError::Refused { message, .. })
+            if matches!(change, ObjectChange::Delete { .. } | ObjectChange::Evict { .. })
+                && message.ends_with("(404)") =>
+        {
+            Ok(json!({}))
+        }
+        // A budget allows no disruption now; nothing was changed.
+        Err(ChangeError::NotSent { problem, .. })
+            if matches!(change, ObjectChange::Evict { .. }) && problem.ends_with("(429)") =>
+        {
+            Err(ChangeError::Refused { message: problem, conflict: false })
+        }
+        answered => answered,
+    }
+}
