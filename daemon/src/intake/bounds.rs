@@ -19,6 +19,10 @@ pub const ANNOTATION_BYTES_MAX: usize = 8192;
 /// Bytes of receiver, group key and fingerprint that are kept. Group keys hold all matchers of a route.
 pub const ENVELOPE_BYTES_MAX: usize = 2048;
 
+/// Alerts that Alertmanager may say it left out: one is a storm already, and no group holds more than that; a larger
+/// number is a mistake that must not fill counters for good.
+pub const TRUNCATED_MAX: u64 = 1_000_000;
+
 /// Problems that are listed of one delivery; more are counted, since a hostile batch must not fill the journal.
 pub const PROBLEMS_MAX: usize = 20;
 

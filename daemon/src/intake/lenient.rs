@@ -103,16 +103,56 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A count, or zero where there is none that makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Count(pub(super) u64);
+/// A count, or what stood in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) enum Count {
+    /// Not there, or `null`.
+    #[default]
+    Absent,
+    /// A whole number from zero; the largest there is for what is larger.
+    Is(u64),
+    /// A number, and no count.
+    Odd(String),
+    /// No number.
+    Not(Noun),
+}
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Text::deserialize(deserializer)? {
-            Text::Number(count) => Self(count),
-            Text::Absent | Text::Is(_) | Text::Other(_) => Self(0),
-        })
+        struct Reading;
+        impl<'de> Visitor<'de> for Reading {
+            type Value = Count;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Count::Not("a boolean"))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Count::Is(number))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(u64::try_from(number).map_or_else(|_| Count::Odd(number.to_string()), Count::Is))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                // Senders write large counts as 1e18. A cast stops at the largest there is.
+                let is_count = number >= 0.0 && number.fract() == 0.0;
+                Ok(if is_count { Count::Is(number as u64) } else { Count::Odd(format!("{number:?}")) })
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(Count::Not("text"))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Count::Absent)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                drain_list(list).map(|()| Count::Not("a list"))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                drain_map(map).map(|()| Count::Not("an object"))
+            }
+        }
+        deserializer.deserialize_any(Reading)
     }
 }
 

@@ -52,7 +52,8 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
             for unreadable in &mut payload.unreadable {
                 unreadable.problem = redactor.text(&unreadable.problem).into_owned();
             }
-            let nothing_read = payload.alerts.is_empty() && !payload.unreadable.is_empty();
+            let nothing_read =
+                payload.alerts.is_empty() && payload.unreadable.iter().any(|one| one.index.is_some());
             let problem = nothing_read.then(|| BodyProblem::no_alert_readable(&payload.unreadable));
             let delivery = Delivery {
                 receiver: payload.receiver,

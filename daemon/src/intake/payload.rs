@@ -19,7 +19,7 @@ pub struct Payload {
     pub group_key: String,
     /// The alerts that could be read.
     pub alerts: Vec<Alert>,
-    /// Those that could not; at most [`bounds::PROBLEMS_MAX`] of them.
+    /// Those that could not, by position; without one, what else could not. At most [`bounds::PROBLEMS_MAX`] and one more.
     pub unreadable: Vec<Unreadable>,
     /// How many alerts Alertmanager left out.
     pub truncated: u64,
@@ -92,7 +92,9 @@ pub fn read(body: &[u8], now: Moment) -> Result<Payload, BodyProblem> {
         Elements::Not(noun) => return Err(BodyProblem::new(format!("`alerts` is {noun}, not a list"))),
     };
     let mut alerts = Vec::with_capacity(elements.len());
-    let mut unreadable = Vec::new();
+    let (truncated, problem) = truncated(envelope.truncated_alerts);
+    let mut unreadable: Vec<Unreadable> =
+        problem.into_iter().map(|problem| Unreadable { index: None, problem }).collect();
     let mut unlisted = 0_usize;
     for (index, element) in elements.into_iter().enumerate() {
         match alert(element, &envelope.status, now) {
@@ -112,8 +114,19 @@ pub fn read(body: &[u8], now: Moment) -> Result<Payload, BodyProblem> {
         group_key: kept(&envelope.group_key),
         alerts,
         unreadable,
-        truncated: envelope.truncated_alerts.0,
+        truncated,
     })
+}
+
+/// How many alerts were left out, and what is wrong with that number.
+fn truncated(count: Count) -> (u64, Option<String>) {
+    let odd = |what: &str| (0, Some(format!("`truncatedAlerts` is {what}, not a count; taken for 0")));
+    match count {
+        Count::Absent => (0, None),
+        Count::Is(count) => (count.min(bounds::TRUNCATED_MAX), None),
+        Count::Odd(number) => odd(&bounds::cut(&number, bounds::QUOTED_BYTES_MAX)),
+        Count::Not(noun) => odd(noun),
+    }
 }
 
 fn envelope(body: &[u8]) -> Result<Envelope<'_>, BodyProblem> {

@@ -83,6 +83,40 @@ fn look_alikes_and_later_versions_are_read() {
 }
 
 #[test]
+fn a_count_of_truncated_alerts_is_bounded_and_a_wrong_one_is_told() {
+    let most = bounds::TRUNCATED_MAX;
+    let wrong = |what: &str| Some(format!("`truncatedAlerts` is {what}, not a count; taken for 0"));
+    let cases = [
+        ("0", 0, None),
+        ("7", 7, None),
+        ("7.0", 7, None),
+        ("1000001", most, None),
+        ("1e18", most, None),
+        ("18446744073709551616", most, None),
+        ("null", 0, None),
+        ("-5", 0, wrong("-5")),
+        ("-9223372036854775808", 0, wrong("-9223372036854775808")),
+        ("-1e300", 0, wrong("-1e300")),
+        ("2.5", 0, wrong("2.5")),
+        ("\"7\"", 0, wrong("text")),
+        ("[7]", 0, wrong("a list")),
+        ("{\"n\": 7}", 0, wrong("an object")),
+        ("true", 0, wrong("a boolean")),
+    ];
+    for (written, truncated, told) in cases {
+        let alert = firing();
+        let body = format!("{{\"truncatedAlerts\": {written}, \"alerts\": [{alert}]}}");
+        let (delivery, problem) = read_bytes(body.as_bytes());
+        assert_eq!((problem, delivery.alerts.len()), (None, 1), "{written}: the alert goes on");
+        assert_eq!(delivery.truncated, truncated, "{written}");
+        let found: Vec<_> = delivery.unreadable.into_iter().map(|one| (one.index, one.problem)).collect();
+        assert_eq!(found, told.into_iter().map(|told| (None, told)).collect::<Vec<_>>(), "{written}");
+    }
+    let (_, problem) = read_bytes(br#"{"truncatedAlerts": -5, "alerts": []}"#);
+    assert_eq!(problem, None, "an empty group stays one");
+}
+
+#[test]
 fn one_bad_alert_does_not_drop_its_batch() {
     let (delivery, problem) = read_json(&batch(&[firing(), json!(7), firing()]));
     assert_eq!(problem, None);
