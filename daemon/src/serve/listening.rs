@@ -1,7 +1,6 @@
 //! The two listeners: opened before anything else, so that a wrong address ends the start; refused where strangers could
 //! reach the API without a token.
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::connections;
 use crate::config::{Configuration, address_of};
 use crate::http::tokens::Tokens;
 use crate::reload::Reloads;
@@ -48,22 +48,10 @@ impl Listening {
     /// Answers from now on.
     pub(super) fn serve(self, public: Router, admin: Router) -> Serving {
         let (drain, draining) = watch::channel(false);
-        let mut until = draining;
-        let public = axum::serve(self.public, public).with_graceful_shutdown(async move {
-            drop(until.wait_for(|drain| *drain).await.map(|_| ()));
-        });
-        let public = tokio::spawn(async move {
-            if let Err(error) = public.into_future().await {
-                tracing::error!(error = %error, "the listener for webhook and API ended");
-            }
-        });
-        let admin = axum::serve(self.admin, admin);
-        let admin = tokio::spawn(async move {
-            if let Err(error) = admin.into_future().await {
-                tracing::error!(error = %error, "the admin listener ended");
-            }
-        });
-        Serving { public, admin, drain }
+        let (to_the_end, never) = watch::channel(false);
+        let public = tokio::spawn(connections::answer(self.public, public, connections::PUBLIC, draining));
+        let admin = tokio::spawn(connections::answer(self.admin, admin, connections::ADMIN, never));
+        Serving { public, admin, drain, _to_the_end: to_the_end }
     }
 }
 
@@ -72,6 +60,8 @@ pub(super) struct Serving {
     public: JoinHandle<()>,
     admin: JoinHandle<()>,
     drain: watch::Sender<bool>,
+    /// Kept, since its end would be the order to the admin listener.
+    _to_the_end: watch::Sender<bool>,
 }
 
 impl Drop for Serving {

@@ -1,6 +1,7 @@
 //! Putting the daemon together, and taking it apart in order: intake first, then appends, then running effects.
 
 pub mod args;
+mod connections;
 mod listening;
 
 use std::future::Future;
