@@ -1,4 +1,5 @@
-//! `paramedic check`: everything that is wrong with policies at once, and what they mean with every default filled in.
+//! `paramedic check`: everything that is wrong with policies, configuration and token files at once, and what they mean
+//! with every default filled in.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Book, Source};
 use paramedic_policies::load::{self, Checked, Problem, yaml};
-use paramedic_policies::policy::Policy;
+use paramedic_policies::policy::{Policy, Rung};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,8 @@ use super::console::{Console, Output, OutputArg, yaml as yaml_of};
 use super::failure::Failure;
 use super::story::counted;
 use super::table::{Table, plain};
-use crate::config::Problems;
+use crate::config::tokens::{TokenProblem, read_tokens};
+use crate::config::{Configuration, Problems};
 use crate::reload::{self, Found};
 use crate::serve::ServeArgs;
 
@@ -27,9 +29,9 @@ use crate::serve::ServeArgs;
   paramedic check policies/cart.yaml policies/search.yaml -o json
 
 Takes the flags and variables of `serve`, and shows what it would make of them. With --config it also prints the
-whole configuration, every default filled in.
+whole configuration, every default filled in, and reads the token files.
 
-Exits with 1 when a file has an error. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
+Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
 pub struct CheckArgs {
     /// Policy files, and folders of them; without any, those of --policies or of the configuration.
     #[arg(value_name = "PATH")]
@@ -44,9 +46,38 @@ pub struct CheckArgs {
 #[derive(Serialize)]
 struct Findings {
     problems: Vec<Problem>,
+    #[serde(flatten)]
+    tokens: Tokens,
     policies: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<Value>,
+}
+
+/// What `serve` would say of the token files.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Tokens {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    token_problems: Vec<TokenProblem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    token_warnings: Vec<TokenProblem>,
+}
+
+impl Tokens {
+    fn of(configuration: &Configuration) -> Self {
+        let read = read_tokens(&configuration.tokens);
+        Self { token_problems: read.problems, token_warnings: read.warnings }
+    }
+
+    fn write(&self, console: &mut Console<'_>) -> Result<(), Failure> {
+        let all = [("error", &self.token_problems), ("warning", &self.token_warnings)];
+        for (severity, problems) in all {
+            for TokenProblem { problem, hint } in problems {
+                writeln!(console.out, "{severity}: {}\n  hint: {}\n", plain(problem), plain(hint))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
@@ -67,7 +98,7 @@ pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Fail
         Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
     })?;
     let printed = serve.config.is_some().then(|| configuration.printed());
-    check(found, printed, output, console)
+    check(found, Tokens::of(&configuration), printed, output, console)
 }
 
 /// A configuration that cannot be used; its policies are checked once it can.
@@ -76,7 +107,8 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
     match output {
         Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
         Output::Json | Output::Yaml => {
-            console.data(output, &Findings { problems, policies: Vec::new(), configuration: None })?;
+            let (policies, tokens) = (Vec::new(), Tokens::default());
+            console.data(output, &Findings { problems, tokens, policies, configuration: None })?;
         }
     }
     Err(Failure::users(format!("{errors} in the configuration"))
@@ -85,6 +117,7 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
 
 fn check(
     Found { source, left_out }: Found,
+    tokens: Tokens,
     configuration: Option<Value>,
     output: Output,
     console: &mut Console<'_>,
@@ -93,12 +126,15 @@ fn check(
     let Checked { book, mut problems } = load::check(source);
     problems.splice(0..0, left_out);
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let warnings = problems.len() - errors;
+    let warnings = problems.len() - errors + tokens.token_warnings.len();
+    let errors = errors + tokens.token_problems.len();
+    let unusable_tokens = !tokens.token_problems.is_empty();
     match output {
         Output::Table => {
             for problem in &problems {
                 writeln!(console.out, "{problem}\n")?;
             }
+            tokens.write(console)?;
             for policy in
                 book.iter().flat_map(|book| book.policies().values().map(move |policy| (policy, book)))
             {
@@ -111,10 +147,15 @@ fn check(
         Output::Json | Output::Yaml => {
             let policies =
                 book.iter().flat_map(|book| book.policies().values().map(load::effective)).collect();
-            console.data(output, &Findings { problems, policies, configuration })?;
+            console.data(output, &Findings { problems, tokens, policies, configuration })?;
         }
     }
     let files = counted(files, "file");
+    let hint = if unusable_tokens {
+        "`serve` does not start with this; a running daemon keeps what it has"
+    } else {
+        "nothing of this set would be loaded; a running daemon keeps the policies it has"
+    };
     match (errors, &book) {
         (0, Some(book)) if book.policies().is_empty() => Err(Failure::users(format!("no policy in {files}"))
             .hint("`serve` takes an empty folder for a mistake: it does not start, and keeps the policies it has")),
@@ -131,7 +172,7 @@ fn check(
             counted(errors, "error"),
             counted(warnings, "warning")
         ))
-        .hint("nothing of this set would be loaded; a running daemon keeps the policies it has")),
+        .hint(hint)),
     }
 }
 
@@ -143,12 +184,22 @@ fn shown(policy: &Policy, book: &Book, written: &Written) -> String {
     head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode)]);
     let matchers: Vec<String> = policy.matchers.iter().map(ToString::to_string).collect();
     head.row(["match".to_owned(), matchers.join(", ")]);
+    head.row(["does".to_owned(), does(policy)]);
     let mut table = Table::headless(4);
     for (key, value) in leaves(spec.get("guards").unwrap_or(&Value::Null), "") {
         let note = if written.has(&policy.name, &key) { "" } else { "(default)" };
         table.row([key, value, note.to_owned()]);
     }
     format!("{} ({})\n{head}  guards\n{table}", plain(&policy.name), policy.place)
+}
+
+/// The ladder in words.
+fn does(policy: &Policy) -> String {
+    let rung = |rung: &Rung| {
+        let steps: Vec<&str> = rung.steps.iter().map(|step| step.remediation.name()).collect();
+        steps.join(" and then ")
+    };
+    policy.ladder.iter().map(rung).collect::<Vec<_>>().join("; if that does not help: ")
 }
 
 fn mode(wanted: Mode, cap: Mode) -> String {

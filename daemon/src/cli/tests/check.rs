@@ -109,3 +109,35 @@ fn a_broken_configuration_shows_every_problem_at_once() {
     assert_eq!(ran.code, 1, "{ran}");
     insta::assert_snapshot!(ran.to_string().replace(dir.path().to_str().expect("UTF-8"), "CONFIG"));
 }
+
+#[test]
+fn a_folder_without_policies_is_no_good_set() {
+    let ran = check(&[("README.md", "policies come here"), ("cart.yml.bak", GOOD)], &[]);
+    assert_eq!(ran.code, 1, "{ran}");
+    insta::assert_snapshot!(ran);
+    assert_eq!(check(&[("empty.yaml", "# soon\n")], &[]).code, 1);
+}
+
+#[test]
+fn token_files_are_read_as_serve_reads_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name).to_str().expect("UTF-8").to_owned();
+    for (name, text, mode) in [("ada", "0123456789abcdef-ada", 0o644), ("joe", "short", 0o600)] {
+        std::fs::write(path(name), text).expect("a file");
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).expect("ours");
+    }
+    let tokens: String = ["ada", "joe", "am"]
+        .map(|name| format!("  - {{name: {name}, role: operate, file: {}}}\n", path(name)))
+        .concat();
+    std::fs::write(path("paramedic.yaml"), format!("{CONFIGURATION}tokens:\n{tokens}")).expect("a file");
+    let ran = check(&[("cart.yaml", GOOD)], &["--config", &path("paramedic.yaml")]);
+    assert_eq!(ran.code, 1, "{ran}");
+    let plain = |text: &str| text.replace(dir.path().to_str().expect("UTF-8"), "CONFIG");
+    let told = ran.out.split("cart-errors (").next().expect("what comes first");
+    insta::assert_snapshot!(format!("{}----- stderr\n{}", plain(told), plain(&ran.err)));
+    let ran = check(&[("cart.yaml", GOOD)], &["-o", "json", "--config", &path("paramedic.yaml")]);
+    let data: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(data["tokenProblems"].as_array().map(Vec::len), Some(2), "{data}");
+    assert_eq!(data["tokenWarnings"].as_array().map(Vec::len), Some(1), "{data}");
+}
