@@ -5,6 +5,7 @@ mod query;
 mod selection;
 mod show;
 mod tail;
+mod unknown;
 mod verify;
 
 use clap::Subcommand;

@@ -3,6 +3,7 @@
 use paramedic_policies::event::Record;
 
 use super::selection::Selection;
+use super::unknown;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
@@ -54,6 +55,9 @@ async fn query(
     }
     if found.is_empty() {
         writeln!(console.err, "no record meets all filters")?;
+        for told in unknown::names(records, &filter).await? {
+            writeln!(console.err, "hint: {told}")?;
+        }
     } else if more {
         let kept = if args.oldest { "oldest" } else { "newest" };
         writeln!(

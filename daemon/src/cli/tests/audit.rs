@@ -27,6 +27,11 @@ fn filters_narrow_and_say_when_nothing_is_left() {
         &["--until", "2026-11-21T09:00:00Z"],
         &["--limit", "2"],
         &["--limit", "2", "--oldest"],
+        &["--policy", "cart-erors"],
+        &["--policy", "search-slow"],
+        &["--target", "shop/Deployment/card"],
+        &["--namespace", "shop", "--alert", "CartError", "--since", "1d"],
+        &["--namespace", "shop", "--since", "1m"],
     ] {
         text += &format!("$ paramedic audit query {}\n{}\n", more.join(" "), query(more));
     }
