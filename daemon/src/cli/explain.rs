@@ -324,9 +324,9 @@ fn shown(explanation: &Explanation, all: bool) -> String {
         let made = &account.ruling;
         text += &format!("\n  {} ({}): {}\n", plain(&made.policy), made.place, ruling::verdict(made));
         if let Some(standing) = &account.standing {
-            text += &format!("    now       {}\n", plain(&standing.phase));
+            text += &format!("    now     {}\n", plain(&standing.phase));
             if standing.over {
-                text += "    what follows is what a new alert of this kind would meet\n";
+                text += "            what follows is what a new alert of this kind would meet\n";
             }
         }
         text += &ruling::shown(made, 4);

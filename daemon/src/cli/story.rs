@@ -117,7 +117,9 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Reigned { leader: false, epoch } => format!("this process does not lead (epoch {epoch})"),
         Event::Began { version } => format!("paramedic {version} started"),
         Event::ClockStepped { by_ms } => {
-            format!("the wall clock moved by {by_ms} ms; nothing acts until it is accepted")
+            let (by, way) =
+                (Span::from_ms(by_ms.unsigned_abs()), if *by_ms < 0 { "back" } else { "forward" });
+            format!("the wall clock went {way} by {by}; nothing acts until an operator accepts it")
         }
         Event::ClockAccepted { by } => format!("{by} accepted the clock"),
     }
@@ -161,17 +163,29 @@ fn finding(finding: &Finding) -> String {
     format!("{}: {}", guard(finding.guard), stance(&finding.stance))
 }
 
-/// A guard's name as in records.
+/// A guard's name: as a policy writes it where it is of a key, else as in records.
 pub(super) fn guard(guard: Guard) -> String {
+    if let Some((_, key)) = KEYS.iter().find(|(of, _)| *of == guard) {
+        return (*key).to_owned();
+    }
     match serde_json::to_value(guard) {
         Ok(serde_json::Value::String(name)) => name,
         Ok(_) | Err(_) => format!("{guard:?}"),
     }
 }
 
+/// Guards whose names in records are not the keys that people know from their policies.
+const KEYS: [(Guard, &str); 4] = [
+    (Guard::Lets, "let"),
+    (Guard::Conditions, "when"),
+    (Guard::BlastTargets, "blastRadius.targets"),
+    (Guard::BlastUnavailable, "blastRadius.unavailable"),
+];
+
 /// What a guard says, in words.
 pub(super) fn stance(stance: &Stance) -> String {
     match stance {
+        Stance::Allows { detail } if detail.is_empty() => "nothing to check".to_owned(),
         Stance::Allows { detail } => detail.clone(),
         Stance::Refuses { reason } => reason.to_string(),
         Stance::NotAsked => "not asked, since another guard refuses".to_owned(),
@@ -197,9 +211,13 @@ fn intended(intent: &Intent) -> String {
 pub(super) fn ended(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done { already: true, .. } => "done: nothing had to be changed".to_owned(),
-        Outcome::Done { diff: Some(found), .. } if !found.fields.is_empty() => {
-            format!("done: {}", diff(found))
-        }
+        Outcome::Done { diff: Some(found), .. } if !found.fields.is_empty() => match found.source {
+            DiffSource::Applied => format!("done: {}", diff(found)),
+            // A rehearsal: whoever reads "done" at night believes that something was changed.
+            DiffSource::ServerDryRun | DiffSource::Computed { .. } => {
+                format!("rehearsed, nothing was changed; would be: {}", diff(found))
+            }
+        },
         Outcome::Done { .. } => "done".to_owned(),
         Outcome::Refused { reasons } => {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();

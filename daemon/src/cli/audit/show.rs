@@ -115,8 +115,11 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
         Event::Opened { key, annotations, fingerprint, correlation, starts_at, .. } => {
             let mut table = Table::headless(2);
             table.row(["fires since".to_owned(), starts_at.to_string()]);
-            table.row(["fingerprint".to_owned(), fingerprint.clone().unwrap_or_else(|| "-".to_owned())]);
-            table.row(["our key".to_owned(), key.to_string()]);
+            table.row([
+                "fingerprint (the sender's)".to_owned(),
+                fingerprint.clone().unwrap_or_else(|| "-".to_owned()),
+            ]);
+            table.row(["fingerprint (paramedic's)".to_owned(), key.to_string()]);
             table.row(["correlation".to_owned(), correlation.clone()]);
             annotations.iter().for_each(|(name, value)| table.row([name.clone(), value.clone()]));
             write!(console.out, "{table}")?;

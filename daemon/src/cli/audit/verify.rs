@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
+use crate::cli::story::counted;
 
 /// Check that the journal is what was written: every record's hash, every block's root, the whole chain.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,15 +38,17 @@ async fn verify(records: &dyn Records, output: Output, console: &mut Console<'_>
                 None => "?".to_owned(),
             };
             let last = report.get("end").and_then(Value::as_u64).map_or(0, |end| end.saturating_sub(1));
+            let partitions = report.get("partitions").and_then(Value::as_u64).unwrap_or(0);
+            let partitions = usize::try_from(partitions).unwrap_or(usize::MAX);
             let state = if problem.is_none() { "whole" } else { "DAMAGED" };
             writeln!(console.out, "journal {}: {state}", text("journal"))?;
             writeln!(
                 console.out,
-                "verified records {} to {last} ({} records in {} blocks, {} partitions)",
+                "verified records {} to {last} ({} records in {} blocks; {})",
                 text("first"),
                 text("records"),
                 text("blocks"),
-                text("partitions")
+                counted(partitions, "partition")
             )?;
             writeln!(console.out, "root {}", text("root"))?;
         }
