@@ -20,6 +20,11 @@ pub enum Reason {
         /// Milliseconds.
         by_ms: i64,
     },
+    /// The wall clock had run ahead and was put back; until it has caught up with the records, no time passes.
+    TimeStandsStill {
+        /// When time goes on.
+        until: Moment,
+    },
     /// Too much fires.
     Storm {
         /// Since when.
@@ -282,6 +287,7 @@ impl Reason {
         match self {
             Self::NotLeading => "notLeading",
             Self::ClockStepped { .. } => "clockStepped",
+            Self::TimeStandsStill { .. } => "timeStandsStill",
             Self::Storm { .. } => "storm",
             Self::Paused { .. } => "paused",
             Self::PausedByAnnotation { .. } => "pausedByAnnotation",
@@ -336,6 +342,7 @@ impl Reason {
             | Self::PausedByAnnotation { .. }
             | Self::OffSchedule { .. }
             | Self::NotLeading
+            | Self::TimeStandsStill { .. }
             | Self::Storm { .. }
             | Self::Unless { .. }
             | Self::AlreadyRunning { .. }
@@ -377,6 +384,7 @@ impl Reason {
             | Self::Settling { until, .. }
             | Self::LimitReached { until, .. }
             | Self::Pace { until }
+            | Self::TimeStandsStill { until }
             | Self::TooManyTargets { until, .. } => Some(*until),
             Self::Paused { until, .. } | Self::OffSchedule { until } => *until,
             Self::NotLeading
@@ -421,6 +429,9 @@ impl fmt::Display for Reason {
             Self::NotLeading => f.write_str("another process leads"),
             Self::ClockStepped { by_ms } => {
                 write!(f, "the wall clock moved by {by_ms} ms and nobody has accepted it")
+            }
+            Self::TimeStandsStill { until } => {
+                write!(f, "the wall clock had run ahead: time stands still, and nothing acts, until {until}")
             }
             Self::Storm { since, why } => write!(f, "a storm since {since}: {why}"),
             Self::Paused { scope, by, until: Some(until) } => {

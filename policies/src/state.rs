@@ -473,6 +473,10 @@ pub struct State {
     pub epoch: u64,
     /// A clock step that nobody has accepted.
     pub clock_stepped: Option<i64>,
+    /// When time goes on, after a wall clock that had run ahead was put back: until then it stands still, since it
+    /// never decreases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_still_until: Option<Moment>,
     /// Where guards look things up; derived from the rest.
     #[serde(skip)]
     pub indexes: Indexes,
@@ -511,6 +515,13 @@ impl State {
         let last = self.last_ladders.get(&(policy.to_owned(), target.clone()))?;
         let since = self.efficacy.get(policy).map_or(0, |efficacy| efficacy.ineffective);
         (!last.is_counted).then_some(since.max(last.ineffective_before).saturating_add(1))
+    }
+
+    /// Why nothing can be judged by the clock, where nothing can.
+    pub(crate) fn clock_trouble(&self, now: Moment) -> Option<Reason> {
+        let stepped = self.clock_stepped.map(|by_ms| Reason::ClockStepped { by_ms });
+        let stands_still = self.stands_still_until.filter(|until| now < *until);
+        stepped.or_else(|| stands_still.map(|until| Reason::TimeStandsStill { until }))
     }
 
     /// The policy of a case, from the case's own book.

@@ -83,8 +83,8 @@ fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Rea
     if !state.leader {
         return Some(Reason::NotLeading);
     }
-    if let Some(by_ms) = state.clock_stepped {
-        return Some(Reason::ClockStepped { by_ms });
+    if let Some(reason) = state.clock_trouble(now) {
+        return Some(reason);
     }
     protection::protecting_namespace(&book.settings().guards.protected, &intent.target.namespace)
         .map(|rule| Reason::Protected { rule })

@@ -1,13 +1,13 @@
-//! A forward step of the wall clock would empty every window, so nothing acts until an operator accepts it.
-//! Never reads a clock.
+//! A forward step of the wall clock would empty every window, so nothing acts until an operator accepts it. After a
+//! clock that had run ahead was put back, every fact would look old and no deadline would come: nothing acts until the
+//! clock has caught up, and it says when that is. Never reads a clock.
 
 use crate::guard::{Finding, Guard, View};
-use crate::reason::Reason;
 
-/// Refuses while a clock step waits to be accepted.
+/// Refuses while a clock step waits to be accepted, and while time stands still.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
-    match view.state.clock_stepped {
-        Some(by_ms) => Finding::refuses(Guard::Clock, Reason::ClockStepped { by_ms }),
+    match view.state.clock_trouble(view.now) {
+        Some(reason) => Finding::refuses(Guard::Clock, reason),
         None => Finding::allows(Guard::Clock, "no step of the clock waits to be accepted"),
     }
 }
@@ -25,6 +25,18 @@ mod tests {
             world.says(judge),
             "refuses: the wall clock moved by -3600000 ms and nobody has accepted it"
         );
+    }
+
+    #[test]
+    fn while_time_stands_still_it_says_until_when() {
+        let mut world = World::new();
+        world.state.stands_still_until = Some(at("09:00:00"));
+        assert_eq!(
+            world.says(judge),
+            "refuses: the wall clock had run ahead: time stands still, and nothing acts, until 2026-11-21T09:00:00.000Z"
+        );
+        world.now = at("09:00:00");
+        assert_eq!(world.says(judge), "allows: no step of the clock waits to be accepted");
     }
 
     #[test]

@@ -172,3 +172,27 @@ fn a_forward_clock_step_ends_no_episode_and_no_pause() {
     story.pass("61m");
     assert_eq!(story.intents().len(), 1);
 }
+
+/// The wall clock ran a day ahead, records were made, and it was put right: time never decreases.
+fn put_right(story: &mut Story) {
+    let day = 24 * 3_600_000;
+    story.now = story.now + "1d".parse().expect("a span");
+    story.feed(&Input::ClockStepped { by_ms: day });
+    story.feed(&Input::ClockStepped { by_ms: -day });
+    story.order(Command::AcceptClock);
+}
+
+#[test]
+fn after_a_clock_that_had_run_ahead_it_says_until_when_it_waits() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    put_right(&mut story);
+    let until = story.now + "1ms".parse().expect("a span");
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let says = format!("the wall clock had run ahead: time stands still, and nothing acts, until {until}");
+    assert_eq!(story.last_ruling(), format!("hold: {says}"));
+    assert_eq!(story.count("asked"), 0, "answers would look a day old");
+    story.restart();
+    assert!(story.intents().is_empty());
+    story.pass("1ms");
+    assert_eq!(story.intents().len(), 1, "the clock has caught up");
+}

@@ -1,6 +1,7 @@
 //! What is taken back after a while.
 
 use paramedic_policies::action::Outcome;
+use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, PauseScope};
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, value};
@@ -191,4 +192,16 @@ fn a_label_that_protects_holds_a_revert() {
     story.pass("3h");
     assert_eq!(story.replicas, 6);
     assert!(story.count("revertHeld") > 0);
+}
+
+#[test]
+fn while_time_stands_still_nothing_is_taken_back() {
+    let mut story = scaled();
+    story.now = story.now + "3h".parse().expect("a span");
+    story.feed(&Input::ClockStepped { by_ms: 3 * 3_600_000 });
+    story.feed(&Input::ClockStepped { by_ms: -3 * 3_600_000 });
+    story.order(Command::AcceptClock);
+    assert_eq!(story.replicas, 6);
+    story.pass("1s");
+    assert_eq!(story.replicas, 4);
 }

@@ -23,6 +23,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
     state.next = seq.plus(1);
     state.now = state.now.max(now);
     let now = state.now;
+    state.stands_still_until = state.stands_still_until.filter(|until| now < *until);
     match event {
         Event::Received { repeated, truncated, .. } => episodes::received(state, now, repeated, *truncated),
         Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation } => {
@@ -69,7 +70,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => world::began(state, now),
-        Event::ClockStepped { by_ms } => world::clock_stepped(state, *by_ms),
+        Event::ClockStepped { by_ms } => world::clock_stepped(state, now, *by_ms),
         Event::ClockAccepted { .. } => world::clock_accepted(state, now),
     }
 }

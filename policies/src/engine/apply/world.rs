@@ -129,9 +129,13 @@ pub(super) fn reigned(state: &mut State, now: Moment, leader: bool, epoch: u64) 
 }
 
 /// The wall clock moved. What was to end by itself ends that much later: nobody may lose an open episode, a pause
-/// or the time to answer a proposal to a clock.
-pub(super) fn clock_stepped(state: &mut State, by_ms: i64) {
+/// or the time to answer a proposal to a clock. Time never decreases: after a step back it goes on once the clock has
+/// passed what was recorded last.
+pub(super) fn clock_stepped(state: &mut State, now: Moment, by_ms: i64) {
     state.clock_stepped = Some(by_ms);
+    if by_ms < 0 {
+        state.stands_still_until = Some(now + Span::from_ms(1));
+    }
     let Ok(forward) = u64::try_from(by_ms).map(Span::from_ms) else { return };
     for pause in state.pauses.values_mut() {
         pause.until = pause.until.map(|until| until + forward);
