@@ -19,3 +19,5 @@ mod reverts;
 mod storms;
 #[path = "engine/verifying.rs"]
 mod verifying;
+#[path = "engine/wakes.rs"]
+mod wakes;

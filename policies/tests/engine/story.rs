@@ -203,7 +203,7 @@ impl Story {
         }
     }
 
-    fn preflight(&self, wish: &Wish) -> Preflight {
+    pub(crate) fn preflight(&self, wish: &Wish) -> Preflight {
         let now = self.replicas;
         let scale =
             |to: u32| Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to });
