@@ -114,7 +114,7 @@ mod tests {
                 "allows: 1 of 2 used in 1h by target",
                 "allows: 3 of 9 used in 1h by policy",
                 "allows: 2 of 9 used in 30m by namespace",
-                "refuses: 4 of 4 actions used in 1day by policy, until 2026-11-22T07:00:00.000Z",
+                "refuses: 4 of 4 actions used in 1d by policy, until 2026-11-22T07:00:00.000Z",
                 "allows: 5 of 6 used in 1h by global",
             ]
         );
