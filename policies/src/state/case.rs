@@ -1,0 +1,211 @@
+//! A case: how far one policy has come with one episode. Only [`apply`](crate::apply) changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Intent};
+use crate::answer::Found;
+use crate::book::Digest;
+use crate::event::Seq;
+use crate::question::Fact;
+use crate::reason::Reason;
+use crate::ruling::Ruling;
+use crate::target::Target;
+use crate::time::Moment;
+
+/// One policy's handling of one episode.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaseId {
+    /// The episode.
+    pub episode: Seq,
+    /// The policy's name.
+    pub policy: String,
+}
+
+impl CaseId {
+    /// The case that an intent belongs to.
+    pub fn of(intent: &Intent) -> Self {
+        Self { episode: intent.episode, policy: intent.policy.clone() }
+    }
+}
+
+impl std::fmt::Display for CaseId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "episode {} under {}", self.episode, self.policy)
+    }
+}
+
+/// How far one policy has come with one episode.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case {
+    /// Which.
+    pub id: CaseId,
+    /// Digest of the book under which it runs.
+    pub book: Digest,
+    /// The policy's priority, for precedence and the order of work.
+    pub priority: i32,
+    /// Rung of the ladder, from 0.
+    pub rung: usize,
+    /// Step within the rung, from 0.
+    pub step: usize,
+    /// Attempts at this step that failed without an effect.
+    pub attempts: u32,
+    /// Failed rounds of facts in a row, for growing pauses between them.
+    pub fact_failures: u32,
+    /// Whether an intent of it was recorded that was no rehearsal.
+    pub acted: bool,
+    /// The target, once known.
+    pub target: Option<Target>,
+    /// What `let:` found.
+    pub lets: BTreeMap<String, String>,
+    /// Answers of this round.
+    #[serde(with = "super::pairs")]
+    pub facts: BTreeMap<Fact, Known>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// What the last ruling said, so that the same is not recorded again.
+    pub last_ruling: Option<LastRuling>,
+}
+
+impl Case {
+    /// Whether it is about to be decided for the first time, or a person has approved it: it then comes before cases
+    /// of less precedence on its target.
+    pub(crate) fn may_come_first(&self) -> bool {
+        match self.phase {
+            Phase::Approved { .. } => true,
+            Phase::Waiting { .. } | Phase::Asking { .. } => self.last_ruling.is_none(),
+            Phase::Proposed { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::Withheld
+            | Phase::Resting => false,
+        }
+    }
+}
+
+/// The last ruling of a case, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRuling {
+    /// Its record.
+    pub seq: Seq,
+    /// Its verdict's name.
+    pub verdict: String,
+    /// Names of the reasons it gave, sorted.
+    pub reasons: Vec<String>,
+}
+
+impl LastRuling {
+    /// A ruling in short.
+    pub fn of(seq: Seq, ruling: &Ruling) -> Self {
+        let reasons: BTreeSet<&str> =
+            ruling.findings.iter().filter_map(|finding| finding.reason()).map(Reason::name).collect();
+        Self {
+            seq,
+            verdict: ruling.verdict.name().to_owned(),
+            reasons: reasons.into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// An answer with its age's beginning.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Known {
+    /// When the fact was true.
+    pub taken_at: Moment,
+    /// The fact.
+    pub found: Found,
+}
+
+/// Where a case stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Phase {
+    /// To be looked at when due.
+    Waiting {
+        /// When.
+        due: Moment,
+    },
+    /// Questions are out.
+    Asking {
+        /// Which are unanswered.
+        open: BTreeSet<Seq>,
+        /// When those that are have failed.
+        due: Moment,
+    },
+    /// A person is asked.
+    Proposed {
+        /// The ruling that proposed.
+        proposal: Seq,
+        /// What is proposed.
+        action: Action,
+        /// When it lapses.
+        due: Moment,
+    },
+    /// A person has approved; it is decided again.
+    Approved {
+        /// What was approved.
+        action: Action,
+        /// Who approved.
+        by: String,
+        /// The questions that are out.
+        open: BTreeSet<Seq>,
+        /// When to look at it.
+        due: Moment,
+    },
+    /// An effect is under way.
+    Acting {
+        /// Its intent.
+        intent: Seq,
+    },
+    /// It is being watched whether it helped.
+    Verifying {
+        /// The intent.
+        intent: Seq,
+        /// When the effect ended.
+        since: Moment,
+        /// Since when the check has held without a break.
+        held_since: Option<Moment>,
+        /// What the last look showed.
+        last: Option<bool>,
+        /// The question that is out.
+        open: Option<Seq>,
+        /// When to look next, or when the question has failed.
+        due: Moment,
+    },
+    /// A guard refuses; looked at again when the alert is repeated, a book adopted or something resumed.
+    Withheld,
+    /// It has ended.
+    Resting,
+}
+
+impl Phase {
+    /// Whether an action of the case runs or is being verified.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Acting { .. } | Self::Verifying { .. } => true,
+            Self::Waiting { .. }
+            | Self::Asking { .. }
+            | Self::Proposed { .. }
+            | Self::Approved { .. }
+            | Self::Withheld
+            | Self::Resting => false,
+        }
+    }
+
+    /// When it wants to be looked at.
+    pub fn due(&self) -> Option<Moment> {
+        match self {
+            Self::Waiting { due }
+            | Self::Asking { due, .. }
+            | Self::Proposed { due, .. }
+            | Self::Approved { due, .. }
+            | Self::Verifying { due, .. } => Some(*due),
+            Self::Acting { .. } | Self::Withheld | Self::Resting => None,
+        }
+    }
+}
