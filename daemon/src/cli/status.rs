@@ -239,8 +239,9 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
     let doing: Vec<Doing> = read_all(server, lists.intents)?;
     let leases: Vec<Lease> = read_all(server, lists.leases)?;
     let policies: Vec<PolicyHere> = read_all(server, lists.policies)?;
-    let mut text = head(standing, server, &pauses, now);
-    text += &section(
+    let head = head(standing, server, &pauses, now);
+    let mut lists = Sections::default();
+    lists.add(
         "waits for approval",
         "`paramedic approve ID` or `deny ID`",
         ["ID", "POLICY", "TARGET", "ACTION", "LAPSES"],
@@ -248,7 +249,7 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, when(one.until, now)]
         }),
     );
-    text += &section(
+    lists.add(
         "under way",
         "`paramedic audit show ID` tells its story",
         ["ID", "POLICY", "TARGET", "ACTION", "SINCE"],
@@ -262,7 +263,7 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
             ]
         }),
     );
-    text += &section(
+    lists.add(
         "will be taken back",
         "unless somebody else changes the value first",
         ["ID", "POLICY", "TARGET", "ACTION", "TAKEN BACK"],
@@ -272,7 +273,7 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, due]
         }),
     );
-    text += &section(
+    lists.add(
         "paused",
         "`paramedic resume` with the same scope ends it",
         ["SCOPE", "BY", "UNTIL", "REASON"],
@@ -281,13 +282,13 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
             [one.says, one.by, until, one.reason]
         }),
     );
-    text += &section(
+    lists.add(
         "in quarantine, for its actions did not help",
         "`paramedic resume --policy NAME` ends it",
         ["POLICY", "SINCE"],
         policies.into_iter().filter_map(|one| Some([one.name, when(one.quarantined_since?, now)])),
     );
-    Ok(text)
+    Ok(format!("{head}{}\n{}", lists.filled, lists.empty))
 }
 
 /// How the daemon stands, a line for each thing that could be wrong.
@@ -306,13 +307,13 @@ fn head(standing: &Standing, server: &str, pauses: &[Pause], now: Moment) -> Str
     row(
         "prometheus",
         match &standing.prometheus {
-            None => "none: what needs a fact is withheld".to_owned(),
+            None => "none is configured".to_owned(),
             Some(Reached::NotAsked) => "not asked yet".to_owned(),
             Some(Reached::Answered { at }) => format!("answered {}", when(*at, now)),
             Some(Reached::Failed { at, problem }) => format!("FAILED {}: {problem}", when(*at, now)),
         },
     );
-    row("kubernetes", standing.kubernetes.clone().unwrap_or_else(|| "none".to_owned()));
+    row("kubernetes", standing.kubernetes.clone().unwrap_or_else(|| "none is configured".to_owned()));
     row("alerts", format!("{} open", standing.open.episodes));
     table.to_string()
 }
@@ -378,22 +379,32 @@ fn policies(book: &Book, now: Moment) -> String {
     format!("{count}{digest}{}", broken.unwrap_or_default())
 }
 
-/// A list with its name, or that there is nothing.
-fn section<const N: usize>(
-    name: &str,
-    what_to_do: &str,
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> String {
-    let mut table = Table::new(head);
-    let mut count = 0;
-    for row in rows {
-        table.row(row);
-        count += 1;
-    }
-    match count {
-        0 => format!("\n{name}: none\n"),
-        _ => format!("\n{name}: {count}  ({what_to_do})\n{table}"),
+/// Lists with their names; what is empty stands together at the end.
+#[derive(Default)]
+struct Sections {
+    filled: String,
+    empty: String,
+}
+
+impl Sections {
+    fn add<const N: usize>(
+        &mut self,
+        name: &str,
+        what_to_do: &str,
+        head: [&str; N],
+        rows: impl Iterator<Item = [String; N]>,
+    ) {
+        let mut table = Table::new(head);
+        let mut count = 0;
+        for row in rows {
+            table.row(row);
+            count += 1;
+        }
+        if count == 0 {
+            self.empty += &format!("{name}: none\n");
+        } else {
+            self.filled += &format!("\n{name}: {count}  ({what_to_do})\n{table}");
+        }
     }
 }
 
