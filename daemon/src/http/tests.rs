@@ -187,6 +187,38 @@ async fn too_many_large_bodies_at_once_are_503() {
 }
 
 #[tokio::test]
+async fn large_bodies_under_way_hold_their_memory_and_give_it_back() {
+    let server = Server::start().await;
+    let large = || {
+        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::builder().method(Method::POST).uri("/webhook/alertmanager");
+        let request = request.header(header::CONTENT_LENGTH, BODY_BYTES_MAX).body(body).expect("valid");
+        Box::pin(answer(server.public.clone(), request))
+    };
+    let mut under_way = Vec::new();
+    for _ in 0..BODY_MEMORY_KIB * 1024 / BODY_BYTES_MAX {
+        let mut one = large();
+        assert!(futures::poll!(&mut one).is_pending());
+        under_way.push(one);
+    }
+    let (status, refused) = large().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{refused}");
+    under_way.pop();
+    let mut next = large();
+    assert!(futures::poll!(&mut next).is_pending(), "there is a place again");
+    drop((under_way, next));
+    // A body that was read counts until its answer, for its alerts wait for the journal.
+    server.running.valve.shut();
+    let body = batch(&[alert("A")]);
+    let mut waiting = Box::pin(server.post("/webhook/alertmanager", &body));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    assert!(server.served.body_memory.available_permits() < BODY_MEMORY_KIB);
+    server.running.valve.open_again();
+    assert_eq!(waiting.await.0, StatusCode::OK);
+    assert_eq!(server.served.body_memory.available_permits(), BODY_MEMORY_KIB);
+}
+
+#[tokio::test]
 async fn a_full_inbox_is_503_with_a_time_to_come_again() {
     let server = Server::start().await;
     server.running.valve.shut();

@@ -108,3 +108,94 @@ pub(super) enum Which {
     /// The newest.
     Last,
 }
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::book::{Source, SourceFile};
+    use paramedic_policies::input::Input;
+    use paramedic_policies::order::{Command, Order, PauseScope};
+    use paramedic_policies::settings::Settings;
+    use paramedic_policies::time::{Moment, Span};
+    use paramedic_remediations::WriteAhead;
+    use serde_json::Value;
+
+    use super::*;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
+
+    const POLICY: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restart-web}
+spec:
+  match: ['alertname="WebDown"']
+  target: {kind: Deployment, namespace: prod, name: web}
+  ladder:
+    - restart: {}
+"#;
+
+    /// Open episodes, one of them with a case that asks, and a pause.
+    fn life() -> WriteAhead {
+        let mut ahead = WriteAhead::new(State::new(), "journal".to_owned());
+        let files = vec![SourceFile { path: "web.yaml".to_owned(), text: POLICY.to_owned() }];
+        let source = Source { files, settings: Settings::default(), tzdb: "2026a".to_owned() };
+        let scope = PauseScope::Namespace("shop".to_owned());
+        let command = Command::Pause { scope, until: None, reason: "load test".to_owned() };
+        let mut at: Moment = "2026-11-21T08:30:00.000Z".parse().expect("a time");
+        for input in [
+            Input::Began { version: "0.1.0".to_owned() },
+            Input::Adopt(Box::new(source)),
+            Input::Reign { leader: true, epoch: 1 },
+            crate::driver::tests::delivery(&["WebDown", "Other"]),
+            Input::Order(Order { by: "ada".to_owned(), command }),
+        ] {
+            ahead.feed(at, &input, None);
+            at = at + Span::from_secs(1);
+        }
+        ahead
+    }
+
+    /// Whether everything that `old` says is said by `new` too, which may say more.
+    fn says(new: &Value, old: &Value) -> bool {
+        match (new, old) {
+            (Value::Object(new), Value::Object(old)) => {
+                old.iter().all(|(key, old)| new.get(key).is_some_and(|new| says(new, old)))
+            }
+            (Value::Array(new), Value::Array(old)) => {
+                new.len() == old.len() && new.iter().zip(old).all(|(new, old)| says(new, old))
+            }
+            (new, old) => new == old,
+        }
+    }
+
+    /// A checkpoint as format 1 writes it must be read for ever, and nothing of it may be lost. `UPDATE_GOLDEN=1` is
+    /// for a format that nobody has written yet.
+    #[test]
+    fn a_checkpoint_of_format_1_is_read_and_nothing_of_it_is_lost() {
+        let path = format!("{GOLDEN}checkpoint-v1.json");
+        let written = |state: &State, subjects: &mut Subjects| {
+            let (next, head) = (state.next, Digest::of(b"head"));
+            let written = Written { next, head, state: Some(state), subjects: subjects.kept(state) };
+            serde_json::to_value(&written).expect("plain data")
+        };
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            let (mut ahead, mut subjects) = (life(), Subjects::default());
+            ahead.take_block().expect("a life has records").records.iter().for_each(|record| {
+                subjects.learn(record);
+            });
+            let text =
+                serde_json::to_string_pretty(&written(ahead.state(), &mut subjects)).expect("plain data");
+            std::fs::write(&path, text + "\n").expect("writable");
+        }
+        let text = std::fs::read_to_string(&path).expect("committed with the tests");
+        let golden: Value = serde_json::from_str(&text).expect("JSON");
+        let stored: Stored<State> = serde_json::from_str(&text).expect("read for ever");
+        let state = stored.state.expect("it has one");
+        assert!(
+            !state.episodes.is_empty() && !state.cases.is_empty() && !state.books.is_empty(),
+            "too bare a sample"
+        );
+        let again = written(&state, &mut Subjects::restore(stored.subjects));
+        assert!(says(&again, &golden), "lost: {again:#}");
+    }
+}
