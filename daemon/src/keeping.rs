@@ -17,7 +17,7 @@ use crate::config::Retention;
 use crate::driver::{Archive, Committer, Journals, Opened, ReadProblem};
 use crate::journal::{
     Committed, Committer as Thread, CommitterHandle, Filter, HighWater, Known, OpenError, Options, Page,
-    ReadError, Reader, Report, SledJournal,
+    ReadError, Reader, Report, SledJournal, damage_hint,
 };
 
 /// A data directory.
@@ -56,8 +56,10 @@ impl Journals for SledJournals {
                 .map_err(|error| failed("start the journal's thread", &error))?;
             Ok((thread, reader, recovered))
         });
-        let (thread, reader, recovered) =
-            opened.await.unwrap_or_else(|error| Err(failed("open the journal", &error)))?;
+        let (thread, reader, recovered) = opened.await.unwrap_or_else(|_| {
+            let problem = format!("the store panicked while it read it (hint: {})", damage_hint(&self.dir));
+            Err(JournalError { tried: format!("open the journal in {}", self.dir.display()), problem })
+        })?;
         let uuid = recovered.journal_uuid.clone();
         *known(&self.known) = Some(Known { uuid, durable: reader.high_water() });
         tracing::info!(
@@ -90,7 +92,20 @@ fn unopened(dir: &std::path::Path, error: &OpenError) -> JournalError {
         problem = format!("{problem}: {inner}");
         source = inner.source();
     }
-    if let Some(hint) = error.hint() {
+    let hint = match error {
+        // Whoever only reads could ask the daemon; this would be a second one.
+        OpenError::InUse { .. } => Some(
+            "another paramedic serves this folder: stop it, or give this one a folder of its own with --data-dir; after \
+             an append that hung it may be this very process, until the disk answers"
+                .to_owned(),
+        ),
+        OpenError::Newer { .. }
+        | OpenError::NoJournal { .. }
+        | OpenError::Lost { .. }
+        | OpenError::Write(_) => error.hint(),
+        OpenError::Read(error) => error.hint().map(|hint| hint.replace("DIR", &dir.display().to_string())),
+    };
+    if let Some(hint) = hint {
         problem = format!("{problem} (hint: {hint})");
     }
     JournalError { tried: format!("open the journal in {}", dir.display()), problem }

@@ -48,7 +48,8 @@ pub(super) fn detail(served: &Shared) -> Value {
         "kubernetes": served.others.kubernetes,
         "inbox": served.inbox.depth(),
         "next": standing.next,
-        "now": standing.now,
+        "now": served.clock.wall(),
+        "lastRecordAt": (standing.next.0 > 1).then_some(standing.now),
         "open": {
             "episodes": standing.episodes_open,
             "cases": standing.cases,

@@ -73,6 +73,24 @@ impl OpenError {
     }
 }
 
+/// The file that says what the journal is.
+pub(super) const IDENTITY: &str = "journal.json";
+
+/// What to do with a damaged journal. Copied first: the store cuts a damaged end off when it opens.
+pub fn damage_hint(dir: &Path) -> String {
+    let dir = dir.display();
+    format!(
+        "copy the folder before anything opens it again (`cp -a {dir} {dir}.damaged`); `paramedic audit verify \
+         --data-dir {dir}.damaged` names the damage; then restore a backup, or move the folder aside and begin anew \
+         with `--mode approve`, since ceilings and cooldowns are empty then"
+    )
+}
+
+fn is_read_only(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+}
+
 /// Why a journal could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -110,14 +128,26 @@ impl ReadError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Io { source, .. } if is_read_only(source) => Some(
+                "the data directory must be writable even for reading, since the store locks and repairs what it \
+                 opens: give this user the right to write, or read a copy (`cp -a DIR COPY` while no daemon runs, \
+                 or from a snapshot, then `--data-dir COPY`)"
+                    .to_owned(),
+            ),
             Self::Io { .. } => Some("look at the data directory and its permissions".to_owned()),
+            // The store found what it did not write; whoever knows the folder can say it better.
+            Self::Store { source: sled::Error::Corruption { .. } | sled::Error::ReportableBug(_), .. } => {
+                Some(damage_hint(Path::new("DIR")))
+            }
             Self::Store { .. } => {
                 Some("look at free space and the disk's health in the kernel log".to_owned())
             }
-            Self::Damaged { dir, .. } => Some(format!(
-                "run `paramedic audit verify --data-dir {}`, keep the directory, and restore it from a backup",
+            Self::Damaged { dir, what, .. } if what == IDENTITY => Some(format!(
+                "restore {IDENTITY} from a backup of {}: it holds the uuid that is part of every stamp; without one, \
+                 move the folder aside and begin anew with `--mode approve`, since ceilings and cooldowns are empty then",
                 dir.display()
             )),
+            Self::Damaged { dir, .. } => Some(damage_hint(dir)),
         }
     }
 
@@ -172,4 +202,22 @@ pub(super) fn cannot(tried: impl Into<String>, problem: &dyn std::error::Error) 
         None => text,
     };
     JournalError { tried: tried.into(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_to_be_copied() {
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            let error = ReadError::io("open", Path::new("/data/lock"))(Error::from(kind));
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.contains("`cp -a DIR COPY`"), "{hint}");
+        }
+        let error = ReadError::io("open", Path::new("/data/lock"))(Error::from(ErrorKind::NotADirectory));
+        assert!(!error.hint().unwrap_or_default().contains("cp -a"));
+    }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use paramedic_policies::event::SCHEMA;
 use serde::{Deserialize, Serialize};
 
-use super::error::{OpenError, ReadError};
+use super::error::{IDENTITY, OpenError, ReadError};
 
 /// The layout that this program reads and writes.
 pub(super) const FORMAT: u32 = 1;
@@ -26,7 +26,7 @@ pub(super) struct Meta {
 }
 
 fn path(dir: &Path) -> PathBuf {
-    dir.join("journal.json")
+    dir.join(IDENTITY)
 }
 
 /// Reads it; `None` where there is none. Fails without touching anything when it is newer than this program.
@@ -46,9 +46,10 @@ pub(super) fn read(dir: &Path) -> Result<Option<Meta>, OpenError> {
         #[serde(default)]
         record_schema: u32,
     }
-    let unreadable = |error: serde_json::Error| OpenError::NoJournal {
+    let unreadable = |error: serde_json::Error| ReadError::Damaged {
         dir: dir.to_owned(),
-        problem: format!("journal.json cannot be read: {error}"),
+        what: IDENTITY.to_owned(),
+        problem: format!("its {} bytes are not what was written: {error}", bytes.len()),
     };
     let versions: Versions = serde_json::from_slice(&bytes).map_err(unreadable)?;
     if versions.format > FORMAT {
@@ -57,7 +58,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Meta>, OpenError> {
     if versions.record_schema > SCHEMA {
         return newer("record schema", versions.record_schema, SCHEMA);
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
+    Ok(Some(serde_json::from_slice(&bytes).map_err(unreadable)?))
 }
 
 /// Writes it so that either the old or the new one is there, whatever happens.

@@ -36,7 +36,7 @@ mod verify;
 mod writer;
 
 pub use committer::{Committer, CommitterHandle};
-pub use error::{OpenError, ReadError};
+pub use error::{OpenError, ReadError, damage_hint};
 pub use filter::{Filter, LIMIT_DEFAULT, LIMIT_MAX};
 pub use query::Page;
 pub use reader::Reader;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use paramedic_policies::time::Moment;
 use serde_json::{Value, json};
 
 use super::*;
@@ -154,6 +155,95 @@ async fn an_empty_folder_is_no_wish_to_have_no_policies() {
 }
 
 #[tokio::test]
+async fn what_is_broken_in_the_journal_is_named_with_what_to_do() {
+    let home = Home::new();
+    home.start().await.expect("it starts").stop().await.expect("it stops");
+    let meta = std::fs::read_to_string(home.path("data/journal.json")).expect("it is there");
+    home.write("data/journal.json", &meta[..20]);
+    let error = format!("{:#}", home.start().await.err().expect("it is cut off"));
+    for wanted in [
+        "journal.json: its 20 bytes are not what was written",
+        "restore journal.json from a backup",
+        "move the folder aside",
+    ] {
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+    home.write("data/journal.json", &meta);
+    let partition = std::fs::read_dir(home.path("data/partitions")).expect("it is there").next();
+    let db = partition.expect("one").expect("readable").path().join("db");
+    let mut bytes = std::fs::read(&db).expect("readable");
+    bytes.iter_mut().for_each(|byte| *byte = 0);
+    std::fs::write(&db, bytes).expect("writable");
+    let error = format!("{:#}", home.start().await.err().expect("nothing is left of it"));
+    for wanted in ["corrupted", "(hint: copy the folder before", "audit verify", "restore a backup"] {
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn the_present_and_the_last_record_are_told_apart() {
+    let home = Home::new();
+    let daemon = home.start().await.expect("it starts");
+    let time = |detail: &Value, name: &str| -> Moment {
+        detail[name].as_str().expect("a time").parse().expect("a time")
+    };
+    let (_, first) = get(daemon.admin, "/readyz").await;
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let (_, later) = get(daemon.admin, "/readyz").await;
+        assert_eq!(later["lastRecordAt"], first["lastRecordAt"], "nothing was recorded: {later}");
+        if time(&later, "now") > time(&first, "now") {
+            break;
+        }
+        assert!(std::time::Instant::now() < patience, "time stands still");
+    }
+    daemon.stop().await.expect("it stops");
+}
+
+/// A journal whose newest book does not load under this code, as one of an older program may be.
+fn journal_of(home: &Home, text: &str) {
+    use paramedic_policies::book::{Source, SourceFile};
+    use paramedic_policies::event::{Event, Record, SCHEMA, Seq};
+    use paramedic_remediations::ports::journal::{Block, Journal as _};
+    let at = SystemClock::new().wall();
+    let options = crate::journal::Options::default();
+    let (mut journal, _) =
+        crate::journal::SledJournal::open(&home.path("data"), options, at).expect("a new one");
+    let files = vec![SourceFile { path: "old.yaml".to_owned(), text: text.to_owned() }];
+    let source = Source { files, settings: Settings::default(), tzdb: "2020a".to_owned() };
+    let event = Event::Adopted { digest: source.digest(), source: Box::new(source) };
+    journal
+        .append(&Block { records: vec![Record { seq: Seq(1), at, schema: SCHEMA, event }] })
+        .expect("durable");
+}
+
+#[tokio::test]
+async fn a_stored_book_that_no_longer_loads_keeps_nobody_from_starting_with_good_files() {
+    let home = Home::new();
+    journal_of(&home, "kind: OfThePast");
+    home.write("policies/web.yaml", "kind: [");
+    let error = format!("{:#}", home.start().await.err().expect("neither loads"));
+    assert!(error.contains("the journal holds no adopted ones to fall back on"), "{error}");
+    home.write("policies/web.yaml", POLICY);
+    let daemon = home.start().await.expect("it starts");
+    let (status, detail) = get(daemon.admin, "/readyz").await;
+    assert_eq!((status, &detail["book"]["policies"]), (200, &json!(1)), "{detail}");
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn policies_of_the_journal_that_do_not_load_under_todays_settings_are_no_fall_back() {
+    let home = Home::new();
+    home.start().await.expect("it starts").stop().await.expect("it stops");
+    home.write("policies/web.yaml", "kind: [");
+    let mut senseless = home.configuration();
+    senseless.facts.retry = paramedic_policies::time::Span::ZERO;
+    let error = format!("{:#}", Plan::new(senseless).start().await.err().expect("no settings to act under"));
+    assert!(error.contains("do not load under today's configuration"), "{error}");
+    assert!(error.contains("is too short") && error.contains("hint: repair the files"), "{error}");
+}
+
+#[tokio::test]
 async fn the_fall_back_keeps_to_the_mode_of_today() {
     let home = Home::new();
     let under = |mode| Plan::new(Configuration { mode, ..home.configuration() }).start();
@@ -199,7 +289,11 @@ async fn what_is_not_there_is_named() {
     let error = Plan::new(second).start().await.err().expect("the port is taken");
     assert!(format!("{error:#}").contains(&taken.public.to_string()), "{error:#}");
     let error = home.start().await.err().expect("the journal is taken");
-    assert!(format!("{error:#}").contains("in use by another process"), "{error:#}");
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("in use by another process (hint: another paramedic serves this folder"),
+        "{error}"
+    );
     let tokens = vec![TokenFile { name: "am".to_owned(), role: Role::Ingest, file: home.path("nothing") }];
     let error =
         Plan::new(Configuration { tokens, ..home.configuration() }).start().await.err().expect("no file");
