@@ -370,7 +370,7 @@ fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
             // -D: strace is not the parent but a grandchild, so that the process we kill is the daemon.
             let mut strace = Command::new(&peer("strace").path);
             strace
-                .args(["-D", "-f", "-yy", "-ttt", "-s", "96", "-e", which, "-o"])
+                .args(["-D", "-f", "-y", "-ttt", "-s", "96", "-e", which, "-o"])
                 .arg(into)
                 .arg("--")
                 .arg(binary());

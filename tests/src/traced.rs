@@ -23,10 +23,10 @@ pub struct TooEarly {
     pub dirty: BTreeMap<PathBuf, usize>,
 }
 
-/// What a trace shows of one listener and one folder.
+/// What a trace shows of the webhooks and one folder.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Answers with status 200, by line.
+    /// Answers with status 200 to a webhook, by line.
     pub answers: Vec<usize>,
     /// Those that left while anything under the folder was not safe. For requests one by one, this is to be empty.
     pub too_early: Vec<TooEarly>,
@@ -37,11 +37,11 @@ pub struct Seen {
     pub written: BTreeSet<PathBuf>,
 }
 
-/// Reads what `strace -f -yy -ttt` wrote.
-pub fn read(trace: &str, folder: &Path, port: u16) -> Seen {
+/// Reads what `strace -f -y -ttt` wrote. Webhooks are known by what they say: what strace can tell of a socket's
+/// addresses depends on the kernel.
+pub fn read(trace: &str, folder: &Path) -> Seen {
     let mut reader = Reader {
         folder,
-        local: format!("TCP:[127.0.0.1:{port}->"),
         unfinished: BTreeMap::new(),
         dirty: BTreeMap::new(),
         names: BTreeSet::new(),
@@ -58,13 +58,12 @@ pub fn read(trace: &str, folder: &Path, port: u16) -> Seen {
 
 struct Reader<'a> {
     folder: &'a Path,
-    local: String,
     /// Calls that have begun and not ended, by thread: the line and the text so far.
     unfinished: BTreeMap<String, (usize, String)>,
     dirty: BTreeMap<PathBuf, usize>,
     /// Names that are known to be there.
     names: BTreeSet<PathBuf>,
-    /// When each socket was last read from.
+    /// The sockets that wait for the answer to a webhook, by file handle, each with its last read.
     requests: BTreeMap<String, usize>,
     /// Syncs under the folder that ended well: the last write of that file before it began, and its end.
     syncs: Vec<(usize, usize)>,
@@ -95,14 +94,14 @@ impl Reader<'_> {
 
     fn began(&mut self, at: usize, call: &str) {
         let Some((name, arguments)) = call.split_once('(') else { return };
-        let place = first_place(arguments);
-        if place.starts_with(&self.local) {
-            let sends = ["write", "writev", "sendto", "sendmsg"].contains(&name);
-            if sends && arguments.contains("HTTP/1.1 200") {
-                self.answered(at, place);
+        let sends = ["write", "writev", "sendto", "sendmsg"].contains(&name);
+        if sends && arguments.contains("\"HTTP/1.1 ") {
+            let asked = self.requests.remove(handle(arguments));
+            if let Some(asked) = asked.filter(|_| arguments.contains("\"HTTP/1.1 200")) {
+                self.answered(at, asked);
             }
         } else if is_write(name) {
-            self.wrote(at, place);
+            self.wrote(at, first_place(arguments));
         }
     }
 
@@ -128,9 +127,11 @@ impl Reader<'_> {
                 }
             }
             "read" | "readv" | "recvfrom" | "recvmsg" if result != "0" => {
-                let place = first_place(arguments);
-                if place.starts_with(&self.local) {
-                    self.requests.insert(place.to_owned(), at);
+                let socket = handle(arguments);
+                if arguments.contains("\"POST /webhook") {
+                    self.requests.insert(socket.to_owned(), at);
+                } else if let Some(asked) = self.requests.get_mut(socket) {
+                    *asked = at;
                 }
             }
             _ if is_write(name) => {
@@ -193,12 +194,11 @@ impl Reader<'_> {
         }
     }
 
-    fn answered(&mut self, at: usize, socket: &str) {
+    fn answered(&mut self, at: usize, asked: usize) {
         self.seen.answers.push(at);
         if !self.dirty.is_empty() {
             self.seen.too_early.push(TooEarly { line: at, dirty: self.dirty.clone() });
         }
-        let asked = self.requests.get(socket).copied().unwrap_or(0);
         if !self.syncs.iter().rev().take(SYNCS_BACK).any(|(wrote, ended)| *wrote > asked && *ended <= at) {
             self.seen.unsynced.push(at);
         }
@@ -217,11 +217,15 @@ fn is_write(name: &str) -> bool {
         .contains(&name)
 }
 
-/// What `-yy` says of the first file handle in a text: `7</tmp/db>` is `/tmp/db`, `9<TCP:[a->b]>` is `TCP:[a->b]`.
+/// What `-y` says of the first file handle in a text: `7</tmp/db>` is `/tmp/db`.
 fn first_place(text: &str) -> &str {
-    let Some((_, rest)) = text.split_once('<') else { return "" };
-    let end = if rest.starts_with("TCP") { rest.find("]>").map(|at| at + 1) } else { rest.find('>') };
-    rest.get(..end.unwrap_or(0)).unwrap_or("")
+    text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(place, _)| place)
+}
+
+/// The number of the file handle that a call's arguments begin with.
+fn handle(arguments: &str) -> &str {
+    let end = arguments.find(|letter: char| !letter.is_ascii_digit());
+    arguments.get(..end.unwrap_or(arguments.len())).unwrap_or("")
 }
 
 /// The last text in quotes.
@@ -238,16 +242,16 @@ mod tests {
     const GOOD: &str = r#"7 1.0 openat(AT_FDCWD</>, "/d/p/db", O_RDWR|O_CREAT|O_CLOEXEC, 0666) = 8</d/p/db>
 7 1.1 openat(AT_FDCWD</>, "/d/p", O_RDONLY|O_CLOEXEC) = 9</d/p>
 7 1.2 fsync(9</d/p>) = 0
-7 1.3 recvfrom(5<TCP:[127.0.0.1:9911->127.0.0.1:40000]>, "POST /webhook"..., 8192, 0, NULL, NULL) = 512
+7 1.3 recvfrom(5<socket:[4711]>, "POST /webhook"..., 8192, 0, NULL, NULL) = 512
 8 1.4 pwrite64(8</d/p/db>, "x"..., 512, 0) = 512
 8 1.5 fdatasync(8</d/p/db> <unfinished ...>
 7 1.6 write(2</dev/null>, "log", 3) = 3
 8 1.7 <... fdatasync resumed>) = 0
-7 1.8 writev(5<TCP:[127.0.0.1:9911->127.0.0.1:40000]>, [{iov_base="HTTP/1.1 200 OK\r\ncontent"..., iov_len=200}], 1) = 200
+7 1.8 writev(5<socket:[4711]>, [{iov_base="HTTP/1.1 200 OK\r\ncontent"..., iov_len=200}], 1) = 200
 "#;
 
     fn seen(trace: &str) -> Seen {
-        read(trace, Path::new("/d"), 9911)
+        read(trace, Path::new("/d"))
     }
 
     /// The lines of the answers that were too early, after a change of the good trace.
@@ -264,6 +268,12 @@ mod tests {
         assert_eq!(seen.too_early, []);
         assert_eq!(seen.unsynced, [0; 0]);
         assert_eq!(seen.written, BTreeSet::from([PathBuf::from("/d/p/db")]));
+    }
+
+    #[test]
+    fn only_a_200_to_a_webhook_promises_anything() {
+        assert_eq!(seen(&GOOD.replace("POST /webhook", "GET /readyz")).answers, [0; 0]);
+        assert_eq!(seen(&GOOD.replace("200 OK", "503 Service Unavailable")).answers, [0; 0]);
     }
 
     #[test]
@@ -327,7 +337,8 @@ mod tests {
 
     #[test]
     fn a_sync_for_an_earlier_request_is_not_ones_own() {
-        let again = "7 1.8 recvfrom(5<TCP:[127.0.0.1:9911->127.0.0.1:40000]>, \"POST\"..., 8192, 0, NULL, NULL) = 512\n7 1.8 writev(5";
+        let again =
+            "7 1.8 recvfrom(5<socket:[4711]>, \"rest of it\"..., 8192, 0, NULL, NULL) = 512\n7 1.8 writev(5";
         assert_eq!(doctored("7 1.8 writev(5", again), (0, 1));
     }
 }

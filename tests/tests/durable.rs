@@ -49,7 +49,7 @@ async fn post(paramedic: &Paramedic, body: &Value) {
 
 /// Ends the daemon and reads the whole trace.
 async fn ended(paramedic: &mut Paramedic, trace: &Path) -> traced::Seen {
-    let (folder, port) = (paramedic.data_dir(), paramedic.port());
+    let folder = paramedic.data_dir();
     paramedic.kill();
     let text = eventually(SOON, "strace has written all", async || {
         let text = std::fs::read(trace).map_err(|error| error.to_string())?;
@@ -58,7 +58,7 @@ async fn ended(paramedic: &mut Paramedic, trace: &Path) -> traced::Seen {
         seen(last.contains("+++ killed by SIGKILL"), || last).map(|()| text)
     })
     .await;
-    traced::read(&text, &folder, port)
+    traced::read(&text, &folder)
 }
 
 #[tokio::test]
