@@ -3,6 +3,7 @@
 mod language {
     mod broken;
     mod documents;
+    mod freezing;
     mod good;
     mod index;
     mod schema;

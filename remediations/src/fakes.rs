@@ -94,6 +94,10 @@ pub(crate) struct FakeCluster {
     pub(crate) looks_fail: Mutex<bool>,
     /// Every other object.
     pub(crate) objects: Mutex<Objects>,
+    /// A resource that the server does not know.
+    pub(crate) unserved: Mutex<Option<Resource>>,
+    /// Whether admission refuses the proof of a freeze; else every dry run passes.
+    pub(crate) enforces: Mutex<bool>,
 }
 
 impl FakeCluster {
@@ -107,6 +111,8 @@ impl FakeCluster {
             rollouts: Mutex::default(),
             looks_fail: Mutex::new(false),
             objects: Mutex::default(),
+            unserved: Mutex::default(),
+            enforces: Mutex::new(true),
         })
     }
 
@@ -231,6 +237,9 @@ impl Cluster for FakeCluster {
         selector: &str,
     ) -> Result<Vec<Value>, LookError> {
         self.sees(|| format!("list {}", resource.plural))?;
+        if *self.unserved.lock().expect("no test panicked") == Some(resource) {
+            return Err(LookError::Absent { what: format!("resource {}", resource.plural) });
+        }
         Ok(self.objects.lock().expect("no test panicked").list(resource, namespace, selector))
     }
 
@@ -239,8 +248,15 @@ impl Cluster for FakeCluster {
         Ok(format!("the log of {pod}\n"))
     }
 
+    async fn username(&self) -> Result<String, LookError> {
+        self.sees(|| "ask who we are".into())?;
+        Ok("system:serviceaccount:ops:paramedic".into())
+    }
+
     async fn preview(&self, change: &ClusterChange, _: &str) -> Result<Diff, ChangeError> {
-        if let ClusterChange::Object(change) = change {
+        if let ClusterChange::Object(change) = change
+            && *self.enforces.lock().expect("no test panicked")
+        {
             return self.objects.lock().expect("no test panicked").preview(change);
         }
         Ok(diff_of(change, DiffSource::ServerDryRun))

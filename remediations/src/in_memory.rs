@@ -1,11 +1,13 @@
 //! Objects of an API server in memory: created once, patched with their tests, deleted by uid. For tests and for the
-//! simulated world; nothing that serves knows it. Deliberately absent: admission, controllers, garbage collection.
+//! simulated world; nothing that serves knows it. Deliberately absent: controllers, garbage collection, and admission but
+//! for the proof of an own freeze.
 
 use std::collections::BTreeMap;
 
 use paramedic_policies::action::{Change, Diff, DiffSource};
 use serde_json::{Value, json};
 
+use crate::freeze_deploys::admission;
 use crate::ports::cluster::ChangeError;
 use crate::ports::objects::{Address, ObjectChange, Resource};
 
@@ -86,6 +88,11 @@ impl Objects {
     /// The object as it would be; none where it would be gone.
     fn after(&self, change: &ObjectChange) -> Result<Option<Value>, ChangeError> {
         let at = change.address();
+        if let ObjectChange::Patch { operations, .. } = change
+            && let Some(message) = admission::proof_refused(operations, |at| self.by_address.contains_key(at))
+        {
+            return Err(ChangeError::Refused { message, conflict: false });
+        }
         let conflict = |message: String| ChangeError::Refused { message, conflict: true };
         let refused = |message: String| ChangeError::Refused { message, conflict: false };
         match (change, self.by_address.get(at)) {

@@ -13,6 +13,7 @@ mod breaker_states;
 mod checks;
 #[cfg(test)]
 mod fakes;
+mod freeze_deploys;
 #[cfg(any(test, feature = "in-memory"))]
 pub mod in_memory;
 pub mod kubernetes;
@@ -26,6 +27,7 @@ mod restart;
 mod retry;
 mod scale;
 pub mod seal;
+mod stamp;
 pub mod write_ahead;
 
 pub use kubernetes::{Kubernetes, KubernetesEyes};

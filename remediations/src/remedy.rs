@@ -100,6 +100,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::Scale(wish) => wish,
         Wish::Restart(wish) => wish,
         Wish::ResetBreaker(wish) => wish,
+        Wish::FreezeDeploys(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -110,6 +111,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::Scale(action) => action,
         Action::Restart(action) => action,
         Action::ResetBreaker(action) => action,
+        Action::FreezeDeploys(action) => action,
     }
 }
 

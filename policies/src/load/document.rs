@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
+use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
 use crate::remediation::scale::ScaleDocument;
@@ -179,6 +180,8 @@ pub struct StepDocument {
     pub restart: Option<RestartDocument>,
     /// Close a circuit breaker of Maestro on every endpoint of a service.
     pub reset_breaker: Option<ResetBreakerDocument>,
+    /// Refuse new pod templates for a while; scaling goes on.
+    pub freeze_deploys: Option<FreezeDeploysDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

@@ -36,7 +36,8 @@ pub(crate) fn of_each(written: &[Written], walk: &mut Walk) {
                 "one alert must meet all matchers of `unless`",
             );
         }
-        if policy.ladder.last().and_then(|rung| rung.steps.last()).is_some_and(|step| step.verify.is_none()) {
+        let last = policy.ladder.last().and_then(|rung| rung.steps.last());
+        if last.is_some_and(|step| step.verify.is_none() && !step.remediation.proves_itself()) {
             walk.warn(
                 *steps_at,
                 format!("nobody will see whether the last step of `{}` helped", policy.name),

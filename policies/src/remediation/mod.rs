@@ -18,6 +18,7 @@ use crate::reason::Reason;
 use crate::template::{Scope, Template};
 use crate::time::Span;
 
+pub mod freeze_deploys;
 pub mod reset_breaker;
 pub mod restart;
 pub mod scale;
@@ -49,6 +50,9 @@ pub(crate) trait Asks: Sized {
     fn lasts(&self) -> Option<Span> {
         None
     }
+
+    /// Whether it ends well only when its effect was seen: there is nothing more to verify.
+    const PROVES_ITSELF: bool = false;
 
     /// What it comes to for this alert, every value proven to be what it becomes.
     ///
@@ -157,6 +161,10 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.is_revertible(),)+ }
             }
 
+            pub(crate) fn proves_itself(&self) -> bool {
+                match self { $(Self::$name(_) => <$module::Written as Asks>::PROVES_ITSELF,)+ }
+            }
+
             pub(crate) fn lasts(&self) -> Option<Span> {
                 match self { $(Self::$name(written) => written.lasts(),)+ }
             }
@@ -213,6 +221,8 @@ remediations! {
     Restart, restart, "restart";
     /// Close a circuit breaker of Maestro on every endpoint of a service.
     ResetBreaker, reset_breaker, "resetBreaker";
+    /// Refuse new pod templates for a while.
+    FreezeDeploys, freeze_deploys, "freezeDeploys";
 }
 
 impl<'de> Deserialize<'de> for Wish {

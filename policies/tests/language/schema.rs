@@ -25,6 +25,7 @@ spec:
     - sequence: [{restart: {}, verify: {rollout: complete}}]
     - resetBreaker: {breaker: db, endpoints: ["http://a"]}
       verify: {http: "http://a/healthz"}
+    - freezeDeploys: {for: 2h}
   guards:
     limits: [{max: 1, per: 1h}]
     blastRadius: {targets: {max: 1, in: cluster, per: 1h}}

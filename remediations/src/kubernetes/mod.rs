@@ -36,6 +36,7 @@ mod seek;
 mod selector;
 mod strategies;
 mod surroundings;
+mod whoami;
 
 /// How long a connection to the API server may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -143,6 +144,10 @@ impl Cluster for Kubernetes {
         objects::log_tail(&self.client, pod, container).await
     }
 
+    async fn username(&self) -> Result<String, LookError> {
+        whoami::username(&self.client).await
+    }
+
     async fn preview(&self, change: &ClusterChange, stamp: &str) -> Result<Diff, ChangeError> {
         change::preview(&self.client, change, stamp).await
     }
@@ -188,6 +193,10 @@ impl Cluster for KubernetesEyes {
 
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
         self.inner.log_tail(pod, container).await
+    }
+
+    async fn username(&self) -> Result<String, LookError> {
+        self.inner.username().await
     }
 
     async fn preview(&self, change: &ClusterChange, stamp: &str) -> Result<Diff, ChangeError> {

@@ -293,6 +293,12 @@ pub trait Cluster: Send + Sync {
     /// When the pod is gone, has not begun, or nobody knows.
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError>;
 
+    /// The user that this process is to the API server, such as `system:serviceaccount:ops:paramedic`.
+    ///
+    /// # Errors
+    /// [`LookError::Absent`] where the server cannot say; otherwise when nobody knows.
+    async fn username(&self) -> Result<String, LookError>;
+
     /// What the server says the change would do; computed, and said so, where it may not be asked.
     ///
     /// # Errors

@@ -91,6 +91,13 @@ impl Cluster for SimulatedCluster {
         })
     }
 
+    async fn username(&self) -> Result<String, LookError> {
+        self.with(|world| {
+            reach(world, || "ask who we are".to_owned())?;
+            Ok("system:serviceaccount:paramedic:paramedic".to_owned())
+        })
+    }
+
     async fn preview(&self, change: &ClusterChange, _stamp: &str) -> Result<Diff, ChangeError> {
         self.with(|world| {
             let (_, diff) = admit(world, change)?;

@@ -123,6 +123,11 @@ fn rules_of_the_daemon() -> serde_json::Value {
             "resources": ["endpointslices"],
             "verbs": ["get", "list", "watch"],
         },
+        {
+            "apiGroups": ["admissionregistration.k8s.io"],
+            "resources": ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+            "verbs": ["get", "list", "create", "delete"],
+        },
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
     ])
 }

@@ -3,6 +3,7 @@
 mod breakers;
 mod changes;
 mod doubts;
+mod freeze_deploys;
 mod looks;
 mod proxy;
 mod stand;

@@ -1,0 +1,252 @@
+//! Freeze deploys in a few namespaces for a while: new pod templates are refused, scaling is not. A freeze always ends:
+//! it is thawed, and where nobody lives to thaw it, it opens by itself.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Acts, Asks};
+use crate::load::fields::{Fields, Walk};
+use crate::load::values::May;
+use crate::load::yaml::{Tree, printable};
+use crate::policy::rendered;
+use crate::reason::Reason;
+use crate::target::is_dns_label;
+use crate::template::{Scope, Template};
+use crate::time::Span;
+
+/// No freeze is longer. Whoever needs more has a process, not an incident.
+pub const FREEZE_MAX: Span = Span::from_hours(24 * 7);
+
+/// A shorter one is over before anybody has noticed it.
+const FREEZE_MIN: Span = Span::from_mins(1);
+
+/// No freeze covers more namespaces; a wider one is the work of a person.
+const NAMESPACES_MAX: usize = 16;
+
+/// A reason stands in every refusal that a colleague reads.
+const REASON_CHARS_MAX: usize = 200;
+
+/// The group whose members deploy all the same, where the policy names none.
+pub const BREAK_GLASS: &str = "paramedic:break-glass";
+
+/// Refuse new pod templates of Deployments, StatefulSets and DaemonSets, by an admission policy of the API server.
+/// Scaling, autoscalers and paramedic itself go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FreezeDeploysDocument {
+    /// How long, from 1m to 7d. Then it opens, whether paramedic lives or not.
+    pub r#for: Span,
+    /// Templates of the namespaces to freeze; the target's own must be among them. Default the target's alone.
+    pub namespaces: Option<Vec<String>>,
+    /// Template of what refused colleagues are told. Default the policy's name.
+    pub reason: Option<String>,
+    /// The group whose members deploy all the same. Default `paramedic:break-glass`.
+    pub break_glass: Option<String>,
+}
+
+/// What to freeze, for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// How long.
+    pub lasts: Span,
+    /// Which namespaces; none means the target's.
+    pub namespaces: Vec<Template>,
+    /// What colleagues are told.
+    pub reason: Option<Template>,
+    /// The group that is let through.
+    pub break_glass: String,
+}
+
+/// What to freeze, for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wish {
+    /// Which namespaces, sorted; the target's is among them.
+    pub namespaces: Vec<String>,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Span,
+    /// What colleagues are told; the policy's name where nothing is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The group that is let through.
+    pub break_glass: String,
+}
+
+/// A freeze, or its end. It begins with its intent: an intent of 09:00 for 2h freezes until 11:00, whenever it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Refuse deploys.
+    Freeze(Freeze),
+    /// Remove what that freeze made.
+    Thaw(Freeze),
+}
+
+/// All that a freeze is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Freeze {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub wish: Wish,
+    /// The user that we are to the API server, who is let through.
+    pub exempt: String,
+}
+
+impl Asks for Written {
+    type Wish = Wish;
+
+    const PROVES_ITSELF: bool = true;
+
+    fn read(walk: &mut Walk, tree: &Tree) -> Option<Self> {
+        let mut fields = Fields::open(walk, tree, "freezeDeploys", "FreezeDeploysDocument")?;
+        let lasts = fields
+            .need(walk, "for", "how long, such as for: 2h")
+            .and_then(|tree| walk.span(tree, "for").map(|span| (span, tree.at)));
+        let namespaces = fields.or(walk, "namespaces", Vec::new(), namespaces);
+        let reason = fields.maybe(walk, "reason", |walk, tree, what| {
+            let template = walk.template(tree, what, May::NameAll)?;
+            if template.is_literal()
+                && let Err(problem) = one_line(&template.source)
+            {
+                walk.error(
+                    tree.at,
+                    format!("`{what}` {problem}"),
+                    "one short line for those who are refused",
+                );
+                return None;
+            }
+            Some(template)
+        });
+        let break_glass = fields.or(walk, "breakGlass", BREAK_GLASS.to_owned(), |walk, tree, what| {
+            walk.text(tree, what).map(str::to_owned)
+        });
+        fields.close(walk);
+        let (lasts, at) = lasts?;
+        if !(FREEZE_MIN..=FREEZE_MAX).contains(&lasts) {
+            let message = format!("`for`: {lasts} is no length of a freeze");
+            walk.error(at, message, format!("from {FREEZE_MIN} to {FREEZE_MAX}"));
+            return None;
+        }
+        Some(Self { lasts, namespaces: namespaces?, reason: reason?, break_glass: break_glass? })
+    }
+
+    fn document(&self) -> Value {
+        let mut body = json!({"for": self.lasts, "breakGlass": self.break_glass});
+        if !self.namespaces.is_empty() {
+            body["namespaces"] = self.namespaces.iter().map(|name| json!(name.source)).collect();
+        }
+        if let Some(reason) = &self.reason {
+            body["reason"] = json!(reason.source);
+        }
+        body
+    }
+
+    fn templates(&self) -> Vec<&Template> {
+        self.namespaces.iter().chain(&self.reason).collect()
+    }
+
+    fn misfit(&self, kind: &str) -> Option<&'static str> {
+        let fits = ["Deployment", "StatefulSet", "DaemonSet", "workload"].contains(&kind);
+        (!fits).then_some("a Deployment, StatefulSet or DaemonSet, on which the freeze is proven")
+    }
+
+    fn is_revertible(&self) -> bool {
+        true
+    }
+
+    fn lasts(&self) -> Option<Span> {
+        Some(self.lasts)
+    }
+
+    fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {
+        let bad = |problem: String| Reason::BadValue { what: "namespaces".into(), problem };
+        let home = scope.target.ok_or_else(|| bad("the target is not known".into()))?.namespace.clone();
+        let label =
+            |text: &str| if is_dns_label(text) { Ok(()) } else { Err("is not a namespace".to_owned()) };
+        let named = self.namespaces.iter().map(|name| rendered(name, scope, "namespaces", label));
+        let mut namespaces = named.collect::<Result<Vec<String>, Reason>>()?;
+        if namespaces.is_empty() {
+            namespaces.push(home.clone());
+        }
+        namespaces.sort();
+        namespaces.dedup();
+        if !namespaces.contains(&home) {
+            let problem =
+                format!("the target's namespace `{home}` is not among them, so nothing could be proven");
+            return Err(bad(problem));
+        }
+        let reason = self.reason.as_ref().map(|reason| rendered(reason, scope, "reason", one_line));
+        Ok(Wish {
+            namespaces,
+            lasts: self.lasts,
+            reason: reason.transpose()?,
+            break_glass: self.break_glass.clone(),
+        })
+    }
+}
+
+/// The templates of namespaces; where one is literal it must be a namespace already.
+fn namespaces(walk: &mut Walk, tree: &Tree, what: &str) -> Option<Vec<Template>> {
+    let read = walk.each(tree, what, |walk, tree, what| {
+        let template = walk.template(tree, what, May::NameAll)?;
+        if template.is_literal() && !is_dns_label(&template.source) {
+            let message = format!("`{what}`: `{}` is not a namespace", printable(&template.source));
+            let hint = "lower-case letters, digits and `-`; or a template such as \"{{ target.namespace }}\"";
+            walk.error(tree.at, message, hint);
+            return None;
+        }
+        Some(template)
+    })?;
+    if read.is_empty() || read.len() > NAMESPACES_MAX {
+        let message = format!("`{what}` has {} items", read.len());
+        walk.error(
+            tree.at,
+            message,
+            format!("from 1 to {NAMESPACES_MAX}, or remove it for the target's own"),
+        );
+        return None;
+    }
+    Some(read)
+}
+
+fn one_line(text: &str) -> Result<(), String> {
+    if text.chars().any(char::is_control) {
+        return Err("is more than one line".to_owned());
+    }
+    if text.chars().nth(REASON_CHARS_MAX).is_some() {
+        return Err(format!("is longer than {REASON_CHARS_MAX} characters"));
+    }
+    Ok(())
+}
+
+impl Acts for Action {
+    fn inverse(&self) -> Option<Self> {
+        match self {
+            Self::Freeze(freeze) => Some(Self::Thaw(freeze.clone())),
+            Self::Thaw(_) => None,
+        }
+    }
+
+    /// Every freeze is made of objects of its own: each is taken back by itself.
+    fn after(&self, _: &Self) -> Option<Self> {
+        None
+    }
+
+    fn spares_replicas(&self) -> Option<&'static str> {
+        Some("a freeze takes no replica away")
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Freeze(Freeze { wish, .. }) => {
+                write!(f, "freeze deploys in {} for {}", wish.namespaces.join(", "), wish.lasts)
+            }
+            Self::Thaw(Freeze { wish, .. }) => write!(f, "thaw deploys in {}", wish.namespaces.join(", ")),
+        }
+    }
+}

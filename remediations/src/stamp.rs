@@ -1,0 +1,18 @@
+//! The marks by which what paramedic left in a cluster is found again: by the look after a crash, by an undo, by a
+//! clean-up that has no journal.
+
+use serde_json::Value;
+
+/// Annotation: the intent that made an object, or changed it last.
+pub(crate) const INTENT: &str = "paramedic.dev/intent";
+
+/// Annotation: when what was done ends, RFC 3339.
+pub(crate) const UNTIL: &str = "paramedic.dev/until";
+
+/// The label of objects that are ours altogether.
+pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "paramedic");
+
+/// An annotation of an object.
+pub(crate) fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
+    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
