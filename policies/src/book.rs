@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use crate::policy::Policy;
 use crate::settings::Settings;
 
-/// SHA-256 of a book's canonical source.
+/// A book's name: SHA-256 of its source as the program that adopted it wrote it. Computed once, when it is adopted, and
+/// carried from then on: a later program may write the same source otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Digest([u8; 32]);
 
@@ -87,7 +88,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The digest of the canonical JSON of this source.
+    /// The digest of this source as this program writes it: the name of a book that has none yet.
     pub fn digest(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("a source is plain data, which serde_json always writes"))
     }
@@ -105,16 +106,12 @@ pub struct Book {
 impl Book {
     /// The book before any was adopted: no policies, default settings, so dry-run.
     pub fn empty() -> Self {
-        Self::without_policies(Source {
-            files: Vec::new(),
-            settings: Settings::default(),
-            tzdb: String::new(),
-        })
+        let source = Source { files: Vec::new(), settings: Settings::default(), tzdb: String::new() };
+        Self::without_policies(source.digest(), source)
     }
 
     /// A book whose text gives no policies, or no longer loads.
-    pub(crate) fn without_policies(source: Source) -> Self {
-        let digest = source.digest();
+    pub(crate) fn without_policies(digest: Digest, source: Source) -> Self {
         Self { policies: BTreeMap::new(), source, digest, index: crate::load::index::Index::default() }
     }
 
@@ -138,7 +135,7 @@ impl Book {
         &self.source
     }
 
-    /// Its name.
+    /// Its name, as the record of its adoption has it.
     pub fn digest(&self) -> Digest {
         self.digest
     }

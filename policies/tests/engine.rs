@@ -5,6 +5,8 @@ mod story;
 
 #[path = "engine/acting.rs"]
 mod acting;
+#[path = "engine/books.rs"]
+mod books;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/episodes.rs"]

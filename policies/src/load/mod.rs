@@ -35,7 +35,7 @@ pub use effective::effective;
 pub use problem::{Malformed, Problem, Severity};
 pub use settings::read;
 
-use crate::book::{Book, Source};
+use crate::book::{Book, Digest, Source};
 use crate::load::fields::Walk;
 use crate::load::policy::Written;
 use crate::load::yaml::Position;
@@ -59,6 +59,14 @@ const SETTINGS: &str = "configuration";
 pub fn book(source: Source) -> Result<Book, Vec<Problem>> {
     let Checked { book, problems } = check(source);
     book.ok_or_else(|| problems.into_iter().filter(Problem::is_error).collect())
+}
+
+/// Loads a book that was adopted before, under the name it got then.
+///
+/// # Errors
+/// As [`book`].
+pub fn adopted(digest: Digest, source: Source) -> Result<Book, Vec<Problem>> {
+    Ok(Book { digest, ..book(source)? })
 }
 
 /// Loads a book and says what is wrong or doubtful.

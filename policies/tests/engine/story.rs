@@ -134,6 +134,12 @@ impl Story {
         self.feed(&Input::Adopt(Box::new(source(policies, settings))));
     }
 
+    /// A record that another program made.
+    pub(crate) fn record(&mut self, event: Event) {
+        apply(&mut self.state, self.now, &event);
+        self.records.push((self.now, event));
+    }
+
     /// One input now, and all that is due by now, the world's answers included.
     pub(crate) fn feed(&mut self, input: &Input) {
         self.step(input);

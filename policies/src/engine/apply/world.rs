@@ -14,7 +14,7 @@ use crate::time::{Moment, Span};
 pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &Source) {
     // A journal is folded by newer programs too: a book that no longer loads leaves the old one in force, and
     // the daemon, which adopts anew at every start, says so.
-    let Ok(book) = load::book(source.clone()) else { return };
+    let Ok(book) = load::adopted(digest, source.clone()) else { return };
     let book = Arc::new(book);
     let before = state.current_book();
     state.books.insert(digest, Arc::clone(&book));
