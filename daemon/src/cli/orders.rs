@@ -69,18 +69,22 @@ pub struct PauseArgs {
     server: ServerArgs,
 }
 
-/// End a pause; for a policy, also its quarantine.
+/// End a pause, a policy's quarantine, or the stop after the wall clock stepped.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic resume
   paramedic resume --namespace shop
   paramedic resume --policy conductor-high-error-rate
+  paramedic resume --clock
 
 Ends the pause of exactly this scope: `resume` alone ends the pause of everything, not that of a
 namespace. `paramedic status` lists what is paused.")]
 pub struct ResumeArgs {
     #[command(flatten)]
     scope: ScopeArgs,
+    /// Accept the wall clock after it stepped: it is right now. Ends no pause.
+    #[arg(long, conflicts_with_all = ["namespace", "target", "policy"])]
+    clock: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -160,6 +164,11 @@ pub(super) async fn pause(args: PauseArgs, console: &mut Console<'_>) -> Result<
 }
 
 pub(super) async fn resume(args: ResumeArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    if args.clock {
+        give(&args.server, "/api/v1/clock/accept", &json!({}), console).await?;
+        writeln!(console.err, "the clock is accepted; whether anything else holds: paramedic status")?;
+        return Ok(());
+    }
     let scope = args.scope.scope();
     give(&args.server, "/api/v1/resume", &json!({"scope": scope}), console).await?;
     writeln!(console.err, "the pause of {scope} is over")?;

@@ -62,6 +62,7 @@ struct Standing {
     book: Book,
     leader: bool,
     clock_stepped_ms: Option<i64>,
+    time_stands_still: Option<StandsStill>,
     storm: Option<Storm>,
     prometheus: Option<Reached>,
     kubernetes: Option<String>,
@@ -74,6 +75,7 @@ enum Journal {
     Opening,
     Open,
     Broken { problem: String },
+    Stuck { problem: String, hint: String },
     Stopping,
 }
 
@@ -88,6 +90,13 @@ struct Book {
 struct Refused {
     at: Moment,
     problems: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct StandsStill {
+    until: Moment,
+    why: String,
+    hint: String,
 }
 
 #[derive(Deserialize)]
@@ -173,7 +182,7 @@ pub(super) async fn run(args: StatusArgs, console: &mut Console<'_>) -> Result<(
     let standing: Standing = read(client.server(), status.clone())?;
     let lists = match standing.journal {
         Journal::Open => Some(lists(&client).await?),
-        Journal::Opening | Journal::Broken { .. } | Journal::Stopping => None,
+        Journal::Opening | Journal::Broken { .. } | Journal::Stuck { .. } | Journal::Stopping => None,
     };
     let output = args.output.output;
     if output != Output::Table {
@@ -325,6 +334,7 @@ fn ready(standing: &Standing) -> String {
         Journal::Opening => "NO: the journal is being opened".to_owned(),
         Journal::Stopping => "NO: the daemon is stopping".to_owned(),
         Journal::Broken { problem } => format!("NO: the journal is broken: {problem}"),
+        Journal::Stuck { problem, hint } => format!("NO: {problem} (hint: {hint})"),
     }
 }
 
@@ -340,7 +350,11 @@ fn against(standing: &Standing, pauses: &[Pause], now: Moment) -> Vec<String> {
     }
     if let Some(by_ms) = standing.clock_stepped_ms {
         let (by, way) = (Span::from_ms(by_ms.unsigned_abs()), if by_ms < 0 { "back" } else { "forward" });
-        against.push(format!("the wall clock went {way} by {by}; check NTP, then POST /api/v1/clock/accept"));
+        against
+            .push(format!("the wall clock went {way} by {by}; check NTP, then `paramedic resume --clock`"));
+    }
+    if let Some(StandsStill { until, why, hint }) = &standing.time_stands_still {
+        against.push(format!("time stands still until {}: {why}; {hint}", when(*until, now)));
     }
     if !standing.leader {
         against.push("another process leads, or none".to_owned());

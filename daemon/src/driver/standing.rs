@@ -25,6 +25,8 @@ pub struct Standing {
     pub leader: bool,
     /// A clock step that nobody has accepted, in milliseconds.
     pub clock_stepped_ms: Option<i64>,
+    /// When time goes on, after a wall clock that had run ahead was put right; it may be past.
+    pub stands_still_until: Option<Moment>,
     /// Since when it storms, and why.
     pub storm: Option<(Moment, String)>,
     /// Open episodes.
@@ -82,6 +84,7 @@ impl Standing {
             policies: book.map_or(0, |book| book.policies().len()),
             leader: state.leader,
             clock_stepped_ms: state.clock_stepped,
+            stands_still_until: state.stands_still_until,
             storm: state.storm.since.clone(),
             episodes_open: state.open.len(),
             cases: state.cases.len(),

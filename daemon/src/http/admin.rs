@@ -30,6 +30,15 @@ pub(super) async fn readyz(State(served): State<Shared>) -> Response {
 pub(super) fn detail(served: &Shared) -> Value {
     let standing = served.inbox.standing();
     let book = served.book.borrow().clone();
+    let now = served.clock.wall();
+    let stands_still = standing.stands_still_until.filter(|until| now < *until).map(|until| {
+        json!({
+            "until": until,
+            "why": "records were made while the wall clock ran ahead, and time never decreases",
+            "hint": "nothing acts; it goes on by itself then. Where that is too long, stop the daemon and begin with \
+                     an empty data folder and --mode approve; keep the old folder for the audit",
+        })
+    });
     let prometheus = served.others.prometheus.as_ref().map(|seen| seen.borrow().clone());
     json!({
         "ready": standing.is_ready(),
@@ -43,12 +52,13 @@ pub(super) fn detail(served: &Shared) -> Value {
         },
         "leader": standing.leader,
         "clockSteppedMs": standing.clock_stepped_ms,
+        "timeStandsStill": stands_still,
         "storm": standing.storm.as_ref().map(|(since, why)| json!({"since": since, "why": why})),
         "prometheus": prometheus,
         "kubernetes": served.others.kubernetes,
         "inbox": served.inbox.depth(),
         "next": standing.next,
-        "now": served.clock.wall(),
+        "now": now,
         "lastRecordAt": (standing.next.0 > 1).then_some(standing.now),
         "open": {
             "episodes": standing.episodes_open,

@@ -180,7 +180,9 @@ async fn hint(served: &Shared, command: &Command) -> String {
         }
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
-        Command::AcceptClock => Some("there is nothing to accept".to_owned()),
+        Command::AcceptClock => {
+            Some("there is nothing to accept; `paramedic status` says what keeps it from acting".to_owned())
+        }
     };
     known.unwrap_or_else(|| "see `paramedic status`".to_owned())
 }

@@ -370,6 +370,30 @@ async fn orders_are_checked_recorded_and_listed() {
     assert_eq!(server.post("/api/v1/proposals/x/approve", &json!({})).await.0, StatusCode::BAD_REQUEST);
 }
 
+#[tokio::test]
+async fn after_a_clock_that_had_run_ahead_it_says_until_when_time_stands_still() {
+    let server = Server::start().await;
+    let day = 24 * 3_600_000;
+    let begin = server.served.clock.wall();
+    for (step_ms, name) in [(day, "A"), (-day, "B")] {
+        server.running.clock.step(step_ms);
+        assert_eq!(server.post("/webhook/alertmanager", &batch(&[alert(name)])).await.0, StatusCode::OK);
+    }
+    let (status, answer) = server.post("/api/v1/clock/accept", &json!({})).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, detail) = server.get("/api/v1/status").await;
+    assert_eq!(detail["clockSteppedMs"], json!(null));
+    let until: paramedic_policies::time::Moment =
+        serde_json::from_value(detail["timeStandsStill"]["until"].clone()).expect("a moment");
+    assert_eq!(until.since(begin).ms(), 24 * 3_600_000 + 1);
+    for word in ["why", "hint"] {
+        assert!(detail["timeStandsStill"][word].is_string(), "{detail}");
+    }
+    server.running.clock.pass("25h".parse().expect("a span"));
+    let (_, detail) = server.get("/api/v1/status").await;
+    assert_eq!(detail["timeStandsStill"], json!(null), "nothing was recorded, and time goes on");
+}
+
 /// A log that a test can read.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);

@@ -70,6 +70,8 @@ fn help_is_data_and_a_wrong_flag_is_the_users_fault() {
         (&["audit", "query", "--target", "cart"][..], 1),
         (&["audit", "tail", "--follow", "--data-dir", "."][..], 1),
         (&["pause", "--namespace", "a", "--policy", "b"][..], 1),
+        (&["resume", "--clock", "--namespace", "a"][..], 1),
+        (&["resume", "--clock", "--server", "http://127.0.0.1:1"][..], 2),
         (&["pause", "--target", "shop/cart"][..], 1),
         (&["pause", "--server", "ftp://example.test"][..], 1),
         (&["pause", "--server", "http://127.0.0.1:1"][..], 2),

@@ -67,6 +67,7 @@ fn everything_that_is_in_force_has_its_place() {
     status["mode"] = json!("dry-run");
     status["leader"] = json!(false);
     status["clockSteppedMs"] = json!(-125_000);
+    status["timeStandsStill"] = json!({"until": "2026-11-22T11:30:00Z", "why": "records were made ahead", "hint": "it goes on by itself"});
     status["storm"] =
         json!({"since": "2026-11-21T09:20:00Z", "why": "61 new alerts in a minute, allowed 50"});
     status["prometheus"] =
@@ -83,5 +84,16 @@ fn a_broken_journal_is_said_first() {
     status["ready"] = json!(false);
     status["mode"] = json!(null);
     status["journal"] = json!({"is": "broken", "problem": "could not append: the disk is full"});
+    insta::assert_snapshot!(told(&status, None));
+}
+
+#[test]
+fn a_stuck_engine_says_what_to_do() {
+    let mut status = status();
+    status["ready"] = json!(false);
+    status["journal"] = json!({
+        "is": "stuck", "duty": "the end of the storm", "problem": "the engine is stuck on the end of the storm",
+        "hint": "please report it",
+    });
     insta::assert_snapshot!(told(&status, None));
 }
