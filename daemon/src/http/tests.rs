@@ -413,6 +413,8 @@ async fn an_order_is_logged_once_with_its_outcome() {
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+    // While there is one subscriber alone, a line that another test's thread logs first is switched off for all.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _logging = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
     let server = Server::start().await;
     server.post("/api/v1/pauses", &json!({"scope": {"namespace": "prod"}, "for": "1h"})).await;
