@@ -1,6 +1,7 @@
 //! Closes one circuit breaker of Maestro on every endpoint of a service: the state before, a reset where it is not
-//! closed, the state after. Breakers live per process, so one endpoint left out is a failure. Never sends a reset
-//! before every endpoint has shown its state.
+//! closed, the state after. Breakers live per process, so one endpoint left out is a failure: the preflight asks all and
+//! plans those that are not closed, so that what is approved is what is done. Never sends a reset before every endpoint of
+//! the plan has shown its state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -77,8 +78,9 @@ impl Plans for Wish {
                 }),
             });
         }
-        let already = checks.is_clear() && states.values().all(|state| state.as_deref() == Ok(CLOSED));
-        let action = action::Action::ResetBreaker(Action { breaker: breaker.clone(), endpoints: urls });
+        let already = checks.is_clear() && all_closed(&states);
+        let endpoints = not_closed(&states).map(|(url, _)| url.clone()).collect();
+        let action = action::Action::ResetBreaker(Action { breaker: breaker.clone(), endpoints });
         if diff && checks.is_clear() && !already {
             seen.diff = Some(would_change(breaker, &states));
         }
@@ -113,7 +115,7 @@ impl Deed for Action {
             return Outcome::Done { diff: None, already: true };
         }
         let mut tally = Tally::default();
-        for (url, _) in before.iter().filter(|(_, state)| state.as_deref() != Ok(CLOSED)) {
+        for (url, _) in not_closed(&before) {
             if left(hands.eyes.clock, seal.deadline).is_zero() {
                 tally.problems.push(format!("{url} was not reached before the deadline"));
                 continue;
@@ -154,9 +156,7 @@ impl Deed for Action {
         if all_closed(&now) {
             return Outcome::Done { diff: None, already: true };
         }
-        let seen: Vec<String> = now
-            .iter()
-            .filter(|(_, state)| state.as_deref() != Ok(CLOSED))
+        let seen: Vec<String> = not_closed(&now)
             .map(|(url, state)| match state {
                 Ok(state) => format!("{state} on {url}"),
                 Err(problem) => problem.clone(),
@@ -207,8 +207,12 @@ fn headers(correlation: Option<&str>, stamp: Option<&str>) -> Vec<(String, Strin
     key.into_iter().chain(correlation).collect()
 }
 
+fn not_closed(states: &States) -> impl Iterator<Item = (&String, &Result<String, String>)> {
+    states.iter().filter(|(_, state)| state.as_deref() != Ok(CLOSED))
+}
+
 fn all_closed(states: &States) -> bool {
-    states.values().all(|state| state.as_deref() == Ok(CLOSED))
+    not_closed(states).next().is_none()
 }
 
 fn unknown(states: &States) -> Option<String> {

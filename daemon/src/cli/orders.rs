@@ -18,9 +18,7 @@ use super::records::ServerArgs;
   paramedic approve 1041 --comment 'seen with Ada, go'
 
 Nothing is done where it would be another action by now: `scale 2 -> 4` instead of `scale 3 -> 5`,
-a restart of a workload that somebody has changed, a breaker on other endpoints. A breaker is reset
-on those of the proposed endpoints where it is not closed by then: fewer, more or others than the
-proposal's difference showed.")]
+a restart of a workload that somebody has changed, a breaker that is open on other endpoints.")]
 pub struct ApproveArgs {
     /// The proposal: sequence of the ruling that proposed.
     #[arg(value_name = "ID")]

@@ -54,7 +54,7 @@ pub struct Wish {
     pub endpoints: Endpoints,
 }
 
-/// Close this breaker on these endpoints.
+/// Close this breaker on these endpoints: those where it was not closed when they were asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Action {

@@ -44,14 +44,23 @@ async fn performed(http: &Arc<FakeHttp>) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preflight_names_every_endpoint_of_the_service() {
+async fn a_preflight_asks_every_endpoint_and_names_those_that_are_not_closed() {
+    let planned = |endpoints: &[&str]| {
+        Some(Action::ResetBreaker(reset_breaker::Action {
+            breaker: "postgres".into(),
+            endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
+        }))
+    };
+    for (of_a, of_b, endpoints) in
+        [("OPEN", "HALF_OPEN", &[A, B][..]), ("OPEN", "CLOSED", &[A]), ("CLOSED", "OPEN", &[B])]
+    {
+        let world = remedies(&FakeCluster::new(|_| {}), &FakeHttp::new(&[(A, of_a), (B, of_b)]));
+        let found = preflight(&world, service(), of_service(), false).await;
+        assert_eq!((found.action, found.uid.as_str()), (planned(endpoints), "uid-service"));
+        assert_eq!(found.passed.iter().filter(|line| line.contains("breaker postgres on")).count(), 2);
+    }
     let world = remedies(&FakeCluster::new(|_| {}), &FakeHttp::new(&[(A, "OPEN"), (B, "CLOSED")]));
     let found = preflight(&world, service(), of_service(), true).await;
-    let action = Action::ResetBreaker(reset_breaker::Action {
-        breaker: "postgres".into(),
-        endpoints: vec![A.into(), B.into()],
-    });
-    assert_eq!((found.action, found.uid.as_str()), (Some(action), "uid-service"));
     let diff = found.diff.expect("one was asked for");
     assert!(matches!(diff.source, DiffSource::Computed { .. }));
     assert_eq!(diff.fields.len(), 1, "{diff:?}");
