@@ -26,6 +26,7 @@ pub mod matcher;
 pub mod order;
 pub mod policy;
 pub mod promql;
+pub mod quantity;
 pub mod question;
 pub mod reason;
 pub mod remediation;

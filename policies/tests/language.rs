@@ -6,6 +6,7 @@ mod language {
     mod freezing;
     mod good;
     mod index;
+    mod patching;
     mod schema;
     mod support;
     mod values;

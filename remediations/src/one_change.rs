@@ -34,7 +34,10 @@ pub(crate) trait OneChange: Sync {
     async fn look(&self, cluster: &dyn Cluster) -> Result<Self::Seen, LookError>;
 
     /// The change, from what was seen.
-    fn change(&self, seen: &Self::Seen) -> ClusterChange;
+    ///
+    /// # Errors
+    /// Where what was seen no longer allows it.
+    fn change(&self, seen: &Self::Seen) -> Result<ClusterChange, Reason>;
 
     /// What stands against it now.
     fn obstacles(&self, seen: &Self::Seen, now: Moment) -> Checks;
@@ -99,7 +102,7 @@ pub(crate) async fn carry_out<C: OneChange>(
     if !reasons.is_empty() {
         return Err(Outcome::Refused { reasons });
     }
-    let change = one.change(&seen);
+    let change = one.change(&seen).map_err(|reason| Outcome::Refused { reasons: vec![reason] })?;
     let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
     let error = match answered {
         Ok(Ok(diff)) => return Ok(diff),
@@ -170,7 +173,10 @@ pub(crate) async fn rehearse<C: OneChange>(eyes: Eyes<'_>, seal: &Sealed<Intent>
     if !reasons.is_empty() {
         return Outcome::Refused { reasons };
     }
-    let change = one.change(&seen);
+    let change = match one.change(&seen) {
+        Ok(change) => change,
+        Err(reason) => return Outcome::Refused { reasons: vec![reason] },
+    };
     let preview = cluster.preview(&change, seal.stamp());
     match tokio::time::timeout(left(clock, seal.deadline), preview).await {
         Ok(Ok(diff)) => Outcome::Done { diff: Some(diff), already: false },

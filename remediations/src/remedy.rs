@@ -101,6 +101,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::Restart(wish) => wish,
         Wish::ResetBreaker(wish) => wish,
         Wish::FreezeDeploys(wish) => wish,
+        Wish::Patch(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -112,6 +113,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::Restart(action) => action,
         Action::ResetBreaker(action) => action,
         Action::FreezeDeploys(action) => action,
+        Action::Patch(action) => action,
     }
 }
 

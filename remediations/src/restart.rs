@@ -13,17 +13,13 @@ use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
-use crate::ports::clock::left;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
-use crate::retry;
+use crate::rollout_watch;
 use crate::seal::Sealed;
 
 /// The kinds whose controllers roll pods.
 pub(crate) const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
-
-/// How often a rollout is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Plans for Wish {
@@ -65,7 +61,7 @@ impl Deed for Action {
     /// Watches the rollout until it is complete, stuck or late.
     async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
         match one_change::carry_out(hands, seal, &Restart { seal, action: self }).await {
-            Ok(diff) => watch(hands.eyes, seal, diff).await,
+            Ok(diff) => rollout_watch::watch(hands.eyes, seal, diff, Duration::ZERO).await,
             Err(outcome) => outcome,
         }
     }
@@ -73,7 +69,7 @@ impl Deed for Action {
     /// By its stamp, then by its rollout.
     async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
         match one_change::closed(eyes, seal, &Restart { seal, action: self }).await {
-            Ok(diff) => watch(eyes, seal, diff).await,
+            Ok(diff) => rollout_watch::watch(eyes, seal, diff, Duration::ZERO).await,
             Err(outcome) => outcome,
         }
     }
@@ -93,14 +89,14 @@ impl OneChange for Restart<'_> {
         cluster.look(&self.seal.target).await
     }
 
-    fn change(&self, _: &Workload) -> ClusterChange {
-        ClusterChange::Restart {
+    fn change(&self, _: &Workload) -> Result<ClusterChange, Reason> {
+        Ok(ClusterChange::Restart {
             target: self.seal.target.clone(),
             uid: self.seal.uid.clone(),
             generation: self.action.generation,
             at: self.seal.at,
             correlation: self.seal.correlation.clone(),
-        }
+        })
     }
 
     fn obstacles(&self, workload: &Workload, now: Moment) -> Checks {
@@ -145,6 +141,15 @@ impl OneChange for Restart<'_> {
 
 fn obstacles(workload: &Workload, now: Moment, checks: &mut Checks) {
     checks::rests(workload, now, checks);
+    rolls(workload, checks);
+    checks.pass(match &workload.gitops {
+        Some(gitops) => format!("{} does not track restart annotations", gitops.by),
+        None => "no GitOps controller owns the workload".into(),
+    });
+}
+
+/// Whether its pods can be rolled now.
+pub(crate) fn rolls(workload: &Workload, checks: &mut Checks) {
     checks.note(match (&workload.immovable, workload.replicas) {
         (Some(strategy), _) => Err(Reason::NoPodWouldMove { strategy: strategy.clone() }),
         (None, Some(0)) => Err(Reason::NoPodWouldMove { strategy: "0 replicas".into() }),
@@ -159,49 +164,6 @@ fn obstacles(workload: &Workload, now: Moment, checks: &mut Checks) {
         } else {
             Err(Reason::DisruptionBudget { budget: budget.clone(), allowed: *allowed })
         });
-    }
-    checks.pass(match &workload.gitops {
-        Some(gitops) => format!("{} does not track restart annotations", gitops.by),
-        None => "no GitOps controller owns the workload".into(),
-    });
-}
-
-/// Looks at least once, so that a rollout that ended before its deadline is seen to have ended after a crash too.
-async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, diff: Diff) -> Outcome {
-    let until = tokio::time::Instant::now() + left(eyes.clock, seal.deadline);
-    let late = |seen: &str| Outcome::Failed {
-        what: format!("the rollout of {} was not complete by {}: {seen}", seal.target, seal.deadline),
-        applied: true,
-    };
-    loop {
-        let time = until.saturating_duration_since(tokio::time::Instant::now()).max(LOOK_EVERY);
-        let looked = retry::question(
-            time,
-            one_change::is_transient,
-            || one_change::late(&seal.target),
-            || async { eyes.cluster()?.rollout(&seal.target).await },
-        );
-        let seen = match looked.await {
-            Ok(rollout) if rollout.complete => return Outcome::Done { diff: Some(diff), already: false },
-            Ok(rollout) if rollout.stuck => {
-                let what = format!("the rollout of {} is stuck: {}", seal.target, rollout.detail);
-                return Outcome::Failed { what, applied: true };
-            }
-            Ok(rollout) => rollout.detail,
-            Err(error @ LookError::Absent { .. }) => {
-                return Outcome::Failed {
-                    what: format!("{error} any more, its rollout never ended"),
-                    applied: true,
-                };
-            }
-            Err(
-                error @ (LookError::NoKubernetes | LookError::Forbidden { .. } | LookError::Failed { .. }),
-            ) => error.to_string(),
-        };
-        if tokio::time::Instant::now() + LOOK_EVERY > until {
-            return late(&seen);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -96,8 +96,8 @@ impl OneChange for Scaling<'_> {
         cluster.look(&self.seal.target).await
     }
 
-    fn change(&self, _: &Workload) -> ClusterChange {
-        change(&self.seal.target, &self.seal.uid, self.action)
+    fn change(&self, _: &Workload) -> Result<ClusterChange, Reason> {
+        Ok(change(&self.seal.target, &self.seal.uid, self.action))
     }
 
     fn obstacles(&self, workload: &Workload, now: Moment) -> Checks {

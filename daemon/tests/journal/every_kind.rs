@@ -12,7 +12,7 @@ use paramedic_policies::order::PauseScope;
 use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{reset_breaker, restart, scale};
+use paramedic_policies::remediation::{patch, reset_breaker, restart, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -137,6 +137,8 @@ pub(crate) fn every_kind() -> Vec<Record> {
         events.push(Event::Concluded { case: case(), conclusion });
     }
     events.extend(orders());
+    // What came later stands at the end, so that the lines before stay as they are.
+    events.extend(patches());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -271,7 +273,11 @@ fn intents() -> Vec<Event> {
             endpoints: vec![text("http://10.0.0.7:8080")],
         }),
     ];
-    let intended = |(index, action)| Event::Intended {
+    actions.into_iter().enumerate().map(intended).collect()
+}
+
+fn intended((index, action): (usize, Action)) -> Event {
+    Event::Intended {
         intent: Box::new(Intent {
             id: Seq(30).plus(index),
             episode: Seq(2),
@@ -292,8 +298,7 @@ fn intents() -> Vec<Event> {
             approved_by: (index == 3).then(|| text("ada")),
             correlation: (index == 0).then(|| text("4bf92f3577b34da6a3ce929d0e0e4736")),
         }),
-    };
-    actions.into_iter().enumerate().map(intended).collect()
+    }
 }
 
 fn outcomes() -> Vec<Event> {
@@ -388,4 +393,19 @@ fn reasons() -> Vec<Reason> {
         Reason::NoKubernetes,
         Reason::NotAsApproved { approved: text("scale 4 -> 6"), now: text("scale 5 -> 7") },
     ]
+}
+
+fn patches() -> Vec<Event> {
+    let patched = |(place, key): (patch::Place, &str)| {
+        let edit = patch::Edit { from: (key != "color").then(|| text("4Gi")), to: Some(text("6Gi")) };
+        Action::Patch(patch::Action { place, edits: [(text(key), edit)].into() })
+    };
+    let places = [
+        (patch::Place::Resources { container: text("db") }, "limits.memory"),
+        (patch::Place::RateLimit, "nginx.ingress.kubernetes.io/limit-rps"),
+        (patch::Place::Selector, "color"),
+        (patch::Place::Annotation, "example.com/maintenance"),
+        (patch::Place::Data, "maintenance"),
+    ];
+    places.into_iter().map(patched).enumerate().map(intended).collect()
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
+use crate::remediation::patch::PatchDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
 use crate::remediation::scale::ScaleDocument;
@@ -169,7 +170,7 @@ pub enum UnknownWord {
     Unknown,
 }
 
-/// One thing to do (exactly one of `scale`, `restart`, `resetBreaker`; on a ladder also `sequence`), and how to see that
+/// One thing to do (exactly one remediation; on a ladder also `sequence`), and how to see that
 /// it helped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -182,6 +183,8 @@ pub struct StepDocument {
     pub reset_breaker: Option<ResetBreakerDocument>,
     /// Refuse new pod templates for a while; scaling goes on.
     pub freeze_deploys: Option<FreezeDeploysDocument>,
+    /// Change one field of a short list, within bounds, and put the old value back.
+    pub patch: Option<PatchDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

@@ -19,6 +19,7 @@ use crate::template::{Scope, Template};
 use crate::time::Span;
 
 pub mod freeze_deploys;
+pub mod patch;
 pub mod reset_breaker;
 pub mod restart;
 pub mod scale;
@@ -223,6 +224,8 @@ remediations! {
     ResetBreaker, reset_breaker, "resetBreaker";
     /// Refuse new pod templates for a while.
     FreezeDeploys, freeze_deploys, "freezeDeploys";
+    /// Change one field of a short list, within bounds, and put the old value back.
+    Patch, patch, "patch";
 }
 
 impl<'de> Deserialize<'de> for Wish {

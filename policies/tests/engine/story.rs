@@ -230,7 +230,7 @@ impl Story {
                     endpoints: Vec::new(),
                 }))
             }
-            Wish::FreezeDeploys(_) => panic!("no story here freezes deploys"),
+            Wish::FreezeDeploys(_) | Wish::Patch(_) => panic!("no story here freezes or patches"),
             Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
                 Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }

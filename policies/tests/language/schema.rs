@@ -25,7 +25,16 @@ spec:
     - sequence: [{restart: {}, verify: {rollout: complete}}]
     - resetBreaker: {breaker: db, endpoints: ["http://a"]}
       verify: {http: "http://a/healthz"}
-    - freezeDeploys: {for: 2h}
+    - sequence:
+        - freezeDeploys: {for: 2h}
+        - patch: {resources: {container: db, limits: {memory: {times: 1.5, max: 8Gi}}}, for: 1h}
+        - patch: {rateLimit: {atMost: 5, paths: [/login]}, for: 30m}
+          target: {kind: Ingress.networking.k8s.io, namespace: a, name: b}
+        - patch: {selector: {label: color, to: green}}
+          target: {kind: Service, namespace: a, name: b}
+        - patch: {switch: {key: maintenance, to: "on"}}
+          target: {kind: ConfigMap, namespace: a, name: b}
+          verify: {query: up, is: "> 0"}
   guards:
     limits: [{max: 1, per: 1h}]
     blastRadius: {targets: {max: 1, in: cluster, per: 1h}}

@@ -61,11 +61,11 @@ impl OneChange for Step<'_> {
         Ok(Found { object, namespaces })
     }
 
-    fn change(&self, found: &Found) -> ClusterChange {
-        ClusterChange::Object(match &self.doing {
+    fn change(&self, found: &Found) -> Result<ClusterChange, Reason> {
+        Ok(ClusterChange::Object(match &self.doing {
             Doing::Make(make) => make.clone(),
             Doing::Remove(at) => ObjectChange::Delete { at: at.clone(), uid: uid(found.object.as_ref()) },
-        })
+        }))
     }
 
     fn obstacles(&self, found: &Found, now: Moment) -> Checks {

@@ -1,7 +1,7 @@
 //! From what an alert names to the workload that is meant. Never takes one of several.
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Node, Pod, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodTemplateSpec, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Client;
 use kube::api::Api;
@@ -31,6 +31,9 @@ async fn named(client: &Client, target: &Target) -> Result<Target, LookError> {
         "Node" => return node(client, name).await,
         "Service" => {
             get(&Api::<Service>::namespaced(client.clone(), namespace), name, &what).await?;
+        }
+        "ConfigMap" => {
+            get(&Api::<ConfigMap>::namespaced(client.clone(), namespace), name, &what).await?;
         }
         "Pod" => {
             get(&Api::<Pod>::namespaced(client.clone(), namespace), name, &what).await?;

@@ -45,6 +45,8 @@ impl Namespace {
             "HorizontalPodAutoscaler" => ("autoscaling", "v2", false),
             "PodDisruptionBudget" => ("policy", "v1", false),
             "Pod" | "Service" | "ConfigMap" | "ServiceAccount" | "Event" => ("", "v1", false),
+            "Ingress" => ("networking.k8s.io", "v1", false),
+            "IngressClass" => ("networking.k8s.io", "v1", true),
             "Namespace" | "Node" => ("", "v1", true),
             other => panic!("the harness knows no kind {other}; add it to `of_kind`"),
         };

@@ -118,6 +118,9 @@ fn rules_of_the_daemon() -> serde_json::Value {
             "resources": ["pods", "services", "endpoints", "nodes", "namespaces"],
             "verbs": ["get", "list", "watch"],
         },
+        {"apiGroups": [""], "resources": ["services", "configmaps"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get"]},
         {
             "apiGroups": ["discovery.k8s.io"],
             "resources": ["endpointslices"],

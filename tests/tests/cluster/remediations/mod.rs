@@ -5,5 +5,6 @@ mod changes;
 mod doubts;
 mod freeze_deploys;
 mod looks;
+mod patch;
 mod proxy;
 mod stand;
