@@ -17,6 +17,8 @@ mod operators;
 mod restarts;
 #[path = "engine/reverts.rs"]
 mod reverts;
+#[path = "engine/rounds.rs"]
+mod rounds;
 #[path = "engine/storms.rs"]
 mod storms;
 #[path = "engine/verifying.rs"]

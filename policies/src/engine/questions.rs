@@ -11,7 +11,6 @@ use crate::policy::{Check, TargetSpec};
 use crate::promql::Query;
 use crate::question::{Ask, Fact};
 use crate::reason::Reason;
-use crate::state::Phase;
 use crate::target::{Sought, Target};
 use crate::template::{Scope, Template, TemplateError};
 
@@ -48,9 +47,9 @@ impl Questions {
 }
 
 impl<'a> Inquiry<'a> {
-    /// What `let:` has found so far, in this round or an earlier one.
+    /// What `let:` has found so far in this round. What an earlier one found says nothing of now.
     pub fn lets(&self) -> BTreeMap<String, String> {
-        let mut found = self.case.lets.clone();
+        let mut found = BTreeMap::new();
         for wanted in &self.policy.lets {
             let fact = self.case.facts.get(&Fact::Let(wanted.name.clone()));
             if let Some(Found::Series(series)) = fact.map(|known| &known.found)
@@ -129,22 +128,9 @@ impl<'a> Inquiry<'a> {
             let ask = |wish| Ask::Preflight { target: target.clone(), wish, diff: mode != Mode::Enforce };
             questions.put(Fact::Preflight, self.step().remediation.wish(&scope).map(ask));
         }
-        let answered = |fact: &Fact| self.is_this_round() && self.case.facts.contains_key(fact);
+        let answered = |fact: &Fact| self.case.facts.contains_key(fact);
         questions.asks.retain(|(fact, _)| !answered(fact));
         questions
-    }
-
-    /// Facts of an earlier round show nothing; a case that waits begins a new round.
-    fn is_this_round(&self) -> bool {
-        match self.case.phase {
-            Phase::Asking { .. } | Phase::Approved { .. } => true,
-            Phase::Waiting { .. }
-            | Phase::Withheld
-            | Phase::Proposed { .. }
-            | Phase::Acting { .. }
-            | Phase::Verifying { .. }
-            | Phase::Resting => self.ask_anyway,
-        }
     }
 
     /// Prometheus must show the alert firing with the labels that matchers and templates used. Labels that only
@@ -169,11 +155,11 @@ impl<'a> Inquiry<'a> {
         Ok(Ask::Query { promql: format!("ALERTS{{{}}}", matchers.join(",")) })
     }
 
-    /// The question of the step's verification, where it has one and its templates have values.
+    /// The question of the step's verification, where it has one and its templates have values: those with which it
+    /// was done.
     pub(super) fn verification(&self, target: &Target) -> Result<Option<Ask>, String> {
         let Some(verify) = &self.step().verify else { return Ok(None) };
-        let lets = self.lets();
-        let scope = self.scope(&lets, Some(target));
+        let scope = self.scope(&self.case.lets, Some(target));
         let ask = match &verify.check {
             Check::Query(condition) => {
                 Ask::Query { promql: condition.query.render(&scope).map_err(|error| error.to_string())? }

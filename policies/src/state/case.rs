@@ -59,9 +59,9 @@ pub struct Case {
     pub acted: bool,
     /// The target, once known.
     pub target: Option<Target>,
-    /// What `let:` found.
+    /// What `let:` found for the last intent: its verification asks by these.
     pub lets: BTreeMap<String, String>,
-    /// Answers of this round.
+    /// Answers of this round, or of this look of a verification; empty between rounds.
     #[serde(with = "super::pairs")]
     pub facts: BTreeMap<Fact, Known>,
     /// Where it stands.

@@ -37,7 +37,6 @@ pub(super) fn asked(state: &mut State, question: &Question) {
             due: question.deadline,
         },
         Phase::Waiting { .. } | Phase::Withheld | Phase::Proposed { .. } => {
-            case.facts.clear();
             Phase::Asking { open: BTreeSet::from([question.id]), due: question.deadline }
         }
         phase @ (Phase::Acting { .. } | Phase::Resting) => phase,
@@ -100,6 +99,10 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
     }
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.last_ruling = Some(LastRuling::of(seq, ruling));
+    // The round is over: the next one begins with nothing. Only an intent in the same block goes by it still.
+    if ruling.verdict != Verdict::Act {
+        case.facts.clear();
+    }
     let phase = match ruling.verdict {
         // The intent follows in the same block and makes it `Acting`.
         Verdict::Act => Phase::Withheld,
@@ -122,6 +125,7 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
 pub(super) fn held(state: &mut State, id: &CaseId, until: Option<Moment>) {
     let Some(case) = state.cases.get_mut(id) else { return };
     case.fact_failures = case.fact_failures.saturating_add(1);
+    case.facts.clear();
     state.set_phase(id, until.map_or(Phase::Withheld, |due| Phase::Waiting { due }));
 }
 
@@ -129,7 +133,6 @@ pub(super) fn approved(state: &mut State, now: Moment, proposal: Seq, by: &str) 
     let Some(id) = state.proposals.remove(&proposal) else { return };
     let Some(case) = state.cases.get_mut(&id) else { return };
     let Phase::Proposed { action, .. } = case.phase.clone() else { return };
-    case.facts.clear();
     state.set_phase(&id, Phase::Approved { action, by: by.to_owned(), open: BTreeSet::new(), due: now });
 }
 

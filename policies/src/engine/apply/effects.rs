@@ -138,10 +138,11 @@ pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
 }
 
 impl State {
+    /// What the round found by which an intent was made.
     fn lets_of(&self, id: &CaseId) -> std::collections::BTreeMap<String, String> {
         let Some(case) = self.cases.get(id) else { return Default::default() };
         let (Some(policy), Some(episode)) = (self.policy_of(case), self.episodes.get(&id.episode)) else {
-            return case.lets.clone();
+            return Default::default();
         };
         let book = self.current_book();
         let inquiry = crate::engine::rule::Inquiry {

@@ -86,10 +86,11 @@ pub(super) fn began(state: &mut State, now: Moment) {
         })
         .collect();
     for (id, phase) in asking {
-        if let Some(case) = state.cases.get_mut(&id) {
-            case.facts.clear();
-        }
         state.set_phase(&id, phase);
+    }
+    // A round begins anew; checkpoints of older programs hold answers of rounds that were over.
+    for case in state.cases.values_mut().filter(|case| !case.phase.is_under_way()) {
+        case.facts.clear();
     }
     state.lease_unasked(now);
 }
