@@ -18,9 +18,10 @@ use super::meta::Meta;
 use super::partition::{self, Change, Name, Partition};
 use super::reader::Reader;
 use super::recover::{self, Fold, Recovered, Replay};
+use super::retention::{self, Ages};
 use super::shared::{Committed, HighWater, Live, Mark, Shared};
 use super::subjects::Subjects;
-use super::{block, checkpoint, keys, meta, retention};
+use super::{block, checkpoint, keys, meta};
 
 /// How a journal is kept.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub struct Options {
     pub partition_bytes: u64,
     /// A checkpoint comes at least after this many records, so that opening stays quick.
     pub checkpoint_records: u64,
-    /// Partitions older than this are dropped.
+    /// Partitions older than this are dropped, at the latest two periods later, unless the clock is in doubt.
     pub keep_for: Option<Span>,
     /// Oldest partitions are dropped while there are more bytes than this.
     pub keep_bytes: Option<u64>,
@@ -127,13 +128,9 @@ impl SledJournal {
         let ground = Arc::new(Ground::of(dir, &lock)?);
         let shared = Arc::new(Shared::new(dir, known, live, Mark::open(dir), lock));
         shared.note(head);
-        retention::apply(&shared, &options, now)?;
-        let recovered = Recovered {
-            state: state.unwrap_or_else(State::empty),
-            journal_uuid: shared.meta.uuid.clone(),
-            last_record_at,
-            replayed,
-        };
+        let state = state.unwrap_or_else(State::empty);
+        retention::apply(&shared, &options, Ages::of(&state))?;
+        let recovered = Recovered { state, journal_uuid: shared.meta.uuid.clone(), last_record_at, replayed };
         let asked_ms = AtomicI64::new(now.unix_ms());
         let journal = Self {
             shared,
@@ -258,11 +255,11 @@ impl SledJournal {
         let mut content = sled::Batch::default();
         checkpoint::write(&mut content, next, self.head.root, Some(state), &mut self.subjects)
             .map_err(refuse)?;
-        if self.is_roll_due(now) { self.roll(content, now) } else { self.refresh(content) }
+        if self.is_roll_due(now) { self.roll(content, now, Ages::of(state)) } else { self.refresh(content) }
     }
 
     /// Opens a new partition; the old one's index is written to its end first.
-    fn roll(&mut self, content: sled::Batch, now: Moment) -> Result<(), JournalError> {
+    fn roll(&mut self, content: sled::Batch, now: Moment, ages: Ages) -> Result<(), JournalError> {
         let next = self.head.next;
         let mut last = sled::Batch::default();
         if !self.shared.live().tail.is_empty() {
@@ -280,7 +277,7 @@ impl SledJournal {
         }
         self.partition.stands(&self.ground)?;
         self.checkpoint = next;
-        let dropped = retention::apply(&self.shared, &self.options, now);
+        let dropped = retention::apply(&self.shared, &self.options, ages);
         // Too many partitions are no reason to stop: it is tried again with the next one.
         if let Err(error) = dropped {
             tracing::warn!(error = %super::error::whole(&error), "could not drop an old partition of the journal");

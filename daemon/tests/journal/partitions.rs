@@ -132,7 +132,7 @@ fn a_half_made_partition_is_removed_and_the_one_before_goes_on() {
 #[test]
 fn old_partitions_go_by_age_and_by_size_but_never_the_newest() {
     let cases = [
-        ("age", Options { keep_for: Some(Span::from_hours(2)), keep_bytes: None, ..hourly() }, 3),
+        ("age", Options { keep_for: Some(Span::from_hours(2)), keep_bytes: None, ..hourly() }, 4),
         ("size", Options { keep_for: None, keep_bytes: Some(1), ..hourly() }, 1),
         ("neither", Options { keep_for: None, keep_bytes: None, ..hourly() }, 6),
     ];
@@ -154,6 +154,76 @@ fn old_partitions_go_by_age_and_by_size_but_never_the_newest() {
         let first = journal.reader().verify().first;
         assert_eq!(journal.reader().record(Seq(1)).expect("read").is_none(), first > Seq(1), "{name}");
     }
+}
+
+/// A journal of 20 hours, a partition each, that keeps a day.
+fn twenty_hours(dir: &Path) -> (Options, SledJournal, Scribe, State) {
+    let options = Options { keep_for: Some(Span::from_hours(24)), keep_bytes: None, ..hourly() };
+    let (mut scribe, mut state) = (Scribe::new(), State::new());
+    let (mut journal, _) = SledJournal::open(dir, options.clone(), start()).expect("it opens");
+    for hour in 0..20 {
+        scribe.at = start() + Span::from_hours(hour);
+        scribe.alert("Slow", "prod", "web");
+        keep(&mut journal, &mut scribe, &mut state);
+    }
+    assert_eq!(names(dir).len(), 20);
+    (options, journal, scribe, state)
+}
+
+const HUNDRED_DAYS: Span = Span::from_hours(100 * 24);
+
+#[test]
+fn a_clock_step_that_nobody_has_accepted_makes_nothing_old() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (options, mut journal, mut scribe, mut state) = twenty_hours(dir.path());
+    scribe.at = scribe.at + HUNDRED_DAYS;
+    scribe.write(Event::ClockStepped { by_ms: i64::try_from(HUNDRED_DAYS.ms()).expect("short") });
+    assert!(keep(&mut journal, &mut scribe, &mut state), "the hour is over");
+    for _ in 0..3 {
+        scribe.at = scribe.at + Span::from_hours(1);
+        scribe.alert("Slow", "prod", "web");
+        assert!(keep(&mut journal, &mut scribe, &mut state));
+    }
+    assert_eq!(names(dir.path()).len(), 24, "after the step");
+    drop(journal);
+    let (mut journal, _) = SledJournal::open(dir.path(), options, scribe.at).expect("it opens");
+    assert_eq!(names(dir.path()).len(), 24, "after a restart");
+
+    // Put right: time stands still, at the wrong place.
+    let still = scribe.at;
+    scribe.write(Event::ClockStepped { by_ms: -i64::try_from(HUNDRED_DAYS.ms()).expect("short") });
+    scribe.at = still;
+    scribe.write(Event::ClockAccepted { by: "jane".to_owned() });
+    let block = scribe.block();
+    block.records.iter().for_each(|record| apply(&mut state, record.at, &record.event));
+    journal.append(&block).expect("durable");
+    journal.checkpoint(&state).expect("durable");
+    assert_eq!(names(dir.path()).len(), 24, "while time stands still");
+    scribe.at = scribe.at + Span::from_hours(1);
+    scribe.alert("Slow", "prod", "web");
+    keep(&mut journal, &mut scribe, &mut state);
+    assert_eq!(names(dir.path()).len(), 25 - 8, "once it goes on, some at a time");
+    assert_eq!(journal.reader().verify().problem, None);
+}
+
+#[test]
+fn a_start_on_a_clock_far_ahead_drops_nothing_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (options, journal, mut scribe, mut state) = twenty_hours(dir.path());
+    drop(journal);
+    scribe.at = scribe.at + HUNDRED_DAYS;
+    let (mut journal, _) = SledJournal::open(dir.path(), options.clone(), scribe.at).expect("it opens");
+    assert_eq!(names(dir.path()).len(), 20, "when it opens");
+    scribe.write(Event::Began { version: "test".to_owned() });
+    assert!(keep(&mut journal, &mut scribe, &mut state), "the hour is over");
+    assert_eq!(names(dir.path()).len(), 21, "with the first records");
+    drop(journal);
+    let (mut journal, _) = SledJournal::open(dir.path(), options, scribe.at).expect("it opens");
+    assert_eq!(names(dir.path()).len(), 21, "when it opens again");
+    scribe.at = scribe.at + Span::from_hours(1);
+    scribe.alert("Slow", "prod", "web");
+    keep(&mut journal, &mut scribe, &mut state);
+    assert_eq!(names(dir.path()).len(), 22 - 8, "an hour later, some at a time");
 }
 
 #[test]
