@@ -23,6 +23,7 @@ use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, SetBy, Workload, manager,
 };
 use crate::ports::http::{Call, CallError, Http, HttpHands, Reply};
+use crate::ports::journal::Receipt;
 use crate::ports::metrics::Metrics;
 use crate::ports::objects::{Address, Field, Resource};
 use crate::ports::world::World;
@@ -423,7 +424,9 @@ pub(crate) fn intent(action: Action) -> Intent {
 }
 
 pub(crate) fn sealed(intent: Intent) -> Sealed<Intent> {
-    Sealed::mint(intent, STAMP.into())
+    let (first, end) = (intent.id, intent.id.plus(1));
+    let (journal, _) = STAMP.rsplit_once('-').expect("a stamp has a uuid and a sequence");
+    Sealed::mint(intent, journal, &Receipt { first, end, root: Digest::from_bytes([0; 32]) })
 }
 
 /// Asks for a preflight.

@@ -85,7 +85,7 @@ pub struct WriteAhead {
     state: State,
     journal: String,
     pending: Vec<Record>,
-    waiting: Vec<Release>,
+    waiting: Vec<Waiting>,
     in_commit: VecDeque<InCommit>,
     stuck: Option<Stuck>,
 }
@@ -94,7 +94,23 @@ pub struct WriteAhead {
 struct InCommit {
     first: Seq,
     end: Seq,
-    releases: Vec<Release>,
+    waiting: Vec<Waiting>,
+}
+
+/// What may leave later. An intent waits unsealed: the seal is made of the receipt that it waits for.
+#[derive(Debug)]
+enum Waiting {
+    /// An answer; it needs no record of its own.
+    Reply { ticket: Ticket, first: Seq, end: Seq, refusal: Option<String> },
+    /// What belongs to a record.
+    Recorded(Recorded),
+}
+
+#[derive(Debug)]
+enum Recorded {
+    Ask(Question),
+    Act(Intent),
+    Close(Intent),
 }
 
 impl WriteAhead {
@@ -143,7 +159,7 @@ impl WriteAhead {
         let refusal = self.step(now, input);
         let end = self.state.next;
         if let Some(ticket) = ticket {
-            self.waiting.push(Release::Reply { ticket, first, end, refusal });
+            self.waiting.push(Waiting::Reply { ticket, first, end, refusal });
         }
         for _ in 0..wakes_max {
             match self.wake() {
@@ -187,20 +203,15 @@ impl WriteAhead {
 
     /// Remembers what may leave once the event is durable.
     fn release_later(&mut self, event: &Event) {
+        let recorded = |one: Recorded| Waiting::Recorded(one);
         match event {
-            Event::Asked { question } => self.waiting.push(Release::Ask(question.clone())),
+            Event::Asked { question } => self.waiting.push(recorded(Recorded::Ask(question.clone()))),
             Event::Intended { intent } => {
-                let sealed = self.seal(intent);
-                self.waiting.push(Release::Act(sealed));
+                self.waiting.push(recorded(Recorded::Act(Intent::clone(intent))));
             }
             Event::Began { .. } => {
-                let in_doubt: Vec<_> = self
-                    .state
-                    .in_flight
-                    .values()
-                    .map(|flight| Release::Close(self.seal(&flight.intent)))
-                    .collect();
-                self.waiting.extend(in_doubt);
+                let in_doubt = self.state.in_flight.values().map(|flight| flight.intent.clone());
+                self.waiting.extend(in_doubt.map(|intent| recorded(Recorded::Close(intent))));
             }
             Event::Received { .. }
             | Event::Opened { .. }
@@ -233,11 +244,6 @@ impl WriteAhead {
         }
     }
 
-    /// Mints a seal. What it is put on leaves this struct only through `committed`.
-    fn seal(&self, intent: &Intent) -> Sealed<Intent> {
-        Sealed::mint(intent.clone(), format!("{}-{}", self.journal, intent.id))
-    }
-
     /// The records collected so far, as a block for the journal; `None` when there are none.
     pub fn take_block(&mut self) -> Option<Block> {
         if self.pending.is_empty() || self.stuck.is_some() {
@@ -247,7 +253,7 @@ impl WriteAhead {
         self.in_commit.push_back(InCommit {
             first: block.first(),
             end: block.end(),
-            releases: std::mem::take(&mut self.waiting),
+            waiting: std::mem::take(&mut self.waiting),
         });
         Some(block)
     }
@@ -258,16 +264,25 @@ impl WriteAhead {
         if !self.pending.is_empty() || self.stuck.is_some() {
             return Vec::new();
         }
-        match self.in_commit.back_mut() {
-            Some(last) => {
-                last.releases.append(&mut self.waiting);
-                Vec::new()
-            }
-            None => std::mem::take(&mut self.waiting),
+        if let Some(last) = self.in_commit.back_mut() {
+            last.waiting.append(&mut self.waiting);
+            return Vec::new();
         }
+        let (mut ready, mut recorded) = (Vec::new(), Vec::new());
+        for one in std::mem::take(&mut self.waiting) {
+            match one {
+                Waiting::Reply { ticket, first, end, refusal } => {
+                    ready.push(Release::Reply { ticket, first, end, refusal });
+                }
+                // Without a receipt nothing that has a record leaves.
+                Waiting::Recorded(_) => recorded.push(one),
+            }
+        }
+        self.waiting = recorded;
+        ready
     }
 
-    /// The journal has made the oldest block in commit durable: what may leave now.
+    /// The journal has made the oldest block in commit durable: what may leave now. Here alone seals are made.
     ///
     /// # Panics
     /// When the receipt is not for that block: the journal is broken, and nothing may leave on its word.
@@ -278,7 +293,14 @@ impl WriteAhead {
             (receipt.first, receipt.end),
             "receipts come in the order of blocks"
         );
-        done.releases
+        let sealed = |intent: Intent| Sealed::mint(intent, &self.journal, receipt);
+        let release = |one: Waiting| match one {
+            Waiting::Reply { ticket, first, end, refusal } => Release::Reply { ticket, first, end, refusal },
+            Waiting::Recorded(Recorded::Ask(question)) => Release::Ask(question),
+            Waiting::Recorded(Recorded::Act(intent)) => Release::Act(sealed(intent)),
+            Waiting::Recorded(Recorded::Close(intent)) => Release::Close(sealed(intent)),
+        };
+        done.waiting.into_iter().map(release).collect()
     }
 
     /// The digest of the book in force.
