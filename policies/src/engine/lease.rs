@@ -35,8 +35,9 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
-    if book.settings().mode != Mode::Enforce && lease.intent.approved_by.is_none() {
-        let why = format!("the daemon runs with --mode {}", book.settings().mode);
+    let mode = book.settings().mode;
+    if is_capped(mode, &lease.intent) {
+        let why = format!("the daemon runs with --mode {mode}");
         return vec![Event::RevertHeld { intent, until: now + HELD, why }];
     }
     match lease.looked.as_ref().map(|known| &known.found) {
@@ -59,6 +60,11 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
         let why = Reason::Protected { rule: format!("label {rule}") }.to_string();
         return vec![Event::RevertHeld { intent: lease.intent.id, until: now + HELD, why }];
     }
+    if are_passing(&preflight.refusals) {
+        let until = preflight.refusals.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
+        let why = said(&preflight.refusals);
+        return vec![Event::RevertHeld { intent: lease.intent.id, until, why }];
+    }
     if preflight.uid != lease.intent.uid {
         let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
         return dropped(lease, why, true);
@@ -70,11 +76,35 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
         Some(_) | None if preflight.already => {
             dropped(lease, "the value from before already holds".to_owned(), false)
         }
-        Some(_) | None => {
-            let why: Vec<String> = preflight.refusals.iter().map(Reason::to_string).collect();
-            dropped(lease, why.join("; "), true)
-        }
+        Some(_) | None => dropped(lease, said(&preflight.refusals), true),
     }
+}
+
+/// Whether the daemon's cap on modes keeps this from being taken back. Who approved the action approved its end; in
+/// dry-run there are no hands at all.
+fn is_capped(cap: Mode, intent: &Intent) -> bool {
+    match cap {
+        Mode::DryRun => true,
+        Mode::Approve => intent.approved_by.is_none(),
+        Mode::Enforce => false,
+    }
+}
+
+/// Whether these reasons only hold a revert: not one of them says that the field is ours no more, or that it will never
+/// be done.
+pub(super) fn are_passing(reasons: &[Reason]) -> bool {
+    let passes = |reason: &Reason| match reason {
+        // A person, or a controller, has taken over.
+        Reason::Changed { .. } | Reason::TargetAbsent { .. } => false,
+        // The next process may be one with Kubernetes; what protects may be lifted.
+        Reason::NoKubernetes | Reason::Protected { .. } => true,
+        other => other.may_pass(),
+    };
+    !reasons.is_empty() && reasons.iter().all(passes)
+}
+
+fn said(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A revert is held only by pause, protection, mode, leadership and the clock.
@@ -142,7 +172,7 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
     }
 }
 
-/// After the effect of a revert. One that failed without an effect is tried again.
+/// After the effect of a revert. One that failed without an effect is tried again, one that was held goes on waiting.
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
@@ -151,9 +181,11 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
             let until = now + state.current_book().settings().facts.retry;
             return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
         }
-        (Outcome::Refused { reasons }, _) => {
-            reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+        (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
+            let until = reasons.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
+            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: said(reasons) }];
         }
+        (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
     vec![Event::Escalated {

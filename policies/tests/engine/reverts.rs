@@ -1,10 +1,12 @@
 //! What is taken back after a while.
 
-use paramedic_policies::action::Outcome;
+use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::reason::Reason;
+use paramedic_policies::settings::Settings;
 
-use crate::story::{RESTART_THEN_SCALE, Story, alert, value};
+use crate::story::{RESTART_THEN_SCALE, Story, alert, settings, value};
 
 const SCALE_FOR_AN_HOUR: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
@@ -204,4 +206,73 @@ fn while_time_stands_still_nothing_is_taken_back() {
     assert_eq!(story.replicas, 6);
     story.pass("1s");
     assert_eq!(story.replicas, 4);
+}
+
+fn capped(mode: Mode) -> Settings {
+    Settings { mode, ..settings() }
+}
+
+#[test]
+fn what_a_person_approved_is_held_in_dry_run_and_taken_back_afterwards() {
+    let mut story = Story::with(&[SCALE_FOR_AN_HOUR], &capped(Mode::Approve));
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(story.replicas, 6);
+    story.restart();
+    story.adopt(&[SCALE_FOR_AN_HOUR], &capped(Mode::DryRun));
+    story.pass("2h");
+    assert_eq!((story.count("intended"), story.replicas), (1, 6), "nothing is done in dry-run");
+    assert_eq!((story.state.leases.len(), story.count("revertDropped")), (1, 0));
+    story.adopt(&[SCALE_FOR_AN_HOUR], &capped(Mode::Approve));
+    assert_eq!(story.replicas, 4, "who approved the action approved its end");
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+fn annotated() -> Reason {
+    Reason::PausedByAnnotation { until: "2027-01-16T00:00:00Z".to_owned() }
+}
+
+#[test]
+fn a_pause_by_annotation_holds_a_revert_and_it_comes_afterwards() {
+    for passing in
+        [annotated(), Reason::RollingOut { detail: "2 of 4 updated".to_owned() }, Reason::NoKubernetes]
+    {
+        let mut story = scaled();
+        story.refusals = vec![passing.clone()];
+        story.pass("3h");
+        assert_eq!((story.replicas, story.count("revertDropped")), (6, 0), "{passing}");
+        assert!(story.count("revertHeld") > 0);
+        story.refusals.clear();
+        story.pass("5m");
+        assert_eq!(story.replicas, 4, "{passing}");
+        assert!(story.calls().is_empty(), "{:?}", story.calls());
+    }
+}
+
+#[test]
+fn a_revert_refused_by_a_pause_at_the_last_moment_is_held_however_often() {
+    let mut story = scaled();
+    story.pass("59m");
+    story.outcome = Some(Outcome::Refused { reasons: vec![annotated()] });
+    story.pass("1h");
+    assert!(story.count("intended") > 5, "{}", story.count("intended"));
+    assert_eq!((story.replicas, story.state.leases.len()), (6, 1));
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    story.pass("6m");
+    assert_eq!(story.replicas, 4);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn what_a_human_changed_is_left_alone_though_it_is_paused_too() {
+    let mut story = scaled();
+    story.pass("59m");
+    let changed = Reason::Changed { what: "replicas are 9".to_owned() };
+    story.outcome = Some(Outcome::Refused { reasons: vec![annotated(), changed] });
+    story.pass("2h");
+    assert_eq!(story.count("intended"), 2);
+    assert!(story.state.leases.is_empty());
+    assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
 }

@@ -11,6 +11,7 @@ use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::input::{Delivery, Input};
 use paramedic_policies::order::{Command, Order};
 use paramedic_policies::question::{Ask, Question};
+use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::scale::Amount;
 use paramedic_policies::remediation::{reset_breaker, restart, scale as scaling};
 use paramedic_policies::ruling::Ruling;
@@ -56,6 +57,8 @@ pub(crate) struct Story {
     pub(crate) uid: String,
     /// The labels of every workload.
     pub(crate) labels: Labels,
+    /// What every look at a workload finds against the action.
+    pub(crate) refusals: Vec<Reason>,
     unanswered: Vec<Question>,
 }
 
@@ -117,6 +120,7 @@ impl Story {
             surroundings: Surroundings { desired: 40, unavailable: 0, added: 1, workloads: 8 },
             uid: "uid-1".to_owned(),
             labels: Labels::new(),
+            refusals: Vec::new(),
             unanswered: Vec::new(),
         };
         let source = source(policies, settings);
@@ -213,7 +217,7 @@ impl Story {
         let now = self.replicas;
         let scale =
             |to: u32| Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to });
-        let mut refusals = Vec::new();
+        let mut refusals = self.refusals.clone();
         let action = match wish {
             Wish::Restart(restart::Wish {}) => Some(Action::Restart(restart::Action { generation: 1 })),
             Wish::Scale(wanted) => {
@@ -237,7 +241,7 @@ impl Story {
             Wish::Revert(Action::Scale(scaling::Action { from, .. })) if *from == now => None,
             Wish::Revert(_) => {
                 let what = format!("replicas are {now}");
-                refusals.push(paramedic_policies::reason::Reason::Changed { what });
+                refusals.push(Reason::Changed { what });
                 None
             }
         };

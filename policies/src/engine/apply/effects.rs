@@ -178,11 +178,17 @@ impl State {
         self.move_lease(intent, deadline + EFFECT_DEADLINE);
     }
 
-    /// Taking it back has ended: it is over, or tried again where nothing was changed; when, the next event says.
+    /// Taking it back has ended: it is over, or comes again where nothing was changed; when, the next event says.
     fn lease_ended(&mut self, intent: Seq, outcome: &Outcome) {
         let again = self.leases.get(&intent).is_some_and(Lease::may_be_tried_again);
         match outcome {
             Outcome::Failed { applied: false, .. } if again => {}
+            Outcome::Refused { reasons } if lease::are_passing(reasons) => {
+                // Held at the last moment, so it was not tried.
+                if let Some(lease) = self.leases.get_mut(&intent) {
+                    lease.attempts = lease.attempts.saturating_sub(1);
+                }
+            }
             Outcome::Done { .. }
             | Outcome::Refused { .. }
             | Outcome::Failed { .. }
