@@ -237,6 +237,13 @@ pub enum Reason {
         /// Which field.
         field: String,
     },
+    /// Something else keeps a record of it that would disagree.
+    ManagedByOther {
+        /// Which.
+        by: String,
+        /// What would follow, and what to do.
+        why: String,
+    },
     /// A PodDisruptionBudget allows no disruption.
     DisruptionBudget {
         /// Which.
@@ -319,6 +326,7 @@ impl Reason {
             Self::NoPodWouldMove { .. } => "noPodWouldMove",
             Self::OwnedByAutoscaler { .. } => "ownedByAutoscaler",
             Self::ManagedByGitOps { .. } => "managedByGitOps",
+            Self::ManagedByOther { .. } => "managedByOther",
             Self::DisruptionBudget { .. } => "disruptionBudget",
             Self::OutOfBounds { .. } => "outOfBounds",
             Self::WouldLower { .. } => "wouldLower",
@@ -368,6 +376,7 @@ impl Reason {
             | Self::NoPodWouldMove { .. }
             | Self::OwnedByAutoscaler { .. }
             | Self::ManagedByGitOps { .. }
+            | Self::ManagedByOther { .. }
             | Self::OutOfBounds { .. }
             | Self::WouldLower { .. }
             | Self::ServerRefused { .. }
@@ -412,6 +421,7 @@ impl Reason {
             | Self::NoPodWouldMove { .. }
             | Self::OwnedByAutoscaler { .. }
             | Self::ManagedByGitOps { .. }
+            | Self::ManagedByOther { .. }
             | Self::DisruptionBudget { .. }
             | Self::OutOfBounds { .. }
             | Self::WouldLower { .. }
@@ -500,6 +510,7 @@ impl fmt::Display for Reason {
             Self::NoPodWouldMove { strategy } => write!(f, "no pod would move: {strategy}"),
             Self::OwnedByAutoscaler { by, why } => write!(f, "owned by autoscaler {by}: {why}"),
             Self::ManagedByGitOps { by, field } => write!(f, "{by} would revert {field}"),
+            Self::ManagedByOther { by, why } => write!(f, "{by} manages it: {why}"),
             Self::DisruptionBudget { budget, allowed } => {
                 write!(f, "PodDisruptionBudget {budget} allows {allowed} disruptions")
             }

@@ -7,6 +7,7 @@ mod language {
     mod good;
     mod index;
     mod patching;
+    mod rolling_back;
     mod schema;
     mod support;
     mod values;

@@ -27,6 +27,8 @@ mod remedy;
 mod reset_breaker;
 mod restart;
 mod retry;
+mod revisions;
+mod rollback;
 mod rollout_watch;
 mod scale;
 pub mod seal;

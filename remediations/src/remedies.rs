@@ -121,7 +121,12 @@ impl Remedies {
     }
 
     fn eyes(&self) -> Eyes<'_> {
-        Eyes { kubernetes: self.cluster.as_deref(), http: self.http.as_ref(), clock: &self.clock }
+        Eyes {
+            kubernetes: self.cluster.as_deref(),
+            http: self.http.as_ref(),
+            metrics: self.metrics.as_ref(),
+            clock: &self.clock,
+        }
     }
 
     async fn preflight(&self, target: &Target, wish: &Wish, diff: bool) -> Result<Preflight, LookError> {

@@ -12,6 +12,7 @@ use crate::checks::{Checks, Seen};
 use crate::ports::clock::Clock;
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Http, HttpHands};
+use crate::ports::metrics::Metrics;
 use crate::seal::Sealed;
 
 /// What a remediation may look with.
@@ -19,6 +20,7 @@ use crate::seal::Sealed;
 pub(crate) struct Eyes<'a> {
     pub(crate) kubernetes: Option<&'a dyn Cluster>,
     pub(crate) http: &'a dyn Http,
+    pub(crate) metrics: &'a dyn Metrics,
     pub(crate) clock: &'a Clock,
 }
 
@@ -102,6 +104,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::ResetBreaker(wish) => wish,
         Wish::FreezeDeploys(wish) => wish,
         Wish::Patch(wish) => wish,
+        Wish::Rollback(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -114,6 +117,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::ResetBreaker(action) => action,
         Action::FreezeDeploys(action) => action,
         Action::Patch(action) => action,
+        Action::Rollback(action) => action,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The marks by which what paramedic left in a cluster is found again: by the look after a crash, by an undo, by a
 //! clean-up that has no journal.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Annotation: the intent that made an object, or changed it last.
 pub(crate) const INTENT: &str = "paramedic.dev/intent";
@@ -15,4 +15,13 @@ pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "pa
 /// An annotation of an object.
 pub(crate) fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
     object.pointer("/metadata/annotations")?.get(name)?.as_str()
+}
+
+/// The operations of JSON Patch that put an annotation on an object as it was seen.
+pub(crate) fn annotate(object: &Value, name: &str, value: &str) -> Vec<Value> {
+    use crate::ports::objects::{add, escaped};
+    let all = object.pointer("/metadata/annotations");
+    let first = all.is_none_or(Value::is_null).then(|| add("/metadata/annotations", json!({})));
+    let pointer = format!("/metadata/annotations/{}", escaped(name));
+    first.into_iter().chain([add(&pointer, json!(value))]).collect()
 }

@@ -12,7 +12,7 @@ use paramedic_policies::order::PauseScope;
 use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{patch, reset_breaker, restart, scale};
+use paramedic_policies::remediation::{patch, reset_breaker, restart, rollback, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -139,6 +139,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(orders());
     // What came later stands at the end, so that the lines before stay as they are.
     events.extend(patches());
+    events.extend(rollbacks());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -299,6 +300,22 @@ fn intended((index, action): (usize, Action)) -> Event {
             correlation: (index == 0).then(|| text("4bf92f3577b34da6a3ce929d0e0e4736")),
         }),
     }
+}
+
+fn rollbacks() -> Vec<Event> {
+    let rollback = Action::Rollback(rollback::Action {
+        generation: 7,
+        from: 4,
+        to: 2,
+        replica_set: text("web-6d4b75cb6d"),
+        replica_set_uid: text("0f3c9b52"),
+    });
+    let by_helm =
+        Reason::ManagedByOther { by: text("Helm release maestro"), why: text("its record would stay") };
+    vec![
+        intended((4, rollback)),
+        Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons: vec![by_helm] } },
+    ]
 }
 
 fn outcomes() -> Vec<Event> {

@@ -13,6 +13,7 @@ use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::patch::PatchDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
+use crate::remediation::rollback::RollbackDocument;
 use crate::remediation::scale::ScaleDocument;
 use crate::time::Span;
 
@@ -170,8 +171,7 @@ pub enum UnknownWord {
     Unknown,
 }
 
-/// One thing to do (exactly one remediation; on a ladder also `sequence`), and how to see that
-/// it helped.
+/// One thing to do (exactly one remediation; on a ladder also `sequence`), and how to see that it helped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StepDocument {
@@ -185,6 +185,8 @@ pub struct StepDocument {
     pub freeze_deploys: Option<FreezeDeploysDocument>,
     /// Change one field of a short list, within bounds, and put the old value back.
     pub patch: Option<PatchDocument>,
+    /// Take a Deployment back to its last revision that was healthy.
+    pub rollback: Option<RollbackDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.
@@ -195,7 +197,7 @@ pub struct StepDocument {
     pub limits: Option<Vec<Limit>>,
     /// How to see that it helped. Every rung before another needs it.
     pub verify: Option<VerifyDocument>,
-    /// Take it back later. Only for `scale`.
+    /// Take it back later. Only for what can be taken back.
     pub revert: Option<RevertDocument>,
 }
 

@@ -22,6 +22,7 @@ pub mod freeze_deploys;
 pub mod patch;
 pub mod reset_breaker;
 pub mod restart;
+pub mod rollback;
 pub mod scale;
 
 /// A remediation as a policy asks for it.
@@ -79,7 +80,7 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
 macro_rules! remediations {
     ($($(#[$doc:meta])* $name:ident, $module:ident, $key:literal;)+) => {
         /// One remediation of a step, with its templates.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone)]
         pub enum Remediation {
             $($(#[$doc])* $name($module::Written),)+
         }
@@ -226,6 +227,8 @@ remediations! {
     FreezeDeploys, freeze_deploys, "freezeDeploys";
     /// Change one field of a short list, within bounds, and put the old value back.
     Patch, patch, "patch";
+    /// Take a Deployment back to its last healthy revision.
+    Rollback, rollback, "rollback";
 }
 
 impl<'de> Deserialize<'de> for Wish {

@@ -235,6 +235,11 @@ impl Story {
                 }))
             }
             Wish::FreezeDeploys(_) | Wish::Patch(_) => panic!("no story here freezes or patches"),
+            Wish::Rollback(_) => {
+                let what = "earlier deploy that was healthy: there is none".to_owned();
+                refusals.push(paramedic_policies::reason::Reason::TargetAbsent { what });
+                None
+            }
             Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
                 Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }

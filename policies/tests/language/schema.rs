@@ -25,6 +25,8 @@ spec:
     - sequence: [{restart: {}, verify: {rollout: complete}}]
     - resetBreaker: {breaker: db, endpoints: ["http://a"]}
       verify: {http: "http://a/healthz"}
+    - rollback: {healthy: {query: up, is: "> 0", for: 5m}, deployedWithin: 2h, helm: allow}
+      verify: {rollout: complete}
     - sequence:
         - freezeDeploys: {for: 2h}
         - patch: {resources: {container: db, limits: {memory: {times: 1.5, max: 8Gi}}}, for: 1h}

@@ -13,9 +13,8 @@ use super::objects;
 use crate::ports::cluster::{ChangeError, ClusterChange, LookError, manager};
 use crate::ports::objects::{Field, ObjectChange, add, escaped, remove, test};
 use crate::seal::Sealed;
+use crate::stamp;
 
-/// The intent that last changed a pod template.
-pub(super) const STAMP: &str = "paramedic.dev/intent";
 const CORRELATION: &str = "paramedic.dev/correlation";
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -160,7 +159,7 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
             let mut fields = Vec::new();
             let set = [
                 (RESTARTED_AT, Some(at.to_string())),
-                (STAMP, Some(stamp.to_owned())),
+                (stamp::INTENT, Some(stamp.to_owned())),
                 (CORRELATION, correlation.clone()),
             ];
             for (name, value) in set {

@@ -14,7 +14,6 @@ use paramedic_policies::answer::Surroundings;
 use paramedic_policies::target::Target;
 
 use super::calls::{asked, get, list, status_code};
-use super::change::STAMP;
 use super::fields::set_by;
 use super::kinds::Kind;
 use super::selector::selects;
@@ -24,6 +23,7 @@ use super::strategies::{
 };
 use super::{gitops, rollouts, surroundings};
 use crate::ports::cluster::{Autoscaler, GitOps, LookError, Rollout, Workload};
+use crate::stamp;
 
 /// A workload, and the labels of its pods.
 struct Own {
@@ -153,8 +153,11 @@ fn blank(target: &Target, metadata: &ObjectMeta) -> Own {
         max_unavailable: 0,
         autoscaler: None,
         budgets: Vec::new(),
-        gitops: gitops::owner(metadata)
-            .map(|by| GitOps { by, tracks_replicas: gitops::tracks(metadata, "replicas") }),
+        gitops: gitops::owner(metadata).map(|by| GitOps {
+            by,
+            tracks_replicas: gitops::tracks(metadata, "replicas"),
+            tracks_template: gitops::tracks(metadata, "template"),
+        }),
         stamp: None,
         surroundings: Surroundings { desired: 0, unavailable: 0, added: 0, workloads: 0 },
     };
@@ -165,7 +168,7 @@ impl Own {
     fn template(&mut self, template: &PodTemplateSpec) {
         let Some(metadata) = &template.metadata else { return };
         self.pod_labels = metadata.labels.clone().unwrap_or_default();
-        self.workload.stamp = metadata.annotations.as_ref().and_then(|all| all.get(STAMP)).cloned();
+        self.workload.stamp = metadata.annotations.as_ref().and_then(|all| all.get(stamp::INTENT)).cloned();
     }
 }
 

@@ -111,6 +111,8 @@ pub struct GitOps {
     pub by: String,
     /// Whether it tracks the number of replicas.
     pub tracks_replicas: bool,
+    /// Whether it tracks the pod template.
+    pub tracks_template: bool,
 }
 
 /// A Service whose endpoints take HTTP.

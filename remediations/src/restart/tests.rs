@@ -42,7 +42,11 @@ async fn each_obstacle_refuses_by_its_name() {
     let crashing = |workload: &mut Workload| workload.rollout.complete = false;
     assert!(refusals(crashing).await.is_empty(), "a pod that crashes is what a restart is for");
     let tracked = |workload: &mut Workload| {
-        workload.gitops = Some(GitOps { by: "Argo CD application maestro".into(), tracks_replicas: true });
+        workload.gitops = Some(GitOps {
+            by: "Argo CD application maestro".into(),
+            tracks_replicas: true,
+            tracks_template: true,
+        });
     };
     assert!(refusals(tracked).await.is_empty(), "a restart is fine under GitOps");
 }

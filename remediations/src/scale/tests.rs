@@ -38,7 +38,7 @@ fn hpa(min: u32, max: u32) -> Option<Autoscaler> {
 }
 
 fn gitops(tracks_replicas: bool) -> Option<GitOps> {
-    Some(GitOps { by: "Argo CD application maestro".into(), tracks_replicas })
+    Some(GitOps { by: "Argo CD application maestro".into(), tracks_replicas, tracks_template: true })
 }
 
 fn replicas(from: u32, to: u32) -> Action {

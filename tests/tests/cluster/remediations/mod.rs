@@ -7,4 +7,5 @@ mod freeze_deploys;
 mod looks;
 mod patch;
 mod proxy;
+mod rollback;
 mod stand;
