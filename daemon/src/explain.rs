@@ -231,7 +231,7 @@ async fn account(
         let answers = join_all(questions.iter().map(|question| answer(world, question, book))).await;
         for (question, found) in questions.into_iter().zip(answers) {
             let known = Known { taken_at: now, found: found.clone() };
-            asked.insert(fact_name(&question.fact), Shown { ask: question.ask, found });
+            asked.insert(question.fact.to_string(), Shown { ask: question.ask, found });
             case.facts.insert(question.fact, known);
         }
     };
@@ -299,17 +299,4 @@ fn unmatched(policy: &Policy, labels: &Labels) -> Option<Unmatched> {
         matcher: failed.to_string(),
         has: labels.get(&failed.name).cloned(),
     })
-}
-
-/// A fact's name, as reasons and policies have it.
-pub fn fact_name(fact: &Fact) -> String {
-    match fact {
-        Fact::Confirmation => "confirmation".to_owned(),
-        Fact::Let(name) => format!("let.{name}"),
-        Fact::Target => "target".to_owned(),
-        Fact::When(position) => format!("when[{position}]"),
-        Fact::Preflight => "preflight".to_owned(),
-        Fact::Verification => "verification".to_owned(),
-        Fact::Revert(intent) => format!("revert of intent {intent}"),
-    }
 }

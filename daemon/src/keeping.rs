@@ -12,6 +12,7 @@ use paramedic_policies::state::State;
 use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
 use tokio::sync::broadcast;
 
+use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::driver::{Archive, Committer, Journals, Opened, ReadProblem};
@@ -86,12 +87,7 @@ fn failed(tried: &str, error: &dyn std::error::Error) -> JournalError {
 }
 
 fn unopened(dir: &std::path::Path, error: &OpenError) -> JournalError {
-    let mut problem = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        problem = format!("{problem}: {inner}");
-        source = inner.source();
-    }
+    let mut problem = causes(error);
     let hint = match error {
         // Whoever only reads could ask the daemon; this would be a second one.
         OpenError::InUse { .. } => Some(
@@ -162,7 +158,7 @@ impl SledArchive {
     ) -> Result<T, ReadProblem> {
         let reader = Arc::clone(&self.reader);
         match tokio::task::spawn_blocking(move || read(&reader)).await {
-            Ok(result) => result.map_err(|error| ReadProblem { problem: whole(&error) }),
+            Ok(result) => result.map_err(|error| ReadProblem { problem: causes(&error) }),
             Err(error) => Err(ReadProblem { problem: error.to_string() }),
         }
     }
@@ -185,14 +181,4 @@ impl Archive for SledArchive {
     fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>> {
         self.reader.subscribe()
     }
-}
-
-fn whole(error: &ReadError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }

@@ -9,6 +9,7 @@
 //!
 //! Nothing is answered and nothing acts before its record is durable. Deliberately absent: guard logic and patches.
 
+pub mod causes;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -15,9 +15,11 @@ use prometheus_http_query::response::{Data, PromqlResult};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::PrometheusSettings;
 use crate::metrics::Metrics;
+use crate::redaction::Redactor;
 
 /// How the last query went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +49,7 @@ pub struct Prometheus {
     timeout: std::time::Duration,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    redactor: Redactor,
     reachable: watch::Sender<Reachable>,
 }
 
@@ -59,6 +62,7 @@ impl Prometheus {
         settings: &PrometheusSettings,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        redactor: Redactor,
     ) -> anyhow::Result<Option<(Self, watch::Receiver<Reachable>)>> {
         if settings.url.is_empty() {
             return Ok(None);
@@ -89,6 +93,7 @@ impl Prometheus {
             timeout,
             clock,
             metrics,
+            redactor,
             reachable,
         };
         Ok(Some((prometheus, seen)))
@@ -117,7 +122,7 @@ impl Prometheus {
         }
         match tokio::time::timeout(self.timeout, query.post()).await {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(whole(&error)),
+            Ok(Err(error)) => Err(causes(&error)),
             Err(_) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
         }
     }
@@ -132,7 +137,7 @@ impl MetricsPort for Prometheus {
         match answered {
             Ok(result) => {
                 self.reachable.send_replace(Reachable::Answered { at });
-                found(result)
+                found(result, &self.redactor)
             }
             Err(problem) => {
                 tracing::warn!(problem, "Prometheus did not answer");
@@ -144,7 +149,7 @@ impl MetricsPort for Prometheus {
 }
 
 /// An answer as the engine takes it.
-fn found(result: PromqlResult) -> Found {
+fn found(result: PromqlResult, redactor: &Redactor) -> Found {
     match result.into_inner().0 {
         Data::Vector(series) if series.len() > SERIES_MAX => {
             Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
@@ -152,7 +157,9 @@ fn found(result: PromqlResult) -> Found {
         Data::Vector(series) => {
             let samples = series.into_iter().map(|series| {
                 let (labels, sample) = series.into_inner();
-                Sample { labels: labels.into_iter().collect(), value: Number(sample.value()) }
+                let mut labels = labels.into_iter().collect();
+                redactor.labels(&mut labels);
+                Sample { labels, value: Number(sample.value()) }
             });
             let mut samples: Vec<Sample> = samples.collect();
             samples.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -165,17 +172,6 @@ fn found(result: PromqlResult) -> Found {
             Found::Failed { what: "a range of values came back, one moment was asked for".to_owned() }
         }
     }
-}
-
-/// An error with its sources, as one line.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }
 
 /// Where no Prometheus is configured: every query fails, so whatever needs a fact is withheld.

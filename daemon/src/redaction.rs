@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 use paramedic_policies::alert::Labels;
 use regex::{Captures, Regex, RegexSet};
 
+use crate::config::RedactionSettings;
+
 /// One kind of secret: how it looks, and what stands in its place.
 struct Pattern {
     looks: &'static str,
@@ -66,6 +68,11 @@ impl Default for Redactor {
 }
 
 impl Redactor {
+    /// As configured.
+    pub fn of(settings: &RedactionSettings) -> Self {
+        Self { enabled: settings.enabled, labels: settings.labels.clone() }
+    }
+
     /// The text without secrets; borrowed where there are none.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.enabled { redact(text) } else { Cow::Borrowed(text) }

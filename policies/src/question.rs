@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::fmt;
+
 use crate::action::Wish;
 use crate::event::Seq;
 use crate::state::CaseId;
@@ -43,6 +45,21 @@ pub enum Fact {
     Verification,
     /// Whether the action of this intent can be taken back.
     Revert(Seq),
+}
+
+/// Its name in reasons, as in a policy.
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Confirmation => write!(f, "confirmation"),
+            Self::Let(name) => write!(f, "let.{name}"),
+            Self::Target => write!(f, "target"),
+            Self::When(position) => write!(f, "when[{position}]"),
+            Self::Preflight => write!(f, "preflight"),
+            Self::Verification => write!(f, "verification"),
+            Self::Revert(intent) => write!(f, "revert of intent {intent}"),
+        }
+    }
 }
 
 /// What is asked.

@@ -23,6 +23,15 @@ impl fmt::Display for Target {
     }
 }
 
+/// Kinds as policies write them; others are written with their group, such as `Rollout.argoproj.io`.
+const KINDS: [&str; 6] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob"];
+
+/// A kind that a person wrote, as targets have it: `deployment` is a `Deployment`. `None` where no target can have it.
+pub fn kind_as_written(text: &str) -> Option<&str> {
+    let known = KINDS.into_iter().find(|known| known.eq_ignore_ascii_case(text));
+    known.or_else(|| text.starts_with(|c: char| c.is_ascii_uppercase()).then_some(text))
+}
+
 /// From what a target is looked up when the alert does not name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

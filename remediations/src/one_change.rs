@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paramedic_policies::action::{Diff, Intent, Outcome};
+use paramedic_policies::action::{Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
@@ -201,7 +201,11 @@ pub(crate) async fn preview(
 ) -> Option<Diff> {
     match cluster.preview(change, "preview").await {
         Ok(diff) => {
-            checks.pass("the API server would accept it");
+            match &diff.source {
+                DiffSource::ServerDryRun => checks.pass("the API server would accept it"),
+                // Nobody asked it; the difference says so itself.
+                DiffSource::Computed { .. } | DiffSource::Applied => {}
+            }
             Some(diff)
         }
         Err(ChangeError::Refused { message, conflict: true }) => {

@@ -18,6 +18,7 @@ use crate::config::Configuration;
 use crate::kubernetes_config;
 use crate::metrics::Metrics;
 use crate::prometheus::{NoPrometheus, Prometheus};
+use crate::redaction::Redactor;
 
 /// Eyes on what was named.
 pub(super) struct Eyes {
@@ -32,8 +33,13 @@ impl Eyes {
         let unusable = |error: anyhow::Error| Failure::users(format!("{error:#}"));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-        let prometheus =
-            Prometheus::new(&configuration.prometheus, Arc::clone(&clock), metrics).map_err(unusable)?;
+        let prometheus = Prometheus::new(
+            &configuration.prometheus,
+            Arc::clone(&clock),
+            metrics,
+            Redactor::of(&configuration.redaction),
+        )
+        .map_err(unusable)?;
         let named = prometheus.is_some();
         let facts: Arc<dyn MetricsPort> = match prometheus {
             Some((prometheus, _)) => Arc::new(prometheus),

@@ -2,7 +2,7 @@
 //! gave it before it takes effect.
 
 use paramedic_policies::order::PauseScope;
-use paramedic_policies::target::Target;
+use paramedic_policies::target::{Target, kind_as_written};
 use paramedic_policies::time::Span;
 use serde_json::{Value, json};
 
@@ -113,25 +113,17 @@ impl ScopeArgs {
     }
 }
 
-/// Kinds as people and records write them; a kind that is none of these is taken as written.
-const KINDS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node"];
-
 fn target(text: &str) -> Result<Target, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let [namespace, kind, name] = parts.as_slice() else {
         return Err("write NAMESPACE/KIND/NAME, such as shop/Deployment/cart".to_owned());
     };
-    let known = KINDS.iter().find(|known| known.eq_ignore_ascii_case(kind));
-    if known.is_none() && !kind.starts_with(|c: char| c.is_ascii_uppercase()) {
+    let Some(kind) = kind_as_written(kind) else {
         return Err(format!(
             "`{kind}` is no known kind; write it as in a policy, such as Rollout.argoproj.io"
         ));
-    }
-    Ok(Target {
-        kind: known.unwrap_or(kind).to_string(),
-        namespace: (*namespace).to_owned(),
-        name: (*name).to_owned(),
-    })
+    };
+    Ok(Target { kind: kind.to_owned(), namespace: (*namespace).to_owned(), name: (*name).to_owned() })
 }
 
 pub(super) async fn approve(args: ApproveArgs, console: &mut Console<'_>) -> Result<(), Failure> {

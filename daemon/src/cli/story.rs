@@ -7,7 +7,7 @@ use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
-use paramedic_policies::question::{Ask, Fact};
+use paramedic_policies::question::Ask;
 use paramedic_policies::ruling::{self, Ruling};
 use paramedic_policies::time::{Moment, Span};
 
@@ -36,7 +36,7 @@ pub(super) fn tell(event: &Event) -> String {
             Closing::Expired => format!("episode {episode} ended: nobody repeated it for too long"),
         },
         Event::Asked { question } => {
-            format!("asked for {}: {} ({})", fact(&question.fact), ask(&question.ask), question.case)
+            format!("asked for {}: {} ({})", question.fact, ask(&question.ask), question.case)
         }
         Event::Told { answer } => format!("answer to {}: {}", answer.question, found(&answer.found)),
         Event::Ruled { ruling } => ruled(ruling),
@@ -282,11 +282,6 @@ pub(super) fn ask(ask: &Ask) -> String {
         Ask::Rollout { target } => format!("whether the rollout of {target} is complete"),
         Ask::Http { url } => url.clone(),
     }
-}
-
-/// A fact's name, as in a policy.
-pub(super) fn fact(fact: &Fact) -> String {
-    crate::explain::fact_name(fact)
 }
 
 /// What came back.

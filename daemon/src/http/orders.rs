@@ -7,7 +7,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, Order, PauseScope};
-use paramedic_policies::target::{is_dns_label, is_dns_subdomain};
+use paramedic_policies::target::{Target, is_dns_label, is_dns_subdomain, kind_as_written};
 use paramedic_policies::time::{Moment, Span};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -79,7 +79,7 @@ pub(super) async fn pause(
     body: Bytes,
 ) -> Answer {
     let Pause { scope, lasting, until, reason } = read(&body)?;
-    check(&scope)?;
+    let scope = checked(scope)?;
     let now = served.clock.wall();
     let until = match (lasting, until) {
         (Some(_), Some(_)) => {
@@ -110,7 +110,7 @@ pub(super) async fn resume(
     body: Bytes,
 ) -> Answer {
     let Resume { scope } = read(&body)?;
-    check(&scope)?;
+    let scope = checked(scope)?;
     give(&served, caller, Command::Resume { scope }).await
 }
 
@@ -205,19 +205,25 @@ fn text(served: &Shared, text: String) -> String {
 }
 
 /// A pause of something that cannot exist would be a comfort that does nothing.
-fn check(scope: &PauseScope) -> Result<(), ApiError> {
+fn checked(scope: PauseScope) -> Result<PauseScope, ApiError> {
     let wrong = |what: &str, name: &str| {
         let hint = "namespaces are DNS labels, names of policies and objects DNS subdomains";
         Err(ApiError::bad(format!("{} cannot be the name of a {what}", bounds::quoted(name)), hint))
     };
     match scope {
-        PauseScope::Everything => Ok(()),
-        PauseScope::Namespace(name) if !is_dns_label(name) => wrong("namespace", name),
-        PauseScope::Policy(name) if !is_dns_subdomain(name) => wrong("policy", name),
+        PauseScope::Namespace(name) if !is_dns_label(&name) => wrong("namespace", &name),
+        PauseScope::Policy(name) if !is_dns_subdomain(&name) => wrong("policy", &name),
         PauseScope::Target(target) if !is_dns_subdomain(&target.name) => wrong("target", &target.name),
         PauseScope::Target(target) if !is_dns_label(&target.namespace) => {
             wrong("namespace", &target.namespace)
         }
-        PauseScope::Namespace(_) | PauseScope::Policy(_) | PauseScope::Target(_) => Ok(()),
+        PauseScope::Target(target) => match kind_as_written(&target.kind) {
+            Some(kind) => Ok(PauseScope::Target(Target { kind: kind.to_owned(), ..target })),
+            None => Err(ApiError::bad(
+                format!("{} cannot be the kind of a target", bounds::quoted(&target.kind)),
+                "write it as in a policy, such as Deployment or Rollout.argoproj.io",
+            )),
+        },
+        PauseScope::Everything | PauseScope::Namespace(_) | PauseScope::Policy(_) => Ok(scope),
     }
 }

@@ -341,6 +341,7 @@ async fn orders_are_checked_recorded_and_listed() {
         json!({"scope": {"namespace": "Prod/.."}}),
         json!({"scope": {"policy": "a b"}}),
         json!({"scope": {"target": {"kind": "Deployment", "namespace": "p", "name": "../x"}}}),
+        json!({"scope": {"target": {"kind": "rollout", "namespace": "p", "name": "x"}}}),
         json!({"scope": "everything", "for": "soon"}),
         json!({"scope": "everything", "for": "1h", "until": "2099-01-01T00:00:00Z"}),
         json!({"scope": "everything", "until": "1999-01-01T00:00:00Z"}),
@@ -359,6 +360,13 @@ async fn orders_are_checked_recorded_and_listed() {
     assert_eq!(server.post("/api/v1/pauses", &pause).await.0, StatusCode::OK);
     let (_, pauses) = server.get("/api/v1/pauses").await;
     assert_eq!(pauses["items"][0]["reason"], json!("mail [email]"), "{pauses}");
+    // As records print targets.
+    let web = json!({"scope": {"target": {"kind": "deployment", "namespace": "p", "name": "web"}}});
+    assert_eq!(server.post("/api/v1/pauses", &web).await.0, StatusCode::OK);
+    let (_, pauses) = server.get("/api/v1/pauses").await;
+    let kinds: Vec<_> =
+        pauses["items"].as_array().into_iter().flatten().map(|one| &one["scope"]["target"]["kind"]).collect();
+    assert!(kinds.contains(&&json!("Deployment")), "{pauses}");
     let resume = json!({"scope": {"namespace": "prod"}});
     assert_eq!(server.post("/api/v1/resume", &resume).await.0, StatusCode::OK);
     let (status, answer) = server.post("/api/v1/resume", &resume).await;

@@ -56,8 +56,9 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
                 payload.alerts.is_empty() && payload.unreadable.iter().any(|one| one.index.is_some());
             let problem = nothing_read.then(|| BodyProblem::no_alert_readable(&payload.unreadable));
             let delivery = Delivery {
-                receiver: payload.receiver,
-                group_key: payload.group_key,
+                receiver: redactor.text(&payload.receiver).into_owned(),
+                // It holds labels, and any label may hold a person.
+                group_key: redactor.text(&payload.group_key).into_owned(),
                 alerts: payload.alerts,
                 unreadable: payload.unreadable,
                 truncated: payload.truncated,

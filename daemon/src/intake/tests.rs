@@ -203,6 +203,16 @@ fn secrets_in_problems_are_redacted_too() {
 }
 
 #[test]
+fn the_group_key_and_the_receiver_hold_no_secrets_either() {
+    let mut body = batch(&[firing()]);
+    body["groupKey"] = json!("{}:{user=\"jane@example.com\"}");
+    body["receiver"] = json!("mail-jane@example.com");
+    let (delivery, _) = read_json(&body);
+    assert_eq!(delivery.group_key, "{}:{user=\"[email]\"}");
+    assert_eq!(delivery.receiver, "[email]");
+}
+
+#[test]
 fn malformed_bodies_say_what_is_wrong() {
     let deep = format!("{}1", "{\"a\":".repeat(200));
     let cases: Vec<(&str, Vec<u8>)> = vec![

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use paramedic_policies::event::Seq;
 use paramedic_remediations::ports::journal::JournalError;
 
+use crate::causes::causes;
+
 /// Why a journal could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -179,21 +181,9 @@ impl ReadError {
     }
 }
 
-/// An error with its sources, as one line.
-pub(super) fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
-}
-
 /// A failed write, in words that name the usual causes.
 pub(super) fn cannot(tried: impl Into<String>, problem: &dyn std::error::Error) -> JournalError {
-    let text = whole(problem);
+    let text = causes(problem);
     let plain = ["No space left on device", "Read-only file system", "Disk quota exceeded"];
     let problem = match plain.into_iter().find(|cause| text.contains(cause)) {
         Some("No space left on device") => format!("the disk is full ({text})"),

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::checkpoint::{self, Checkpoint, Which};
-use super::error::{ReadError, whole};
+use super::error::ReadError;
 use super::reader::Reader;
+use crate::causes::causes;
 
 /// What was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,7 +101,7 @@ impl Reader {
                 }
             });
             if let Err(error) = verified {
-                report.problem = Some(whole(&error));
+                report.problem = Some(causes(&error));
                 break;
             }
             report.partitions += 1;

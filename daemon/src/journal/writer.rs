@@ -280,7 +280,7 @@ impl SledJournal {
         let dropped = retention::apply(&self.shared, &self.options, ages);
         // Too many partitions are no reason to stop: it is tried again with the next one.
         if let Err(error) = dropped {
-            tracing::warn!(error = %super::error::whole(&error), "could not drop an old partition of the journal");
+            tracing::warn!(error = %crate::causes::causes(&error), "could not drop an old partition of the journal");
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::redaction::Redactor;
 
 async fn served(answer: Value) -> String {
     let handler = move |headers: HeaderMap| async move {
@@ -25,8 +26,10 @@ async fn served(answer: Value) -> String {
 }
 
 fn prometheus(settings: &PrometheusSettings) -> (Prometheus, watch::Receiver<Reachable>) {
+    let redactor = Redactor { labels: ["user".to_owned()].into(), ..Redactor::default() };
     drop(rustls::crypto::ring::default_provider().install_default());
-    let made = Prometheus::new(settings, Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
+    let made =
+        Prometheus::new(settings, Arc::new(SystemClock::new()), Arc::new(Metrics::default()), redactor);
     made.expect("a client").expect("a URL is set")
 }
 
@@ -55,6 +58,16 @@ async fn empty_nan_infinite_and_scalar_are_kept_apart() {
         json!({"status": "success", "data": {"resultType": "scalar", "result": [1_763_713_800.0, "3"]}});
     let Found::Series(series) = asked(scalar).await else { panic!("a scalar is one series") };
     assert_eq!((series.len(), series[0].value), (1, Number(3.0)));
+}
+
+#[tokio::test]
+async fn labels_that_may_hold_a_person_are_redacted_in_answers_too() {
+    let metric = json!({"user": "jane@example.com", "pod": "web-0"});
+    let answer = json!({"status": "success", "data": {"resultType": "vector", "result": [
+        {"metric": metric, "value": [1_763_713_800.0, "1"]},
+    ]}});
+    let Found::Series(series) = asked(answer).await else { panic!("it is one series") };
+    assert_eq!((series[0].labels["user"].as_str(), series[0].labels["pod"].as_str()), ("[email]", "web-0"));
 }
 
 #[tokio::test]

@@ -104,10 +104,7 @@ impl Plan {
     /// When anything it needs is not there; nothing keeps running then.
     pub async fn start(self) -> anyhow::Result<Daemon> {
         let Self { configuration, reread, world, journals, clock } = self;
-        let redactor = Redactor {
-            enabled: configuration.redaction.enabled,
-            labels: configuration.redaction.labels.clone(),
-        };
+        let redactor = Redactor::of(&configuration.redaction);
         logs::begin(&configuration.log, &redactor).map_err(|problem| anyhow!(problem))?;
         // Only the first daemon of a process installs the one TLS provider.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -121,7 +118,7 @@ impl Plan {
         let metrics = Arc::new(Metrics::new(version));
         let (world, others) = match world {
             Some(world) => (world, Others { prometheus: None, kubernetes: None }),
-            None => real_world(&configuration, &clock, &metrics).await?,
+            None => real_world(&configuration, &clock, &metrics, &redactor).await?,
         };
         let Begun { mut reloader, reloads, book, status } = Reloader::begin(
             want(&configuration, reread),
@@ -289,8 +286,10 @@ async fn real_world(
     configuration: &Configuration,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
+    redactor: &Redactor,
 ) -> anyhow::Result<(Arc<dyn World>, Others)> {
-    let prometheus = Prometheus::new(&configuration.prometheus, Arc::clone(clock), Arc::clone(metrics))?;
+    let prometheus =
+        Prometheus::new(&configuration.prometheus, Arc::clone(clock), Arc::clone(metrics), redactor.clone())?;
     let (facts, reachable): (Arc<dyn MetricsPort>, Option<watch::Receiver<Reachable>>) = match prometheus {
         Some((prometheus, reachable)) => (Arc::new(prometheus), Some(reachable)),
         None => {

@@ -49,7 +49,7 @@ pub(crate) fn fresh<'a>(view: &View<'a>, fact: &Fact) -> Look<&'a Found> {
     let allow = view.book.settings().facts.max_age;
     let age = view.now.since(known.taken_at);
     if age > allow {
-        return Err(Unseen::Because(Reason::FactStale { fact: name(fact), age, allow }));
+        return Err(Unseen::Because(Reason::FactStale { fact: fact.to_string(), age, allow }));
     }
     Ok(&known.found)
 }
@@ -72,18 +72,5 @@ pub(crate) fn preflight<'a>(view: &View<'a>) -> Look<&'a Preflight> {
 
 /// The fact shows nothing, because of this.
 pub(crate) fn unknown(fact: &Fact, found: impl Into<String>) -> Unseen {
-    Unseen::Because(Reason::FactUnknown { fact: name(fact), found: found.into() })
-}
-
-/// Its name in reasons, as in a policy.
-pub(crate) fn name(fact: &Fact) -> String {
-    match fact {
-        Fact::Confirmation => "confirmation".to_owned(),
-        Fact::Let(name) => format!("let.{name}"),
-        Fact::Target => "target".to_owned(),
-        Fact::When(position) => format!("when[{position}]"),
-        Fact::Preflight => "preflight".to_owned(),
-        Fact::Verification => "verification".to_owned(),
-        Fact::Revert(intent) => format!("revert of intent {intent}"),
-    }
+    Unseen::Because(Reason::FactUnknown { fact: fact.to_string(), found: found.into() })
 }

@@ -132,7 +132,8 @@ fn change_error(error: &kube::Error, tried: &str) -> ChangeError {
     match status_code(error) {
         // Turned away at the door by flow control: not looked at.
         Some(429) => ChangeError::NotSent { tried, problem },
-        Some(401 | 403) => ChangeError::Forbidden { message: problem },
+        Some(401) => ChangeError::Forbidden { message: problem },
+        Some(403) if says_no_right(&problem) => ChangeError::Forbidden { message: problem },
         Some(409) => ChangeError::Refused { message: problem, conflict: true },
         Some(422) if problem.starts_with(TEST_FAILED) => {
             let message = "the API server's tests of its uid and of the old value did not hold".into();
@@ -143,6 +144,12 @@ fn change_error(error: &kube::Error, tried: &str) -> ChangeError {
         None if never_left(error) => ChangeError::NotSent { tried, problem },
         None => ChangeError::NoAnswer { tried, problem },
     }
+}
+
+/// Whether a 403 is the authorizer's, which says `... is forbidden: User "x" cannot patch resource ...`. Admission
+/// (quotas, pod security, webhooks, a freeze) answers 403 too: it did look, and said no.
+fn says_no_right(problem: &str) -> bool {
+    problem.contains(" is forbidden: User ") && problem.contains(" cannot ")
 }
 
 /// The status of an answer; none where no answer came.
@@ -181,4 +188,24 @@ fn words(error: &kube::Error) -> String {
         source = inner.source();
     }
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_no_right;
+
+    #[test]
+    fn only_the_authorizer_says_that_a_right_is_missing() {
+        let deployment = r#"deployments.apps "web" is forbidden: "#;
+        let rights = r#"User "system:serviceaccount:paramedic:paramedic" cannot patch resource "deployments" in API group "apps" in the namespace "shop" (403)"#;
+        assert!(says_no_right(&format!("{deployment}{rights}")));
+        for admission in [
+            "exceeded quota: compute, requested: pods=1, used: pods=4, limited: pods=4 (403)",
+            r#"violates PodSecurity "restricted:latest": privileged (403)"#,
+            "ValidatingAdmissionPolicy 'paramedic-freeze' with binding 'x' denied request: frozen (403)",
+        ] {
+            assert!(!says_no_right(&format!("{deployment}{admission}")), "{admission}");
+        }
+        assert!(!says_no_right(r#"admission webhook "policy.example.com" denied the request: no (403)"#));
+    }
 }
