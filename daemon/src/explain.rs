@@ -262,6 +262,7 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         attempts: 0,
         fact_failures: 0,
         acted: false,
+        rung_begun: false,
         target: None,
         lets: BTreeMap::new(),
         facts: BTreeMap::new(),

@@ -162,6 +162,13 @@ pub enum Reason {
         /// When the last one ended.
         since: Moment,
     },
+    /// The last ladder ended within `relapse` in a way that shows neither help nor its absence.
+    EndedInDoubt {
+        /// The rung of which nobody knows, from 1.
+        rung: u32,
+        /// When it ended.
+        since: Moment,
+    },
     /// Prometheus does not show the alert firing.
     NotConfirmed {
         /// What it shows.
@@ -314,6 +321,7 @@ impl Reason {
             Self::TooManyTargets { .. } => "tooManyTargets",
             Self::TooManyDown { .. } => "tooManyDown",
             Self::Relapsed { .. } => "relapsed",
+            Self::EndedInDoubt { .. } => "endedInDoubt",
             Self::NotConfirmed { .. } => "notConfirmed",
             Self::ConditionFalse { .. } => "conditionFalse",
             Self::FactUnknown { .. } => "factUnknown",
@@ -371,6 +379,7 @@ impl Reason {
             | Self::OtherCluster { .. }
             | Self::Protected { .. }
             | Self::Relapsed { .. }
+            | Self::EndedInDoubt { .. }
             | Self::BadValue { .. }
             | Self::WrongKind { .. }
             | Self::NoPodWouldMove { .. }
@@ -409,6 +418,7 @@ impl Reason {
             | Self::TooManyRunning { .. }
             | Self::TooManyDown { .. }
             | Self::Relapsed { .. }
+            | Self::EndedInDoubt { .. }
             | Self::NotConfirmed { .. }
             | Self::ConditionFalse { .. }
             | Self::FactUnknown { .. }
@@ -488,6 +498,12 @@ impl fmt::Display for Reason {
             }
             Self::TooManyDown { have, of, allow_percent } => {
                 write!(f, "{have} of {of} replicas would be unavailable, {allow_percent} % allowed")
+            }
+            Self::EndedInDoubt { rung, since } => {
+                write!(
+                    f,
+                    "nobody knows whether rung {rung} helped, which ended at {since}, and the trouble is there"
+                )
             }
             Self::Relapsed { rungs, since } => {
                 write!(f, "all {rungs} rungs were tried, the last at {since}, and the trouble came back")

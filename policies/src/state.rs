@@ -120,6 +120,9 @@ pub struct Ledger {
 pub struct LastLadder {
     /// The rung at which it ended.
     pub rung: usize,
+    /// What is known of that rung.
+    #[serde(default, skip_serializing_if = "RungEnd::is_tried")]
+    pub rung_end: RungEnd,
     /// The episode it was for.
     pub episode: Seq,
     /// When it ended.
@@ -130,6 +133,36 @@ pub struct LastLadder {
     /// How many rounds in a row had not helped before it seemed to help.
     #[serde(default)]
     pub ineffective_before: u32,
+}
+
+/// What is known of the rung at which a ladder ended. Only what was tried and did not help is climbed beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum RungEnd {
+    /// It was done, and did not help, or seemed to until the trouble came back.
+    #[default]
+    Tried,
+    /// Nothing of it was done.
+    NotDone,
+    /// Nobody knows whether it was done, or whether it helped.
+    Unknown,
+}
+
+impl RungEnd {
+    fn is_tried(&self) -> bool {
+        *self == Self::Tried
+    }
+}
+
+impl LastLadder {
+    /// The rung to go on at when the trouble comes back; none where nobody knows.
+    pub(crate) fn next_rung(&self) -> Option<usize> {
+        match self.rung_end {
+            RungEnd::Tried => Some(self.rung.saturating_add(1)),
+            RungEnd::NotDone => Some(self.rung),
+            RungEnd::Unknown => None,
+        }
+    }
 }
 
 /// What is known of a target that was acted on.

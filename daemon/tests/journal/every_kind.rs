@@ -140,6 +140,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     // What came later stands at the end, so that the lines before stay as they are.
     events.extend(patches());
     events.extend(rollbacks());
+    events.extend(doubts());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -425,4 +426,12 @@ fn patches() -> Vec<Event> {
         (patch::Place::Data, "maintenance"),
     ];
     places.into_iter().map(patched).enumerate().map(intended).collect()
+}
+
+fn doubts() -> Vec<Event> {
+    let reasons = vec![
+        Reason::EndedInDoubt { rung: 1, since: moment(1) },
+        Reason::TimeStandsStill { until: moment(20) },
+    ];
+    vec![Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } }]
 }

@@ -48,13 +48,13 @@ fn refused(state: &State, case: &Case, policy: &Policy, ruling: Ruling) -> Vec<E
         };
         return vec![Event::Held { case: case.id.clone(), until }];
     }
-    let relapsed = ruling.findings.iter().find_map(|finding| match finding.reason() {
-        Some(reason @ Reason::Relapsed { .. }) => Some(reason.to_string()),
+    let needs_a_person = ruling.findings.iter().find_map(|finding| match finding.reason() {
+        Some(reason @ (Reason::Relapsed { .. } | Reason::EndedInDoubt { .. })) => Some(reason.to_string()),
         Some(_) | None => None,
     });
     let rounds = ruling.target.as_ref().and_then(|on| state.rounds_after_relapse(&policy.name, on));
     let mut events = vec![Event::Ruled { ruling: Box::new(ruling) }];
-    if let Some(why) = relapsed {
+    if let Some(why) = needs_a_person {
         events.extend(called(state, case, policy, &why, rounds));
     }
     events

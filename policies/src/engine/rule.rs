@@ -194,7 +194,8 @@ impl<'a> Inquiry<'a> {
         }
     }
 
-    /// The rung to go on at when the trouble came back within `relapse`: the last one counts as no help.
+    /// The rung to go on at when the trouble came back within `relapse`: the last one counts as no help, unless
+    /// nothing of it was done.
     pub fn relapsed_to(&self) -> Option<usize> {
         self.relapse().map(|(rung, _)| rung)
     }
@@ -203,7 +204,7 @@ impl<'a> Inquiry<'a> {
     fn relapse(&self) -> Option<(usize, Target)> {
         let Aim::Known(target) = self.aim() else { return None };
         let last = self.state.last_ladders.get(&(self.policy.name.clone(), target.clone()))?;
-        let next = last.rung + 1;
+        let next = last.next_rung()?;
         let relapsed = !self.case.acted
             && last.episode != self.episode.id
             && self.now.since(last.ended_at) < self.policy.guards.relapse

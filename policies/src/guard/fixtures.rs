@@ -21,7 +21,7 @@ use crate::reason::Reason;
 use crate::remediation::{Remediation, restart, scale as scaling};
 use crate::settings::Settings;
 use crate::state::{
-    Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastLadder, LastRuling, Phase, State,
+    Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastLadder, LastRuling, Phase, RungEnd, State,
 };
 use crate::target::Target;
 use crate::template::Template;
@@ -249,7 +249,7 @@ pub(super) fn verifying(intent: u64) -> Phase {
 /// The last ladder of nobody yet, at its first rung.
 pub(super) fn last_ladder() -> LastLadder {
     let (rung, episode, ended_at) = (0, Seq(9), at("08:00:00"));
-    LastLadder { rung, episode, ended_at, is_counted: false, ineffective_before: 0 }
+    LastLadder { rung, rung_end: RungEnd::Tried, episode, ended_at, is_counted: false, ineffective_before: 0 }
 }
 
 pub(super) fn ruled(verdict: &str) -> Option<LastRuling> {
@@ -316,6 +316,7 @@ fn case(episode: u64, policy: &str) -> Case {
         attempts: 0,
         fact_failures: 0,
         acted: false,
+        rung_begun: false,
         target: None,
         lets: BTreeMap::new(),
         facts: BTreeMap::new(),

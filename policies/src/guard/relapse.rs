@@ -1,10 +1,11 @@
 //! Trouble that comes back soon is the same trouble: the ladder goes on at the rung after the last one. Where there
-//! is none left, a person is needed. Choosing the rung is the engine's.
+//! is none left, or nobody knows how the last one ended, a person is needed. Choosing the rung is the engine's.
 
 use crate::guard::{Finding, Guard, View, ledger};
 use crate::reason::Reason;
+use crate::state::RungEnd;
 
-/// Refuses where the last ladder on the target ended on its last rung within `relapse:`.
+/// Refuses where the last ladder on the target ended on its last rung, or in doubt, within `relapse:`.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::Relapse);
@@ -22,17 +23,29 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
             format!("the last ladder ended {} ago, relapse {relapse}", view.now.since(last.ended_at)),
         );
     }
+    let ago = view.now.since(last.ended_at);
     let tried = last.rung.saturating_add(1);
+    match last.rung_end {
+        RungEnd::Tried => {}
+        RungEnd::NotDone => {
+            return Finding::allows(
+                Guard::Relapse,
+                format!("the last ladder ended {ago} ago, and nothing of rung {tried} of {rungs} was done"),
+            );
+        }
+        RungEnd::Unknown => {
+            let rung = u32::try_from(tried).unwrap_or(u32::MAX);
+            let reason = Reason::EndedInDoubt { rung, since: last.ended_at };
+            return Finding::refuses(Guard::Relapse, reason);
+        }
+    }
     if tried >= rungs {
         let rungs = u32::try_from(rungs).unwrap_or(u32::MAX);
         return Finding::refuses(Guard::Relapse, Reason::Relapsed { rungs, since: last.ended_at });
     }
     Finding::allows(
         Guard::Relapse,
-        format!(
-            "a relapse {} after the last ladder, which ended at rung {tried} of {rungs}",
-            view.now.since(last.ended_at)
-        ),
+        format!("a relapse {ago} after the last ladder, which ended at rung {tried} of {rungs}"),
     )
 }
 
@@ -75,6 +88,26 @@ mod tests {
         assert_eq!(
             after_rung(1, 1, "08:20:00").says(judge),
             "allows: no ladder ended on this target, relapse 2h"
+        );
+    }
+
+    #[test]
+    fn a_rung_of_which_nobody_knows_refuses_whatever_is_left() {
+        let mut world = after_rung(0, 9, "07:00:00");
+        world.state.last_ladders.values_mut().for_each(|last| last.rung_end = RungEnd::Unknown);
+        assert_eq!(
+            world.says(judge),
+            "refuses: nobody knows whether rung 1 helped, which ended at 2026-11-21T07:00:00.000Z, and the trouble is there"
+        );
+    }
+
+    #[test]
+    fn a_rung_of_which_nothing_was_done_allows_though_it_is_the_last() {
+        let mut world = after_rung(1, 9, "07:00:00");
+        world.state.last_ladders.values_mut().for_each(|last| last.rung_end = RungEnd::NotDone);
+        assert_eq!(
+            world.says(judge),
+            "allows: the last ladder ended 1h 30m ago, and nothing of rung 2 of 2 was done"
         );
     }
 

@@ -57,6 +57,9 @@ pub struct Case {
     pub fact_failures: u32,
     /// Whether an intent of it was recorded that was no rehearsal.
     pub acted: bool,
+    /// Whether anything of the rung at hand was done, or may have been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rung_begun: bool,
     /// The target, once known.
     pub target: Option<Target>,
     /// What `let:` found for the last intent: its verification asks by these.

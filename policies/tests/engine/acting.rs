@@ -386,3 +386,95 @@ fn a_label_that_prometheus_cannot_be_asked_for_is_not_confirmed() {
     assert!(story.intents().is_empty());
     assert!(story.last_ruling().contains("PromQL cannot ask for it unquoted"), "{}", story.last_ruling());
 }
+
+/// The alert resolves now and fires again ten minutes later.
+fn comes_again(story: &mut Story) {
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
+    story.pass("10m");
+    let mut again = alert("Errors", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+}
+
+const ONE_RUNG: &str = "    - scale: {by: 2, max: 10}\n      revert: {after: 1h}\n      verify: {query: 'errors{namespace=\"{{ labels.namespace }}\"}', is: \"< 0.01\", settle: 1m, hold: 1m, within: 10m, every: 15s}\n";
+
+fn eager(rungs: usize) -> String {
+    let policy = RESTART_THEN_SCALE.replace(
+        "onFailure: {notify: [sre]}",
+        "guards: {cooldown: 0s, relapse: 2h, limits: []}\n  onFailure: {notify: [sre], quarantineAfter: 1}",
+    );
+    assert!(policy.contains(ONE_RUNG));
+    if rungs == 1 { policy.replace(ONE_RUNG, "") } else { policy }
+}
+
+#[test]
+fn doubt_does_not_climb_when_the_trouble_comes_back_and_calls_a_person() {
+    let mut story = Story::new(&[&eager(2)]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.series.insert("errors".to_owned(), paramedic_policies::answer::Found::Series(Vec::new()));
+    story.pass("15m");
+    assert_eq!(story.calls(), ["nobody knows whether it helped: no series"]);
+    comes_again(&mut story);
+    story.pass("30m");
+    assert_eq!(story.intents().len(), 1, "{:?}", story.intents());
+    assert!(
+        story.last_ruling().starts_with("withhold: nobody knows whether rung 1 helped"),
+        "{}",
+        story.last_ruling()
+    );
+    assert_eq!(story.calls().len(), 2, "{:?}", story.calls());
+    assert_eq!(story.count("quarantined"), 0);
+    // Once it is no relapse any more, it begins anew.
+    story.pass("2h");
+    comes_again(&mut story);
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"; 2]);
+}
+
+#[test]
+fn an_effect_of_which_nobody_knows_does_not_climb_either() {
+    for outcome in [
+        Outcome::Unknown { what: "no answer to the patch".to_owned() },
+        Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true },
+    ] {
+        let mut story = Story::new(&[&eager(2)]);
+        story.outcome = Some(outcome);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.pass("5m");
+        comes_again(&mut story);
+        assert_eq!(story.intents().len(), 1, "{:?}", story.intents());
+        assert_eq!(story.calls().len(), 2, "{:?}", story.calls());
+    }
+}
+
+#[test]
+fn a_rung_that_was_never_done_is_not_climbed_beyond() {
+    for rungs in [1, 2] {
+        let mut story = Story::new(&[&eager(rungs)]);
+        story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.pass("5m");
+        assert_eq!(story.calls(), ["connection refused"]);
+        story.outcome = Some(Outcome::Done { diff: None, already: false });
+        comes_again(&mut story);
+        assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"; 4], "{}", story.last_ruling());
+        assert!(story.state.efficacy.is_empty(), "nothing was tried that could have failed to help");
+    }
+}
+
+#[test]
+fn a_second_rung_that_was_never_done_comes_next_and_the_first_counts_once() {
+    let mut story = Story::new(&[&eager(2).replace("quarantineAfter: 1", "quarantineAfter: 2")]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.pass("10m");
+    story.outcome = Some(Outcome::Refused { reasons: Vec::new() });
+    story.series.insert("errors".to_owned(), value(0.5));
+    comes_again(&mut story);
+    story.pass("5m");
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    comes_again(&mut story);
+    let scale = "errors: scale 4 -> 6 on prod/deployment/web";
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web", scale, scale, scale, scale]);
+    assert_eq!((story.state.efficacy["errors"].ineffective, story.count("quarantined")), (1, 0));
+}

@@ -8,7 +8,9 @@ use crate::guard::Finding;
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
-use crate::state::{Case, CaseId, Duty, Efficacy, Episode, Known, LastLadder, LastRuling, Phase, State};
+use crate::state::{
+    Case, CaseId, Duty, Efficacy, Episode, Known, LastLadder, LastRuling, Phase, RungEnd, State,
+};
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -153,9 +155,10 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.last_ruling = None;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
-        Advance::NextStep | Advance::NextRung => case.attempts = 0,
+        Advance::NextStep => case.attempts = 0,
+        Advance::NextRung => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
-            case.attempts = 0;
+            (case.attempts, case.rung_begun) = (0, false);
             match advanced.target {
                 Some(target) => state.count_relapse(&id.policy, target),
                 // Records did not always say where.
@@ -166,6 +169,24 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     state.set_phase(id, Phase::Waiting { due: advanced.due.unwrap_or(now) });
 }
 
+/// What is known of the rung at hand when its case ends. Doubt, and what never happened, are no proof that it does not
+/// help.
+fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
+    match conclusion {
+        Conclusion::Helped
+        | Conclusion::Done
+        | Conclusion::Rehearsed
+        | Conclusion::Already
+        | Conclusion::Exhausted => RungEnd::Tried,
+        Conclusion::Unknown => RungEnd::Unknown,
+        Conclusion::Failed if begun => RungEnd::Unknown,
+        Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied if begun => RungEnd::Tried,
+        Conclusion::Failed | Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied => {
+            RungEnd::NotDone
+        }
+    }
+}
+
 pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {
     let Some(case) = state.cases.get(id) else { return };
     let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
@@ -174,11 +195,14 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
     if case.acted
         && let Some(target) = case.target.clone()
     {
+        let rung_end = rung_end(conclusion, case.rung_begun);
         let last = LastLadder {
             rung: case.rung,
+            rung_end,
             episode: id.episode,
             ended_at: now,
-            is_counted: exhausted,
+            // Only what seemed to help can be found out to have been no help.
+            is_counted: exhausted || rung_end != RungEnd::Tried,
             ineffective_before: if helped { before } else { 0 },
         };
         state.last_ladders.insert((id.policy.clone(), target), last);

@@ -85,6 +85,13 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         };
         state.leases.insert(intent.id, lease);
     }
+    let is_begun = match outcome {
+        Outcome::Done { .. } | Outcome::Failed { applied: true, .. } | Outcome::Unknown { .. } => true,
+        Outcome::Refused { .. } | Outcome::Failed { applied: false, .. } => false,
+    };
+    if let Some(case) = state.cases.get_mut(&id) {
+        case.rung_begun |= is_begun;
+    }
     if !matches!(outcome, Outcome::Done { .. }) {
         return;
     }

@@ -147,6 +147,7 @@ impl State {
             attempts: 0,
             fact_failures: 0,
             acted: false,
+            rung_begun: false,
             target: None,
             lets: std::collections::BTreeMap::new(),
             facts: std::collections::BTreeMap::new(),
