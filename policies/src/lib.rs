@@ -17,6 +17,7 @@ pub mod alert;
 pub mod answer;
 pub mod book;
 pub mod comparison;
+pub mod endpoint;
 pub mod engine;
 pub mod event;
 pub mod guard;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Mode;
+use crate::endpoint::Endpoint;
 use crate::policy::{Limit, LimitScope};
 use crate::time::Span;
 
@@ -26,6 +27,9 @@ pub struct Settings {
     pub episodes: EpisodeSettings,
     /// How facts are judged.
     pub facts: FactSettings,
+    /// Services that policies may call, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, Endpoint>,
 }
 
 /// A setting that cannot be meant.

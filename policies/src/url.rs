@@ -112,8 +112,48 @@ pub(crate) fn rendered(template: &Template, scope: &Scope<'_>) -> Result<String,
     }
 }
 
+/// Whether a template can become a path behind a declared host: `/` and segments, no query, no dot segments.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn check_path(template: &Template) -> Result<(), String> {
+    let mut path = String::new();
+    for (text, name) in template.parts() {
+        if text.contains(['?', '#']) {
+            return Err("a path has no query and no fragment; write `query`".to_owned());
+        }
+        path.push_str(text);
+        if name.is_some() {
+            path.push('1');
+        }
+    }
+    if !path.starts_with('/') || path.starts_with("//") {
+        return Err("does not begin with one `/`".to_owned());
+    }
+    check(&format!("http://h{path}"))
+}
+
+/// The path for this scope, every value percent-encoded, so that it stays within its segment.
+pub(crate) fn rendered_path(template: &Template, scope: &Scope<'_>) -> Result<String, Reason> {
+    let bad = |problem: String| Reason::BadValue { what: "path".to_owned(), problem };
+    let mut climbs = None;
+    let path = template
+        .render_with(scope, |_, value| {
+            // A server that decodes before it routes would see these as segments.
+            if value.split(['/', '\\']).any(is_dots) || value.chars().any(char::is_control) {
+                climbs.get_or_insert_with(|| value.escape_debug().to_string());
+            }
+            encode(&value)
+        })
+        .map_err(|error: TemplateError| bad(error.to_string()))?;
+    match climbs {
+        Some(value) => Err(bad(format!("`{value}` cannot stand in one segment of a path"))),
+        None => check(&format!("http://h{path}")).map(|()| path).map_err(bad),
+    }
+}
+
 /// Percent-encodes everything but unreserved characters.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

@@ -2,6 +2,7 @@
 
 mod language {
     mod broken;
+    mod calling;
     mod documents;
     mod freezing;
     mod good;

@@ -370,6 +370,11 @@ impl Metrics for NoMetrics {
     }
 }
 
+/// Nobody answers PromQL.
+pub(crate) fn nobody() -> Arc<dyn Metrics> {
+    Arc::new(NoMetrics)
+}
+
 /// Both, with hands.
 pub(crate) fn remedies(cluster: &Arc<FakeCluster>, http: &Arc<FakeHttp>) -> Remedies {
     let cluster = Arc::clone(cluster) as Arc<dyn Hands>;

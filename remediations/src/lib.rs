@@ -9,11 +9,14 @@
 //!
 //! Nothing leaves before its block is durable. Deliberately absent: axum, sled, clap, Prometheus, guard logic.
 
+mod addresses;
 mod breaker_states;
 mod checks;
+pub mod endpoints;
 #[cfg(test)]
 mod fakes;
 mod freeze_deploys;
+mod http_call;
 #[cfg(any(test, feature = "in-memory"))]
 pub mod in_memory;
 pub mod kubernetes;
@@ -35,6 +38,7 @@ pub mod seal;
 mod stamp;
 pub mod write_ahead;
 
+pub use endpoints::Endpoints;
 pub use kubernetes::{Kubernetes, KubernetesEyes};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;

@@ -6,8 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paramedic_policies::action::Intent;
+use paramedic_policies::remediation::http_call::Method;
 
-use crate::ports::http::{BODY_BYTES_MAX, Call, CallError, Http, HttpHands, Reply};
+use crate::addresses::Resolver;
+use crate::endpoints::{self, Endpoints};
+use crate::ports::http::{
+    BODY_BYTES_MAX, Call, CallError, Declared, Http, HttpHands, Reply, Request, not_declared,
+};
 use crate::seal::Sealed;
 
 /// How long a connection may take to be made.
@@ -17,6 +22,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub struct PlainHttp {
     client: reqwest::Client,
+    endpoints: Endpoints,
 }
 
 /// Why there is no client.
@@ -31,24 +37,18 @@ pub enum PlainHttpError {
 }
 
 impl PlainHttp {
-    /// A client for calls to services.
+    /// A client for calls to services; it knows no endpoint by name.
     ///
     /// # Errors
     /// When no TLS provider is installed, or the system's certificates cannot be read.
     pub fn new() -> Result<Self, PlainHttpError> {
-        // Without one, reqwest panics.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(PlainHttpError::NoProvider);
-        }
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .connect_timeout(CONNECT_WITHIN)
-            .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(PlainHttpError::Build)?;
-        Ok(Self { client })
+        let client = builder(Resolver { loopback: true })?.build().map_err(PlainHttpError::Build)?;
+        Ok(Self { client, endpoints: Endpoints::default() })
+    }
+
+    /// The same with these endpoints.
+    pub fn with_endpoints(self, endpoints: Endpoints) -> Self {
+        Self { endpoints, ..self }
     }
 
     async fn call(&self, method: reqwest::Method, call: &Call) -> Result<Reply, CallError> {
@@ -56,27 +56,43 @@ impl PlainHttp {
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
-        let no_answer = |error: reqwest::Error| {
-            let never_left = error.is_connect() || error.is_builder();
-            let (url, problem) = (call.url.clone(), innermost(&error.without_url()));
-            if never_left {
-                CallError::NotSent { url, problem }
-            } else {
-                CallError::NoAnswer { url, problem }
-            }
-        };
-        let mut response = request.send().await.map_err(no_answer)?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
-            let room = BODY_BYTES_MAX - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if chunk.len() >= room {
-                break;
-            }
-        }
-        Ok(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
+        answered(request, &call.url).await
     }
+}
+
+/// What every client here has in common.
+pub(crate) fn builder(resolver: Resolver) -> Result<reqwest::ClientBuilder, PlainHttpError> {
+    // Without one, reqwest panics.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(PlainHttpError::NoProvider);
+    }
+    Ok(reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .dns_resolver(resolver)
+        .connect_timeout(CONNECT_WITHIN)
+        .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// Sends a request, and reads no more of the answer than a bound. Errors name `shown` and never what was sent.
+pub(crate) async fn answered(request: reqwest::RequestBuilder, shown: &str) -> Result<Reply, CallError> {
+    let no_answer = |error: reqwest::Error| {
+        let never_left = error.is_connect() || error.is_builder();
+        let (url, problem) = (shown.to_owned(), innermost(&error.without_url()));
+        if never_left { CallError::NotSent { url, problem } } else { CallError::NoAnswer { url, problem } }
+    };
+    let mut response = request.send().await.map_err(no_answer)?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+        let room = BODY_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    Ok(Reply { status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 #[async_trait]
@@ -84,12 +100,31 @@ impl Http for PlainHttp {
     async fn get(&self, call: &Call) -> Result<Reply, CallError> {
         self.call(reqwest::Method::GET, call).await
     }
+
+    async fn declared(&self, endpoint: &str) -> Option<Declared> {
+        Some(self.endpoints.get(endpoint)?.declared().await)
+    }
+
+    async fn look(&self, request: &Request) -> Result<Reply, CallError> {
+        let endpoint = self.endpoints.get(&request.endpoint).ok_or_else(|| not_declared(request))?;
+        endpoint.call(reqwest::Method::GET, request).await
+    }
 }
 
 #[async_trait]
 impl HttpHands for PlainHttp {
     async fn post(&self, _seal: &Sealed<Intent>, call: &Call) -> Result<Reply, CallError> {
         self.call(reqwest::Method::POST, call).await
+    }
+
+    async fn send(
+        &self,
+        _seal: &Sealed<Intent>,
+        method: Method,
+        request: &Request,
+    ) -> Result<Reply, CallError> {
+        let endpoint = self.endpoints.get(&request.endpoint).ok_or_else(|| not_declared(request))?;
+        endpoint.call(endpoints::method(method), request).await
     }
 }
 

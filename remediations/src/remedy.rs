@@ -105,6 +105,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::FreezeDeploys(wish) => wish,
         Wish::Patch(wish) => wish,
         Wish::Rollback(wish) => wish,
+        Wish::Http(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -118,6 +119,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::FreezeDeploys(action) => action,
         Action::Patch(action) => action,
         Action::Rollback(action) => action,
+        Action::Http(action) => action,
     }
 }
 

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Intent, Outcome, Wish};
 use paramedic_policies::answer::Found;
 use paramedic_policies::question::{Ask, Question};
-use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
+use paramedic_policies::remediation::reset_breaker;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
-use paramedic_remediations::{KubernetesEyes, PlainHttp, Remedies, Sealed};
+use paramedic_remediations::{Endpoints, KubernetesEyes, PlainHttp, Remedies, Sealed};
 
 use super::failure::Failure;
 use crate::clock::{Clock, SystemClock};
@@ -50,7 +50,9 @@ impl Eyes {
         let cluster = eyes.is_some();
         let eyes =
             eyes.map(|eyes| Arc::new(eyes) as Arc<dyn paramedic_remediations::ports::cluster::Cluster>);
-        let plain = Arc::new(PlainHttp::new().map_err(|error| unusable(error.into()))?);
+        let endpoints = Endpoints::new(&configuration.endpoints).map_err(|error| unusable(error.into()))?;
+        let plain = PlainHttp::new().map_err(|error| unusable(error.into()))?.with_endpoints(endpoints);
+        let plain = Arc::new(plain);
         let now = Arc::new(move || clock.wall());
         Ok(Self { remedies: Remedies::without_hands(eyes, plain, facts, now), prometheus: named, cluster })
     }
@@ -74,9 +76,9 @@ impl Eyes {
 /// Whether a question can be answered without a cluster.
 fn is_plain_http(ask: &Ask) -> bool {
     match ask {
-        Ask::Http { .. } => true,
+        Ask::Http { .. } | Ask::Preflight { wish: Wish::Http(_), .. } => true,
         Ask::Preflight { wish: Wish::ResetBreaker(reset_breaker::Wish { endpoints, .. }), .. } => {
-            matches!(endpoints, Endpoints::Listed(_))
+            matches!(endpoints, reset_breaker::Endpoints::Listed(_))
         }
         Ask::Query { .. } | Ask::Seek { .. } | Ask::Preflight { .. } | Ask::Rollout { .. } => false,
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use paramedic_policies::action::Mode;
+use paramedic_policies::endpoint::Endpoint;
 use paramedic_policies::settings::{ClusterIdentity, EpisodeSettings, FactSettings, GlobalGuards, Settings};
 use paramedic_policies::time::Span;
 use schemars::JsonSchema;
@@ -59,6 +60,8 @@ pub struct Configuration {
     pub episodes: EpisodeSettings,
     /// How facts are judged.
     pub facts: FactSettings,
+    /// Services that policies may call with `http`, by name. A change takes effect when the daemon starts.
+    pub endpoints: BTreeMap<String, Endpoint>,
     /// Who may do what; without any, only this machine is served.
     pub tokens: Vec<TokenFile>,
     /// How long records are kept.
@@ -71,7 +74,7 @@ pub struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        let Settings { mode, vars, cluster, guards, episodes, facts } = Settings::default();
+        let Settings { mode, vars, cluster, guards, episodes, facts, endpoints } = Settings::default();
         Self {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
@@ -87,6 +90,7 @@ impl Default for Configuration {
             guards,
             episodes,
             facts,
+            endpoints,
             tokens: Vec::new(),
             retention: Retention::default(),
             redaction: RedactionSettings::default(),
@@ -105,6 +109,7 @@ impl Configuration {
             guards: self.guards.clone(),
             episodes: self.episodes.clone(),
             facts: self.facts.clone(),
+            endpoints: self.endpoints.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use paramedic_policies::endpoint::ENDPOINTS_MAX;
 use paramedic_policies::load::conform::conform;
 use paramedic_policies::load::yaml::{self, Fault, Node, Position, Tree};
 use paramedic_policies::load::{Problem, Severity};
@@ -155,6 +156,16 @@ fn check(read: &Configuration, tree: &Tree, faults: &mut Vec<Fault>) {
             }
             Ok(_) => {}
         }
+    }
+    for (name, endpoint) in &read.endpoints {
+        for found in endpoint.faults(name) {
+            let path = format!("/endpoints/{}{}", name.replace('~', "~0").replace('/', "~1"), found.path);
+            fault(&path, found.message, found.hint);
+        }
+    }
+    if read.endpoints.len() > ENDPOINTS_MAX {
+        let message = format!("{} endpoints, at most {ENDPOINTS_MAX} are taken", read.endpoints.len());
+        fault("/endpoints", message, "declare fewer; one endpoint serves many paths");
     }
     for (index, token) in read.tokens.iter().enumerate() {
         let path = format!("/tokens/{index}/name");

@@ -51,6 +51,17 @@ fn broken_configurations_say_what_is_wrong_and_where() {
         ("ftp", "prometheus: {url: 'ftp://p'}"),
         ("a secret in a header", "prometheus: {headers: {Authorization: Bearer x}}"),
         ("a bad header", "prometheus: {headers: {'a b': x}}"),
+        ("an endpoint without a URL", "endpoints: {dlq: {headers: {}}}"),
+        ("an endpoint with a password", "endpoints: {dlq: {url: 'http://a:b@dlq'}}"),
+        (
+            "a secret in an endpoint's header",
+            "endpoints: {dlq: {url: 'http://d', headers: {Authorization: x}}}",
+        ),
+        (
+            "an endpoint's header without a file",
+            "endpoints: {dlq: {url: 'http://d', headers: {X-Key: {path: f}}}}",
+        ),
+        ("an endpoint's name", "endpoints: {'d/q': {url: 'http://d'}}"),
         ("token without a role", "tokens: [{name: a, file: f}]"),
         ("token with a wrong role", "tokens: [{name: a, role: admin, file: f}]"),
         ("token named anonymous", "tokens: [{name: anonymous, role: read, file: f}]"),

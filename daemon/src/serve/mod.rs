@@ -14,7 +14,7 @@ use paramedic_policies::action::Mode;
 use paramedic_policies::settings::Settings;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
-use paramedic_remediations::{Kubernetes, KubernetesEyes, PlainHttp, Remedies};
+use paramedic_remediations::{Endpoints, Kubernetes, KubernetesEyes, PlainHttp, Remedies};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -299,7 +299,8 @@ async fn real_world(
     };
     let now = Arc::clone(clock);
     let now: paramedic_remediations::ports::clock::Clock = Arc::new(move || now.wall());
-    let plain = Arc::new(PlainHttp::new()?);
+    let endpoints = Endpoints::new(&configuration.endpoints)?;
+    let plain = Arc::new(PlainHttp::new()?.with_endpoints(endpoints));
     let cluster = kubernetes_config::config(&configuration.kubernetes).await?;
     let url = cluster.as_ref().map(|config| config.cluster_url.to_string());
     // Where the cap is dry-run there are no hands to begin with.

@@ -12,12 +12,13 @@ use paramedic_policies::order::PauseScope;
 use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{patch, reset_breaker, restart, rollback, scale};
+use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
 use paramedic_policies::target::{Origin, Sought};
 use paramedic_policies::time::{Moment, Span};
+use serde_json::Value;
 
 use crate::samples::{deployment, labels, start};
 
@@ -141,6 +142,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(patches());
     events.extend(rollbacks());
     events.extend(doubts());
+    events.push(intended((0, call())));
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -317,6 +319,33 @@ fn rollbacks() -> Vec<Event> {
         intended((4, rollback)),
         Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons: vec![by_helm] } },
     ]
+}
+
+fn call() -> Action {
+    let look = http_call::Look {
+        path: text("/m/1"),
+        status: 200,
+        field: Some((text("/state"), Value::from("dead"))),
+    };
+    let post = |path: &str| http_call::Call {
+        method: http_call::Method::Post,
+        path: text(path),
+        body: Some(serde_json::json!({"job": "1", "tries": 7})),
+        expect: vec![202],
+        already: vec![409],
+    };
+    Action::Http(http_call::Action {
+        base: text("http://queues:8080"),
+        wish: http_call::Wish {
+            endpoint: text("dlq"),
+            call: post("/m/1/dead"),
+            look: Some(look.clone()),
+            idempotent: true,
+            idempotency_key: text("Idempotency-Key"),
+            timeout: Span::from_secs(10),
+            undo: Some(http_call::Undo { call: post("/m/1/replay"), look: Some(look) }),
+        },
+    })
 }
 
 fn outcomes() -> Vec<Event> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
+use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
@@ -187,6 +188,8 @@ pub struct StepDocument {
     pub patch: Option<PatchDocument>,
     /// Take a Deployment back to its last revision that was healthy.
     pub rollback: Option<RollbackDocument>,
+    /// A call to an endpoint that the configuration declares.
+    pub http: Option<HttpDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

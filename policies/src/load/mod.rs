@@ -17,7 +17,7 @@ mod effective;
 pub(crate) mod fields;
 mod guards;
 pub mod index;
-mod nearest;
+pub(crate) mod nearest;
 mod policy;
 mod problem;
 mod remediations;
@@ -98,8 +98,11 @@ pub fn check(source: Source) -> Checked {
 
 /// Reads every document of every file.
 fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
-    let mut walk =
-        Walk { vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(), ..Walk::default() };
+    let mut walk = Walk {
+        vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(),
+        endpoints: source.settings.endpoints.keys().cloned().collect::<BTreeSet<_>>(),
+        ..Walk::default()
+    };
     let (mut written, mut names): (Vec<Written>, BTreeMap<String, String>) = (Vec::new(), BTreeMap::new());
     for file in &source.files {
         walk.file.clone_from(&file.path);

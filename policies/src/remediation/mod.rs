@@ -19,6 +19,7 @@ use crate::template::{Scope, Template};
 use crate::time::Span;
 
 pub mod freeze_deploys;
+pub mod http_call;
 pub mod patch;
 pub mod reset_breaker;
 pub mod restart;
@@ -229,6 +230,8 @@ remediations! {
     Patch, patch, "patch";
     /// Take a Deployment back to its last healthy revision.
     Rollback, rollback, "rollback";
+    /// Make a declared call to a declared endpoint.
+    Http, http_call, "http";
 }
 
 impl<'de> Deserialize<'de> for Wish {

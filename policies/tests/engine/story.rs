@@ -240,6 +240,7 @@ impl Story {
                 refusals.push(paramedic_policies::reason::Reason::TargetAbsent { what });
                 None
             }
+            Wish::Http(_) => panic!("no story here calls an endpoint"),
             Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
                 Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }

@@ -37,6 +37,12 @@ spec:
         - patch: {switch: {key: maintenance, to: "on"}}
           target: {kind: ConfigMap, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
+    - http:
+        endpoint: dlq
+        path: /a
+        look: {path: /a}
+        undo: {path: /b, look: {path: /b}}
+      verify: {query: up, is: "> 0"}
   guards:
     limits: [{max: 1, per: 1h}]
     blastRadius: {targets: {max: 1, in: cluster, per: 1h}}

@@ -1,6 +1,7 @@
 //! Sources made from text.
 
 use paramedic_policies::book::{Book, Source, SourceFile};
+use paramedic_policies::endpoint::Endpoint;
 use paramedic_policies::load;
 use paramedic_policies::settings::Settings;
 
@@ -8,6 +9,8 @@ use paramedic_policies::settings::Settings;
 pub(crate) fn source(files: &[(&str, &str)]) -> Source {
     let mut settings = Settings::default();
     settings.vars.insert("tier".to_owned(), "gold".to_owned());
+    let queue = Endpoint { url: "http://queues:8080".to_owned(), ca_file: None, headers: Default::default() };
+    settings.endpoints.insert("dlq".to_owned(), queue);
     let files = files
         .iter()
         .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })

@@ -1,9 +1,12 @@
-//! Plain HTTP calls: no redirects, a deadline each, small bodies.
+//! Plain HTTP calls: no redirects, a deadline each, small bodies. To declared endpoints a call names only the endpoint:
+//! where that is and which secrets it wants stays behind the port.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use paramedic_policies::action::Intent;
+use paramedic_policies::remediation::http_call::Method;
+use serde_json::Value;
 
 use crate::seal::Sealed;
 
@@ -16,6 +19,32 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// After this it has failed.
     pub timeout: Duration,
+}
+
+/// One call to a declared endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its name.
+    pub endpoint: String,
+    /// The path behind its URL with its query, encoded.
+    pub path: String,
+    /// JSON.
+    pub body: Option<Value>,
+    /// Further headers, such as the idempotency key.
+    pub headers: Vec<(String, String)>,
+    /// After this it has failed.
+    pub timeout: Duration,
+}
+
+/// An endpoint as people may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// Its URL without a slash at the end.
+    pub base: String,
+    /// What every call carries; a secret is shown as its file.
+    pub headers: Vec<(String, String)>,
+    /// Why a call could not be made now, such as a secret that cannot be read.
+    pub unready: Option<String>,
 }
 
 /// What came back.
@@ -59,6 +88,19 @@ pub trait Http: Send + Sync {
     /// # Errors
     /// When no answer came.
     async fn get(&self, call: &Call) -> Result<Reply, CallError>;
+
+    /// The endpoint that the operator declared by this name.
+    async fn declared(&self, _endpoint: &str) -> Option<Declared> {
+        None
+    }
+
+    /// One `GET` of a declared endpoint, without retries.
+    ///
+    /// # Errors
+    /// When no answer came, or there is no such endpoint.
+    async fn look(&self, request: &Request) -> Result<Reply, CallError> {
+        Err(not_declared(request))
+    }
 }
 
 /// Hands by HTTP: nothing changes without a seal.
@@ -69,4 +111,23 @@ pub trait HttpHands: Http {
     /// # Errors
     /// When no answer came.
     async fn post(&self, seal: &Sealed<Intent>, call: &Call) -> Result<Reply, CallError>;
+
+    /// One call to a declared endpoint, without retries.
+    ///
+    /// # Errors
+    /// When no answer came, or there is no such endpoint.
+    async fn send(
+        &self,
+        _seal: &Sealed<Intent>,
+        _method: Method,
+        request: &Request,
+    ) -> Result<Reply, CallError> {
+        Err(not_declared(request))
+    }
+}
+
+/// The error about an endpoint that nobody declared.
+pub(crate) fn not_declared(request: &Request) -> CallError {
+    let url = format!("endpoint {}", request.endpoint);
+    CallError::NotSent { url, problem: "it is not declared in the configuration".into() }
 }

@@ -4,6 +4,7 @@ mod breakers;
 mod changes;
 mod doubts;
 mod freeze_deploys;
+mod http_call;
 mod looks;
 mod patch;
 mod proxy;

@@ -19,7 +19,7 @@ use paramedic_remediations::ports::cluster::Cluster;
 use paramedic_remediations::ports::journal::Receipt;
 use paramedic_remediations::ports::metrics::Metrics;
 use paramedic_remediations::ports::world::World;
-use paramedic_remediations::{Kubernetes, PlainHttp, Release, Remedies, Sealed, WriteAhead};
+use paramedic_remediations::{Endpoints, Kubernetes, PlainHttp, Release, Remedies, Sealed, WriteAhead};
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 
 /// The uuid of a journal.
@@ -72,6 +72,12 @@ pub(super) fn world(kubernetes: &Arc<Kubernetes>) -> Remedies {
 pub(super) fn http_only() -> Remedies {
     paramedic_tests::tls::install();
     let http = Arc::new(PlainHttp::new().expect("a client"));
+    Remedies::with_hands(None, http, Arc::new(NoMetrics), Arc::new(now))
+}
+
+/// The same, with endpoints.
+pub(super) fn http_with(endpoints: Endpoints) -> Remedies {
+    let http = Arc::new(PlainHttp::new().expect("a client").with_endpoints(endpoints));
     Remedies::with_hands(None, http, Arc::new(NoMetrics), Arc::new(now))
 }
 
