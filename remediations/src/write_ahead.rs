@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use paramedic_policies::action::Intent;
 use paramedic_policies::book::Digest;
+use paramedic_policies::engine::next_duty;
 use paramedic_policies::event::{Event, Record, SCHEMA, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::question::Question;
@@ -180,8 +181,8 @@ impl WriteAhead {
 
     /// From now on nothing is taken and nothing leaves.
     fn stick(&mut self, why: StuckWhy) {
-        if let Some((due, duty)) = self.state.agenda.first() {
-            self.stuck = Some(Stuck { duty: told(duty), due: *due, why });
+        if let Some((due, duty)) = next_duty(&self.state) {
+            self.stuck = Some(Stuck { duty: told(duty), due, why });
         }
     }
 
@@ -329,8 +330,8 @@ mod tests {
         Moment::from_unix_ms(secs * 1000)
     }
 
-    fn began() -> Input {
-        Input::Began { version: "test".to_owned() }
+    fn leads() -> Input {
+        Input::Reign { leader: true, epoch: 1 }
     }
 
     /// A loop whose agenda holds what no state made by the engine holds.
@@ -344,7 +345,7 @@ mod tests {
     fn a_duty_that_changes_nothing_sticks_and_nothing_leaves() {
         let id = CaseId { episode: Seq(7), policy: "restart-web".to_owned() };
         let mut ahead = over(&[Duty::Case { rank: 0, id }]);
-        ahead.feed(at(9), &began(), None);
+        ahead.feed(at(9), &leads(), None);
         assert_eq!(ahead.stuck(), None, "it is not due yet");
         let block = ahead.take_block().expect("the start is recorded");
         ahead.feed(at(11), &Input::ClockStepped { by_ms: 90_000 }, Some(Ticket(1)));
@@ -356,7 +357,7 @@ mod tests {
              1970-01-01T00:00:10.000Z: looking at it changes nothing"
         );
         let next = ahead.state().next;
-        ahead.feed(at(12), &began(), Some(Ticket(2)));
+        ahead.feed(at(12), &leads(), Some(Ticket(2)));
         assert_eq!(ahead.state().next, next, "nothing is taken");
         assert_eq!((ahead.take_block(), ahead.take_ready()), (None, Vec::new()));
         // What was durable before may still be said.
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn an_engine_that_does_not_come_to_rest_is_stuck() {
         let mut ahead = over(&[Duty::Calm]);
-        ahead.feed_within(at(11), &began(), None, 0);
+        ahead.feed_within(at(11), &leads(), None, 0);
         let stuck = ahead.stuck().expect("it is due and was not looked at");
         assert_eq!((stuck.why, stuck.duty.as_str()), (StuckWhy::NoRest, "the end of the storm"));
     }

@@ -1,4 +1,5 @@
-//! A wake-up: the one thing that is due first.
+//! A wake-up: the one thing that is due first. Who does not lead decides nothing: cases and reverts wait, as they are, for
+//! whoever leads next.
 
 use crate::answer::{Answer, Found};
 use crate::book::Book;
@@ -8,12 +9,9 @@ use crate::state::{Case, Duty, Phase, State};
 use crate::time::Moment;
 
 pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
-    let Some((due, duty)) = state.agenda.first() else {
+    let Some((_, duty)) = first(state).filter(|(due, _)| *due <= now) else {
         return Vec::new();
     };
-    if *due > now {
-        return Vec::new();
-    }
     match duty {
         Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired, None),
         Duty::Calm => storm::calm(state, book, now),
@@ -22,6 +20,15 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
             state.cases.get(id).map(|case| look_at(state, book, now, case)).unwrap_or_default()
         }
     }
+}
+
+/// What is to be looked at first, and when.
+pub(super) fn first(state: &State) -> Option<(Moment, &Duty)> {
+    let waits = |duty: &Duty| match duty {
+        Duty::Expire(_) | Duty::Calm => false,
+        Duty::Revert(_) | Duty::Case { .. } => !state.leader,
+    };
+    state.agenda.iter().find(|(_, duty)| !waits(duty)).map(|(due, duty)| (*due, duty))
 }
 
 fn look_at(state: &State, book: &Book, now: Moment, case: &Case) -> Vec<Event> {

@@ -29,7 +29,7 @@ mod verify;
 use crate::book::Book;
 use crate::event::Event;
 use crate::input::Input;
-use crate::state::State;
+use crate::state::{Duty, State};
 use crate::time::{Moment, Span};
 
 pub use apply::apply;
@@ -62,5 +62,10 @@ pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Eve
 
 /// When the engine next wants to be called; a function of the state alone.
 pub fn wake(state: &State) -> Option<Moment> {
-    state.agenda.first().map(|(moment, _)| *moment)
+    next_duty(state).map(|(moment, _)| moment)
+}
+
+/// What it then looks at.
+pub fn next_duty(state: &State) -> Option<(Moment, &Duty)> {
+    agenda::first(state)
 }
