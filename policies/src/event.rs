@@ -439,7 +439,7 @@ pub enum Conclusion {
     Failed,
     /// The alert ended first.
     Resolved,
-    /// The policy left the book.
+    /// The policy left the book, or was changed before the case had begun.
     Withdrawn,
     /// An operator denied it.
     Denied,

@@ -120,7 +120,7 @@ fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Unknown => "nobody knows",
         Conclusion::Failed => "failed",
         Conclusion::Resolved => "the alert ended first",
-        Conclusion::Withdrawn => "the policy left the book",
+        Conclusion::Withdrawn => "the policy left the book or was changed",
         Conclusion::Denied => "denied",
     }
 }

@@ -268,7 +268,7 @@ fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Unknown => "nobody knows whether it helped",
         Conclusion::Failed => "the action failed",
         Conclusion::Resolved => "the alert ended first",
-        Conclusion::Withdrawn => "the policy is no longer in force",
+        Conclusion::Withdrawn => "the policy is no longer in force, or was changed",
         Conclusion::Denied => "an operator denied it",
     }
 }

@@ -9,12 +9,14 @@
 //!            verify.rs  a verification -> a question, a look, a verdict
 //!            lease.rs   a revert that is due
 //!            orders.rs  operators, books, leadership, clock
+//!            adoption.rs  what a new book ends, and what goes on
 //!   apply    apply/     each event -> the state
 //! ```
 //!
 //! `decide` answers a wake-up with the consequences of one due thing only; the loop wakes it again until
 //! nothing is due. So each ruling sees the charges of the ruling before it.
 
+mod adoption;
 mod agenda;
 mod apply;
 mod follow;

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::book::Source;
-use crate::engine::follow;
+use crate::engine::{adoption, follow};
 use crate::event::{Conclusion, Event, Seq};
 use crate::order::{Command, Order, PauseScope};
 use crate::state::{CaseId, Phase, State};
@@ -64,7 +64,8 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
 
 fn no_proposal(proposal: Seq) -> String {
     format!(
-        "there is no open proposal {proposal}; it may have been answered, have lapsed, or its alert have ended"
+        "there is no open proposal {proposal}; it may have been answered, have lapsed, its alert have ended, or its policy \
+         have been changed"
     )
 }
 
@@ -97,7 +98,9 @@ pub(super) fn adopt(state: &State, source: &Source) -> Vec<Event> {
     if state.book == Some(digest) {
         return Vec::new();
     }
-    vec![Event::Adopted { digest, source: Box::new(source.clone()) }]
+    let mut events = adoption::ends(state, digest, source);
+    events.push(Event::Adopted { digest, source: Box::new(source.clone()) });
+    events
 }
 
 pub(super) fn reign(state: &State, leader: bool, epoch: u64) -> Vec<Event> {

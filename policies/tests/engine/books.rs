@@ -1,8 +1,11 @@
 //! A book goes by the name that its record has. A program that writes settings otherwise, say with a field more, would
 //! compute another one: it must find the books of older journals, and go on with what they began.
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::book::Digest;
 use paramedic_policies::event::{Conclusion, Event, Seq};
+use paramedic_policies::order::Command;
+use paramedic_policies::settings::Settings;
 use paramedic_policies::state::{CaseId, Phase};
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, settings, source, value};
@@ -80,4 +83,59 @@ fn the_same_policies_are_adopted_anew_under_a_new_name_and_ladders_finish_under_
     assert_eq!(done.iter().filter(|one| one.contains("web")).count(), 2, "its ladder went on: {done:?}");
     assert!(done.iter().any(|one| one.contains("api")), "what waited was done: {done:?}");
     assert_eq!(withdrawn(&story), 0);
+}
+
+fn approving() -> Settings {
+    Settings { mode: Mode::Approve, ..settings() }
+}
+
+fn another() -> String {
+    RESTART_THEN_SCALE.replace("name: errors", "name: other").replace("\"Errors\"", "\"Else\"")
+}
+
+#[test]
+fn an_edit_of_another_policy_leaves_a_proposal_open() {
+    let mut story = Story::with(&[RESTART_THEN_SCALE], &approving());
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.adopt(&[RESTART_THEN_SCALE, &another()], &approving());
+    assert_eq!((story.rulings().len(), withdrawn(&story)), (1, 0));
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"]);
+    let newer = story.state.current_book().digest();
+    assert_eq!(story.rulings().last().map(|ruling| ruling.book), Some(newer), "decided by the book in force");
+}
+
+#[test]
+fn a_changed_policy_ends_its_proposal_by_an_event_and_proposes_anew() {
+    let mut story = Story::with(&[RESTART_THEN_SCALE], &approving());
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.adopt(&[&RESTART_THEN_SCALE.replace("Restart, then scale.", "Changed.")], &approving());
+    assert_eq!((story.rulings().len(), withdrawn(&story)), (2, 1));
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!((story.count("orderRefused"), story.intents().len()), (1, 0));
+    let proposal = story.last("ruled");
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn an_edit_of_another_policy_rules_on_nothing_anew_and_calls_nobody_again() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("30m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
+    story.pass("10m");
+    let mut again = alert("Errors", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+    assert!(story.last_ruling().contains("all 2 rungs were tried"), "{}", story.last_ruling());
+    let before = (story.calls().len(), story.rulings().len());
+    for books in [vec![RESTART_THEN_SCALE, &another()], vec![RESTART_THEN_SCALE]] {
+        story.adopt(&books, &settings());
+        story.pass("1m");
+    }
+    assert_eq!((story.calls().len(), story.rulings().len()), before, "{:?}", story.calls());
 }

@@ -3,40 +3,39 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::book::{Book, Digest, Source};
+use crate::book::{Digest, Source};
+use crate::engine::adoption::Adoption;
 use crate::event::Seq;
 use crate::load;
 use crate::order::PauseScope;
 use crate::state::{Case, CaseId, Duty, Pause, Phase, State};
 use crate::time::{Moment, Span};
 
-/// A book comes into force. Ladders that have begun keep theirs; what has not begun is matched again.
+/// A book comes into force. Ladders that have begun keep theirs; what has not begun goes on under this one where its
+/// policy is unchanged, and is matched again otherwise.
 pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &Source) {
     // A journal is folded by newer programs too: a book that no longer loads leaves the old one in force, and
     // the daemon, which adopts anew at every start, says so.
     let Ok(book) = load::adopted(digest, source.clone()) else { return };
     let book = Arc::new(book);
-    let before = state.current_book();
+    let adoption = Adoption::between(state, &state.current_book(), &book);
     state.books.insert(digest, Arc::clone(&book));
     state.book = Some(digest);
     let open: Vec<Seq> = state.open.values().copied().collect();
     for id in open {
         let Some(episode) = state.episodes.get(&id) else { continue };
         let labels = episode.labels.clone();
-        let begun: BTreeSet<String> = state
-            .cases_of(id)
-            .filter(|case| case.acted || case.phase.is_under_way() || is_over(case, &before, &book))
-            .map(|case| case.id.policy.clone())
-            .collect();
-        let rest: Vec<CaseId> = state
-            .cases_of(id)
-            .filter(|case| !begun.contains(&case.id.policy))
-            .map(|case| case.id.clone())
-            .collect();
+        let (kept, rest): (Vec<&Case>, Vec<&Case>) =
+            state.cases_of(id).partition(|case| adoption.keeps(case));
+        let (kept, rest) = (ids(&kept), ids(&rest));
         for case in rest {
             state.remove_case(&case);
         }
-        for policy in book.matching(&labels).into_iter().filter(|policy| !begun.contains(&policy.name)) {
+        for case in &kept {
+            state.carry_over(now, case, &adoption, digest);
+        }
+        let has_case = |name: &String| kept.iter().any(|case| case.policy == *name);
+        for policy in book.matching(&labels).into_iter().filter(|policy| !has_case(&policy.name)) {
             state.begin_case(now, id, policy, digest);
         }
     }
@@ -46,14 +45,20 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
     state.file_by_labels();
 }
 
-/// Whether a case has ended under a policy that the new book holds unchanged: a denied proposal does not come back
-/// because somebody edited another file.
-fn is_over(case: &Case, before: &Book, now: &Book) -> bool {
-    let unchanged = match (before.policy(&case.id.policy), now.policy(&case.id.policy)) {
-        (Some(before), Some(now)) => load::effective(before) == load::effective(now),
-        (Some(_) | None, _) => false,
-    };
-    case.phase == Phase::Resting && unchanged && before.settings() == now.settings()
+fn ids(cases: &[&Case]) -> Vec<CaseId> {
+    cases.iter().map(|case| case.id.clone()).collect()
+}
+
+impl State {
+    /// A case that has not begun goes on under the new book, which has the same policy; one that was withheld is looked
+    /// at again.
+    fn carry_over(&mut self, now: Moment, id: &CaseId, adoption: &Adoption, book: Digest) {
+        let Some(case) = self.cases.get_mut(id).filter(|case| adoption.carries_over(case)) else { return };
+        case.book = book;
+        if case.phase == Phase::Withheld {
+            self.set_phase(id, Phase::Waiting { due: now });
+        }
+    }
 }
 
 /// A process began: questions of the one before are lost, its effects are in doubt.
