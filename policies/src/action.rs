@@ -82,6 +82,20 @@ pub struct Intent {
     pub correlation: Option<String>,
 }
 
+impl Intent {
+    /// The namespaces it reaches: its target's, then the others.
+    pub fn namespaces(&self) -> Vec<&str> {
+        reached(&self.target, Some(&self.action))
+    }
+}
+
+/// The namespaces that an action on this target reaches: the target's, then the others.
+pub(crate) fn reached<'a>(target: &'a Target, action: Option<&'a Action>) -> Vec<&'a str> {
+    let home = target.namespace.as_str();
+    let others = action.map_or(&[][..], Action::namespaces).iter().map(String::as_str);
+    std::iter::once(home).chain(others.filter(|name| *name != home)).collect()
+}
+
 /// Before and after, as the API server or the computed difference shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -102,6 +102,16 @@ pub struct Charge {
     pub policy: String,
     /// Its target.
     pub target: Target,
+    /// The namespaces that it reached beside its target's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<String>,
+}
+
+impl Charge {
+    /// Whether it reached this namespace.
+    pub(crate) fn reached(&self, namespace: &str) -> bool {
+        self.target.namespace == namespace || self.beyond.iter().any(|name| name == namespace)
+    }
 }
 
 /// Actions that count, oldest first. Enforced and rehearsed ones have a ledger each.

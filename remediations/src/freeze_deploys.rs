@@ -64,7 +64,7 @@ impl Plans for Wish {
                 already = frozen(cluster, &found?, &freeze, now, &mut checks).await?;
             }
         }
-        let mut seen = Seen { labels: workload.labels, ..Seen::default() };
+        let mut seen = Seen { uid: workload.uid, labels: workload.labels, ..Seen::default() };
         if diff && checks.is_clear() && !already {
             let terms = Terms {
                 freeze: &freeze,

@@ -65,7 +65,8 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
         let why = said(&preflight.refusals);
         return vec![Event::RevertHeld { intent: lease.intent.id, until, why }];
     }
-    if preflight.uid != lease.intent.uid {
+    // A remediation whose objects are its own, known by their stamp, pins nothing.
+    if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
         let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
         return dropped(lease, why, true);
     }
@@ -116,9 +117,10 @@ fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Rea
     if let Some(reason) = state.clock_trouble(now) {
         return Some(reason);
     }
-    protection::protecting_namespace(&book.settings().guards.protected, &intent.target.namespace)
-        .map(|rule| Reason::Protected { rule })
-        .or_else(|| pause::covering(state, &intent.policy, Some(&intent.target), now))
+    let (protected, reached) = (&book.settings().guards.protected, intent.namespaces());
+    let rule = reached.iter().find_map(|name| protection::protecting_namespace(protected, name));
+    rule.map(|rule| Reason::Protected { rule })
+        .or_else(|| pause::covering(state, &intent.policy, Some(&intent.target), &reached, now))
 }
 
 fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question {

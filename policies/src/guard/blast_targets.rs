@@ -6,7 +6,7 @@ use crate::guard::{Finding, Guard, View, ledger};
 use crate::policy::BlastScope;
 use crate::reason::Reason;
 use crate::target::Target;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// Refuses where this target would be one too many.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
@@ -16,25 +16,22 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::BlastTargets);
     };
-    let mut last_at: BTreeMap<&Target, Moment> = BTreeMap::new();
-    for charge in ledger::within(view, blast.per) {
-        let counts = match blast.within {
-            BlastScope::Namespace => charge.target.namespace == target.namespace,
-            BlastScope::Cluster => true,
-        };
-        if counts && charge.target != *target {
-            let last = last_at.entry(&charge.target).or_insert(charge.at);
-            *last = charge.at.max(*last);
-        }
-    }
+    // In each namespace that would be reached; the one with the most counts.
+    let of_namespaces = match blast.within {
+        BlastScope::Namespace => view.namespaces().into_iter().map(Some).collect(),
+        BlastScope::Cluster => vec![None],
+    };
+    let fullest = of_namespaces
+        .into_iter()
+        .map(|namespace| (others_within(view, blast.per, target, namespace), namespace));
+    // Of as many, the first: the target's own.
+    let fullest = fullest.reduce(|most, next| if next.0.len() > most.0.len() { next } else { most });
+    let (last_at, namespace) = fullest.unwrap_or_default();
     let others = last_at.len();
     let have = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
     let (allow, per) = (blast.max, blast.per);
     if have <= allow {
-        let within = match blast.within {
-            BlastScope::Namespace => format!("namespace {}", target.namespace),
-            BlastScope::Cluster => "the cluster".to_owned(),
-        };
+        let within = namespace.map_or("the cluster".to_owned(), |name| format!("namespace {name}"));
         return Finding::allows(
             Guard::BlastTargets,
             format!("would be target {have} of {allow} allowed in {per} in {within}"),
@@ -45,6 +42,23 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     moments.sort_unstable();
     let until = moments.get(others.saturating_sub(allow as usize)).map_or(view.now + per, |at| *at + per);
     Finding::refuses(Guard::BlastTargets, Reason::TooManyTargets { have, allow, per, until })
+}
+
+/// The other targets acted on in the window, in this namespace or anywhere, each with the last time.
+fn others_within<'a>(
+    view: &View<'a>,
+    per: Span,
+    target: &Target,
+    namespace: Option<&str>,
+) -> BTreeMap<&'a Target, Moment> {
+    let mut last_at: BTreeMap<&Target, Moment> = BTreeMap::new();
+    for charge in ledger::within(view, per) {
+        if namespace.is_none_or(|name| charge.reached(name)) && charge.target != *target {
+            let last = last_at.entry(&charge.target).or_insert(charge.at);
+            *last = charge.at.max(*last);
+        }
+    }
+    last_at
 }
 
 #[cfg(test)]
@@ -89,6 +103,18 @@ mod tests {
         assert_eq!(
             blast(4, BlastScope::Cluster).says(judge),
             "allows: would be target 4 of 4 allowed in 30m in the cluster"
+        );
+    }
+
+    #[test]
+    fn every_namespace_that_the_action_reaches_is_counted() {
+        let mut world = blast(2, BlastScope::Namespace);
+        world.target = Some(Ok(target("stage/c")));
+        assert_eq!(world.says(judge), "allows: would be target 1 of 2 allowed in 30m in namespace stage");
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
+        assert_eq!(
+            world.says(judge),
+            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
         );
     }
 

@@ -18,7 +18,7 @@ use crate::policy::{
 use crate::promql::Query;
 use crate::question::Fact;
 use crate::reason::Reason;
-use crate::remediation::{Remediation, restart, scale as scaling};
+use crate::remediation::{Remediation, freeze_deploys, restart, scale as scaling};
 use crate::settings::Settings;
 use crate::state::{
     Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastLadder, LastRuling, Phase, RungEnd, State,
@@ -100,7 +100,13 @@ impl World {
     pub(super) fn charge(&mut self, policy: &str, on: &str, when: &str) {
         let intent = Seq(100 + self.state.ledger.charges.len() as u64);
         let (policy, target) = (policy.to_owned(), target(on));
-        self.state.ledger.charges.push_back(Charge { at: at(when), intent, policy, target });
+        self.state.ledger.charges.push_back(Charge {
+            at: at(when),
+            intent,
+            policy,
+            target,
+            beyond: Vec::new(),
+        });
     }
 
     /// An effect under way.
@@ -355,4 +361,16 @@ fn template(text: &str) -> Template {
 
 fn query(text: &str) -> Query {
     Query::parse(text).expect("a fixture's query is PromQL")
+}
+
+/// A freeze of these namespaces.
+pub(super) fn freeze(namespaces: &[&str]) -> Action {
+    let wish = freeze_deploys::Wish {
+        namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(),
+        lasts: span("2h"),
+        reason: None,
+        break_glass: "break-glass".to_owned(),
+    };
+    let exempt = "system:serviceaccount:paramedic:paramedic".to_owned();
+    Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze_deploys::Freeze { wish, exempt }))
 }

@@ -27,10 +27,17 @@ fn judge_one(view: &View<'_>, limit: &Limit) -> Finding {
     if target.is_none() && matches!(limit.by, LimitScope::Target | LimitScope::Namespace) {
         return Finding::not_asked(Guard::Limits);
     }
-    let counted: Vec<Moment> = ledger::within(view, limit.per)
-        .filter(|charge| counts(charge, limit.by, &view.policy.name, target))
-        .map(|charge| charge.at)
-        .collect();
+    let count = |namespace: &str| -> Vec<Moment> {
+        let charges = ledger::within(view, limit.per);
+        let counted = charges.filter(|charge| counts(charge, limit.by, &view.policy.name, target, namespace));
+        counted.map(|charge| charge.at).collect()
+    };
+    // By namespace, the fullest of those that would be reached counts.
+    let counted = match limit.by {
+        LimitScope::Namespace => view.namespaces().into_iter().map(count).max_by_key(Vec::len),
+        LimitScope::Target | LimitScope::Policy | LimitScope::Global => Some(count("")),
+    };
+    let counted = counted.unwrap_or_default();
     let have = u32::try_from(counted.len()).unwrap_or(u32::MAX);
     let Limit { max: allow, per, by } = *limit;
     if have < allow {
@@ -41,11 +48,11 @@ fn judge_one(view: &View<'_>, limit: &Limit) -> Finding {
     Finding::refuses(Guard::Limits, Reason::LimitReached { by, have, allow, per, until })
 }
 
-fn counts(charge: &Charge, by: LimitScope, policy: &str, target: Option<&Target>) -> bool {
+fn counts(charge: &Charge, by: LimitScope, policy: &str, target: Option<&Target>, namespace: &str) -> bool {
     match by {
         LimitScope::Target => charge.policy == policy && Some(&charge.target) == target,
         LimitScope::Policy => charge.policy == policy,
-        LimitScope::Namespace => target.is_some_and(|target| charge.target.namespace == target.namespace),
+        LimitScope::Namespace => charge.reached(namespace),
         LimitScope::Global => true,
     }
 }
@@ -118,6 +125,24 @@ mod tests {
                 "allows: 5 of 6 used in 1h by global",
             ]
         );
+    }
+
+    #[test]
+    fn by_namespace_every_one_that_the_action_reaches_counts() {
+        let mut world = limited(&[limit(2, "1h", LimitScope::Namespace)]);
+        world.charge("restart-web", "stage/web", "08:10:00");
+        world.charge("restart-web", "stage/db", "08:20:00");
+        assert_eq!(world.each_says(judge), ["allows: 0 of 2 used in 1h by namespace"]);
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
+        assert_eq!(
+            world.each_says(judge),
+            ["refuses: 2 of 2 actions used in 1h by namespace, until 2026-11-21T09:10:00.000Z"]
+        );
+        // And what reached beyond its own namespace counts there.
+        let mut world = limited(&[limit(1, "1h", LimitScope::Namespace)]);
+        world.charge("freeze", "stage/web", "08:10:00");
+        world.state.ledger.charges[0].beyond = vec!["prod".to_owned()];
+        assert!(world.each_says(judge)[0].starts_with("refuses: 1 of 1"));
     }
 
     #[test]

@@ -39,6 +39,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::reached;
+use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::policy::Policy;
 use crate::question::Fact;
@@ -187,6 +189,21 @@ impl<'a> View<'a> {
     /// The target, once it has been named.
     fn known_target(&self) -> Option<&'a Target> {
         self.target.and_then(Result::ok)
+    }
+
+    /// What the remediation's look found, fresh or not.
+    fn looked(&self) -> Option<&'a Preflight> {
+        match self.case.facts.get(&Fact::Preflight).map(|known| &known.found) {
+            Some(Found::Preflight(preflight)) => Some(preflight),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The namespaces that would be reached: the target's first, then those of the action, once the remediation has
+    /// looked. All that is judged by namespace is judged for each.
+    fn namespaces(&self) -> Vec<&'a str> {
+        let action = self.looked().and_then(|preflight| preflight.action.as_ref());
+        self.known_target().map(|target| reached(target, action)).unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::time::Moment;
 
 /// Refuses while a pause covers the policy or the target; names the one that lasts longest.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
-    let longest = covering(view.state, &view.policy.name, view.known_target(), view.now);
+    let longest = covering(view.state, &view.policy.name, view.known_target(), &view.namespaces(), view.now);
     match longest {
         Some(reason) => Finding::refuses(Guard::Pause, reason),
         None => {
@@ -20,13 +20,17 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     }
 }
 
-/// The pause that covers this policy or target and lasts longest.
-pub(crate) fn covering(state: &State, policy: &str, target: Option<&Target>, now: Moment) -> Option<Reason> {
+/// The pause that covers this policy, this target or one of these namespaces, and lasts longest.
+pub(crate) fn covering(
+    state: &State,
+    policy: &str,
+    target: Option<&Target>,
+    namespaces: &[&str],
+    now: Moment,
+) -> Option<Reason> {
     let mut scopes = vec![PauseScope::Everything, PauseScope::Policy(policy.to_owned())];
-    if let Some(target) = target {
-        scopes.push(PauseScope::Namespace(target.namespace.clone()));
-        scopes.push(PauseScope::Target(target.clone()));
-    }
+    scopes.extend(namespaces.iter().map(|name| PauseScope::Namespace((*name).to_owned())));
+    scopes.extend(target.cloned().map(PauseScope::Target));
     let pauses = scopes.into_iter().filter_map(|scope| state.pauses.get(&scope).map(|pause| (scope, pause)));
     let longest = pauses
         .filter(|(_, pause)| in_force(pause, now))
@@ -83,6 +87,15 @@ mod tests {
         pause(&mut world, PauseScope::Namespace("prod".to_owned()), None);
         pause(&mut world, PauseScope::Target(target("prod/web")), Some("10:00:00"));
         assert_eq!(world.says(judge), "refuses: namespace prod is paused by ann");
+    }
+
+    #[test]
+    fn a_pause_of_any_namespace_that_the_action_reaches_refuses() {
+        let mut world = World::new();
+        pause(&mut world, PauseScope::Namespace("stage".to_owned()), None);
+        assert_eq!(world.says(judge), "allows: 1 pauses in force, none of this");
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
+        assert_eq!(world.says(judge), "refuses: namespace stage is paused by ann");
     }
 
     #[test]

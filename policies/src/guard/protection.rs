@@ -2,28 +2,31 @@
 //! known once the remediation has looked at its target. An old look protects too.
 
 use crate::alert::Labels;
-use crate::answer::Found;
 use crate::guard::{Finding, Guard, View};
-use crate::question::Fact;
 use crate::reason::Reason;
 use crate::settings::Protected;
 
-/// Refuses a protected target.
+/// Refuses a protected target, and an action that reaches a protected namespace.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::Protection);
     };
     let protected = &view.book.settings().guards.protected;
     let refuse = |rule: String| Finding::refuses(Guard::Protection, Reason::Protected { rule });
-    if let Some(rule) = protecting_namespace(protected, &target.namespace) {
+    let reached = view.namespaces();
+    if let Some(rule) = reached.iter().find_map(|name| protecting_namespace(protected, name)) {
         return refuse(rule);
     }
-    let looked = view.case.facts.get(&Fact::Preflight).and_then(|known| {
-        if let Found::Preflight(preflight) = &known.found { Some(preflight) } else { None }
-    });
-    let namespace =
-        format!("namespace {} is none of {} protected", target.namespace, protected.namespaces.len());
-    let Some(preflight) = looked else {
+    let namespace = match reached.as_slice() {
+        [] | [_] => {
+            format!("namespace {} is none of {} protected", target.namespace, protected.namespaces.len())
+        }
+        several => {
+            let names = several.join(", ");
+            format!("of namespaces {names} none is one of {} protected", protected.namespaces.len())
+        }
+    };
+    let Some(preflight) = view.looked() else {
         return Finding::allows(Guard::Protection, format!("{namespace}, labels are not known yet"));
     };
     let rule = protecting_label(protected, &preflight.labels);
@@ -96,6 +99,18 @@ mod tests {
         world.preflight(|preflight| preflight.labels = labels(&[("paramedic.dev/protected", "")]));
         world.now = at("12:00:00");
         assert_eq!(world.says(judge), "refuses: protected by label paramedic.dev/protected");
+    }
+
+    #[test]
+    fn every_namespace_that_the_action_reaches_is_judged() {
+        let mut world = World::new();
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "kube-system"])));
+        assert_eq!(world.says(judge), "refuses: protected by namespace kube-system");
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
+        assert_eq!(
+            world.says(judge),
+            "allows: of namespaces prod, stage none is one of 3 protected, none of 7 protecting labels"
+        );
     }
 
     #[test]

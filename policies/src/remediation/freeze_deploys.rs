@@ -238,6 +238,12 @@ impl Acts for Action {
     fn spares_replicas(&self) -> Option<&'static str> {
         Some("a freeze takes no replica away")
     }
+
+    fn namespaces(&self) -> &[String] {
+        match self {
+            Self::Freeze(freeze) | Self::Thaw(freeze) => &freeze.wish.namespaces,
+        }
+    }
 }
 
 impl std::fmt::Display for Action {

@@ -76,6 +76,11 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
     fn spares_replicas(&self) -> Option<&'static str> {
         None
     }
+
+    /// The namespaces it reaches, where they are more than its target's.
+    fn namespaces(&self) -> &[String] {
+        &[]
+    }
 }
 
 macro_rules! remediations {
@@ -201,6 +206,12 @@ macro_rules! remediations {
                         None
                     }
                 }
+            }
+
+            /// The namespaces it reaches beside its target's own, which may be among them. Whatever is judged by
+            /// namespace is judged for each.
+            pub fn namespaces(&self) -> &[String] {
+                match self { $(Self::$name(action) => action.namespaces(),)+ }
             }
 
             /// Why no replica can become unavailable by it, where that is so.

@@ -276,3 +276,59 @@ fn what_a_human_changed_is_left_alone_though_it_is_paused_too() {
     assert!(story.state.leases.is_empty());
     assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
 }
+
+const FREEZE_TWO: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: freeze}
+spec:
+  description: No deploys in two namespaces for an hour.
+  mode: enforce
+  match: ['alertname="Budget"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - freezeDeploys: {for: 1h, namespaces: [prod, stage]}
+"#;
+
+fn stage() -> PauseScope {
+    PauseScope::Namespace("stage".to_owned())
+}
+
+fn pause_stage(story: &mut Story) {
+    story.order(Command::Pause { scope: stage(), until: None, reason: String::new() });
+}
+
+#[test]
+fn a_namespace_that_is_paused_or_protected_is_frozen_by_nobody() {
+    let mut paused = Story::new(&[FREEZE_TWO]);
+    pause_stage(&mut paused);
+    paused.deliver(vec![alert("Budget", "prod/web")]);
+    paused.pass("1h");
+    assert!(paused.intents().is_empty());
+    assert_eq!(paused.last_ruling(), "hold: namespace stage is paused by ada");
+
+    let mut settings = settings();
+    settings.guards.protected.namespaces.push("stage".to_owned());
+    let mut protected = Story::with(&[FREEZE_TWO], &settings);
+    protected.deliver(vec![alert("Budget", "prod/web")]);
+    assert!(protected.intents().is_empty());
+    assert_eq!(protected.last_ruling(), "withhold: protected by namespace stage");
+}
+
+#[test]
+fn a_thaw_is_held_by_a_pause_of_any_namespace_that_was_frozen() {
+    let mut story = Story::new(&[FREEZE_TWO]);
+    story.deliver(vec![alert("Budget", "prod/web")]);
+    assert_eq!(story.intents(), ["freeze: freeze deploys in prod, stage for 1h on prod/deployment/web"]);
+    assert_eq!(story.state.ledger.charges[0].beyond, ["stage"]);
+    pause_stage(&mut story);
+    story.pass("3h");
+    assert_eq!(story.count("intended"), 1);
+    story.order(Command::Resume { scope: stage() });
+    assert_eq!(
+        story.intents().last().map(String::as_str),
+        Some("freeze: thaw deploys in prod, stage on prod/deployment/web"),
+        "{:?}",
+        story.calls()
+    );
+}

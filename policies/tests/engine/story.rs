@@ -13,7 +13,7 @@ use paramedic_policies::order::{Command, Order};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::scale::Amount;
-use paramedic_policies::remediation::{reset_breaker, restart, scale as scaling};
+use paramedic_policies::remediation::{freeze_deploys, reset_breaker, restart, scale as scaling};
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
@@ -234,7 +234,14 @@ impl Story {
                     endpoints: Vec::new(),
                 }))
             }
-            Wish::FreezeDeploys(_) | Wish::Patch(_) => panic!("no story here freezes or patches"),
+            Wish::Patch(_) => panic!("no story here patches"),
+            Wish::FreezeDeploys(wish) => {
+                let freeze = freeze_deploys::Freeze { wish: wish.clone(), exempt: "us".to_owned() };
+                Some(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)))
+            }
+            Wish::Revert(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze))) => {
+                Some(Action::FreezeDeploys(freeze_deploys::Action::Thaw(freeze.clone())))
+            }
             Wish::Rollback(_) => {
                 let what = "earlier deploy that was healthy: there is none".to_owned();
                 refusals.push(paramedic_policies::reason::Reason::TargetAbsent { what });
@@ -251,8 +258,10 @@ impl Story {
                 None
             }
         };
+        // What a thaw removes is known by its stamp, not by a uid.
+        let is_thaw = matches!(wish, Wish::Revert(Action::FreezeDeploys(_)));
         Preflight {
-            uid: self.uid.clone(),
+            uid: if is_thaw { String::new() } else { self.uid.clone() },
             already: action.is_none() && refusals.is_empty(),
             action,
             refusals,

@@ -72,6 +72,8 @@ async fn each_obstacle_refuses_by_its_name() {
     let two_hours = || wish(&["prod"], Span::from_hours(2));
     let cluster = FakeCluster::new(|_| {});
     assert_eq!(wished(&cluster, two_hours()).await, "freeze deploys in prod for 2h");
+    let found = preflight(&on(&cluster), target(), Wish::FreezeDeploys(two_hours()), false).await;
+    assert_eq!(found.uid, "uid-1", "an intent pins the workload on which it is proven");
     for (namespace, refusal) in [("kube-system", "protected"), ("ops", "protected, targetAbsent")] {
         put(&cluster, SPACES.named("", "kube-system"), json!({}));
         assert_eq!(wished(&cluster, wish(&[namespace, "prod"], Span::from_hours(2))).await, refusal);

@@ -47,6 +47,7 @@ fn charge(state: &mut State, intent: &Intent) {
         intent: intent.id,
         policy: intent.policy.clone(),
         target: intent.target.clone(),
+        beyond: intent.namespaces().into_iter().skip(1).map(str::to_owned).collect(),
     });
     while spent.charges.front().is_some_and(|first| intent.at.since(first.at) > kept) {
         spent.charges.pop_front();
