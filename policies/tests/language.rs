@@ -1,6 +1,7 @@
 //! What people write: policies that load, policies that do not, and what each is told.
 
 mod language {
+    mod aborting;
     mod broken;
     mod calling;
     mod documents;

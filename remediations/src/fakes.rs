@@ -15,7 +15,7 @@ use paramedic_policies::state::CaseId;
 use paramedic_policies::target::{Sought, Target};
 use paramedic_policies::time::{Moment, Span};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Remedies;
 use crate::in_memory::Objects;
@@ -25,7 +25,7 @@ use crate::ports::cluster::{
 use crate::ports::http::{Call, CallError, Http, HttpHands, Reply};
 use crate::ports::journal::Receipt;
 use crate::ports::metrics::Metrics;
-use crate::ports::objects::{Address, Field, Resource};
+use crate::ports::objects::{Address, Field, ObjectChange, Resource};
 use crate::ports::world::World;
 use crate::seal::Sealed;
 
@@ -144,7 +144,10 @@ impl FakeCluster {
         let mut workload = self.workload.lock().expect("no test panicked");
         match change {
             ClusterChange::Object(change) => {
-                return self.objects.lock().expect("no test panicked").change(change);
+                let mut objects = self.objects.lock().expect("no test panicked");
+                let diff = objects.change(change)?;
+                sign(&mut objects, change, stamp);
+                return Ok(diff);
             }
             ClusterChange::Replicas { uid, from, to, .. } => {
                 if workload.uid != *uid || workload.replicas != Some(*from) {
@@ -172,6 +175,19 @@ impl FakeCluster {
         }
         Ok(diff_of(change, DiffSource::Applied))
     }
+}
+
+/// Notes who wrote the fields of a status, as the API server does.
+fn sign(objects: &mut Objects, change: &ObjectChange, stamp: &str) {
+    let ObjectChange::Patch { at, subresource: Some(subresource), fields, .. } = change else { return };
+    let Some(mut object) = objects.get(at).cloned() else { return };
+    let owned = |field: &Field| {
+        let keys = field.pointer.rsplit('/').filter(|key| !key.is_empty());
+        keys.fold(json!({}), |inner, key| json!({format!("f:{key}"): inner}))
+    };
+    let entry = |field: &Field| json!({"manager": manager(stamp), "subresource": subresource, "fieldsV1": owned(field)});
+    object["metadata"]["managedFields"] = fields.iter().map(entry).collect();
+    objects.put(at.clone(), object);
 }
 
 fn diff_of(change: &ClusterChange, source: DiffSource) -> Diff {

@@ -9,6 +9,7 @@
 //!
 //! Nothing leaves before its block is durable. Deliberately absent: axum, sled, clap, Prometheus, guard logic.
 
+mod abort_rollout;
 mod addresses;
 mod breaker_states;
 mod checks;

@@ -106,6 +106,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::Patch(wish) => wish,
         Wish::Rollback(wish) => wish,
         Wish::Http(wish) => wish,
+        Wish::AbortRollout(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -120,6 +121,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::Patch(action) => action,
         Action::Rollback(action) => action,
         Action::Http(action) => action,
+        Action::AbortRollout(action) => action,
     }
 }
 

@@ -20,6 +20,7 @@
 //! ```
 
 pub mod alertmanager;
+pub mod argo_rollouts;
 pub mod chain;
 pub mod control_plane;
 pub mod metrics_service;

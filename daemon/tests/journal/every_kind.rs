@@ -12,7 +12,9 @@ use paramedic_policies::order::PauseScope;
 use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, scale};
+use paramedic_policies::remediation::{
+    abort_rollout, http_call, patch, reset_breaker, restart, rollback, scale,
+};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -143,6 +145,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(rollbacks());
     events.extend(doubts());
     events.push(intended((0, call())));
+    events.push(abort());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -346,6 +349,11 @@ fn call() -> Action {
             undo: Some(http_call::Undo { call: post("/m/1/replay"), look: Some(look) }),
         },
     })
+}
+
+fn abort() -> Event {
+    let (from, to) = (text("7d4f8c5b9"), text("6d4b75cb6d"));
+    intended((4, Action::AbortRollout(abort_rollout::Action { from, to })))
 }
 
 fn outcomes() -> Vec<Event> {

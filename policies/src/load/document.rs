@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
+use crate::remediation::abort_rollout::AbortRolloutDocument;
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
@@ -190,6 +191,8 @@ pub struct StepDocument {
     pub rollback: Option<RollbackDocument>,
     /// A call to an endpoint that the configuration declares.
     pub http: Option<HttpDocument>,
+    /// Stop the rollout of an Argo Rollout; written `abortRollout: {}`.
+    pub abort_rollout: Option<AbortRolloutDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

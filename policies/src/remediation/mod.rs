@@ -18,6 +18,7 @@ use crate::reason::Reason;
 use crate::template::{Scope, Template};
 use crate::time::Span;
 
+pub mod abort_rollout;
 pub mod freeze_deploys;
 pub mod http_call;
 pub mod patch;
@@ -243,6 +244,8 @@ remediations! {
     Rollback, rollback, "rollback";
     /// Make a declared call to a declared endpoint.
     Http, http_call, "http";
+    /// Stop the rollout of an Argo Rollout that is in progress.
+    AbortRollout, abort_rollout, "abortRollout";
 }
 
 impl<'de> Deserialize<'de> for Wish {

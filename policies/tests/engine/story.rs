@@ -242,7 +242,7 @@ impl Story {
             Wish::Revert(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze))) => {
                 Some(Action::FreezeDeploys(freeze_deploys::Action::Thaw(freeze.clone())))
             }
-            Wish::Rollback(_) => {
+            Wish::Rollback(_) | Wish::AbortRollout(_) => {
                 let what = "earlier deploy that was healthy: there is none".to_owned();
                 refusals.push(paramedic_policies::reason::Reason::TargetAbsent { what });
                 None

@@ -25,6 +25,9 @@ spec:
     - sequence: [{restart: {}, verify: {rollout: complete}}]
     - resetBreaker: {breaker: db, endpoints: ["http://a"]}
       verify: {http: "http://a/healthz"}
+    - abortRollout: {}
+      target: {kind: Rollout.argoproj.io, namespace: a, name: b}
+      verify: {rollout: complete}
     - rollback: {healthy: {query: up, is: "> 0", for: 5m}, deployedWithin: 2h, helm: allow}
       verify: {rollout: complete}
     - sequence:

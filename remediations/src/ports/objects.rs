@@ -68,6 +68,9 @@ pub const DEPLOYMENTS: Resource = Resource::namespaced("apps", "v1", "deployment
 /// `apps/v1`.
 pub const REPLICA_SETS: Resource = Resource::namespaced("apps", "v1", "replicasets", "ReplicaSet");
 
+/// Argo Rollouts.
+pub const ROLLOUTS: Resource = Resource::namespaced("argoproj.io", "v1alpha1", "rollouts", "Rollout");
+
 /// One object by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {

@@ -47,6 +47,7 @@ impl Namespace {
             "Pod" | "Service" | "ConfigMap" | "ServiceAccount" | "Event" => ("", "v1", false),
             "Ingress" => ("networking.k8s.io", "v1", false),
             "IngressClass" => ("networking.k8s.io", "v1", true),
+            "Rollout" => ("argoproj.io", "v1alpha1", false),
             "Namespace" | "Node" => ("", "v1", true),
             other => panic!("the harness knows no kind {other}; add it to `of_kind`"),
         };

@@ -121,6 +121,8 @@ fn rules_of_the_daemon() -> serde_json::Value {
         {"apiGroups": [""], "resources": ["services", "configmaps"], "verbs": ["get", "patch"]},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "patch"]},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts", "rollouts/scale"], "verbs": ["get"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts/status"], "verbs": ["patch"]},
         {
             "apiGroups": ["discovery.k8s.io"],
             "resources": ["endpointslices"],

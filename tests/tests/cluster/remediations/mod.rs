@@ -1,5 +1,6 @@
 //! The remediations on a real API server: done once, refused where they should be, and certain about what they did.
 
+mod abort_rollout;
 mod breakers;
 mod changes;
 mod doubts;
