@@ -206,20 +206,23 @@ mod tests {
     use super::*;
 
     /// The first block of a journal, as format 1 stores it; it must be read for ever. `UPDATE_GOLDEN=1` is for a
-    /// format that nobody has written yet.
+    /// format that nobody has written yet. It holds the first of the golden records: those that came later do not
+    /// change it.
     #[test]
     fn a_block_of_format_1_is_read() {
         let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
         let lines =
             std::fs::read_to_string(format!("{golden}records-v1.jsonl")).expect("committed with the tests");
         let records = lines.lines().map(|line| serde_json::from_str(line).expect("read for ever")).collect();
-        let block = Block { records };
+        let mut block = Block { records };
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             let (_, stored) = encode(&block, Digest::of(b"before"), &mut Vec::new()).expect("encodable");
             std::fs::write(format!("{golden}block-v1.bin"), stored).expect("writable");
         }
         let stored = std::fs::read(format!("{golden}block-v1.bin")).expect("committed with the tests");
         let decoded = Decoded::read(&stored).expect("read for ever");
+        assert!(decoded.header.count > 50, "too few records to show anything");
+        block.records.truncate(decoded.header.count as usize);
         assert_eq!(decoded.records().collect::<Result<Vec<_>, _>>().as_ref(), Ok(&block.records));
         assert_eq!(decoded.header.previous, Digest::of(b"before"));
         let (again, _) = encode(&block, Digest::of(b"before"), &mut Vec::new()).expect("encodable");
