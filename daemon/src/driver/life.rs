@@ -238,13 +238,10 @@ impl<'d> Life<'d> {
     fn handle(&mut self, woken: Woken) -> Option<End> {
         self.look_at_clock();
         match woken {
-            Woken::Durable(Err(error)) => {
-                let lost = self.append.take().and_then(|append| append.step_ms);
-                self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(lost);
+            Woken::Durable(Err(error)) | Woken::Looked(Err(error)) => {
                 return Some(End::Broken(Trouble::Journal(error)));
             }
             Woken::Durable(Ok(receipt)) => self.durable(&receipt),
-            Woken::Looked(Err(error)) => return Some(End::Broken(Trouble::Journal(error))),
             Woken::Looked(Ok(())) => {
                 self.look = None;
                 self.seen = Instant::now();
@@ -379,7 +376,7 @@ impl<'d> Life<'d> {
     }
 
     /// Nobody who waits is left without an answer.
-    async fn close(self, end: End) -> End {
+    async fn close(mut self, end: End) -> End {
         let why = match &end {
             End::Stopped => Turned::Stopping,
             End::Broken(trouble) => trouble.turned(),
@@ -388,6 +385,9 @@ impl<'d> Life<'d> {
         self.driver.archive.send_replace(None);
         if let End::Broken(trouble) = &end {
             self.driver.standing.send_modify(|standing| standing.journal = trouble.standing());
+            // Nobody knows whether the block with the step is durable: to say it twice harms nobody.
+            let unsaid = self.append.take().and_then(|append| append.step_ms);
+            self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(unsaid);
         }
         for waiter in self.waiters.into_values() {
             drop(waiter.send(Err(why.clone())));

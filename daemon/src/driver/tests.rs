@@ -42,6 +42,36 @@ impl World for QuietWorld {
     }
 }
 
+/// What the journal is asked for beside blocks: it waits while it is held, and can be made to fail.
+#[derive(Default)]
+pub(crate) struct Gate {
+    held: watch::Sender<bool>,
+    begun: AtomicUsize,
+    /// For checkpoints: one is due.
+    due: AtomicBool,
+    fails: AtomicBool,
+}
+
+impl Gate {
+    fn pass(
+        self: &Arc<Self>,
+        then: BoxFuture<'static, Result<(), JournalError>>,
+    ) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let gate = Arc::clone(self);
+        async move {
+            gate.held.subscribe().wait_for(|held| !held).await.expect("the gate lives");
+            gate.due.store(false, Ordering::SeqCst);
+            if gate.fails.swap(false, Ordering::SeqCst) {
+                let problem = "it is not there".to_owned();
+                return Err(JournalError { tried: "look at the journal".to_owned(), problem });
+            }
+            then.await
+        }
+        .boxed()
+    }
+}
+
 /// Journals whose appends wait for a permit, and fail when told to.
 pub(crate) struct Valve {
     inner: SledJournals,
@@ -49,6 +79,10 @@ pub(crate) struct Valve {
     pub(crate) fails: Arc<AtomicBool>,
     pub(crate) opened: AtomicUsize,
     pub(crate) blocks: Arc<Mutex<Vec<usize>>>,
+    /// Checkpoints.
+    pub(crate) checkpoints: Arc<Gate>,
+    /// Looks.
+    pub(crate) looks: Arc<Gate>,
     /// The next journal that is opened has a duty on its agenda that the engine can do nothing about.
     sticks: AtomicBool,
     folder: tempfile::TempDir,
@@ -64,6 +98,8 @@ impl Valve {
             fails: Arc::default(),
             opened: AtomicUsize::new(0),
             blocks: Arc::default(),
+            checkpoints: Arc::default(),
+            looks: Arc::default(),
             sticks: AtomicBool::new(false),
             folder,
         })
@@ -94,6 +130,8 @@ impl Journals for Valve {
             places: Arc::clone(&self.places),
             fails: Arc::clone(&self.fails),
             blocks: Arc::clone(&self.blocks),
+            checkpoints: Arc::clone(&self.checkpoints),
+            looks: Arc::clone(&self.looks),
         };
         Ok(Opened { committer: Box::new(committer), ..opened })
     }
@@ -104,6 +142,8 @@ struct ValveCommitter {
     places: Arc<Semaphore>,
     fails: Arc<AtomicBool>,
     blocks: Arc<Mutex<Vec<usize>>>,
+    checkpoints: Arc<Gate>,
+    looks: Arc<Gate>,
 }
 
 impl Committer for ValveCommitter {
@@ -122,13 +162,13 @@ impl Committer for ValveCommitter {
         .boxed()
     }
     fn wants_checkpoint(&self) -> bool {
-        self.inner.wants_checkpoint()
+        self.inner.wants_checkpoint() || self.checkpoints.due.load(Ordering::SeqCst)
     }
     fn checkpoint(&self, state: State) -> BoxFuture<'static, Result<(), JournalError>> {
-        self.inner.checkpoint(state)
+        self.checkpoints.pass(self.inner.checkpoint(state))
     }
     fn look(&self) -> BoxFuture<'static, Result<(), JournalError>> {
-        self.inner.look()
+        self.looks.pass(self.inner.look())
     }
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()> {
         self.inner.stop()
@@ -168,12 +208,22 @@ impl Running {
 
     /// A driver that may never become ready.
     async fn begin(clock: Arc<HandClock>, valve: Arc<Valve>) -> Self {
+        Self::begin_in(Arc::new(QuietWorld), empty_book(), clock, valve).await
+    }
+
+    /// A driver with this world and this book.
+    async fn begin_in(
+        world: Arc<dyn World>,
+        book: Arc<Source>,
+        clock: Arc<HandClock>,
+        valve: Arc<Valve>,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (_, book) = watch::channel(Some(empty_book()));
+        let (_, book) = watch::channel(Some(book));
         let metrics = Arc::new(Metrics::default());
         let equipment = Equipment {
             journals: Arc::clone(&valve) as Arc<dyn Journals>,
-            world: Arc::new(QuietWorld),
+            world,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             metrics: Arc::clone(&metrics),
             book,
@@ -351,6 +401,30 @@ async fn a_step_that_was_lost_with_its_block_is_recorded_later() {
     running.valve.fails.store(true, Ordering::SeqCst);
     let lost = running.inbox.take(delivery(&["Lost"])).await;
     assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    running.until(|standing| standing.is_ready() && standing.clock_stepped_ms == Some(120_000)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_step_that_was_lost_with_a_failing_look_is_recorded_later() {
+    let running = Running::start().await;
+    running.valve.looks.held.send_replace(true);
+    pass(life::LOOK_EVERY + Duration::from_secs(1)).await;
+    seen("a look", || running.valve.looks.begun.load(Ordering::SeqCst) > 0).await;
+    running.valve.shut();
+    running.clock.step(120_000);
+    let blocks = || running.valve.blocks.lock().expect("no panics").len();
+    let before = blocks();
+    let lost = tokio::spawn({
+        let inbox = running.inbox.clone();
+        async move { inbox.take(delivery(&["Lost"])).await }
+    });
+    seen("an append with the step", || blocks() > before).await;
+    running.valve.looks.fails.store(true, Ordering::SeqCst);
+    running.valve.looks.held.send_replace(false);
+    let lost = lost.await.expect("no panic");
+    assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    running.valve.open_again();
     running.until(|standing| standing.is_ready() && standing.clock_stepped_ms == Some(120_000)).await;
     running.stop().await;
 }
