@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use paramedic_policies::action::{Intent, Outcome};
@@ -24,7 +23,7 @@ use crate::clock::Clock;
 const QUESTIONS_AT_ONCE: usize = 16;
 
 /// Effects at once. Guards keep far below; this bounds what a mistake in them can do.
-const EFFECTS_AT_ONCE: usize = 8;
+pub(super) const EFFECTS_AT_ONCE: usize = 8;
 
 /// What an effect is given beyond its deadline to find out itself how it ended; longer than the remedies take for it.
 const GRACE: Duration = Duration::from_secs(220);
@@ -41,9 +40,9 @@ pub(super) struct Errands {
     acting: HashMap<Id, Seq>,
     /// Intents with a task, so that none is closed while it runs.
     running: BTreeSet<Seq>,
+    /// Those of them that have a place.
+    placed: BTreeSet<Seq>,
     question_places: Arc<Semaphore>,
-    effect_places: Arc<Semaphore>,
-    frozen: Arc<AtomicBool>,
 }
 
 impl Errands {
@@ -56,21 +55,9 @@ impl Errands {
             asked: HashMap::new(),
             acting: HashMap::new(),
             running: BTreeSet::new(),
+            placed: BTreeSet::new(),
             question_places: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
-            effect_places: Arc::new(Semaphore::new(EFFECTS_AT_ONCE)),
-            frozen: Arc::new(AtomicBool::new(false)),
         }
-    }
-
-    /// Effects that have not begun do not begin; questions are dropped.
-    pub(super) fn freeze(&mut self) {
-        self.frozen.store(true, Ordering::SeqCst);
-        self.forget_questions();
-    }
-
-    /// Effects may begin again.
-    pub(super) fn thaw(&mut self) {
-        self.frozen.store(false, Ordering::SeqCst);
     }
 
     /// Drops all questions.
@@ -87,6 +74,11 @@ impl Errands {
     /// Whether any effect is under way.
     pub(super) fn has_effects(&self) -> bool {
         !self.effects.is_empty()
+    }
+
+    /// Whether another effect may begin.
+    pub(super) fn has_place(&self) -> bool {
+        self.placed.len() < EFFECTS_AT_ONCE
     }
 
     /// Asks.
@@ -115,25 +107,17 @@ impl Errands {
         self.asked.insert(handle.id(), id);
     }
 
-    /// Carries out an intent.
+    /// Carries out an intent, in a place of its own.
     pub(super) fn act(&mut self, seal: Sealed<Intent>) {
         let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
-        let (places, frozen) = (Arc::clone(&self.effect_places), Arc::clone(&self.frozen));
         let span = tracing::info_span!(
             "effect",
             intent = %seal.id,
             stamp = seal.stamp(),
             correlation = seal.correlation.as_deref().unwrap_or("-"),
         );
-        let not_begun = |why: &str| Outcome::Failed { what: format!("not begun: {why}"), applied: false };
+        self.placed.insert(seal.id);
         self.start(seal.id, span, async move {
-            let within = until(&*clock, seal.deadline);
-            let Ok(Ok(_place)) = tokio::time::timeout(within, places.acquire()).await else {
-                return not_begun("too many effects are under way, and its deadline came");
-            };
-            if frozen.load(Ordering::SeqCst) {
-                return not_begun("the journal failed");
-            }
             tracing::info!(target = %seal.target, action = %seal.action, mode = %seal.mode, "effect begins");
             let within = until(&*clock, seal.deadline) + GRACE;
             let outcome = match tokio::time::timeout(within, world.perform(&seal)).await {
@@ -182,6 +166,7 @@ impl Errands {
                     let (id, end) = split(end);
                     let Some(intent) = self.acting.remove(&id) else { continue };
                     self.running.remove(&intent);
+                    self.placed.remove(&intent);
                     return end.unwrap_or_else(|error| Input::Ended {
                         intent,
                         outcome: Outcome::Unknown { what: format!("its task broke: {error}") },

@@ -17,6 +17,7 @@ use super::inbox::{Letter, Taken, Turned};
 use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
 use super::trouble::Trouble;
+use super::turns::{Turn, Turns, not_begun};
 use super::{Driver, EFFECTS_END_WITHIN};
 
 /// Letters taken before the loop looks around again.
@@ -72,6 +73,8 @@ pub(super) struct Life<'d> {
     committer: Box<dyn Committer>,
     append: Option<Append>,
     look: Option<Look>,
+    /// Effects that may begin when there is a place.
+    turns: Turns,
     /// When the journal was last known to be where it should.
     seen: Instant,
     /// Inputs since the last block was taken.
@@ -108,6 +111,7 @@ impl<'d> Life<'d> {
             committer: opened.committer,
             append: None,
             look: None,
+            turns: Turns::default(),
             seen: Instant::now(),
             collected: 0,
             later: Vec::new(),
@@ -156,6 +160,7 @@ impl<'d> Life<'d> {
 
     /// Hands the next block over, opens a partition where one is due, and ends where there is nothing left to do.
     async fn turn_over(&mut self) -> Option<End> {
+        self.begin_effects();
         if self.append.is_some() {
             return None;
         }
@@ -258,6 +263,9 @@ impl<'d> Life<'d> {
                 self.stopping = Some(Instant::now() + EFFECTS_END_WITHIN);
                 self.driver.letters.close();
                 self.driver.errands.forget_questions();
+                for seal in self.turns.drain() {
+                    self.driver.errands.known(seal.id, not_begun("the daemon stops"));
+                }
                 let epoch = self.ahead.state().epoch;
                 self.feed(&Input::Reign { leader: false, epoch });
             }
@@ -340,14 +348,28 @@ impl<'d> Life<'d> {
                 Release::Ask(_) if stopping => {}
                 Release::Ask(question) => self.driver.errands.ask(question),
                 Release::Act(seal) if stopping => {
-                    tracing::warn!(intent = %seal.id, "not begun, since the daemon stops; the next start closes it");
+                    self.driver.errands.known(seal.id, not_begun("the daemon stops"));
                 }
-                Release::Act(seal) => self.driver.errands.act(seal),
+                Release::Act(seal) => self.turns.push(seal),
                 Release::Close(seal) if self.driver.errands.is_running(seal.id) => {}
                 Release::Close(seal) => match self.driver.kept.remove(&seal.id) {
                     Some(outcome) => self.driver.errands.known(seal.id, outcome),
                     None => self.driver.errands.close(seal),
                 },
+            }
+        }
+    }
+
+    /// Begins effects while there are places. Between the decision and its turn somebody may have paused.
+    fn begin_effects(&mut self) {
+        let now = self.driver.now();
+        while let Some(turn) = self.turns.next(self.ahead.state(), now, self.driver.errands.has_place()) {
+            match turn {
+                Turn::Begin(seal) => self.driver.errands.act(seal),
+                Turn::Not(seal, why) => {
+                    tracing::warn!(intent = %seal.id, why, "effect not begun");
+                    self.driver.errands.known(seal.id, not_begun(&why));
+                }
             }
         }
     }
@@ -388,6 +410,9 @@ impl<'d> Life<'d> {
             // Nobody knows whether the block with the step is durable: to say it twice harms nobody.
             let unsaid = self.append.take().and_then(|append| append.step_ms);
             self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(unsaid);
+            for seal in self.turns.drain() {
+                self.driver.kept.insert(seal.id, not_begun(&why.to_string()));
+            }
         }
         for waiter in self.waiters.into_values() {
             drop(waiter.send(Err(why.clone())));

@@ -19,6 +19,7 @@ mod journals;
 mod life;
 mod standing;
 mod trouble;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,7 +104,6 @@ impl Driver {
         while let Some(opened) = next {
             let archive = Arc::clone(&opened.archive);
             self.archive.send_replace(Some(archive));
-            self.errands.thaw();
             match Life::begin(&mut self, opened).run().await {
                 End::Stopped => return,
                 End::Broken(trouble) => next = self.frozen(trouble).await,
@@ -114,7 +114,7 @@ impl Driver {
     /// Waits for a journal that opens again. Nothing acts, intake is refused; effects that were under way end,
     /// and their outcomes are kept for the next life.
     async fn frozen(&mut self, mut trouble: Trouble) -> Option<Opened> {
-        self.errands.freeze();
+        self.errands.forget_questions();
         let (mut wait, longest) = trouble.waits();
         loop {
             trouble.say(wait, &self.equipment.metrics);

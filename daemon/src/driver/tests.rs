@@ -26,6 +26,8 @@ use crate::clock::tests::HandClock;
 use crate::config::Retention;
 use crate::keeping::SledJournals;
 
+mod effects;
+
 /// A world in which everything fails politely.
 pub(crate) struct QuietWorld;
 

@@ -332,7 +332,7 @@ fn case(episode: u64, policy: &str) -> Case {
 }
 
 /// An intent of episode 7, which is nobody else's.
-fn intent(id: u64, policy: &str, on: &str) -> Intent {
+pub(super) fn intent(id: u64, policy: &str, on: &str) -> Intent {
     Intent {
         id: Seq(id),
         episode: Seq(7),

@@ -4,6 +4,7 @@
 //! One file per guard. A guard never reads a clock and never changes anything.
 
 mod approval;
+mod beginning;
 mod blast_targets;
 mod blast_unavailable;
 mod clock;
@@ -38,6 +39,8 @@ mod fixtures;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use beginning::may_begin;
 
 use crate::action::reached;
 use crate::answer::{Found, Preflight};

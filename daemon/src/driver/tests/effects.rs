@@ -1,0 +1,134 @@
+//! Effects: their places, what stops them before they begin, and the end of those whose process is gone.
+
+use paramedic_policies::action::{Action, Mode};
+use paramedic_policies::answer::{Preflight, Surroundings};
+use paramedic_policies::policy::{Limit, LimitScope};
+use paramedic_policies::question::Ask;
+use paramedic_policies::remediation::restart;
+use paramedic_policies::settings::Pace;
+
+use super::*;
+use crate::driver::errands::EFFECTS_AT_ONCE;
+
+/// A world in which everything may be restarted, and a restart ends when the test says so.
+struct Restarting {
+    begun: AtomicUsize,
+    ends: Semaphore,
+}
+
+#[async_trait]
+impl World for Restarting {
+    async fn answer(&self, question: &Question) -> Found {
+        let Ask::Preflight { .. } = question.ask else {
+            return Found::Failed { what: format!("nobody knows {:?}", question.ask) };
+        };
+        Found::Preflight(Box::new(Preflight {
+            uid: "uid-1".to_owned(),
+            action: Some(Action::Restart(restart::Action { generation: 1 })),
+            already: false,
+            refusals: Vec::new(),
+            passed: Vec::new(),
+            labels: BTreeMap::new(),
+            surroundings: Some(Surroundings { desired: 100, unavailable: 0, added: 0, workloads: 100 }),
+            diff: None,
+        }))
+    }
+    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        self.ends.acquire().await.expect("never closed").forget();
+        Outcome::Done { diff: None, already: false }
+    }
+    async fn close(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Unknown { what: "nobody looked".to_owned() }
+    }
+}
+
+const ALERTS: [&str; EFFECTS_AT_ONCE + 1] = ["A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"];
+
+/// A policy for each alert, on a target in a namespace of its own, and nothing that would make them wait.
+fn book() -> Arc<Source> {
+    let files = ALERTS.iter().map(|alert| {
+        let name = alert.to_lowercase();
+        let text = format!(
+            "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: restart-{name}}}\nspec:\n  \
+             mode: enforce\n  match: ['alertname=\"{alert}\"']\n  \
+             target: {{kind: Deployment, namespace: {name}, name: web}}\n  ladder:\n    - restart: {{}}\n"
+        );
+        SourceFile { path: format!("{name}.yaml"), text }
+    });
+    let mut settings = Settings { mode: Mode::Enforce, ..Settings::default() };
+    settings.guards.confirmation = false;
+    settings.guards.limits = vec![Limit { max: 100, per: Span::from_hours(1), by: LimitScope::Global }];
+    settings.guards.pace = Pace { every: Span::from_secs(1), burst: 100 };
+    Arc::new(Source { files: files.collect(), settings, tzdb: "test".to_owned() })
+}
+
+async fn restarting() -> (Running, Arc<Restarting>) {
+    let world = Arc::new(Restarting { begun: AtomicUsize::new(0), ends: Semaphore::new(0) });
+    let clock = Arc::new(HandClock::new());
+    let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let running = Running::begin_in(Arc::clone(&world) as Arc<dyn World>, book(), clock, valve).await;
+    running.until(Standing::is_ready).await;
+    (running, world)
+}
+
+/// Eight restarts under way, and a ninth that waits for a place.
+async fn nine() -> (Running, Arc<Restarting>) {
+    let (running, world) = restarting().await;
+    running.inbox.take(delivery(&ALERTS)).await.expect("taken");
+    running.until(|standing| standing.in_flight == ALERTS.len()).await;
+    seen("eight restarts", || world.begun.load(Ordering::SeqCst) == EFFECTS_AT_ONCE).await;
+    (running, world)
+}
+
+/// How intents ended that did not begin.
+async fn not_begun(running: &Running) -> Vec<String> {
+    let archive = running.inbox.archive().expect("open");
+    let filter = crate::journal::Filter { outcome: Some("failed".to_owned()), ..Default::default() };
+    let records = archive.query(filter).await.expect("readable").items.into_iter();
+    let ended = records.filter_map(|record| match record.event {
+        paramedic_policies::event::Event::Ended { outcome: Outcome::Failed { what, applied }, .. } => {
+            assert!(!applied);
+            Some(what)
+        }
+        _ => None,
+    });
+    ended.collect()
+}
+
+#[tokio::test]
+async fn an_effect_that_waited_begins_when_there_is_a_place() {
+    let (running, world) = nine().await;
+    world.ends.add_permits(1);
+    seen("the ninth", || world.begun.load(Ordering::SeqCst) == ALERTS.len()).await;
+    world.ends.add_permits(100);
+    running.until(|standing| standing.in_flight == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_effect_that_waited_does_not_begin_after_a_pause() {
+    let (running, world) = nine().await;
+    let command = Command::Pause { scope: PauseScope::Everything, until: None, reason: String::new() };
+    running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
+    world.ends.add_permits(1);
+    running.until(|standing| standing.in_flight == EFFECTS_AT_ONCE - 1).await;
+    assert_eq!(world.begun.load(Ordering::SeqCst), EFFECTS_AT_ONCE);
+    assert_eq!(not_begun(&running).await, ["not begun: everything is paused by jane"]);
+    world.ends.add_permits(100);
+    running.until(|standing| standing.in_flight == 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_effect_that_waited_does_not_begin_after_the_order_to_stop() {
+    let (running, world) = nine().await;
+    running.stop.send_replace(true);
+    running.until(|standing| standing.journal == JournalStanding::Stopping).await;
+    world.ends.add_permits(100);
+    let (clock, valve) = running.stop().await;
+    assert_eq!(world.begun.load(Ordering::SeqCst), EFFECTS_AT_ONCE);
+    let running = Running::over(clock, valve).await;
+    assert_eq!(not_begun(&running).await, ["not begun: the daemon stops"]);
+    running.stop().await;
+}
