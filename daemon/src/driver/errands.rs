@@ -25,11 +25,9 @@ const QUESTIONS_AT_ONCE: usize = 16;
 /// Effects at once. Guards keep far below; this bounds what a mistake in them can do.
 pub(super) const EFFECTS_AT_ONCE: usize = 8;
 
-/// What an effect is given beyond its deadline to find out itself how it ended; longer than the remedies take for it.
+/// What an effect, or the closing of one, is given beyond its deadline to find out itself how it ended; longer than the
+/// remedies take for it.
 const GRACE: Duration = Duration::from_secs(220);
-
-/// How long the end of an intent in doubt may be looked for.
-const CLOSE_WITHIN: Duration = Duration::from_secs(180);
 
 pub(super) struct Errands {
     world: Arc<dyn World>,
@@ -129,12 +127,13 @@ impl Errands {
         });
     }
 
-    /// Finds out how an intent ended whose process is gone.
+    /// Finds out how an intent ended whose process is gone: that may take until its deadline, as the effect itself.
     pub(super) fn close(&mut self, seal: Sealed<Intent>) {
-        let world = Arc::clone(&self.world);
+        let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
         let span = tracing::info_span!("close", intent = %seal.id, stamp = seal.stamp());
         self.start(seal.id, span, async move {
-            match tokio::time::timeout(CLOSE_WITHIN, world.close(&seal)).await {
+            let within = until(&*clock, seal.deadline) + GRACE;
+            match tokio::time::timeout(within, world.close(&seal)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Outcome::Unknown { what: "its end could not be found out in time".to_owned() },
             }

@@ -6,6 +6,9 @@ use paramedic_policies::policy::{Limit, LimitScope};
 use paramedic_policies::question::Ask;
 use paramedic_policies::remediation::restart;
 use paramedic_policies::settings::Pace;
+use paramedic_policies::state::InFlight;
+use paramedic_policies::target::Target;
+use paramedic_remediations::{Release, WriteAhead};
 
 use super::*;
 use crate::driver::errands::EFFECTS_AT_ONCE;
@@ -131,4 +134,76 @@ async fn an_effect_that_waited_does_not_begin_after_the_order_to_stop() {
     let running = Running::over(clock, valve).await;
     assert_eq!(not_begun(&running).await, ["not begun: the daemon stops"]);
     running.stop().await;
+}
+
+/// A seal on an intent of a process that is gone, with that long until its deadline.
+fn seal(clock: &HandClock, left: Span) -> Sealed<Intent> {
+    let id = Seq(7);
+    let target = Target { kind: "Deployment".into(), namespace: "prod".into(), name: "web".into() };
+    let intent = Intent {
+        id,
+        episode: Seq(1),
+        policy: "restart-web".to_owned(),
+        book: paramedic_policies::book::Digest::default(),
+        rung: 0,
+        step: 0,
+        target,
+        uid: "uid-1".to_owned(),
+        action: Action::Restart(restart::Action { generation: 1 }),
+        mode: Mode::Enforce,
+        at: clock.wall(),
+        deadline: clock.wall() + left,
+        charged: true,
+        reverts: None,
+        revert_after: None,
+        epoch: 1,
+        approved_by: None,
+        correlation: None,
+    };
+    let mut state = State { next: Seq(8), ..State::new() };
+    state.in_flight.insert(id, InFlight { intent, in_doubt: false });
+    let mut ahead = WriteAhead::new(state, "journal".to_owned());
+    ahead.feed(clock.wall(), &Input::Began { version: "test".to_owned() }, None);
+    let block = ahead.take_block().expect("the start is recorded");
+    let root = paramedic_policies::book::Digest::default();
+    let receipt = Receipt { first: block.first(), end: block.end(), root };
+    let found = ahead.committed(&receipt).into_iter().find_map(|release| match release {
+        Release::Close(seal) => Some(seal),
+        Release::Act(_) | Release::Ask(_) | Release::Reply { .. } => None,
+    });
+    found.expect("it is in doubt")
+}
+
+/// A world whose closing takes that long.
+struct Closing(Duration);
+
+#[async_trait]
+impl World for Closing {
+    async fn answer(&self, _: &Question) -> Found {
+        Found::Failed { what: "nobody is there".to_owned() }
+    }
+    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Failed { what: "nobody is there".to_owned(), applied: false }
+    }
+    async fn close(&self, _: &Sealed<Intent>) -> Outcome {
+        tokio::time::sleep(self.0).await;
+        Outcome::Done { diff: None, already: false }
+    }
+}
+
+/// How closing ends that takes so long, of an intent with so long until its deadline.
+async fn check_closing(left: Span, takes: Duration, ends: &str) {
+    let clock = Arc::new(HandClock::new());
+    let seal = seal(&clock, left);
+    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock);
+    errands.close(seal);
+    let Input::Ended { outcome, .. } = errands.next().await else { panic!("an end is awaited") };
+    assert_eq!(outcome.name(), ends, "{left} until the deadline, {takes:?} to close");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_may_take_as_long_as_the_effect_and_its_last_looks() {
+    check_closing(Span::from_mins(10), Duration::from_secs(9 * 60), "done").await;
+    check_closing(Span::ZERO, Duration::from_secs(185), "done").await;
+    check_closing(Span::ZERO, Duration::from_secs(221), "unknown").await;
 }
