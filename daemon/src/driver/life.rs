@@ -33,7 +33,7 @@ const CLOCK_EVERY: Duration = Duration::from_secs(15);
 /// whoever waits had better know.
 pub(super) const APPENDS_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long a checkpoint may take: the whole state is written, and old partitions are removed.
+/// How long a checkpoint may take: the whole state is written.
 const CHECKPOINTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// While nothing is written, the journal is looked at this often.
@@ -61,8 +61,8 @@ struct Append {
     step_ms: Option<i64>,
 }
 
-/// A look at the journal while nothing is written.
-struct Look {
+/// Something that the journal is asked for beside blocks.
+struct Asked {
     done: BoxFuture<'static, Result<(), JournalError>>,
     began: Instant,
 }
@@ -72,7 +72,10 @@ pub(super) struct Life<'d> {
     ahead: WriteAhead,
     committer: Box<dyn Committer>,
     append: Option<Append>,
-    look: Option<Look>,
+    /// A checkpoint that is being written. The next block waits for it, and nothing else does.
+    checkpoint: Option<Asked>,
+    /// A look at the journal while nothing is written.
+    look: Option<Asked>,
     /// Effects that may begin when there is a place.
     turns: Turns,
     /// When the journal was last known to be where it should.
@@ -92,6 +95,7 @@ pub(super) struct Life<'d> {
 /// What the loop woke up for.
 enum Woken {
     Durable(Result<Receipt, JournalError>),
+    Checkpointed(Result<(), JournalError>),
     Looked(Result<(), JournalError>),
     Errand(Input),
     Letters(Vec<Letter>),
@@ -110,6 +114,7 @@ impl<'d> Life<'d> {
             driver,
             committer: opened.committer,
             append: None,
+            checkpoint: None,
             look: None,
             turns: Turns::default(),
             seen: Instant::now(),
@@ -148,7 +153,7 @@ impl<'d> Life<'d> {
                 let end = End::Broken(Trouble::Stuck(stuck.clone()));
                 return self.close(end).await;
             }
-            if let Some(end) = self.turn_over().await {
+            if let Some(end) = self.turn_over() {
                 return self.close(end).await;
             }
             let woken = self.wait().await;
@@ -159,14 +164,17 @@ impl<'d> Life<'d> {
     }
 
     /// Hands the next block over, opens a partition where one is due, and ends where there is nothing left to do.
-    async fn turn_over(&mut self) -> Option<End> {
+    fn turn_over(&mut self) -> Option<End> {
         self.begin_effects();
         if self.append.is_some() {
             return None;
         }
         let ready = self.ahead.take_ready();
         self.release(ready);
-        if let Some(block) = self.ahead.take_block() {
+        // A checkpoint is the fold of all blocks before it.
+        if self.checkpoint.is_none()
+            && let Some(block) = self.ahead.take_block()
+        {
             self.collected = 0;
             self.driver.equipment.metrics.handed_over(&block);
             self.append = Some(Append {
@@ -178,32 +186,30 @@ impl<'d> Life<'d> {
             });
             return None;
         }
+        if !self.ahead.is_settled() {
+            return None;
+        }
         self.collected = 0;
         std::mem::take(&mut self.later).into_iter().for_each(|answer| answer());
         self.publish(Standing::of(self.ahead.state()));
-        if self.committer.wants_checkpoint() {
-            let written = self.committer.checkpoint(self.ahead.state().clone());
-            let written = tokio::time::timeout(CHECKPOINTS_WITHIN, written).await;
-            let written = written.unwrap_or_else(|_| Err(hung("write a checkpoint", CHECKPOINTS_WITHIN)));
-            if let Err(error) = written {
-                return Some(End::Broken(Trouble::Journal(error)));
-            }
-            self.seen = Instant::now();
-            self.driver.equipment.metrics.checkpointed();
+        if self.checkpoint.is_none() && self.committer.wants_checkpoint() {
+            let done = self.committer.checkpoint(self.ahead.state().clone());
+            self.checkpoint = Some(Asked { done, began: Instant::now() });
         }
         let stopped = self.stopping.is_some_and(|cut_off| {
             self.letters_ended && (!self.driver.errands.has_effects() || cut_off <= Instant::now())
-        });
+        }) && self.checkpoint.is_none();
         stopped.then_some(End::Stopped)
     }
 
     async fn wait(&mut self) -> Woken {
-        // A partition that is due needs the loop at rest: until then nothing new is taken.
-        let wants_rest = self.committer.wants_checkpoint();
+        // A partition that is due needs the loop at rest to begin with: until then nothing new is taken.
+        let wants_rest = self.committer.wants_checkpoint() && self.checkpoint.is_none();
         let takes = self.collected < INPUTS_IN_BLOCK && !wants_rest;
         let sleep = tokio::time::sleep_until(self.next_look());
-        if self.append.is_none() && self.look.is_none() && self.seen.elapsed() >= LOOK_EVERY {
-            self.look = Some(Look { done: self.committer.look(), began: Instant::now() });
+        let writes = self.append.is_some() || self.checkpoint.is_some();
+        if !writes && self.look.is_none() && self.seen.elapsed() >= LOOK_EVERY {
+            self.look = Some(Asked { done: self.committer.look(), began: Instant::now() });
         }
         let stopping = self.stopping.is_some();
         let Driver { letters, errands, equipment, .. } = &mut *self.driver;
@@ -215,18 +221,13 @@ impl<'d> Life<'d> {
                 None => std::future::pending().await,
             }
         };
-        let looked = async {
-            match &mut self.look {
-                Some(Look { done, began }) => tokio::time::timeout_at(*began + APPENDS_WITHIN, done)
-                    .await
-                    .unwrap_or_else(|_| Err(hung("look at the journal", APPENDS_WITHIN))),
-                None => std::future::pending().await,
-            }
-        };
+        let checkpointed = asked(&mut self.checkpoint, "write a checkpoint", CHECKPOINTS_WITHIN);
+        let looked = asked(&mut self.look, "look at the journal", APPENDS_WITHIN);
         let mut received = Vec::new();
         tokio::select! {
             biased;
             receipt = appended => Woken::Durable(receipt),
+            written = checkpointed => Woken::Checkpointed(written),
             seen = looked => Woken::Looked(seen),
             end = errands.next(), if takes => Woken::Errand(end),
             _ = letters.recv_many(&mut received, LETTERS_AT_ONCE), if takes && !self.letters_ended => {
@@ -243,10 +244,15 @@ impl<'d> Life<'d> {
     fn handle(&mut self, woken: Woken) -> Option<End> {
         self.look_at_clock();
         match woken {
-            Woken::Durable(Err(error)) | Woken::Looked(Err(error)) => {
+            Woken::Durable(Err(error)) | Woken::Checkpointed(Err(error)) | Woken::Looked(Err(error)) => {
                 return Some(End::Broken(Trouble::Journal(error)));
             }
             Woken::Durable(Ok(receipt)) => self.durable(&receipt),
+            Woken::Checkpointed(Ok(())) => {
+                self.checkpoint = None;
+                self.seen = Instant::now();
+                self.driver.equipment.metrics.checkpointed();
+            }
             Woken::Looked(Ok(())) => {
                 self.look = None;
                 self.seen = Instant::now();
@@ -419,6 +425,17 @@ impl<'d> Life<'d> {
         }
         self.committer.stop().await;
         end
+    }
+}
+
+/// What the journal was asked for; never, where nothing was.
+async fn asked(asked: &mut Option<Asked>, tried: &str, within: Duration) -> Result<(), JournalError> {
+    match asked {
+        Some(Asked { done, began }) => {
+            let ended = tokio::time::timeout_at(*began + within, done).await;
+            ended.unwrap_or_else(|_| Err(hung(tried, within)))
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -432,6 +432,27 @@ async fn a_step_that_was_lost_with_a_failing_look_is_recorded_later() {
 }
 
 #[tokio::test]
+async fn while_a_partition_is_opened_the_loop_goes_on_and_the_next_block_waits() {
+    let running = Running::start().await;
+    running.valve.checkpoints.held.send_replace(true);
+    running.valve.checkpoints.due.store(true, Ordering::SeqCst);
+    running.inbox.take(delivery(&["A"])).await.expect("taken");
+    seen("a checkpoint", || running.valve.checkpoints.begun.load(Ordering::SeqCst) > 0).await;
+    assert_eq!(running.inbox.look(|state| state.open.len()).await, Ok(1), "who only looks is answered");
+    let before = running.valve.blocks.lock().expect("no panics").len();
+    let next = tokio::spawn({
+        let inbox = running.inbox.clone();
+        async move { inbox.take(delivery(&["B"])).await }
+    });
+    seen("the letter's opening", || running.inbox.depth() == 0).await;
+    assert_eq!(running.valve.blocks.lock().expect("no panics").len(), before);
+    running.valve.checkpoints.held.send_replace(false);
+    next.await.expect("no panic").expect("taken");
+    assert_eq!(running.inbox.look(|state| state.open.len()).await, Ok(2));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_start_before_the_last_record_is_a_stepped_clock() {
     let running = Running::start().await;
     running.clock.pass(Span::from_mins(10));

@@ -159,7 +159,15 @@ fn run(
             Work::Checkpoint(state, done) => {
                 let result = guarded(&mut failed, || journal.checkpoint(&state));
                 due.store(false, Ordering::Release);
+                let is_written = result.is_ok();
                 let _ = done.send(result);
+                if is_written {
+                    // Nobody waits for it but the next block.
+                    let _ = guarded(&mut failed, || {
+                        journal.drop_old();
+                        Ok(())
+                    });
+                }
             }
             Work::Look(done) => {
                 let _ = done.send(guarded(&mut failed, &look));
@@ -215,6 +223,33 @@ mod tests {
             let _ = self.0.recv();
             Err(closed())
         }
+    }
+
+    /// A journal whose old partitions take until the test lets go.
+    struct Hoarding(Receiver<()>);
+
+    impl Journal for Hoarding {
+        fn append(&mut self, _: &Block) -> Result<Receipt, JournalError> {
+            Err(closed())
+        }
+        fn wants_checkpoint(&self, _: Moment) -> bool {
+            false
+        }
+        fn checkpoint(&mut self, _: &State) -> Result<(), JournalError> {
+            Ok(())
+        }
+        fn drop_old(&mut self) {
+            let _ = self.0.recv();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_answered_before_old_partitions_are_dropped() {
+        let (let_go, held) = channel();
+        let committer = Committer::spawn(Hoarding(held)).expect("a thread");
+        committer.handle().checkpoint(State::default()).await.expect("written");
+        drop(let_go);
+        committer.stop().await;
     }
 
     #[tokio::test(start_paused = true)]

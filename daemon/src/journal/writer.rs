@@ -79,6 +79,8 @@ pub struct SledJournal {
     checkpoint: Seq,
     /// The time at which somebody last asked whether a checkpoint is due, in Unix milliseconds.
     asked_ms: AtomicI64,
+    /// A partition was opened, so that old ones may go.
+    drops: Option<Ages>,
     /// What went wrong first.
     failed: Option<String>,
     raw: Vec<u8>,
@@ -141,6 +143,7 @@ impl SledJournal {
             head,
             checkpoint,
             asked_ms,
+            drops: None,
             failed: None,
             raw: Vec::new(),
         };
@@ -277,11 +280,7 @@ impl SledJournal {
         }
         self.partition.stands(&self.ground)?;
         self.checkpoint = next;
-        let dropped = retention::apply(&self.shared, &self.options, ages);
-        // Too many partitions are no reason to stop: it is tried again with the next one.
-        if let Err(error) = dropped {
-            tracing::warn!(error = %crate::causes::causes(&error), "could not drop an old partition of the journal");
-        }
+        self.drops = Some(ages);
         Ok(())
     }
 
@@ -317,6 +316,14 @@ impl Journal for SledJournal {
 
     fn checkpoint(&mut self, state: &State) -> Result<(), JournalError> {
         self.once(|journal| journal.write_checkpoint(state))
+    }
+
+    fn drop_old(&mut self) {
+        let Some(ages) = self.drops.take() else { return };
+        // Too many partitions are no reason to stop: it is tried again with the next one.
+        if let Err(error) = retention::apply(&self.shared, &self.options, ages) {
+            tracing::warn!(error = %crate::causes::causes(&error), "could not drop an old partition of the journal");
+        }
     }
 }
 

@@ -22,6 +22,7 @@ fn keep(journal: &mut SledJournal, scribe: &mut Scribe, state: &mut State) -> bo
     let due = journal.wants_checkpoint(state.now);
     if due {
         journal.checkpoint(state).expect("durable");
+        journal.drop_old();
     }
     due
 }
@@ -198,6 +199,7 @@ fn a_clock_step_that_nobody_has_accepted_makes_nothing_old() {
     block.records.iter().for_each(|record| apply(&mut state, record.at, &record.event));
     journal.append(&block).expect("durable");
     journal.checkpoint(&state).expect("durable");
+    journal.drop_old();
     assert_eq!(names(dir.path()).len(), 24, "while time stands still");
     scribe.at = scribe.at + Span::from_hours(1);
     scribe.alert("Slow", "prod", "web");

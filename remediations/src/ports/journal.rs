@@ -60,4 +60,8 @@ pub trait Journal: Send {
     /// # Errors
     /// As for [`append`](Self::append).
     fn checkpoint(&mut self, state: &State) -> Result<(), JournalError>;
+
+    /// Drops what is no longer kept. It may take long, so it comes after a checkpoint has been answered; what cannot be
+    /// dropped is tried again after the next.
+    fn drop_old(&mut self) {}
 }
