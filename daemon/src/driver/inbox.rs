@@ -7,7 +7,7 @@ use std::time::Duration;
 use paramedic_policies::event::Seq;
 use paramedic_policies::input::Input;
 use paramedic_policies::state::State;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::journals::Archive;
 use super::standing::{JournalStanding, Standing};
@@ -55,9 +55,25 @@ pub enum Turned {
 /// What arrives at the driver.
 pub(super) enum Letter {
     /// An input.
-    Take(Input, oneshot::Sender<Result<Taken, Turned>>),
+    Take(Input, Waiter),
     /// A look at the state.
     Look(Look),
+}
+
+/// Whoever waits for an input to be durable.
+pub(super) struct Waiter {
+    answer: oneshot::Sender<Result<Taken, Turned>>,
+    /// The input's part of the memory for all. Whoever sent it may be gone long before it is a durable record.
+    memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Waiter {
+    /// Gives the memory back and answers. Who waited may have gone; the input is what it is all the same.
+    pub(super) fn answer(self, with: Result<Taken, Turned>) {
+        let Self { answer, memory } = self;
+        drop(memory);
+        drop(answer.send(with));
+    }
 }
 
 /// Computes something from the state; what comes back sends it on, once all that was seen is durable.
@@ -67,8 +83,7 @@ impl Letter {
     /// Answers that it is not taken.
     pub(super) fn turn_away(self, why: Turned) {
         match self {
-            // Who waits may have gone; that is no problem of ours.
-            Self::Take(_, answer) => drop(answer.send(Err(why))),
+            Self::Take(_, waiter) => waiter.answer(Err(why)),
             Self::Look(_) => {}
         }
     }
@@ -96,9 +111,23 @@ impl Inbox {
     /// # Errors
     /// When it was not taken, or not in time.
     pub async fn take(&self, input: Input) -> Result<Taken, Turned> {
+        self.take_holding(input, None).await
+    }
+
+    /// Hands over an input with its part of a memory that is bounded, which is given back when the input is durable or
+    /// turned away, whether or not anybody still waits here.
+    ///
+    /// # Errors
+    /// As for [`take`](Self::take).
+    pub async fn take_holding(
+        &self,
+        input: Input,
+        memory: Option<OwnedSemaphorePermit>,
+    ) -> Result<Taken, Turned> {
         self.refuse_while_broken()?;
         let (answer, answered) = oneshot::channel();
-        self.letters.try_send(Letter::Take(input, answer)).map_err(turned)?;
+        let waiter = Waiter { answer, memory };
+        self.letters.try_send(Letter::Take(input, waiter)).map_err(turned)?;
         match tokio::time::timeout(ANSWER_WITHIN, answered).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.gone()),

@@ -10,10 +10,9 @@ use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{JournalError, Receipt};
 use paramedic_remediations::{Release, Ticket, WriteAhead};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::inbox::{Letter, Taken, Turned};
+use super::inbox::{Letter, Taken, Turned, Waiter};
 use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
 use super::trouble::Trouble;
@@ -47,7 +46,6 @@ pub(super) enum End {
     Broken(Trouble),
 }
 
-type Waiter = oneshot::Sender<Result<Taken, Turned>>;
 type Later = Box<dyn FnOnce() + Send>;
 
 /// A block that is being made durable.
@@ -347,8 +345,7 @@ impl<'d> Life<'d> {
             match release {
                 Release::Reply { ticket, first, end, refusal } => {
                     if let Some(waiter) = self.waiters.remove(&ticket) {
-                        // Who waited may have gone; the input is durable all the same.
-                        drop(waiter.send(Ok(Taken { first, end, refusal })));
+                        waiter.answer(Ok(Taken { first, end, refusal }));
                     }
                 }
                 Release::Ask(_) if stopping => {}
@@ -421,7 +418,7 @@ impl<'d> Life<'d> {
             }
         }
         for waiter in self.waiters.into_values() {
-            drop(waiter.send(Err(why.clone())));
+            waiter.answer(Err(why.clone()));
         }
         self.committer.stop().await;
         end

@@ -58,7 +58,7 @@ pub struct Served {
     /// Places for explanations.
     pub explanations: Semaphore,
     /// Memory for bodies under way, in KiB.
-    pub body_memory: Semaphore,
+    pub body_memory: Arc<Semaphore>,
     /// Version of the program.
     pub version: String,
 }

@@ -67,7 +67,7 @@ impl Server {
             others: Others { prometheus: None, kubernetes: None },
             world: Arc::new(crate::driver::tests::QuietWorld),
             explanations: Semaphore::new(EXPLANATIONS_AT_ONCE),
-            body_memory: Semaphore::new(BODY_MEMORY_KIB),
+            body_memory: Arc::new(Semaphore::new(BODY_MEMORY_KIB)),
             version: "test".to_owned(),
         });
         let (public, admin) = (public(Arc::clone(&served)), admin(Arc::clone(&served)));
@@ -216,6 +216,29 @@ async fn large_bodies_under_way_hold_their_memory_and_give_it_back() {
     server.running.valve.open_again();
     assert_eq!(waiting.await.0, StatusCode::OK);
     assert_eq!(server.served.body_memory.available_permits(), BODY_MEMORY_KIB);
+}
+
+#[tokio::test]
+async fn a_sender_that_gives_up_does_not_free_the_memory_of_what_still_waits() {
+    let server = Server::start().await;
+    server.running.valve.shut();
+    // More than is parsed at once, so that it is parsed beside.
+    let large = batch(&vec![alert("A"); 5000]);
+    for body in [batch(&[alert("B")]), large] {
+        let before = server.served.body_memory.available_permits();
+        let mut waiting = Box::pin(server.post("/webhook/alertmanager", &body));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(waiting);
+        assert!(server.served.body_memory.available_permits() < before, "its sender has gone, it has not");
+    }
+    server.running.valve.open_again();
+    server.running.inbox.take(delivery(&["C"])).await.expect("taken");
+    // What is parsed beside may come later, to nobody.
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while server.served.body_memory.available_permits() < BODY_MEMORY_KIB {
+        assert!(std::time::Instant::now() < patience, "the memory did not come back");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

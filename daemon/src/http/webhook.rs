@@ -13,7 +13,7 @@ use futures::StreamExt;
 use paramedic_policies::event::{Seq, Unreadable};
 use paramedic_policies::input::{Delivery, Input};
 use serde::Serialize;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::tokens::Caller;
@@ -70,13 +70,14 @@ async fn take(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    // Until the answer: parsed alerts that wait for the journal are memory too.
-    let (bytes, _memory) = read_body(served, &parts.headers, body).await?;
-    let (delivery, problem) = parse(served, sender, correlation, bytes).await;
+    let (bytes, memory) = read_body(served, &parts.headers, body).await?;
+    let (delivery, problem, memory) = parse(served, sender, correlation, bytes, memory).await;
     let (alerts, unreadable) = (delivery.alerts.len(), delivery.unreadable.clone());
-    let taken = served.inbox.take(Input::Alerts(delivery)).await.inspect_err(|turned| {
-        tracing::warn!(why = %turned, "webhook turned away");
-    })?;
+    // Parsed alerts that wait for the journal are memory too, whether or not their sender still waits.
+    let taken =
+        served.inbox.take_holding(Input::Alerts(delivery), Some(memory)).await.inspect_err(|turned| {
+            tracing::warn!(why = %turned, "webhook turned away");
+        })?;
     if let Some(problem) = problem {
         tracing::warn!(problem = problem.problem, record = %taken.first, "webhook could not be read");
         return Err(problem.into());
@@ -94,32 +95,39 @@ async fn parse(
     sender: String,
     correlation: &str,
     body: Bytes,
-) -> (Delivery, Option<BodyProblem>) {
+    memory: OwnedSemaphorePermit,
+) -> (Delivery, Option<BodyProblem>, OwnedSemaphorePermit) {
     let at = served.clock.wall();
     if body.len() < BLOCKING_FROM_BYTES {
-        return intake::read(&Sent { sender: &sender, correlation, at, body: &body }, &served.redactor);
+        let sent = Sent { sender: &sender, correlation, at, body: &body };
+        let (delivery, problem) = intake::read(&sent, &served.redactor);
+        return (delivery, problem, memory);
     }
     let (beside, correlation) = (Arc::clone(served), correlation.to_owned());
+    // It goes on when the sender has gone, and so does its memory.
     tokio::task::spawn_blocking(move || {
-        intake::read(&Sent { sender: &sender, correlation: &correlation, at, body: &body }, &beside.redactor)
+        let sent = Sent { sender: &sender, correlation: &correlation, at, body: &body };
+        let (delivery, problem) = intake::read(&sent, &beside.redactor);
+        (delivery, problem, memory)
     })
     .await
     .expect("reading a payload does not panic, and blocking tasks are not cancelled")
 }
 
 /// The body, and its part of the memory for all bodies.
-async fn read_body<'s>(
-    served: &'s Shared,
+async fn read_body(
+    served: &Shared,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, SemaphorePermit<'s>), ApiError> {
+) -> Result<(Bytes, OwnedSemaphorePermit), ApiError> {
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
     let kib = u32::try_from(announced.unwrap_or(BODY_BYTES_MAX).div_ceil(1024)).expect("bounded above");
-    let mut memory = served.body_memory.try_acquire_many(kib).map_err(|_| {
+    let memory = Arc::clone(&served.body_memory).try_acquire_many_owned(kib);
+    let mut memory = memory.map_err(|_| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many large bodies are under way", "come again")
     })?;
     match tokio::time::timeout(BODY_WITHIN, collect(body, announced)).await {

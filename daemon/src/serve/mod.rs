@@ -172,7 +172,7 @@ impl Plan {
             others,
             world: Arc::clone(&world),
             explanations: Semaphore::new(http::EXPLANATIONS_AT_ONCE),
-            body_memory: Semaphore::new(http::BODY_MEMORY_KIB),
+            body_memory: Arc::new(Semaphore::new(http::BODY_MEMORY_KIB)),
             version: version.to_owned(),
         });
         let driver = tokio::spawn(driver.run(opened));
