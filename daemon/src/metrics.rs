@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use paramedic_policies::event::{Event, Verdict};
+use paramedic_policies::state::{CaseId, State};
 use paramedic_remediations::ports::journal::Block;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -115,7 +116,7 @@ impl Metrics {
             self.alerts.clone(),
         );
         r.register("rulings", "Decisions by policy and verdict", self.rulings.clone());
-        r.register("refusals", "Refusals by policy and reason", self.refusals.clone());
+        r.register("refusals", "Refusals by policy and reason, repeated ones too", self.refusals.clone());
         r.register("intents", "Actions decided, by policy, action and mode", self.intents.clone());
         r.register("outcomes", "How actions ended", self.outcomes.clone());
         r.register("verifications", "Whether actions helped", self.verifications.clone());
@@ -183,12 +184,24 @@ impl Metrics {
     }
 
     /// A block was handed to the journal. Should the journal not take it, `journal_failures` says so, and what
-    /// happens after the new fold is counted anew.
-    pub fn handed_over(&self, block: &Block) {
+    /// happens after the new fold is counted anew. `state` is the one after it.
+    pub fn handed_over(&self, block: &Block, state: &State) {
         self.block_records.observe(block.records.len() as f64);
         for record in &block.records {
             self.records.get_or_create(&what(record.event.kind())).inc();
             self.event(&record.event);
+            if let Event::Held { case, .. } = &record.event {
+                self.refused_again(case, state);
+            }
+        }
+    }
+
+    /// The same refusal again: its record is short, and the reasons are those of the case's last ruling.
+    fn refused_again(&self, id: &CaseId, state: &State) {
+        let last = state.cases.get(id).and_then(|case| case.last_ruling.as_ref());
+        for reason in last.into_iter().flat_map(|last| &last.reasons) {
+            let (policy, reason) = (id.policy.clone(), reason.clone());
+            self.refusals.get_or_create(&PolicyReason { policy, reason }).inc();
         }
     }
 
@@ -248,7 +261,7 @@ impl Metrics {
             Event::Quarantined { policy, .. } => {
                 self.quarantines.get_or_create(&PolicyName { policy: policy.clone() }).inc();
             }
-            // Counted by kind alone.
+            // Counted by kind alone, or elsewhere.
             Event::Held { .. }
             | Event::Looked { .. }
             | Event::Advanced { .. }

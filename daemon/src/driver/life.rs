@@ -174,7 +174,7 @@ impl<'d> Life<'d> {
             && let Some(block) = self.ahead.take_block()
         {
             self.collected = 0;
-            self.driver.equipment.metrics.handed_over(&block);
+            self.driver.equipment.metrics.handed_over(&block, self.ahead.state());
             self.append = Some(Append {
                 done: self.committer.append(block),
                 began: Instant::now(),

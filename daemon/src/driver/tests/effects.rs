@@ -136,6 +136,22 @@ async fn an_effect_that_waited_does_not_begin_after_the_order_to_stop() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn a_refusal_is_counted_each_time() {
+    let (running, _) = restarting().await;
+    let command = Command::Pause { scope: PauseScope::Everything, until: None, reason: String::new() };
+    running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
+    for times in 1..=3 {
+        running.inbox.take(delivery(&["A0"])).await.expect("taken");
+        let count = format!("paramedic_refusals_total{{policy=\"restart-a0\",reason=\"paused\"}} {times}\n");
+        let text = running.metrics.text(0);
+        assert!(text.contains(&count), "{text}");
+        // Longer than it is held.
+        running.clock.pass(Span::from_mins(10));
+    }
+    running.stop().await;
+}
+
 /// A seal on an intent of a process that is gone, with that long until its deadline.
 fn seal(clock: &HandClock, left: Span) -> Sealed<Intent> {
     let id = Seq(7);
