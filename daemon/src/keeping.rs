@@ -10,15 +10,14 @@ use futures::future::BoxFuture;
 use paramedic_policies::event::{Record, Seq};
 use paramedic_policies::state::State;
 use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
-use tokio::sync::broadcast;
 
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::driver::{Archive, Committer, Journals, Opened, ReadProblem};
 use crate::journal::{
-    Committed, Committer as Thread, CommitterHandle, Filter, HighWater, Known, OpenError, Options, Page,
-    ReadError, Reader, Report, SledJournal, damage_hint,
+    Committer as Thread, CommitterHandle, Filter, HighWater, Known, OpenError, Options, Page, ReadError,
+    Reader, Report, SledJournal, damage_hint,
 };
 
 /// A data directory.
@@ -176,9 +175,5 @@ impl Archive for SledArchive {
 
     async fn verify(&self) -> Result<Report, ReadProblem> {
         self.read(|reader| Ok(reader.verify())).await
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>> {
-        self.reader.subscribe()
     }
 }

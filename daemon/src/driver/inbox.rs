@@ -173,11 +173,6 @@ impl Inbox {
         self.archive.borrow().clone()
     }
 
-    /// Waits for the journal to be opened, or opened again.
-    pub fn archives(&self) -> watch::Receiver<Option<Arc<dyn Archive>>> {
-        self.archive.clone()
-    }
-
     /// How many letters wait.
     pub fn depth(&self) -> usize {
         self.letters.max_capacity() - self.letters.capacity()

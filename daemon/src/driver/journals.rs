@@ -8,9 +8,8 @@ use futures::future::BoxFuture;
 use paramedic_policies::event::{Record, Seq};
 use paramedic_policies::state::State;
 use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
-use tokio::sync::broadcast;
 
-use crate::journal::{Committed, Filter, Page, Report};
+use crate::journal::{Filter, Page, Report};
 
 /// A place where a journal is, whether it is open or not.
 #[async_trait]
@@ -81,9 +80,6 @@ pub trait Archive: Send + Sync {
     /// # Errors
     /// When reading fails.
     async fn verify(&self) -> Result<Report, ReadProblem>;
-
-    /// Durable records as they come, a block at a time; whoever is slow misses some.
-    fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>>;
 }
 
 /// Why nothing was read.

@@ -5,7 +5,6 @@ use paramedic_policies::event::Seq;
 use paramedic_policies::time::Moment;
 use serde::{Deserialize, Serialize};
 
-use super::shared::Committed;
 use super::term::{Dimension, Term};
 
 /// How many records a page has when nothing is said.
@@ -68,15 +67,6 @@ impl Filter {
     /// How many records a page has.
     pub fn page(&self) -> usize {
         self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
-    }
-
-    /// Whether a durable record of the live stream is looked for; `limit` and `newest` say nothing here.
-    pub fn accepts(&self, committed: &Committed) -> bool {
-        let record = &committed.record;
-        self.since.is_none_or(|since| record.at >= since)
-            && self.until.is_none_or(|until| record.at < until)
-            && self.after.is_none_or(|after| record.seq > after)
-            && self.terms().iter().all(|term| committed.terms.binary_search(term).is_ok())
     }
 
     /// The terms that a record must have.

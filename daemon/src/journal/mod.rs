@@ -8,7 +8,7 @@
 //!   DIR/lock           one process   v
 //!   DIR/partitions/<first seq>-<time>/   one sled database each; the newest is written
 //!                                    ^
-//!   Reader: query, record, verify, subscribe (beside the writer, or alone on the directory)
+//!   Reader: query, record, verify (beside the writer, or alone on the directory)
 //! ```
 //!
 //! It never says that a block is durable before every file it touched is synced, never skips a damaged block in
@@ -41,6 +41,6 @@ pub use filter::{Filter, LIMIT_DEFAULT, LIMIT_MAX};
 pub use query::Page;
 pub use reader::Reader;
 pub use recover::Recovered;
-pub use shared::{Committed, HighWater};
+pub use shared::HighWater;
 pub use verify::Report;
 pub use writer::{Known, Options, SledJournal};

@@ -4,12 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-
 use super::error::OpenError;
 use super::meta;
 use super::recover::{self, Replay, Unfolded};
-use super::shared::{self, Committed, HighWater, Mark, Shared};
+use super::shared::{self, HighWater, Mark, Shared};
 
 /// sled's memory when only reading.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -46,10 +44,5 @@ impl Reader {
     /// How far the journal is durable.
     pub fn high_water(&self) -> HighWater {
         self.shared.live().durable
-    }
-
-    /// Records as they become durable, a block at a time. Lossy: who is slow is told how many blocks were missed.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<[Committed]>> {
-        self.shared.stream.subscribe()
     }
 }

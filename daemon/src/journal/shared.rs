@@ -7,22 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use paramedic_policies::book::Digest;
-use paramedic_policies::event::{Record, Seq};
+use paramedic_policies::event::Seq;
 use serde::Serialize;
-use tokio::sync::broadcast;
 
 use super::error::{OpenError, ReadError};
 use super::index::{self, Tail};
 use super::meta::Meta;
 use super::partition::{Name, Partition};
-use super::term::Term;
 
 /// How many closed partitions stay open for reading.
 const OLDER_MAX: usize = 2;
 /// Closed partitions are read now and then; the cache is for the newest.
 const OLDER_CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// How many blocks a slow subscriber may fall behind before it misses some.
-const STREAM_BLOCKS: usize = 1024;
 
 /// How far the journal is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,14 +28,6 @@ pub struct HighWater {
     pub next: Seq,
     /// The chained root over all of them.
     pub root: Digest,
-}
-
-/// A durable record, for live streams.
-#[derive(Debug, Clone)]
-pub struct Committed {
-    /// The record.
-    pub record: Record,
-    pub(super) terms: Vec<Term>,
 }
 
 /// The part that changes.
@@ -64,8 +52,6 @@ pub(super) struct Shared {
     pub(super) meta: Meta,
     live: RwLock<Live>,
     older: Mutex<Vec<Arc<Partition>>>,
-    /// Durable blocks, for whoever listens.
-    pub(super) stream: broadcast::Sender<Arc<[Committed]>>,
     mark: Mark,
     /// Held as long as this journal is open; the last field, so that it is released last.
     _lock: File,
@@ -73,13 +59,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(dir: &Path, meta: Meta, live: Live, mark: Mark, lock: File) -> Self {
-        let (stream, _) = broadcast::channel(STREAM_BLOCKS);
         Self {
             dir: dir.to_owned(),
             meta,
             live: RwLock::new(live),
             older: Mutex::default(),
-            stream,
             mark,
             _lock: lock,
         }

@@ -19,7 +19,7 @@ use super::partition::{self, Change, Name, Partition};
 use super::reader::Reader;
 use super::recover::{self, Fold, Recovered, Replay};
 use super::retention::{self, Ages};
-use super::shared::{Committed, HighWater, Live, Mark, Shared};
+use super::shared::{HighWater, Live, Mark, Shared};
 use super::subjects::Subjects;
 use super::{block, checkpoint, keys, meta};
 
@@ -193,16 +193,12 @@ impl SledJournal {
             )));
         }
         let (header, value) = block::encode(block, self.head.root, &mut self.raw).map_err(refuse)?;
-        let mut committed = (self.shared.stream.receiver_count() > 0).then(Vec::new);
         let is_full = {
             // Readers stop at `durable`, so they do not see these yet.
             let mut live = self.shared.live_mut();
             for record in &block.records {
                 let terms = self.subjects.learn(record);
                 live.tail.add(record.seq, &terms);
-                if let Some(committed) = &mut committed {
-                    committed.push(Committed { record: record.clone(), terms });
-                }
             }
             live.tail.is_full()
         };
@@ -229,10 +225,6 @@ impl SledJournal {
             }
         }
         self.shared.note(self.head);
-        if let Some(committed) = committed {
-            // Nobody listening any more is fine.
-            let _ = self.shared.stream.send(committed.into());
-        }
         Ok(Receipt { first: header.first, end: header.end(), root: self.head.root })
     }
 

@@ -163,21 +163,6 @@ fn a_written_index_and_the_unwritten_rest_are_one() {
 }
 
 #[test]
-fn a_stream_shows_what_is_durable_and_filters_as_a_query_does() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut scribe = Scribe::new();
-    let (mut journal, _) = open(dir.path());
-    let mut stream = journal.reader().subscribe();
-    story(&mut scribe);
-    journal.append(&scribe.block()).expect("durable");
-    let block = stream.try_recv().expect("a block");
-    let filter = Filter { policy: some("roll"), ..Filter::default() };
-    let seen: Vec<_> = block.iter().filter(|one| filter.accepts(one)).map(|one| one.record.seq.0).collect();
-    assert_eq!(seen, found(&journal.reader(), &filter));
-    assert!(stream.try_recv().is_err());
-}
-
-#[test]
 fn unknown_conditions_are_refused() {
     let error = serde_json::from_str::<Filter>(r#"{"polcy": "x"}"#).expect_err("a typing error");
     assert!(error.to_string().contains("unknown field `polcy`, expected one of `since`"), "{error}");
