@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
+use crate::driver::NewBook;
 use crate::metrics::Metrics;
 
 mod files;
@@ -64,7 +65,7 @@ pub struct Broken {
 }
 
 /// A set of files that is in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// Its name.
     pub digest: Digest,
@@ -72,6 +73,8 @@ pub struct Loaded {
     pub policies: usize,
     /// Whether it is another than before.
     pub changed: bool,
+    /// What it is made of.
+    pub source: Arc<Source>,
 }
 
 /// What is read anew on each reload.
@@ -122,23 +125,29 @@ pub fn no_policies(paths: &[PathBuf]) -> String {
     )
 }
 
-type Answer = oneshot::Sender<Result<Loaded, Vec<String>>>;
+/// Somebody who asks for a reload, and waits for what comes of it.
+struct Asker {
+    by: String,
+    answer: oneshot::Sender<Result<Loaded, Vec<String>>>,
+}
 
 /// Asks for a reload.
 #[derive(Clone)]
 pub struct Reloads {
-    asks: mpsc::Sender<Option<Answer>>,
+    asks: mpsc::Sender<Option<Asker>>,
 }
 
 impl Reloads {
-    /// Reads the files now and says what came of it.
+    /// Reads the files now, for this operator, and says what came of it. The driver is told of a new book, and will have
+    /// recorded it a little later.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub async fn now(&self) -> Result<Loaded, Vec<String>> {
+    pub async fn now(&self, by: &str) -> Result<Loaded, Vec<String>> {
         let (answer, answered) = oneshot::channel();
         let gone = || vec!["the daemon is stopping".to_owned()];
-        self.asks.send(Some(answer)).await.map_err(|_| gone())?;
+        let asker = Asker { by: by.to_owned(), answer };
+        self.asks.send(Some(asker)).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -151,10 +160,10 @@ impl Reloads {
 
 /// The task that loads.
 pub struct Reloader {
-    asks: mpsc::Receiver<Option<Answer>>,
+    asks: mpsc::Receiver<Option<Asker>>,
     want: Want,
     also: Box<dyn Fn() + Send>,
-    book: watch::Sender<Option<Arc<Source>>>,
+    book: watch::Sender<Option<NewBook>>,
     status: watch::Sender<BookStatus>,
     /// Policies of the wanted book.
     policies: usize,
@@ -169,7 +178,7 @@ pub struct Begun {
     /// The way to ask it.
     pub reloads: Reloads,
     /// The book that should be in force; none where the files are broken.
-    pub book: watch::Receiver<Option<Arc<Source>>>,
+    pub book: watch::Receiver<Option<NewBook>>,
     /// How it came about.
     pub status: watch::Receiver<BookStatus>,
 }
@@ -188,7 +197,7 @@ impl Reloader {
         let (source, status) = match first {
             Ok((source, policies)) => {
                 tracing::info!(policies, digest = short(source.digest()), "policies read");
-                (Some(source), BookStatus { from: BookFrom::Files, broken: None })
+                (Some(NewBook { source, by: None }), BookStatus { from: BookFrom::Files, broken: None })
             }
             Err(problems) => {
                 refused(&problems);
@@ -222,42 +231,46 @@ impl Reloader {
             mode = %source.settings.mode,
             "policies are broken; the last adopted ones of the journal are in force, under today's settings"
         );
-        self.book.send_replace(Some(Arc::new(source)));
+        self.book.send_replace(Some(NewBook { source: Arc::new(source), by: None }));
         Ok(())
     }
 
     /// Loads whenever asked, until nobody can ask any more.
     pub async fn run(mut self) {
         while let Some(ask) = self.asks.recv().await {
-            let mut answers = Vec::from_iter(ask);
-            if answers.is_empty() {
-                self.wait_for_quiet(&mut answers).await;
+            let mut askers = Vec::from_iter(ask);
+            if askers.is_empty() {
+                self.wait_for_quiet(&mut askers).await;
             }
             let (want, result);
             (self.also)();
             want = Arc::clone(&self.want);
             let reading = tokio::task::spawn_blocking(move || want().and_then(|wanted| read(&wanted)));
             result = reading.await.unwrap_or_else(|error| Err(vec![format!("reading broke: {error}")]));
-            let result = self.settle(result);
-            for answer in answers {
+            let result = self.settle(result, askers.first().map(|asker| asker.by.clone()));
+            for asker in askers {
                 // Whoever asked may have gone.
-                drop(answer.send(result.clone()));
+                drop(asker.answer.send(result.clone()));
             }
         }
     }
 
-    async fn wait_for_quiet(&mut self, answers: &mut Vec<Answer>) {
+    async fn wait_for_quiet(&mut self, askers: &mut Vec<Asker>) {
         let patience = tokio::time::Instant::now() + QUIET_MAX;
         while tokio::time::Instant::now() < patience {
             match tokio::time::timeout(QUIET, self.asks.recv()).await {
-                Ok(Some(Some(answer))) => return answers.push(answer),
+                Ok(Some(Some(asker))) => return askers.push(asker),
                 Ok(Some(None)) => {}
                 Ok(None) | Err(_) => return,
             }
         }
     }
 
-    fn settle(&mut self, result: Result<(Arc<Source>, usize), Vec<String>>) -> Result<Loaded, Vec<String>> {
+    fn settle(
+        &mut self,
+        result: Result<(Arc<Source>, usize), Vec<String>>,
+        by: Option<String>,
+    ) -> Result<Loaded, Vec<String>> {
         let result = result.and_then(|(source, policies)| match (self.policies, policies) {
             (1.., 0) => Err(vec![format!(
                 "the new set holds no policy, and {} of before are in force (hint: to go on without any, start anew \
@@ -272,9 +285,9 @@ impl Reloader {
                 let digest = source.digest();
                 self.policies = policies;
                 let changed = self.book.send_if_modified(|book| {
-                    let changed = book.as_ref().is_none_or(|old| old.digest() != digest);
+                    let changed = book.as_ref().is_none_or(|old| old.source.digest() != digest);
                     if changed {
-                        *book = Some(source);
+                        *book = Some(NewBook { source: Arc::clone(&source), by });
                     }
                     changed
                 });
@@ -282,7 +295,7 @@ impl Reloader {
                 if changed {
                     tracing::info!(policies, digest = short(digest), "new policies");
                 }
-                Ok(Loaded { digest, policies, changed })
+                Ok(Loaded { digest, policies, changed, source })
             }
             Err(problems) => {
                 refused(&problems);

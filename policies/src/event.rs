@@ -255,6 +255,9 @@ pub enum Event {
         digest: Digest,
         /// Its whole text.
         source: Box<Source>,
+        /// Who asked for it, where somebody did; without, the files had changed or the process had started.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A storm began.
     StormBegan {

@@ -27,6 +27,13 @@ pub enum Input {
     Order(Order),
     /// A new book, already checked to load.
     Adopt(Box<Source>),
+    /// A new book that an operator asked for, already checked to load.
+    Reload {
+        /// The name of the operator's token.
+        by: String,
+        /// The book.
+        source: Box<Source>,
+    },
     /// Leadership won or lost.
     Reign {
         /// Whether this process leads.

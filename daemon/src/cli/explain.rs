@@ -266,7 +266,7 @@ async fn recorded(
     // Rarely more than one: a ladder that has begun finishes under its own book.
     let (adopted, _) = records.all(&filter, 50).await?;
     let adopted = adopted.iter().find_map(|other| match &other.event {
-        Event::Adopted { digest, source } if *digest == made.book => Some((other, source)),
+        Event::Adopted { digest, source, by: _ } if *digest == made.book => Some((other, source)),
         _ => None,
     });
     if output != Output::Table {

@@ -89,10 +89,11 @@ pub(super) fn tell(event: &Event) -> String {
             format!("{by} paused {scope} {until}{}", quoted(reason))
         }
         Event::Resumed { scope, by } => format!("{by} resumed {scope}"),
-        Event::Adopted { digest, source } => {
+        Event::Adopted { digest, source, by } => {
             let mode = source.settings.mode;
+            let by = by.as_ref().map(|by| format!(", loaded by {by}")).unwrap_or_default();
             format!(
-                "policies of {} in force, mode {mode}, book {}",
+                "policies of {} in force, mode {mode}, book {}{by}",
                 counted(source.files.len(), "file"),
                 short(digest)
             )

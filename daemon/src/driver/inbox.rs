@@ -178,7 +178,11 @@ impl Inbox {
         self.letters.max_capacity() - self.letters.capacity()
     }
 
-    fn refuse_while_broken(&self) -> Result<(), Turned> {
+    /// Whether anything would be taken now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn refuse_while_broken(&self) -> Result<(), Turned> {
         match &self.standing.borrow().journal {
             JournalStanding::Broken { problem } => Err(Turned::Frozen { problem: problem.clone() }),
             JournalStanding::Stuck { problem, .. } => Err(Turned::Stuck { problem: problem.clone() }),

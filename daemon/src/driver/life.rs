@@ -1,11 +1,9 @@
 //! One life of the state: from an opened journal to its failure or the order to stop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use paramedic_policies::book::Source;
 use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{JournalError, Receipt};
@@ -17,7 +15,7 @@ use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
 use super::trouble::Trouble;
 use super::turns::{Turn, Turns, not_begun};
-use super::{Driver, EFFECTS_END_WITHIN};
+use super::{Driver, EFFECTS_END_WITHIN, NewBook};
 
 /// Letters taken before the loop looks around again.
 const LETTERS_AT_ONCE: usize = 256;
@@ -97,7 +95,7 @@ enum Woken {
     Looked(Result<(), JournalError>),
     Errand(Input),
     Letters(Vec<Letter>),
-    Book(Option<Arc<Source>>),
+    Book(Option<NewBook>),
     Stop,
     Time,
 }
@@ -260,7 +258,7 @@ impl<'d> Life<'d> {
                 self.letters_ended = letters.is_empty();
                 letters.into_iter().for_each(|letter| self.open_letter(letter));
             }
-            Woken::Book(source) => self.adopt(source),
+            Woken::Book(wanted) => self.adopt(wanted),
             Woken::Stop if self.stopping.is_some() => {}
             Woken::Stop => {
                 tracing::info!("stopping: no new effects, those under way may end");
@@ -288,6 +286,10 @@ impl<'d> Life<'d> {
                 let ticket = Ticket(self.tickets);
                 self.tickets += 1;
                 self.waiters.insert(ticket, waiter);
+                if let Input::Reload { .. } = &input {
+                    // By the time it is opened, a newer one may be wanted.
+                    self.driver.equipment.book.mark_changed();
+                }
                 self.feed_for(&input, Some(ticket));
             }
             Letter::Look(look) => {
@@ -312,10 +314,10 @@ impl<'d> Life<'d> {
         self.release(ready);
     }
 
-    fn adopt(&mut self, wanted: Option<Arc<Source>>) {
-        let Some(source) = wanted else { return };
-        if self.ahead.book_digest() != Some(source.digest()) {
-            self.feed(&Input::Adopt(Box::new((*source).clone())));
+    fn adopt(&mut self, wanted: Option<NewBook>) {
+        let Some(wanted) = wanted else { return };
+        if self.ahead.book_digest() != Some(wanted.source.digest()) {
+            self.feed(&wanted.input());
         }
     }
 

@@ -60,11 +60,31 @@ pub struct Equipment {
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The book that should be in force; `None` leaves the last adopted one.
-    pub book: watch::Receiver<Option<Arc<Source>>>,
+    pub book: watch::Receiver<Option<NewBook>>,
     /// Turns true when the process is to stop.
     pub stop: watch::Receiver<bool>,
     /// Version of the program.
     pub version: String,
+}
+
+/// A book that should be in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewBook {
+    /// What it is made of, checked to load.
+    pub source: Arc<Source>,
+    /// The operator who asked for it, where one did.
+    pub by: Option<String>,
+}
+
+impl NewBook {
+    /// The book as an input.
+    pub fn input(&self) -> Input {
+        let source = Box::new(Source::clone(&self.source));
+        match &self.by {
+            Some(by) => Input::Reload { by: by.clone(), source },
+            None => Input::Adopt(source),
+        }
+    }
 }
 
 /// The driver, ready to run.

@@ -210,18 +210,26 @@ impl Running {
 
     /// A driver that may never become ready.
     async fn begin(clock: Arc<HandClock>, valve: Arc<Valve>) -> Self {
-        Self::begin_in(Arc::new(QuietWorld), empty_book(), clock, valve).await
+        let (_, book) = watch::channel(Some(NewBook { source: empty_book(), by: None }));
+        Self::begin_in(Arc::new(QuietWorld), book, clock, valve).await
     }
 
-    /// A driver with this world and this book.
+    /// A driver that takes these books.
+    pub(crate) async fn with_books(clock: Arc<HandClock>, book: watch::Receiver<Option<NewBook>>) -> Self {
+        let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        let running = Self::begin_in(Arc::new(QuietWorld), book, clock, valve).await;
+        running.until(Standing::is_ready).await;
+        running
+    }
+
+    /// A driver in this world that takes these books.
     async fn begin_in(
         world: Arc<dyn World>,
-        book: Arc<Source>,
+        book: watch::Receiver<Option<NewBook>>,
         clock: Arc<HandClock>,
         valve: Arc<Valve>,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (_, book) = watch::channel(Some(book));
         let metrics = Arc::new(Metrics::default());
         let equipment = Equipment {
             journals: Arc::clone(&valve) as Arc<dyn Journals>,

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use super::api::sequence;
 use super::tokens::Caller;
 use super::{ApiError, Shared, in_force};
+use crate::driver::NewBook;
 use crate::intake::bounds;
+use crate::reload::Loaded;
 
 /// How long a pause may last that ends by itself. Whoever writes more has slipped, or wants one that lasts until
 /// somebody ends it: a pause of centuries is one that everybody takes for an ordinary one.
@@ -121,23 +123,35 @@ pub(super) async fn accept_clock(
     give(&served, caller, Command::AcceptClock).await
 }
 
+/// A book that loads is in force, and on record with the name of whoever asked, when this answers.
 pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): Extension<Caller>) -> Answer {
-    let loaded = served.reloads.now().await;
-    let outcome = if loaded.is_ok() { "taken" } else { "refused" };
-    tracing::info!(by, order = "reload", outcome, "order answered");
+    served.inbox.refuse_while_broken()?;
+    let loaded = served.reloads.now(&by).await;
+    let answered = |outcome: &str, why: Option<String>| {
+        tracing::info!(by, order = "reload", outcome, why, "order answered");
+    };
     match loaded {
-        Ok(loaded) => {
-            Ok(Json(json!({"digest": loaded.digest, "policies": loaded.policies, "changed": loaded.changed})))
+        Ok(Loaded { digest, policies, changed, source }) => {
+            // The driver is told of it on another way too: whichever comes first adopts it, and this one is answered.
+            let book = NewBook { source, by: Some(by.clone()) };
+            match served.inbox.take(book.input()).await {
+                Ok(_) => answered("taken", None),
+                Err(turned) => {
+                    answered("unanswered", Some(turned.to_string()));
+                    return Err(turned.into());
+                }
+            }
+            Ok(Json(json!({"digest": digest, "policies": policies, "changed": changed})))
         }
-        Err(problems) => Err(ApiError {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            error: format!(
+        Err(problems) => {
+            answered("refused", None);
+            let error = format!(
                 "the new policies are refused: {} problems; the old ones stay in force",
                 problems.len()
-            ),
-            hint: "run `paramedic check` on the files".to_owned(),
-            problems,
-        }),
+            );
+            let hint = "run `paramedic check` on the files".to_owned();
+            Err(ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, error, hint, problems })
+        }
     }
 }
 

@@ -7,10 +7,14 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::clock::Clock;
+use crate::clock::tests::HandClock;
 use crate::driver::tests::{Running, delivery};
 use crate::reload::{Begun, Reloader, Want, Wanted};
 use paramedic_policies::settings::Settings;
 use tokens::TokenFile;
+
+mod reloading;
+mod streaming;
 
 struct Server {
     running: Running,
@@ -45,17 +49,18 @@ impl Server {
             TokenFile { name: (*name).to_owned(), role: *role, file }
         });
         let tokens = Arc::new(Tokens::read(files.collect()).expect("valid tokens"));
-        let running = Running::start().await;
-        let clock = Arc::clone(&running.clock) as Arc<dyn Clock>;
+        let by_hand = Arc::new(HandClock::new());
+        let clock = Arc::clone(&by_hand) as Arc<dyn Clock>;
         let metrics = Arc::new(Metrics::default());
         let policies = folder.path().join("policies");
         std::fs::create_dir(&policies).expect("a folder can be made");
         std::fs::write(policies.join("web.yaml"), POLICY).expect("a file can be written");
         let want: Want =
             Arc::new(move || Ok(Wanted { policies: vec![policies.clone()], settings: Settings::default() }));
-        let Begun { reloader, reloads, status, .. } =
+        let Begun { reloader, reloads, book, status } =
             Reloader::begin(want, Box::new(|| {}), Arc::clone(&clock), Arc::clone(&metrics));
         tokio::spawn(reloader.run());
+        let running = Running::with_books(by_hand, book).await;
         let served = Arc::new(Served {
             inbox: running.inbox.clone(),
             tokens,
@@ -557,30 +562,6 @@ async fn an_alert_is_explained_and_nothing_is_recorded() {
         let (status, answer) = server.post("/api/v1/explain", &body).await;
         assert_eq!(status.as_u16(), wanted, "{body}: {answer}");
     }
-}
-
-#[tokio::test]
-async fn records_are_streamed_as_they_become_durable() {
-    use futures::StreamExt;
-    let server = Server::start().await;
-    let asked = request(Method::GET, "/api/v1/stream?kind=opened", None);
-    let response = server.public.clone().oneshot(asked).await.expect("routers do not fail");
-    assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-    let mut chunks = response.into_body().into_data_stream();
-    server.post("/webhook/alertmanager", &batch(&[alert("Streamed")])).await;
-    let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), chunks.next()).await;
-    let chunk = chunk.expect("in time").expect("there is one").expect("readable");
-    let text = String::from_utf8_lossy(&chunk).into_owned();
-    assert!(text.contains("event: opened") && text.contains("Streamed"), "{text}");
-    // Whoever does not read for long is told how much there was, and nothing of it is kept for him.
-    for batch_of in ["a", "b", "c"] {
-        let alerts: Vec<Value> = (0..4000).map(|n| alert(&format!("{batch_of}{n}"))).collect();
-        server.post("/webhook/alertmanager", &batch(&alerts)).await;
-    }
-    let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), chunks.next()).await;
-    let chunk = chunk.expect("in time").expect("there is one").expect("readable");
-    let text = String::from_utf8_lossy(&chunk).into_owned();
-    assert!(text.contains("event: missed") && text.contains("{\"records\":120"), "{text}");
 }
 
 #[test]

@@ -46,15 +46,16 @@ async fn a_broken_new_set_is_refused_whole_and_the_old_one_stays() {
     fixture.write("c.yaml", "kind: RemediationPolicy\nspec: [");
     let Begun { reloader, reloads, book, status } = fixture.begun;
     let task = tokio::spawn(reloader.run());
-    let problems = reloads.now().await.expect_err("c.yaml is broken");
+    let problems = reloads.now("jane").await.expect_err("c.yaml is broken");
     assert!(problems[0].contains("c.yaml"), "{problems:?}");
     assert_eq!(book.borrow().clone(), Some(old));
     assert!(status.borrow().broken.is_some());
     std::fs::remove_file(fixture.folder.path().join("c.yaml")).expect("it is there");
-    let loaded = reloads.now().await.expect("it loads");
+    let loaded = reloads.now("jane").await.expect("it loads");
     assert_eq!((loaded.policies, loaded.changed), (2, true));
+    assert_eq!(book.borrow().as_ref().and_then(|new| new.by.clone()), Some("jane".to_owned()));
     assert_eq!(status.borrow().broken, None);
-    assert!(!reloads.now().await.expect("it loads").changed, "the same set is no new book");
+    assert!(!reloads.now("jane").await.expect("it loads").changed, "the same set is no new book");
     drop(reloads);
     task.await.expect("the task ends when nobody can ask");
 }
@@ -71,7 +72,7 @@ async fn a_change_is_seen() {
     std::fs::write(&beside, POLICY.replace("restart-web", "renamed")).expect("a file can be written");
     std::fs::rename(&beside, fixture.folder.path().join("a.yaml")).expect("it can be renamed");
     tokio::time::timeout(Duration::from_secs(20), book.changed()).await.expect("in time").expect("it lives");
-    assert!(book.borrow().clone().expect("it loads").files[0].text.contains("renamed"));
+    assert!(book.borrow().clone().expect("it loads").source.files[0].text.contains("renamed"));
     task.abort();
 }
 
@@ -100,9 +101,9 @@ async fn an_emptied_folder_keeps_the_book_in_force_and_says_so() {
     let task = tokio::spawn(reloader.run());
     for emptied in ["", "# nothing any more\n"] {
         std::fs::write(fixture.folder.path().join("a.yaml"), emptied).expect("a file can be written");
-        let problems = reloads.now().await.expect_err("no policy is left");
+        let problems = reloads.now("jane").await.expect_err("no policy is left");
         assert!(problems[0].contains("there is no policy (hint: "), "{problems:?}");
-        assert_eq!(book.borrow().clone(), Some(Arc::clone(&old)));
+        assert_eq!(book.borrow().clone(), Some(old.clone()));
         assert!(status.borrow().broken.as_ref().is_some_and(|broken| broken.problems == problems));
         assert!(metrics.text(0).contains("paramedic_reload_broken 1"));
     }
@@ -123,7 +124,7 @@ async fn no_paths_any_more_is_no_empty_book_either() {
         Reloader::begin(want, Box::new(|| {}), Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
     let task = tokio::spawn(begun.reloader.run());
     paths.lock().expect("no panics").clear();
-    let problems = begun.reloads.now().await.expect_err("no policy is left");
+    let problems = begun.reloads.now("jane").await.expect_err("no policy is left");
     assert!(
         problems[0].contains("the new set holds no policy, and 1 of before are in force"),
         "{problems:?}"

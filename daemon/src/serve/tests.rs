@@ -135,7 +135,7 @@ async fn an_empty_folder_is_no_wish_to_have_no_policies() {
     home.write("policies/web.yaml", POLICY);
     let daemon = home.start().await.expect("it starts");
     empty();
-    let problems = daemon.reloads.now().await.expect_err("it is empty");
+    let problems = daemon.reloads.now("jane").await.expect_err("it is empty");
     assert!(problems[0].contains("there is no policy"), "{problems:?}");
     let (status, detail) = get(daemon.admin, "/readyz").await;
     assert_eq!((status, &detail["book"]["policies"]), (200, &json!(1)), "{detail}");
@@ -211,7 +211,7 @@ fn journal_of(home: &Home, text: &str) {
         crate::journal::SledJournal::open(&home.path("data"), options, at).expect("a new one");
     let files = vec![SourceFile { path: "old.yaml".to_owned(), text: text.to_owned() }];
     let source = Source { files, settings: Settings::default(), tzdb: "2020a".to_owned() };
-    let event = Event::Adopted { digest: source.digest(), source: Box::new(source) };
+    let event = Event::Adopted { digest: source.digest(), source: Box::new(source), by: None };
     journal
         .append(&Block { records: vec![Record { seq: Seq(1), at, schema: SCHEMA, event }] })
         .expect("durable");

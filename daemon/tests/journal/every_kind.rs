@@ -146,6 +146,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(doubts());
     events.push(intended((0, call())));
     events.push(abort());
+    events.push(adopted_for(Some(text("jane"))));
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -156,10 +157,14 @@ pub(crate) fn every_kind() -> Vec<Record> {
 }
 
 fn adopted() -> Event {
+    adopted_for(None)
+}
+
+fn adopted_for(by: Option<String>) -> Event {
     let files =
         vec![SourceFile { path: text("policies/conductor.yaml"), text: text("kind: RemediationPolicy\n") }];
     let source = Source { files, settings: Settings::default(), tzdb: text("2026a") };
-    Event::Adopted { digest: source.digest(), source: Box::new(source) }
+    Event::Adopted { digest: source.digest(), source: Box::new(source), by }
 }
 
 fn questions() -> Vec<Event> {

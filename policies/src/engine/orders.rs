@@ -93,13 +93,13 @@ fn is_quarantined(state: &State, scope: &PauseScope) -> bool {
 }
 
 /// A book comes into force unless it is in force already. The caller has checked that it loads.
-pub(super) fn adopt(state: &State, source: &Source) -> Vec<Event> {
+pub(super) fn adopt(state: &State, source: &Source, by: Option<&String>) -> Vec<Event> {
     let digest = source.digest();
     if state.book == Some(digest) {
         return Vec::new();
     }
     let mut events = adoption::ends(state, digest, source);
-    events.push(Event::Adopted { digest, source: Box::new(source.clone()) });
+    events.push(Event::Adopted { digest, source: Box::new(source.clone()), by: by.cloned() });
     events
 }
 

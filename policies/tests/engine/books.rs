@@ -20,7 +20,7 @@ fn inherited() -> Story {
     let mut story = Story::new(&[]);
     let source = Box::new(source(&[&waiting()], &settings()));
     assert_ne!(source.digest(), older());
-    story.record(Event::Adopted { digest: older(), source });
+    story.record(Event::Adopted { digest: older(), source, by: None });
     story.deliver(vec![alert("Errors", "prod/web")]);
     story.pass("6m");
     assert_eq!(story.intents().len(), 1);

@@ -70,7 +70,8 @@ async fn restarting() -> (Running, Arc<Restarting>) {
     let world = Arc::new(Restarting { begun: AtomicUsize::new(0), ends: Semaphore::new(0) });
     let clock = Arc::new(HandClock::new());
     let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
-    let running = Running::begin_in(Arc::clone(&world) as Arc<dyn World>, book(), clock, valve).await;
+    let (_, book) = watch::channel(Some(NewBook { source: book(), by: None }));
+    let running = Running::begin_in(Arc::clone(&world) as Arc<dyn World>, book, clock, valve).await;
     running.until(Standing::is_ready).await;
     (running, world)
 }

@@ -59,7 +59,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Escalated { .. } | Event::OrderRefused { .. } => {}
         Event::Paused { scope, by, until, reason } => world::paused(state, now, scope, by, *until, reason),
         Event::Resumed { scope, .. } => world::resumed(state, now, scope),
-        Event::Adopted { digest, source } => world::adopted(state, now, *digest, source),
+        Event::Adopted { digest, source, by: _ } => world::adopted(state, now, *digest, source),
         Event::StormBegan { why } => episodes::storm_began(state, now, why),
         Event::StormGoesOn { again } => episodes::storm_goes_on(state, *again),
         Event::StormEnded => episodes::storm_ended(state, now),
