@@ -102,13 +102,12 @@ struct InCommit {
 #[derive(Debug)]
 enum Waiting {
     /// An answer; it needs no record of its own.
-    Reply { ticket: Ticket, first: Seq, end: Seq, refusal: Option<String> },
-    /// What belongs to a record.
-    Recorded(Recorded),
-}
-
-#[derive(Debug)]
-enum Recorded {
+    Reply {
+        ticket: Ticket,
+        first: Seq,
+        end: Seq,
+        refusal: Option<String>,
+    },
     Ask(Question),
     Act(Intent),
     Close(Intent),
@@ -204,15 +203,14 @@ impl WriteAhead {
 
     /// Remembers what may leave once the event is durable.
     fn release_later(&mut self, event: &Event) {
-        let recorded = |one: Recorded| Waiting::Recorded(one);
         match event {
-            Event::Asked { question } => self.waiting.push(recorded(Recorded::Ask(question.clone()))),
+            Event::Asked { question } => self.waiting.push(Waiting::Ask(question.clone())),
             Event::Intended { intent } => {
-                self.waiting.push(recorded(Recorded::Act(Intent::clone(intent))));
+                self.waiting.push(Waiting::Act(Intent::clone(intent)));
             }
             Event::Began { .. } => {
                 let in_doubt = self.state.in_flight.values().map(|flight| flight.intent.clone());
-                self.waiting.extend(in_doubt.map(|intent| recorded(Recorded::Close(intent))));
+                self.waiting.extend(in_doubt.map(Waiting::Close));
             }
             Event::Received { .. }
             | Event::Opened { .. }
@@ -276,7 +274,7 @@ impl WriteAhead {
                     ready.push(Release::Reply { ticket, first, end, refusal });
                 }
                 // Without a receipt nothing that has a record leaves.
-                Waiting::Recorded(_) => recorded.push(one),
+                Waiting::Ask(_) | Waiting::Act(_) | Waiting::Close(_) => recorded.push(one),
             }
         }
         self.waiting = recorded;
@@ -297,9 +295,9 @@ impl WriteAhead {
         let sealed = |intent: Intent| Sealed::mint(intent, &self.journal, receipt);
         let release = |one: Waiting| match one {
             Waiting::Reply { ticket, first, end, refusal } => Release::Reply { ticket, first, end, refusal },
-            Waiting::Recorded(Recorded::Ask(question)) => Release::Ask(question),
-            Waiting::Recorded(Recorded::Act(intent)) => Release::Act(sealed(intent)),
-            Waiting::Recorded(Recorded::Close(intent)) => Release::Close(sealed(intent)),
+            Waiting::Ask(question) => Release::Ask(question),
+            Waiting::Act(intent) => Release::Act(sealed(intent)),
+            Waiting::Close(intent) => Release::Close(sealed(intent)),
         };
         done.waiting.into_iter().map(release).collect()
     }
