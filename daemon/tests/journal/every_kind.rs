@@ -14,6 +14,7 @@ use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
     abort_rollout, http_call, patch, reset_breaker, restart, rollback, scale,
+    freeze_deploys, http_call, patch, reset_breaker, restart, rollback, scale,
 };
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
@@ -147,6 +148,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.push(intended((0, call())));
     events.push(abort());
     events.push(adopted_for(Some(text("jane"))));
+    events.extend(since_then());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -269,6 +271,68 @@ fn rulings() -> Vec<Event> {
         }
     };
     verdicts.into_iter().enumerate().map(ruled).collect()
+}
+
+/// What no sample held before.
+fn since_then() -> Vec<Event> {
+    let (due, target) = (Some(moment(5)), Some(deployment("prod", "web")));
+    let why = Advance::Relapse;
+    let mut events = vec![Event::Advanced { case: case(), rung: 1, step: 0, why, due, target }];
+    if let Some(Event::Ruled { mut ruling }) = rulings().pop() {
+        let reason = Reason::TimeStandsStill { until: moment(20) };
+        ruling.findings = vec![Finding::refuses(Guard::Clock, reason)];
+        ruling.verdict = ruling::Verdict::Hold { until: moment(20) };
+        events.push(Event::Ruled { ruling });
+    }
+    let wish = freeze_deploys::Wish {
+        namespaces: vec![text("prod")],
+        lasts: Span::from_hours(2),
+        reason: Some(text("5xx after a deploy")),
+        break_glass: text("paramedic:break-glass"),
+    };
+    let breaker = reset_breaker::Wish {
+        breaker: text("payments"),
+        endpoints: reset_breaker::Endpoints::OfService { port: text("http") },
+    };
+    let by = scale::Wish {
+        amount: scale::Amount::By(2),
+        min: None,
+        max: Some(10),
+        max_step: None,
+        allow_down: false,
+    };
+    let selector = patch::Field::Selector { label: text("color"), to: text("blue"), ready: 2 };
+    let healthy = rollback::Wish {
+        query: text("job:http_5xx:ratio5m"),
+        is: text("< 0.01"),
+        held: Span::from_mins(30),
+        deployed_within: Some(Span::from_hours(2)),
+        helm: rollback::Helm::Refuse,
+    };
+    let Action::Http(http_call::Action { wish: http, .. }) = call() else { unreachable!("as it is written") };
+    let http = Wish::Http(http);
+    for wish in [
+        Wish::FreezeDeploys(wish.clone()),
+        Wish::ResetBreaker(breaker),
+        Wish::Scale(by),
+        Wish::Patch(selector),
+        Wish::Rollback(healthy),
+        http,
+    ] {
+        let ask = Ask::Preflight { target: deployment("prod", "web"), wish, diff: false };
+        let fact = Fact::Revert(Seq(9));
+        events.push(Event::Asked {
+            question: Question { id: Seq(5), case: case(), fact, ask, deadline: moment(1) },
+        });
+    }
+    let freeze = freeze_deploys::Freeze { wish, exempt: text("system:serviceaccount:paramedic:paramedic") };
+    for action in [freeze_deploys::Action::Freeze(freeze.clone()), freeze_deploys::Action::Thaw(freeze)] {
+        if let Some(Event::Intended { mut intent }) = intents().pop() {
+            intent.action = Action::FreezeDeploys(action);
+            events.push(Event::Intended { intent });
+        }
+    }
+    events
 }
 
 fn intents() -> Vec<Event> {

@@ -8,3 +8,4 @@ mod finding;
 mod golden;
 mod partitions;
 mod samples;
+mod variants;
