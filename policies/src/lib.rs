@@ -18,6 +18,7 @@ pub mod answer;
 pub mod book;
 pub mod comparison;
 pub mod endpoint;
+pub mod counted;
 pub mod engine;
 pub mod event;
 pub mod guard;

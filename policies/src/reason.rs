@@ -1,5 +1,6 @@
 //! Why something is not done: a closed set, each with the numbers that made it.
 
+use crate::counted::counted;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -462,7 +463,7 @@ impl fmt::Display for Reason {
                 write!(f, "the workload carries paramedic.dev/pause-until={until}")
             }
             Self::Quarantined { since, rounds } => {
-                write!(f, "quarantined since {since}: {rounds} rounds in a row did not help")
+                write!(f, "quarantined since {since}: {} in a row did not help", counted(*rounds, "round"))
             }
             Self::OtherCluster { has, ours } => {
                 write!(f, "the alert is of cluster `{has}`, this is `{ours}`")
@@ -506,7 +507,11 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Relapsed { rungs, since } => {
-                write!(f, "all {rungs} rungs were tried, the last at {since}, and the trouble came back")
+                let tried = match rungs {
+                    1 => "the only rung was tried,".to_owned(),
+                    rungs => format!("all {rungs} rungs were tried, the last"),
+                };
+                write!(f, "{tried} at {since}, and the trouble came back")
             }
             Self::NotConfirmed { found } => {
                 write!(f, "Prometheus does not show the alert firing: {found}")
@@ -528,7 +533,7 @@ impl fmt::Display for Reason {
             Self::ManagedByGitOps { by, field } => write!(f, "{by} would revert {field}"),
             Self::ManagedByOther { by, why } => write!(f, "{by} manages it: {why}"),
             Self::DisruptionBudget { budget, allowed } => {
-                write!(f, "PodDisruptionBudget {budget} allows {allowed} disruptions")
+                write!(f, "PodDisruptionBudget {budget} allows {}", counted(*allowed, "disruption"))
             }
             Self::OutOfBounds { value, bound, which } => write!(f, "{value} is beyond {which} {bound}"),
             Self::WouldLower { from, to } => {

@@ -1,6 +1,7 @@
 //! Rolls the pods of a workload, by the annotation that `kubectl rollout restart` sets, with the intent's own moment:
 //! a repeat is the same rollout. Then watches it to its end, since a 200 says only that it was asked for.
 
+use paramedic_policies::counted::counted;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -160,7 +161,7 @@ pub(crate) fn rolls(workload: &Workload, checks: &mut Checks) {
     }
     for (budget, allowed) in &workload.budgets {
         checks.note(if *allowed > 0 {
-            Ok(format!("PodDisruptionBudget {budget} allows {allowed} disruptions"))
+            Ok(format!("PodDisruptionBudget {budget} allows {}", counted(*allowed, "disruption")))
         } else {
             Err(Reason::DisruptionBudget { budget: budget.clone(), allowed: *allowed })
         });

@@ -2,6 +2,7 @@
 //! out. Never decides what is recorded, and knows nothing that is not in the record.
 
 use paramedic_policies::action::Outcome;
+use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict as Helped};
 use paramedic_policies::guard::Finding;
 use paramedic_policies::ruling::{Ruling, Verdict};
@@ -55,7 +56,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::StormBegan { why } => format!("a storm begins: {why}"),
         Event::StormEnded => "the storm is over".to_owned(),
         Event::Quarantined { policy, rounds } => {
-            format!("{policy} is quarantined: {rounds} rounds in a row did not help")
+            format!("{policy} is quarantined: {} in a row did not help", counted(*rounds, "round"))
         }
         Event::RevertDropped { intent, why, .. } => format!("intent {intent} is not taken back: {why}"),
         Event::RevertHeld { intent, why, .. } => format!("taking intent {intent} back waits: {why}"),

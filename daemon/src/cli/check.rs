@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Book, Source};
+use paramedic_policies::counted::counted;
 use paramedic_policies::load::{self, Checked, Problem, yaml};
 use paramedic_policies::policy::{Policy, Rung};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use serde_json::Value;
 
 use super::console::{Console, Output, OutputArg, yaml as yaml_of};
 use super::failure::Failure;
-use super::story::counted;
 use super::table::{Table, plain};
 use crate::config::tokens::{TokenProblem, read_tokens};
 use crate::config::{Configuration, Problems};

@@ -2,6 +2,7 @@
 //! person, what is under way, what will be taken back, what is paused. Read-only.
 
 use paramedic_policies::action::Mode;
+use paramedic_policies::counted::counted;
 use paramedic_policies::event::Seq;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::console::{Console, Output, OutputArg};
 use super::failure::Failure;
 use super::records::ServerArgs;
-use super::story::{counted, short};
+use super::story::short;
 use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
+use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
 use paramedic_policies::question::Ask;
@@ -15,7 +16,7 @@ use paramedic_policies::time::{Moment, Span};
 pub(super) fn tell(event: &Event) -> String {
     match event {
         Event::Received { sender, receiver, alerts, repeated, unreadable, truncated, .. } => {
-            let mut text = format!("{} from {sender}", counted(*alerts as usize, "alert"));
+            let mut text = format!("{} from {sender}", counted(*alerts, "alert"));
             if !receiver.is_empty() {
                 let _ = write!(text, " for receiver {receiver}");
             }
@@ -104,7 +105,7 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Quarantined { policy, rounds } => {
             format!(
                 "{policy} acts no more until resumed: {} in a row did not help",
-                counted(*rounds as usize, "round")
+                counted(*rounds, "round")
             )
         }
         Event::RevertDropped { intent, into, why } => {
@@ -322,11 +323,6 @@ pub(super) fn list(labels: &Labels) -> String {
 /// The beginning of a digest, as people say it.
 pub(super) fn short(digest: &impl ToString) -> String {
     digest.to_string().chars().take(12).collect()
-}
-
-/// `1 alert`, `2 alerts`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn quoted(text: &str) -> String {

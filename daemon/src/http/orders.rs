@@ -5,6 +5,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
+use paramedic_policies::counted::counted;
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, Order, PauseScope};
 use paramedic_policies::target::{Target, is_dns_label, is_dns_subdomain, kind_as_written};
@@ -146,8 +147,8 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
         Err(problems) => {
             answered("refused", None);
             let error = format!(
-                "the new policies are refused: {} problems; the old ones stay in force",
-                problems.len()
+                "the new policies are refused: {}; the old ones stay in force",
+                counted(problems.len(), "problem")
             );
             let hint = "run `paramedic check` on the files".to_owned();
             Err(ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, error, hint, problems })

@@ -2,6 +2,7 @@
 //! verification the next step, the next rung, or a person.
 
 use crate::action::{Intent, Mode, Outcome};
+use crate::counted::counted;
 use crate::engine::rule::Inquiry;
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
@@ -76,7 +77,11 @@ fn called(state: &State, case: &Case, policy: &Policy, why: &str, rounds: Option
     match rounds.filter(|rounds| quarantines(state, policy, *rounds)) {
         None => vec![escalated(case, policy, why.to_owned())],
         Some(rounds) => {
-            let why = format!("{why}; {} is quarantined: {rounds} rounds in a row did not help", policy.name);
+            let why = format!(
+                "{why}; {} is quarantined: {} in a row did not help",
+                policy.name,
+                counted(rounds, "round")
+            );
             vec![escalated(case, policy, why), Event::Quarantined { policy: policy.name.clone(), rounds }]
         }
     }

@@ -1,6 +1,7 @@
 //! The storm stop: on above the settings' measures, off below half of them for a while.
 
 use crate::book::Book;
+use crate::counted::counted;
 use crate::event::Event;
 use crate::settings::StormSettings;
 use crate::state::State;
@@ -17,9 +18,13 @@ pub(super) fn begins(state: &State, book: &Book, now: Moment, more: usize, trunc
     let settings = &book.settings().guards.storm;
     let openings = openings(state, now) + more;
     let why = if truncated > 0 {
-        Some(format!("Alertmanager left out {truncated} alerts of a group"))
+        Some(format!("Alertmanager left out {} of a group", counted(truncated, "alert")))
     } else if openings > settings.alerts_per_minute as usize {
-        Some(format!("{openings} new alerts in a minute, {} allowed", settings.alerts_per_minute))
+        Some(format!(
+            "{} in a minute, {} allowed",
+            counted(openings, "new alert"),
+            settings.alerts_per_minute
+        ))
     } else {
         share_exceeded(state, settings)
     };

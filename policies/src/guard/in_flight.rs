@@ -1,6 +1,7 @@
 //! One intent at a time per target, over all policies: until its effect has ended and it has been seen whether it
 //! helped, nobody else touches the target.
 
+use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
 
@@ -16,7 +17,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         Some(intent) => Finding::refuses(Guard::InFlight, Reason::AlreadyRunning { intent }),
         None => Finding::allows(
             Guard::InFlight,
-            format!("{} effects under way, none on this target", view.state.in_flight.len()),
+            format!("{} under way, none on this target", counted(view.state.in_flight.len(), "effect")),
         ),
     }
 }
@@ -47,6 +48,6 @@ mod tests {
         world.start(40, "scale-db", "prod/db");
         world.other_case(2, "scale-db", 0, "prod/db", verifying(42));
         world.other_case(3, "scale-web", 0, "prod/web", waiting("08:30:00"));
-        assert_eq!(world.says(judge), "allows: 1 effects under way, none on this target");
+        assert_eq!(world.says(judge), "allows: 1 effect under way, none on this target");
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator paused stays untouched: everything, a namespace, a policy or a target. A pause ends by itself
 //! at its `until`, whether or not anybody has removed it. Pauses by annotation are the preflight's.
 
+use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::order::PauseScope;
 use crate::reason::Reason;
@@ -15,7 +16,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         Some(reason) => Finding::refuses(Guard::Pause, reason),
         None => {
             let others = view.state.pauses.values().filter(|pause| in_force(pause, view.now)).count();
-            Finding::allows(Guard::Pause, format!("{others} pauses in force, none of this"))
+            Finding::allows(Guard::Pause, format!("{} in force, none of this", counted(others, "pause")))
         }
     }
 }

@@ -2,6 +2,7 @@
 //! known once the remediation has looked at its target. An old look protects too.
 
 use crate::alert::Labels;
+use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
 use crate::settings::Protected;
@@ -34,7 +35,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         Some(rule) => refuse(format!("label {rule}")),
         None => Finding::allows(
             Guard::Protection,
-            format!("{namespace}, none of {} protecting labels", protected.labels.len()),
+            format!("{namespace}, none of {}", counted(protected.labels.len(), "protecting label")),
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! A policy whose actions do not help acts no more, until an operator resumes it. Counting is `apply`'s.
 
+use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
 
@@ -13,7 +14,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     Finding::allows(
         Guard::Quarantine,
         match view.policy.on_failure.quarantine_after {
-            0 => format!("{rounds} rounds in a row did not help, never quarantined"),
+            0 => format!("{} in a row did not help, never quarantined", counted(rounds, "round")),
             after => format!("{rounds} of {after} rounds in a row did not help"),
         },
     )

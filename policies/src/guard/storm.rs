@@ -1,6 +1,7 @@
 //! While too much fires, single remedies are guesses. Whether it storms is `apply`'s to say; here stands only what
 //! the policy does in a storm. Lowering the mode is the engine's.
 
+use crate::counted::counted;
 use crate::guard::{Finding, Guard, View, ledger};
 use crate::policy::InStorm;
 use crate::reason::Reason;
@@ -15,7 +16,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         let above = view.book.settings().guards.storm.alerts_per_minute;
         return Finding::allows(
             Guard::Storm,
-            format!("{have} new alerts in the last minute, a storm begins above {above}"),
+            format!("{} in the last minute, a storm begins above {above}", counted(have, "new alert")),
         );
     };
     match view.policy.guards.in_storm {

@@ -1,5 +1,6 @@
 //! Withheld while an alert of `unless:` is open: somebody or something else has the trouble in hand.
 
+use crate::counted::counted;
 use crate::event::Seq;
 use crate::guard::{Finding, Guard, View};
 use crate::matcher::Matcher;
@@ -19,7 +20,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         ),
         None => Finding::allows(
             Guard::Unless,
-            format!("none of {} open alerts is of unless:", view.state.open.len()),
+            format!("none of {} is of unless:", counted(view.state.open.len(), "open alert")),
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! Close one circuit breaker of Maestro on every endpoint of a service.
 
+use crate::counted::counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -181,6 +182,6 @@ impl Acts for Action {
 
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "reset breaker {} on {} endpoints", self.breaker, self.endpoints.len())
+        write!(f, "reset breaker {} on {}", self.breaker, counted(self.endpoints.len(), "endpoint"))
     }
 }

@@ -262,7 +262,7 @@ fn the_rung_after_one_round_too_many_is_not_taken() {
     assert_eq!(
         story.calls(),
         [
-            "the trouble came back after what seemed to help; errors is quarantined: 1 rounds in a row did not help"
+            "the trouble came back after what seemed to help; errors is quarantined: 1 round in a row did not help"
         ]
     );
     assert!(story.last_ruling().contains("quarantined since"), "{}", story.last_ruling());

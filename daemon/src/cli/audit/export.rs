@@ -4,8 +4,8 @@ use super::selection::Selection;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, PAGE, Records};
-use crate::cli::story::counted;
 use crate::journal::Filter;
+use paramedic_policies::counted::counted;
 
 /// How many records are written between two words about the progress.
 const PROGRESS_EACH: u64 = 100_000;
@@ -47,6 +47,6 @@ async fn export(records: &dyn Records, mut filter: Filter, console: &mut Console
             None => break,
         }
     }
-    writeln!(console.err, "{} exported", counted(usize::try_from(written).unwrap_or(usize::MAX), "record"))?;
+    writeln!(console.err, "{} exported", counted(written, "record"))?;
     Ok(())
 }

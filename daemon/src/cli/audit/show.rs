@@ -1,6 +1,7 @@
 //! `audit show`: one record with everything around it, told in order: the alert, the decisions with their reasons, what
 //! was done, whether it helped, who approved.
 
+use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Event, Record, Seq};
 use serde::Serialize;
 
@@ -139,9 +140,10 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
         }
         Event::Adopted { source, .. } => {
             let mut table = Table::headless(2);
-            source.files.iter().for_each(|file| {
-                table.row([file.path.clone(), story::counted(file.text.lines().count(), "line")])
-            });
+            source
+                .files
+                .iter()
+                .for_each(|file| table.row([file.path.clone(), counted(file.text.lines().count(), "line")]));
             write!(console.out, "{table}")?;
         }
         // Their sentence says it all.

@@ -1,11 +1,11 @@
 //! `audit verify`: computes every root of the journal again and says whether what is there is what was written.
 
+use paramedic_policies::counted::counted;
 use serde_json::Value;
 
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
-use crate::cli::story::counted;
 
 /// Check that the journal is what was written: every record's hash, every block's root, the whole chain.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,17 +38,19 @@ async fn verify(records: &dyn Records, output: Output, console: &mut Console<'_>
                 None => "?".to_owned(),
             };
             let last = report.get("end").and_then(Value::as_u64).map_or(0, |end| end.saturating_sub(1));
-            let partitions = report.get("partitions").and_then(Value::as_u64).unwrap_or(0);
-            let partitions = usize::try_from(partitions).unwrap_or(usize::MAX);
+            let count = |key: &str, noun: &str| match report.get(key).and_then(Value::as_u64) {
+                Some(count) => counted(count, noun),
+                None => format!("? {noun}s"),
+            };
             let state = if problem.is_none() { "whole" } else { "DAMAGED" };
             writeln!(console.out, "journal {}: {state}", text("journal"))?;
             writeln!(
                 console.out,
-                "verified records {} to {last} ({} records in {} blocks; {})",
+                "verified records {} to {last} ({} in {}; {})",
                 text("first"),
-                text("records"),
-                text("blocks"),
-                counted(partitions, "partition")
+                count("records", "record"),
+                count("blocks", "block"),
+                count("partitions", "partition")
             )?;
             writeln!(console.out, "root {}", text("root"))?;
         }
