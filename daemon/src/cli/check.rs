@@ -15,8 +15,7 @@ use serde_json::Value;
 use super::console::{Console, Output, OutputArg, yaml as yaml_of};
 use super::failure::Failure;
 use super::table::{Table, plain};
-use crate::config::tokens::{TokenProblem, read_tokens};
-use crate::config::{Configuration, Problems};
+use crate::config::{Configuration, Problems, TokenProblem, open_to_strangers, read_tokens};
 use crate::reload::{self, Found};
 use crate::serve::ServeArgs;
 
@@ -53,7 +52,7 @@ struct Findings {
     configuration: Option<Value>,
 }
 
-/// What `serve` would say of the token files.
+/// What `serve` would say of the tokens and their files.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Tokens {
@@ -66,7 +65,8 @@ struct Tokens {
 impl Tokens {
     fn of(configuration: &Configuration) -> Self {
         let read = read_tokens(&configuration.tokens);
-        Self { token_problems: read.problems, token_warnings: read.warnings }
+        let token_problems = open_to_strangers(configuration).into_iter().chain(read.problems).collect();
+        Self { token_problems, token_warnings: read.warnings }
     }
 
     fn write(&self, console: &mut Console<'_>) -> Result<(), Failure> {

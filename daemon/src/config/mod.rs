@@ -20,7 +20,7 @@ pub use crate::http::tokens::TokenFile;
 pub use bytes::Bytes;
 pub(crate) use read::{ADDRESS_HINT, URL_HINT, address_of, url_of};
 pub use read::{Problems, read, read_file};
-pub use tokens::{TokenProblem, TokensRead, read_tokens};
+pub use tokens::{TokenProblem, TokensRead, open_to_strangers, read_tokens};
 
 /// The only version.
 pub const API_VERSION: &str = "paramedic.dev/v1alpha1";

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::{Configuration, address_of};
 pub use crate::http::tokens::{Role, TOKEN_BYTES_MIN, TokenFile};
 
 /// A longer file is no token: it is the wrong file, and headers end before.
@@ -30,6 +31,19 @@ impl fmt::Display for TokenProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (hint: {})", self.problem, self.hint)
     }
+}
+
+/// Why this configuration is not served: strangers could reach webhook and API, and nobody would ask them for a token.
+pub fn open_to_strangers(configuration: &Configuration) -> Option<TokenProblem> {
+    let public = address_of(&configuration.listen).ok()?;
+    if public.ip().is_loopback() || !configuration.tokens.is_empty() {
+        return None;
+    }
+    Some(TokenProblem {
+        problem: format!("{public} can be reached from other machines, and no tokens are configured"),
+        hint: "add `tokens` with roles ingest, read and operate to the configuration, or listen on 127.0.0.1"
+            .to_owned(),
+    })
 }
 
 /// A token, known by its digest alone.

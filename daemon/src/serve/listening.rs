@@ -11,8 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connections;
-use crate::config::{Configuration, address_of};
-use crate::http::tokens::Tokens;
+use crate::config::{Configuration, address_of, open_to_strangers};
 use crate::reload::Reloads;
 
 /// Sockets that do not answer yet.
@@ -23,14 +22,11 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    pub(super) async fn open(configuration: &Configuration, tokens: &Tokens) -> anyhow::Result<Self> {
+    pub(super) async fn open(configuration: &Configuration) -> anyhow::Result<Self> {
         let public = address_of(&configuration.listen).map_err(anyhow::Error::msg)?;
         let admin = address_of(&configuration.admin_listen).map_err(anyhow::Error::msg)?;
-        if !public.ip().is_loopback() && tokens.is_empty() {
-            bail!(
-                "{public} can be reached from other machines, and no tokens are configured; add `tokens` with roles \
-                 ingest, read and operate to the configuration, or listen on 127.0.0.1"
-            );
+        if let Some(open) = open_to_strangers(configuration) {
+            bail!("{open}");
         }
         let bind = async |address: SocketAddr| {
             let listener = TcpListener::bind(address).await;

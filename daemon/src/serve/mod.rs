@@ -113,7 +113,7 @@ impl Plan {
         if let Some(open) = of_prometheus.and_then(|file| open_to_others("the token for Prometheus", file)) {
             tracing::warn!(problem = open.problem, hint = open.hint, "a token can be read by others");
         }
-        let listening = Listening::open(&configuration, &tokens).await?;
+        let listening = Listening::open(&configuration).await?;
         let version = env!("CARGO_PKG_VERSION");
         let metrics = Arc::new(Metrics::new(version));
         let (world, others) = match world {

@@ -141,3 +141,12 @@ fn token_files_are_read_as_serve_reads_them() {
     assert_eq!(data["tokenProblems"].as_array().map(Vec::len), Some(2), "{data}");
     assert_eq!(data["tokenWarnings"].as_array().map(Vec::len), Some(1), "{data}");
 }
+
+#[test]
+fn an_address_that_strangers_reach_is_refused_without_tokens_as_serve_refuses_it() {
+    let ran = check(&[("cart.yaml", GOOD)], &["--listen", "0.0.0.0:9911"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    let told = ran.out.split("cart-errors (").next().expect("what comes first");
+    insta::assert_snapshot!(format!("{told}----- stderr\n{}", ran.err));
+    assert_eq!(check(&[("cart.yaml", GOOD)], &["--listen", "127.0.0.9:9911"]).code, 0);
+}
