@@ -221,6 +221,13 @@ pub enum Reason {
     },
     /// The workload is paused (`spec.paused`).
     WorkloadPaused,
+    /// The CronJob is suspended: whoever did that wants no run of it.
+    Suspended,
+    /// A Job of it is running.
+    JobRunning {
+        /// Which.
+        job: String,
+    },
     /// A rollout is under way.
     RollingOut {
         /// How far it is.
@@ -331,6 +338,8 @@ impl Reason {
             Self::TargetAbsent { .. } => "targetAbsent",
             Self::WrongKind { .. } => "wrongKind",
             Self::WorkloadPaused => "workloadPaused",
+            Self::Suspended => "suspended",
+            Self::JobRunning { .. } => "jobRunning",
             Self::RollingOut { .. } => "rollingOut",
             Self::NoPodWouldMove { .. } => "noPodWouldMove",
             Self::OwnedByAutoscaler { .. } => "ownedByAutoscaler",
@@ -372,6 +381,8 @@ impl Reason {
             | Self::FactStale { .. }
             | Self::TargetAbsent { .. }
             | Self::WorkloadPaused
+            | Self::Suspended
+            | Self::JobRunning { .. }
             | Self::RollingOut { .. }
             | Self::DisruptionBudget { .. }
             | Self::Changed { .. } => true,
@@ -428,6 +439,8 @@ impl Reason {
             | Self::TargetAbsent { .. }
             | Self::WrongKind { .. }
             | Self::WorkloadPaused
+            | Self::Suspended
+            | Self::JobRunning { .. }
             | Self::RollingOut { .. }
             | Self::NoPodWouldMove { .. }
             | Self::OwnedByAutoscaler { .. }
@@ -527,6 +540,8 @@ impl fmt::Display for Reason {
             Self::TargetAbsent { what } => write!(f, "there is no {what}"),
             Self::WrongKind { kind, wanted } => write!(f, "target is a {kind}, wanted {wanted}"),
             Self::WorkloadPaused => f.write_str("the workload is paused (spec.paused)"),
+            Self::Suspended => f.write_str("the CronJob is suspended (spec.suspend)"),
+            Self::JobRunning { job } => write!(f, "{job} is still running"),
             Self::RollingOut { detail } => write!(f, "a rollout is under way: {detail}"),
             Self::NoPodWouldMove { strategy } => write!(f, "no pod would move: {strategy}"),
             Self::OwnedByAutoscaler { by, why } => write!(f, "owned by autoscaler {by}: {why}"),

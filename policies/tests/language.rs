@@ -10,6 +10,7 @@ mod language {
     mod index;
     mod patching;
     mod rolling_back;
+    mod running_jobs;
     mod schema;
     mod support;
     mod values;

@@ -34,6 +34,7 @@ mod retry;
 mod revisions;
 mod rollback;
 mod rollout_watch;
+mod run_job;
 mod scale;
 pub mod seal;
 mod stamp;

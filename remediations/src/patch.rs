@@ -23,6 +23,7 @@ mod plan;
 
 use fields::{kept, path, same, stamped};
 use looked::Looked;
+pub(crate) use looked::{resource, texts};
 
 #[async_trait]
 impl Plans for Wish {

@@ -107,6 +107,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::Rollback(wish) => wish,
         Wish::Http(wish) => wish,
         Wish::AbortRollout(wish) => wish,
+        Wish::RunJob(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -122,6 +123,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::Rollback(action) => action,
         Action::Http(action) => action,
         Action::AbortRollout(action) => action,
+        Action::RunJob(action) => action,
     }
 }
 

@@ -238,9 +238,19 @@ pub(super) fn diff(diff: &Diff) -> String {
     let fields: Vec<String> = diff
         .fields
         .iter()
-        .map(|field| format!("{}: {} -> {}", field.path, field.before, field.after))
+        .map(|field| format!("{}: {} -> {}", field.path, field.before, one_line(&field.after)))
         .collect();
     format!("{}{}", fields.join(", "), source(&diff.source))
+}
+
+/// A value of several lines, such as the end of a log, by its last one; `--output json` has all of it.
+fn one_line(value: &str) -> String {
+    let mut lines = value.lines();
+    match (lines.next_back(), lines.count()) {
+        (Some(last), before @ 1..) => format!("({before} lines, then) {last}"),
+        (Some(only), 0) => only.to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 /// How a difference is known, where that is not by doing it.

@@ -16,6 +16,7 @@ use paramedic_policies::remediation::{
     abort_rollout, http_call, patch, reset_breaker, restart, rollback, scale,
     freeze_deploys, http_call, patch, reset_breaker, restart, rollback, scale,
 };
+use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, run_job, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -149,6 +150,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.push(abort());
     events.push(adopted_for(Some(text("jane"))));
     events.extend(since_then());
+    events.extend(jobs());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -540,4 +542,27 @@ fn doubts() -> Vec<Event> {
         Reason::TimeStandsStill { until: moment(20) },
     ];
     vec![Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } }]
+}
+
+fn jobs() -> Vec<Event> {
+    let wish = |template| run_job::Wish {
+        template,
+        parameters: [(text("BACKUP_ID"), text("latest"))].into(),
+        container: None,
+        within: Span::from_hours(2),
+    };
+    let template = run_job::JobTemplate {
+        image: text("registry.example/maestro/drill:1"),
+        command: vec![text("./drill")],
+        args: Vec::new(),
+        service_account: Some(text("drill")),
+        secret: Some(text("restore-drill")),
+    };
+    let actions = [
+        Action::RunJob(run_job::Action { wish: wish(None), generation: Some(3) }),
+        Action::RunJob(run_job::Action { wish: wish(Some(template)), generation: None }),
+    ];
+    let reasons = vec![Reason::Suspended, Reason::JobRunning { job: text("prod/job/retention-28123") }];
+    let refused = Event::Ended { intent: Seq(30), outcome: Outcome::Refused { reasons } };
+    actions.into_iter().enumerate().map(intended).chain([refused]).collect()
 }

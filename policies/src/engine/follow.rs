@@ -1,7 +1,7 @@
 //! What follows: from a ruling an intent or a pause, from an outcome a verification, a retry or an end, from a
 //! verification the next step, the next rung, or a person.
 
-use crate::action::{Intent, Mode, Outcome};
+use crate::action::{Action, Intent, Mode, Outcome};
 use crate::counted::counted;
 use crate::engine::rule::Inquiry;
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
@@ -11,7 +11,7 @@ use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
 use crate::state::{Case, InFlight, LastRuling, Phase, State};
 use crate::target::Target;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
 pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
@@ -118,6 +118,7 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         | Phase::Withheld
         | Phase::Resting => None,
     };
+    let action = ruling.action.clone()?;
     Some(Intent {
         id: state.next.plus(1),
         episode: inquiry.episode.id,
@@ -127,16 +128,23 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         step: inquiry.case.step,
         target: ruling.target.clone()?,
         uid: preflight.uid.clone(),
-        action: ruling.action.clone()?,
         mode: ruling.mode.is,
         at: now,
-        deadline: now + EFFECT_DEADLINE,
+        deadline: now + deadline(&action),
+        action,
         charged: true,
         reverts: None,
         revert_after: inquiry.step().revert_after,
         epoch: state.epoch,
         approved_by,
         correlation: Some(inquiry.episode.correlation.clone()),
+    })
+}
+
+/// Until when an effect must have ended; one that says itself how long it may take gets a little more, to be seen.
+fn deadline(action: &Action) -> Span {
+    action.takes().map_or(EFFECT_DEADLINE, |takes| {
+        EFFECT_DEADLINE.max(Span::from_ms(takes.ms() + Span::from_mins(1).ms()))
     })
 }
 

@@ -16,6 +16,7 @@ use crate::remediation::patch::PatchDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
 use crate::remediation::rollback::RollbackDocument;
+use crate::remediation::run_job::RunJobDocument;
 use crate::remediation::scale::ScaleDocument;
 use crate::time::Span;
 
@@ -193,6 +194,8 @@ pub struct StepDocument {
     pub http: Option<HttpDocument>,
     /// Stop the rollout of an Argo Rollout; written `abortRollout: {}`.
     pub abort_rollout: Option<AbortRolloutDocument>,
+    /// Run a Job once, and wait until it has ended.
+    pub run_job: Option<RunJobDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

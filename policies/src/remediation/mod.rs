@@ -25,6 +25,7 @@ pub mod patch;
 pub mod reset_breaker;
 pub mod restart;
 pub mod rollback;
+pub mod run_job;
 pub mod scale;
 
 /// A remediation as a policy asks for it.
@@ -81,6 +82,11 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
     /// The namespaces it reaches, where they are more than its target's.
     fn namespaces(&self) -> &[String] {
         &[]
+    }
+
+    /// How long it may take, where it says so itself.
+    fn takes(&self) -> Option<Span> {
+        None
     }
 }
 
@@ -215,6 +221,11 @@ macro_rules! remediations {
                 match self { $(Self::$name(action) => action.namespaces(),)+ }
             }
 
+            /// How long it may take, where it says so itself.
+            pub(crate) fn takes(&self) -> Option<Span> {
+                match self { $(Self::$name(action) => action.takes(),)+ }
+            }
+
             /// Why no replica can become unavailable by it, where that is so.
             pub(crate) fn spares_replicas(&self) -> Option<&'static str> {
                 match self { $(Self::$name(action) => action.spares_replicas(),)+ }
@@ -246,6 +257,8 @@ remediations! {
     Http, http_call, "http";
     /// Stop the rollout of an Argo Rollout that is in progress.
     AbortRollout, abort_rollout, "abortRollout";
+    /// Run a Job once, and wait until it has ended.
+    RunJob, run_job, "runJob";
 }
 
 impl<'de> Deserialize<'de> for Wish {

@@ -173,7 +173,8 @@ fn the_shipped_policies_load_without_a_word_and_are_shown_as_they_are() {
         ("24-switch-traffic.yaml", include_str!("../../maestro/24-switch-traffic.yaml")),
     ] {
         // What the configuration would set.
-        let text = text.replace("{{ vars.authIngress }}", "auth");
+        let text =
+            text.replace("{{ vars.authIngress }}", "auth").replace("{{ vars.service }}", "maestro-server");
         assert_eq!(said(&[(name, &text)]), "", "{name}");
         let book = book(&text);
         for policy in book.policies().values() {

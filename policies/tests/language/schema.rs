@@ -40,6 +40,8 @@ spec:
         - patch: {switch: {key: maintenance, to: "on"}}
           target: {kind: ConfigMap, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
+        - runJob: {template: {image: a}, parameters: {A: b}}
+          verify: {query: up, is: "> 0"}
     - http:
         endpoint: dlq
         path: /a

@@ -22,7 +22,7 @@ const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 const NAMESPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
 
 /// The resource of a target's kind, where it is one that can be patched.
-pub(super) fn resource(kind: &str) -> Option<Resource> {
+pub(crate) fn resource(kind: &str) -> Option<Resource> {
     Some(match kind {
         "Deployment" => DEPLOYMENTS,
         "StatefulSet" => STATEFUL_SETS,
@@ -75,7 +75,7 @@ impl Looked {
 }
 
 /// The texts of a mapping.
-pub(super) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
+pub(crate) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
     let pairs = object.pointer(pointer).and_then(Value::as_object);
     let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     pairs.into_iter().flatten().filter_map(text).collect()

@@ -45,6 +45,7 @@ impl Namespace {
             "HorizontalPodAutoscaler" => ("autoscaling", "v2", false),
             "PodDisruptionBudget" => ("policy", "v1", false),
             "Pod" | "Service" | "ConfigMap" | "ServiceAccount" | "Event" => ("", "v1", false),
+            "Job" | "CronJob" => ("batch", "v1", false),
             "Ingress" => ("networking.k8s.io", "v1", false),
             "IngressClass" => ("networking.k8s.io", "v1", true),
             "Rollout" => ("argoproj.io", "v1alpha1", false),

@@ -10,4 +10,5 @@ mod looks;
 mod patch;
 mod proxy;
 mod rollback;
+mod run_job;
 mod stand;
