@@ -28,6 +28,7 @@ pub mod plain_http;
 pub mod ports;
 pub mod remedies;
 mod remedy;
+mod renew_certificate;
 mod reset_breaker;
 mod restart;
 mod retry;

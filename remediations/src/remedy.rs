@@ -108,6 +108,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::Http(wish) => wish,
         Wish::AbortRollout(wish) => wish,
         Wish::RunJob(wish) => wish,
+        Wish::RenewCertificate(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -124,6 +125,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::Http(action) => action,
         Action::AbortRollout(action) => action,
         Action::RunJob(action) => action,
+        Action::RenewCertificate(action) => action,
     }
 }
 

@@ -17,6 +17,8 @@ use paramedic_policies::remediation::{
     freeze_deploys, http_call, patch, reset_breaker, restart, rollback, scale,
 };
 use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, run_job, scale};
+    http_call, patch, renew_certificate, reset_breaker, restart, rollback, run_job, scale,
+};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -151,6 +153,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.push(adopted_for(Some(text("jane"))));
     events.extend(since_then());
     events.extend(jobs());
+    events.extend(renewals());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -565,4 +568,11 @@ fn jobs() -> Vec<Event> {
     let reasons = vec![Reason::Suspended, Reason::JobRunning { job: text("prod/job/retention-28123") }];
     let refused = Event::Ended { intent: Seq(30), outcome: Outcome::Refused { reasons } };
     actions.into_iter().enumerate().map(intended).chain([refused]).collect()
+}
+
+fn renewals() -> Vec<Event> {
+    let renewed =
+        |revision, not_after| Action::RenewCertificate(renew_certificate::Action { revision, not_after });
+    let actions = [renewed(4, Some(text("2026-12-01T00:00:00Z"))), renewed(0, None)];
+    actions.into_iter().enumerate().map(intended).collect()
 }

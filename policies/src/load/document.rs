@@ -13,6 +13,7 @@ use crate::remediation::abort_rollout::AbortRolloutDocument;
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
+use crate::remediation::renew_certificate::RenewCertificateDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
 use crate::remediation::rollback::RollbackDocument;
@@ -196,6 +197,8 @@ pub struct StepDocument {
     pub abort_rollout: Option<AbortRolloutDocument>,
     /// Run a Job once, and wait until it has ended.
     pub run_job: Option<RunJobDocument>,
+    /// Let cert-manager issue a Certificate anew.
+    pub renew_certificate: Option<RenewCertificateDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

@@ -22,6 +22,7 @@ pub mod abort_rollout;
 pub mod freeze_deploys;
 pub mod http_call;
 pub mod patch;
+pub mod renew_certificate;
 pub mod reset_breaker;
 pub mod restart;
 pub mod rollback;
@@ -259,6 +260,8 @@ remediations! {
     AbortRollout, abort_rollout, "abortRollout";
     /// Run a Job once, and wait until it has ended.
     RunJob, run_job, "runJob";
+    /// Let cert-manager issue a Certificate anew.
+    RenewCertificate, renew_certificate, "renewCertificate";
 }
 
 impl<'de> Deserialize<'de> for Wish {

@@ -234,7 +234,9 @@ impl Story {
                     endpoints: Vec::new(),
                 }))
             }
-            Wish::Patch(_) | Wish::RunJob(_) => panic!("no story here patches or runs Jobs"),
+            Wish::Patch(_) | Wish::RunJob(_) | Wish::RenewCertificate(_) => {
+                panic!("no story here patches, runs Jobs or renews")
+            }
             Wish::FreezeDeploys(wish) => {
                 let freeze = freeze_deploys::Freeze { wish: wish.clone(), exempt: "us".to_owned() };
                 Some(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)))

@@ -1,4 +1,5 @@
-//! `runJob` as people write it: what it becomes, what is refused, and what no label can do to it.
+//! `runJob` as people write it: what it becomes, what is refused, and what no label can do to it. And what is said of a
+//! `renewCertificate`, which has nothing to set.
 
 use std::collections::BTreeMap;
 
@@ -107,10 +108,26 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn a_renewal_is_of_a_certificate_and_has_nothing_to_set() {
+    let of = |kind: &str, body: &str| {
+        policy(kind, "{}").replace("runJob: {}", &format!("renewCertificate: {body}"))
+    };
+    let good = of("Certificate.cert-manager.io", "{}");
+    assert_eq!(said(&[("job.yaml", &good)]), "");
+    let wrong = said(&[("job.yaml", &of("Deployment", "{}"))]);
+    assert!(wrong.contains("give the step a `target` that is a Certificate.cert-manager.io"), "{wrong}");
+    let unknown = said(&[("job.yaml", &of("Certificate.cert-manager.io", "{force: true}"))]);
+    assert!(unknown.contains("unknown key `force`"), "{unknown}");
+    let revert = said(&[("job.yaml", &of("Certificate.cert-manager.io", "{}\n      revert: {after: 1h}"))]);
+    assert!(revert.contains("`renewCertificate` cannot be taken back"), "{revert}");
+}
+
+#[test]
 fn the_shipped_policies_load_without_a_word_and_are_shown_as_they_are() {
     for (name, text) in [
         ("22-job-overdue.yaml", include_str!("../../maestro/22-job-overdue.yaml")),
         ("23-restore-drill.yaml", include_str!("../../maestro/23-restore-drill.yaml")),
+        ("18-certificate-near-expiry.yaml", include_str!("../../maestro/18-certificate-near-expiry.yaml")),
     ] {
         // What the configuration would set.
         let text =

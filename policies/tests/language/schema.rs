@@ -41,6 +41,8 @@ spec:
           target: {kind: ConfigMap, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
         - runJob: {template: {image: a}, parameters: {A: b}}
+        - renewCertificate: {}
+          target: {kind: Certificate.cert-manager.io, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
     - http:
         endpoint: dlq

@@ -9,6 +9,7 @@ mod http_call;
 mod looks;
 mod patch;
 mod proxy;
+mod renew_certificate;
 mod rollback;
 mod run_job;
 mod stand;
