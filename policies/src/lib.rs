@@ -13,6 +13,7 @@
 //! gives back the state. Deliberately absent: tokio, kube, sled, reqwest, `SystemTime`.
 
 pub mod action;
+pub mod address;
 pub mod alert;
 pub mod answer;
 pub mod book;

@@ -245,6 +245,18 @@ pub enum Reason {
         /// Why its own lever cannot be used.
         why: String,
     },
+    /// An address that must not be kept out.
+    NeverBlocked {
+        /// The address or range.
+        range: String,
+        /// Why.
+        why: String,
+    },
+    /// It would not do here what it is for, or more than that.
+    WrongLever {
+        /// Why, and what would.
+        why: String,
+    },
     /// A GitOps controller would revert the change.
     ManagedByGitOps {
         /// Which.
@@ -343,6 +355,8 @@ impl Reason {
             Self::RollingOut { .. } => "rollingOut",
             Self::NoPodWouldMove { .. } => "noPodWouldMove",
             Self::OwnedByAutoscaler { .. } => "ownedByAutoscaler",
+            Self::NeverBlocked { .. } => "neverBlocked",
+            Self::WrongLever { .. } => "wrongLever",
             Self::ManagedByGitOps { .. } => "managedByGitOps",
             Self::ManagedByOther { .. } => "managedByOther",
             Self::DisruptionBudget { .. } => "disruptionBudget",
@@ -396,6 +410,8 @@ impl Reason {
             | Self::WrongKind { .. }
             | Self::NoPodWouldMove { .. }
             | Self::OwnedByAutoscaler { .. }
+            | Self::NeverBlocked { .. }
+            | Self::WrongLever { .. }
             | Self::ManagedByGitOps { .. }
             | Self::ManagedByOther { .. }
             | Self::OutOfBounds { .. }
@@ -444,6 +460,8 @@ impl Reason {
             | Self::RollingOut { .. }
             | Self::NoPodWouldMove { .. }
             | Self::OwnedByAutoscaler { .. }
+            | Self::NeverBlocked { .. }
+            | Self::WrongLever { .. }
             | Self::ManagedByGitOps { .. }
             | Self::ManagedByOther { .. }
             | Self::DisruptionBudget { .. }
@@ -545,6 +563,8 @@ impl fmt::Display for Reason {
             Self::RollingOut { detail } => write!(f, "a rollout is under way: {detail}"),
             Self::NoPodWouldMove { strategy } => write!(f, "no pod would move: {strategy}"),
             Self::OwnedByAutoscaler { by, why } => write!(f, "owned by autoscaler {by}: {why}"),
+            Self::NeverBlocked { range, why } => write!(f, "{range} is never blocked: {why}"),
+            Self::WrongLever { why } => write!(f, "it is the wrong lever here: {why}"),
             Self::ManagedByGitOps { by, field } => write!(f, "{by} would revert {field}"),
             Self::ManagedByOther { by, why } => write!(f, "{by} manages it: {why}"),
             Self::DisruptionBudget { budget, allowed } => {

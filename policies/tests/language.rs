@@ -2,6 +2,7 @@
 
 mod language {
     mod aborting;
+    mod blocking;
     mod broken;
     mod calling;
     mod documents;

@@ -38,6 +38,12 @@ impl Checks {
         self.passed.push(what.into());
     }
 
+    /// Adds what others have found.
+    pub(crate) fn join(&mut self, others: Self) {
+        self.refusals.extend(others.refusals);
+        self.passed.extend(others.passed);
+    }
+
     pub(crate) fn is_clear(&self) -> bool {
         self.refusals.is_empty()
     }

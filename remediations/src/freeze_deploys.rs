@@ -18,7 +18,7 @@ use crate::ports::objects::Resource;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
 use crate::seal::Sealed;
-use crate::stamp::{MANAGED_BY, UNTIL, annotation};
+use crate::stamp::{self, MANAGED_BY, UNTIL, annotation};
 
 use admission::{BINDINGS, NAMESPACES, POLICIES, Terms};
 use steps::{Doing, Step};
@@ -169,7 +169,7 @@ impl<'a> Sealing<'a> {
     /// Made one after the other, and removed in the opposite order: nothing is refused while one of them is missing.
     fn steps(&self) -> Vec<Step<'a>> {
         let (seal, freeze) = (self.seal, self.freeze());
-        let step = |doing| Step { freeze, stamp: stamp_of(seal), doing };
+        let step = |doing| Step { freeze, stamp: stamp::of(seal), doing };
         match self.action {
             Action::Freeze(_) => {
                 let terms = Terms {
@@ -182,7 +182,7 @@ impl<'a> Sealing<'a> {
                 terms.objects().into_iter().map(|make| step(Doing::Make(make))).collect()
             }
             Action::Thaw(_) => {
-                let addresses = admission::addresses(&stamp_of(seal)).into_iter().rev();
+                let addresses = admission::addresses(&stamp::of(seal)).into_iter().rev();
                 addresses.map(|at| step(Doing::Remove(at))).collect()
             }
         }
@@ -218,15 +218,6 @@ impl<'a> Sealing<'a> {
                 applied: true,
             },
         }
-    }
-}
-
-/// The stamp of the freeze that is meant: the intent's own, or that of the intent which it takes back.
-fn stamp_of(seal: &Sealed<Intent>) -> String {
-    let own = seal.stamp();
-    match (seal.reverts, own.strip_suffix(&seal.id.0.to_string())) {
-        (Some(freeze), Some(journal)) => format!("{journal}{}", freeze.0),
-        (None, _) | (_, None) => own.to_owned(),
     }
 }
 
@@ -272,7 +263,7 @@ async fn frozen(
 /// Whether nothing is left of the freeze that is meant.
 async fn gone(eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Result<bool, LookError> {
     let cluster = eyes.cluster()?;
-    for at in admission::addresses(&stamp_of(seal)) {
+    for at in admission::addresses(&stamp::of(seal)) {
         if cluster.get(&at).await?.is_some() {
             return Ok(false);
         }

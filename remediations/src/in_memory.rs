@@ -109,6 +109,11 @@ impl Objects {
             (ObjectChange::Delete { .. } | ObjectChange::Evict { .. }, None) => Ok(None),
             (ObjectChange::Delete { uid, .. } | ObjectChange::Evict { uid, .. }, Some(there)) => {
                 let has = there.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+                if let ObjectChange::Delete { version: Some(wanted), .. } = change
+                    && there.pointer("/metadata/resourceVersion").and_then(Value::as_str) != Some(wanted)
+                {
+                    return Err(conflict(format!("{at} was changed (409)")));
+                }
                 if has == uid {
                     Ok(None)
                 } else {
@@ -160,7 +165,7 @@ mod tests {
         objects.change(&patch("1")).expect("it holds");
         assert!(matches!(objects.change(&patch("1")), Err(ChangeError::Refused { conflict: true, .. })));
         assert_eq!(objects.list(MAPS, "prod", "")[0]["data"]["x"], "2");
-        let delete = |uid: &str| ObjectChange::Delete { at: at.clone(), uid: uid.into() };
+        let delete = |uid: &str| ObjectChange::Delete { at: at.clone(), uid: uid.into(), version: None };
         assert!(objects.change(&delete("another")).is_err());
         objects.change(&delete("uid-1")).expect("the same");
         objects.change(&delete("uid-1")).expect("gone is what was wanted");

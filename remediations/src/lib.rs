@@ -11,6 +11,7 @@
 
 mod abort_rollout;
 mod addresses;
+mod block_ip;
 mod breaker_states;
 mod checks;
 pub mod endpoints;

@@ -19,6 +19,7 @@ use paramedic_policies::remediation::{
 use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, run_job, scale};
     http_call, patch, renew_certificate, reset_breaker, restart, rollback, run_job, scale,
 };
+use paramedic_policies::remediation::{block_ip, http_call, patch, reset_breaker, restart, rollback, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -154,6 +155,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(since_then());
     events.extend(jobs());
     events.extend(renewals());
+    events.extend(blocks());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -575,4 +577,46 @@ fn renewals() -> Vec<Event> {
         |revision, not_after| Action::RenewCertificate(renew_certificate::Action { revision, not_after });
     let actions = [renewed(4, Some(text("2026-12-01T00:00:00Z"))), renewed(0, None)];
     actions.into_iter().enumerate().map(intended).collect()
+fn blocks() -> Vec<Event> {
+    let terms = |by, client_address, growth| block_ip::Terms {
+        by,
+        client_address,
+        lasts: Span::from_hours(1),
+        growth,
+        private: false,
+        ipv4_bits: 32,
+        ipv6_bits: 64,
+        entries: 100,
+        enforced: false,
+        controller: (text("ingress-nginx"), text("ingress-nginx-controller")),
+    };
+    let growth = block_ip::Growth { factor: 4, up_to: Span::from_hours(24), within: Span::from_hours(168) };
+    let by_ingress = terms(block_ip::Means::IngressNginx, block_ip::ClientAddress::Forwarded, Some(growth));
+    let by_policy = terms(block_ip::Means::NetworkPolicy, block_ip::ClientAddress::Peer, None);
+    let entry = |address: &str, hours: u64, times: u32| block_ip::Entry {
+        range: address.parse().expect("an address"),
+        lasts: Span::from_hours(hours),
+        times,
+    };
+    let (first, second) = (entry("203.0.113.7", 1, 1), entry("2001:db8::/64", 4, 2));
+    let actions = [
+        block_ip::Action::Block(block_ip::Block {
+            ranges: vec![second.clone(), first.clone()],
+            terms: by_ingress.clone(),
+        }),
+        block_ip::Action::Block(block_ip::Block { ranges: vec![first.clone()], terms: by_policy }),
+        block_ip::Action::Unblock(block_ip::Unblock {
+            ranges: vec![first],
+            rest: vec![second],
+            again: Some(moment(240)),
+            terms: by_ingress,
+        }),
+    ];
+    let mut events: Vec<Event> = actions.into_iter().map(Action::BlockIp).enumerate().map(intended).collect();
+    let reasons = vec![
+        Reason::NeverBlocked { range: text("203.0.113.7"), why: text("the allow-list has 203.0.113.0/24") },
+        Reason::WrongLever { why: text("Ingress shop leads to these pods") },
+    ];
+    events.push(Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } });
+    events
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::abort_rollout::AbortRolloutDocument;
+use crate::remediation::block_ip::BlockIpDocument;
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
@@ -187,6 +188,8 @@ pub struct StepDocument {
     pub reset_breaker: Option<ResetBreakerDocument>,
     /// Refuse new pod templates for a while; scaling goes on.
     pub freeze_deploys: Option<FreezeDeploysDocument>,
+    /// Keep clients out by their addresses for a while.
+    pub block_ip: Option<BlockIpDocument>,
     /// Change one field of a short list, within bounds, and put the old value back.
     pub patch: Option<PatchDocument>,
     /// Take a Deployment back to its last revision that was healthy.

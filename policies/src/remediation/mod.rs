@@ -9,6 +9,8 @@
 //! A file has three types with these names, and the traits [`Asks`] and [`Acts`]. A new one is a file, a line in the
 //! list below and its key in [`StepDocument`](crate::load::document::StepDocument).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -16,9 +18,10 @@ use crate::load::fields::Walk;
 use crate::load::yaml::Tree;
 use crate::reason::Reason;
 use crate::template::{Scope, Template};
-use crate::time::Span;
+use crate::time::{Moment, Span};
 
 pub mod abort_rollout;
+pub mod block_ip;
 pub mod freeze_deploys;
 pub mod http_call;
 pub mod patch;
@@ -60,6 +63,11 @@ pub(crate) trait Asks: Sized {
     /// Whether it ends well only when its effect was seen: there is nothing more to verify.
     const PROVES_ITSELF: bool = false;
 
+    /// Whether an action of its policy may no longer stand by what is written now; `vars` are the configuration's.
+    fn lifts(&self, _action: &Action, _vars: &BTreeMap<String, String>) -> bool {
+        false
+    }
+
     /// What it comes to for this alert, every value proven to be what it becomes.
     ///
     /// # Errors
@@ -87,6 +95,13 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
 
     /// How long it may take, where it says so itself.
     fn takes(&self) -> Option<Span> {
+    /// How long it lasts, where the action knows that better than its policy.
+    fn lasts(&self) -> Option<Span> {
+        None
+    }
+
+    /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
+    fn rest(&self) -> Option<(Self, Moment)> {
         None
     }
 }
@@ -185,6 +200,11 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.lasts(),)+ }
             }
 
+            /// Whether an action of its policy may no longer stand by what is written now.
+            pub(crate) fn lifts(&self, action: &Action, vars: &BTreeMap<String, String>) -> bool {
+                match self { $(Self::$name(written) => written.lifts(action, vars),)+ }
+            }
+
             /// What it comes to for this alert, every value proven to be what it becomes.
             ///
             /// # Errors
@@ -233,6 +253,20 @@ macro_rules! remediations {
             }
         }
 
+        impl Action {
+            /// How long it lasts, where it knows that better than its policy.
+            pub(crate) fn lasts(&self) -> Option<Span> {
+                match self { $(Self::$name(action) => action.lasts(),)+ }
+            }
+
+            /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
+            pub(crate) fn rest(&self) -> Option<(Self, Moment)> {
+                match self {
+                    $(Self::$name(action) => action.rest().map(|(rest, due)| (Self::$name(rest), due)),)+
+                }
+            }
+        }
+
         impl std::fmt::Display for Action {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self { $(Self::$name(action) => action.fmt(f),)+ }
@@ -250,6 +284,8 @@ remediations! {
     ResetBreaker, reset_breaker, "resetBreaker";
     /// Refuse new pod templates for a while.
     FreezeDeploys, freeze_deploys, "freezeDeploys";
+    /// Keep clients out by their addresses for a while.
+    BlockIp, block_ip, "blockIp";
     /// Change one field of a short list, within bounds, and put the old value back.
     Patch, patch, "patch";
     /// Take a Deployment back to its last healthy revision.

@@ -332,3 +332,57 @@ fn a_thaw_is_held_by_a_pause_of_any_namespace_that_was_frozen() {
         story.calls()
     );
 }
+
+const BLOCK_FOR_AN_HOUR: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: block}
+spec:
+  description: Two addresses, the second for longer.
+  mode: enforce
+  match: ['alertname="Logins"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - blockIp: {by: networkPolicy, clientAddress: peer, query: errors, label: ip, for: 1h}
+      verify: {query: 'errors', is: "< 0.01", settle: 1m, hold: 0s, within: 10m, every: 15s}
+  guards: {cooldown: 0s, relapse: 0s}
+"#;
+
+fn blocked() -> Story {
+    let mut story = Story::new(&[BLOCK_FOR_AN_HOUR]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Logins", "prod/web")]);
+    assert_eq!(
+        story.intents(),
+        ["block: block 203.0.113.7 for 1h, 203.0.113.8 for 4h (time 4) on prod/deployment/web"]
+    );
+    story
+}
+
+#[test]
+fn each_part_of_an_action_ends_at_its_own_time() {
+    let mut story = blocked();
+    story.pass("59m");
+    assert_eq!(story.intents().len(), 1);
+    story.pass("2m");
+    assert_eq!(story.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
+    story.restart();
+    story.pass("2h 50m");
+    assert_eq!((story.intents().len(), story.state.leases.len()), (2, 1));
+    story.pass("10m");
+    assert_eq!(story.intents()[2], "block: unblock 203.0.113.8 on prod/deployment/web");
+    assert!(story.state.leases.is_empty());
+    assert_eq!(story.state.ledger.charges.len(), 1, "no revert is charged");
+}
+
+#[test]
+fn who_is_allowed_by_a_new_book_is_let_in_at_once() {
+    let mut story = blocked();
+    story.pass("5m");
+    let allowing =
+        |range: &str| BLOCK_FOR_AN_HOUR.replace("for: 1h}", &format!("for: 1h, allow: [{range}]}}"));
+    story.adopt(&[&allowing("192.0.2.0/24")], &crate::story::settings());
+    assert_eq!(story.intents().len(), 1, "that is somebody else");
+    story.adopt(&[&allowing("203.0.113.0/24")], &crate::story::settings());
+    assert_eq!(story.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
+}

@@ -13,7 +13,7 @@ use paramedic_policies::order::{Command, Order};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::scale::Amount;
-use paramedic_policies::remediation::{freeze_deploys, reset_breaker, restart, scale as scaling};
+use paramedic_policies::remediation::{block_ip, freeze_deploys, reset_breaker, restart, scale as scaling};
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
@@ -250,6 +250,10 @@ impl Story {
                 None
             }
             Wish::Http(_) => panic!("no story here calls an endpoint"),
+            Wish::BlockIp(wish) => Some(Action::BlockIp(block_ip::Action::Block(blocked(wish)))),
+            Wish::Revert(Action::BlockIp(block_ip::Action::Block(block))) => {
+                Some(Action::BlockIp(block_ip::Action::Unblock(unblocked(block, self.now))))
+            }
             Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
                 Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
             }
@@ -384,4 +388,25 @@ impl Drop for Story {
 
 fn stored(state: &State) -> String {
     serde_json::to_string(state).expect("a state is plain data")
+}
+
+/// An address for its time; of a query two, the second for four times as long.
+fn blocked(wish: &block_ip::Wish) -> block_ip::Block {
+    let entry = |address: &str, times: u32| block_ip::Entry {
+        range: address.parse().expect("an address"),
+        lasts: Span::from_ms(wish.terms.lasts.ms() * u64::from(times)),
+        times,
+    };
+    let ranges = match &wish.whom {
+        block_ip::Whom::Address(range) => vec![entry(&range.to_string(), 1)],
+        block_ip::Whom::Query { .. } => vec![entry("203.0.113.7", 1), entry("203.0.113.8", 4)],
+    };
+    block_ip::Block { ranges, terms: wish.terms.clone() }
+}
+
+/// The first of them is over.
+fn unblocked(block: &block_ip::Block, now: Moment) -> block_ip::Unblock {
+    let (first, rest) = block.ranges.split_first().expect("a block is of somebody");
+    let again = rest.first().map(|next| now + Span::from_ms(next.lasts.ms() - first.lasts.ms()));
+    block_ip::Unblock { ranges: vec![first.clone()], rest: rest.to_vec(), again, terms: block.terms.clone() }
 }

@@ -33,6 +33,7 @@ spec:
     - sequence:
         - freezeDeploys: {for: 2h}
         - patch: {resources: {container: db, limits: {memory: {times: 1.5, max: 8Gi}}}, for: 1h}
+        - blockIp: {by: networkPolicy, clientAddress: peer, address: 203.0.113.7, for: 1h, growth: {factor: 4, upTo: 1d}}
         - patch: {rateLimit: {atMost: 5, paths: [/login]}, for: 30m}
           target: {kind: Ingress.networking.k8s.io, namespace: a, name: b}
         - patch: {selector: {label: color, to: green}}

@@ -64,7 +64,9 @@ impl OneChange for Step<'_> {
     fn change(&self, found: &Found) -> Result<ClusterChange, Reason> {
         Ok(ClusterChange::Object(match &self.doing {
             Doing::Make(make) => make.clone(),
-            Doing::Remove(at) => ObjectChange::Delete { at: at.clone(), uid: uid(found.object.as_ref()) },
+            Doing::Remove(at) => {
+                ObjectChange::Delete { at: at.clone(), uid: uid(found.object.as_ref()), version: None }
+            }
         }))
     }
 

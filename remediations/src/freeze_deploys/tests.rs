@@ -115,7 +115,7 @@ async fn a_freeze_that_lasts_long_enough_is_one_already() {
 fn drop_one(cluster: &FakeCluster, at: Address) {
     let mut objects = cluster.objects.lock().expect("no test panicked");
     let uid = super::steps::uid(objects.get(&at));
-    objects.change(&ObjectChange::Delete { at, uid }).expect("it is there");
+    objects.change(&ObjectChange::Delete { at, uid, version: None }).expect("it is there");
 }
 
 #[tokio::test(start_paused = true)]

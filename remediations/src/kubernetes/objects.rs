@@ -111,7 +111,10 @@ pub(super) async fn change(
     let path = at.resource.path(&at.namespace);
     let not_sent = |problem: String| ChangeError::NotSent { tried: tried.to_owned(), problem };
     let post = PostParams { dry_run, field_manager: Some(manager(stamp)) };
-    let only = |uid: &String| Preconditions { uid: Some(uid.clone()), resource_version: None };
+    let only = |uid: &String, version: &Option<String>| Preconditions {
+        uid: Some(uid.clone()),
+        resource_version: version.clone(),
+    };
     let request = match change {
         ObjectChange::Patch { operations, subresource, .. } => {
             let place = Place { resource: &path, name: &at.name, subresource: *subresource };
@@ -121,13 +124,16 @@ pub(super) async fn change(
             let body = serde_json::to_vec(object).map_err(|error| not_sent(error.to_string()))?;
             Request::new(path).create(&post, body)
         }
-        ObjectChange::Delete { uid, .. } => {
-            let params =
-                DeleteParams { dry_run, preconditions: Some(only(uid)), ..DeleteParams::background() };
+        ObjectChange::Delete { uid, version, .. } => {
+            let params = DeleteParams {
+                dry_run,
+                preconditions: Some(only(uid, version)),
+                ..DeleteParams::background()
+            };
             Request::new(path).delete(&at.name, &params)
         }
         ObjectChange::Evict { uid, .. } => {
-            let delete = DeleteParams { preconditions: Some(only(uid)), ..DeleteParams::default() };
+            let delete = DeleteParams { preconditions: Some(only(uid, &None)), ..DeleteParams::default() };
             let params = EvictParams { delete_options: Some(delete), post_options: post };
             Request::new(path).evict(&at.name, &params)
         }

@@ -119,6 +119,8 @@ pub enum ObjectChange {
         at: Address,
         /// The uid it must have.
         uid: String,
+        /// The resource version it must have, where nobody may have changed it since the look.
+        version: Option<String>,
     },
     /// Evict a pod, as its PodDisruptionBudgets allow.
     Evict {

@@ -46,7 +46,7 @@ impl Namespace {
             "PodDisruptionBudget" => ("policy", "v1", false),
             "Pod" | "Service" | "ConfigMap" | "ServiceAccount" | "Event" => ("", "v1", false),
             "Job" | "CronJob" => ("batch", "v1", false),
-            "Ingress" => ("networking.k8s.io", "v1", false),
+            "Ingress" | "NetworkPolicy" => ("networking.k8s.io", "v1", false),
             "IngressClass" => ("networking.k8s.io", "v1", true),
             "Rollout" => ("argoproj.io", "v1alpha1", false),
             "Namespace" | "Node" => ("", "v1", true),

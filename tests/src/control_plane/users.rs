@@ -119,7 +119,7 @@ fn rules_of_the_daemon() -> serde_json::Value {
             "verbs": ["get", "list", "watch"],
         },
         {"apiGroups": [""], "resources": ["services", "configmaps"], "verbs": ["get", "patch"]},
-        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "patch"]},
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "list", "patch"]},
         {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "create"]},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
@@ -128,6 +128,22 @@ fn rules_of_the_daemon() -> serde_json::Value {
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get"]},
         {"apiGroups": ["argoproj.io"], "resources": ["rollouts", "rollouts/scale"], "verbs": ["get"]},
         {"apiGroups": ["argoproj.io"], "resources": ["rollouts/status"], "verbs": ["patch"]},
+        {
+            "apiGroups": ["networking.k8s.io"],
+            "resources": ["networkpolicies"],
+            "verbs": ["get", "list", "create", "patch", "delete"],
+        },
+        {"apiGroups": ["networking.k8s.io"], "resources": ["servicecidrs"], "verbs": ["list"]},
+        {
+            "apiGroups": [
+                "cilium.io", "crd.projectcalico.org", "policy.networking.k8s.io", "gateway.networking.k8s.io",
+            ],
+            "resources": [
+                "ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "networkpolicies",
+                "globalnetworkpolicies", "adminnetworkpolicies", "baselineadminnetworkpolicies", "httproutes",
+            ],
+            "verbs": ["list"],
+        },
         {
             "apiGroups": ["discovery.k8s.io"],
             "resources": ["endpointslices"],

@@ -1,6 +1,9 @@
 //! Effects: charged before they begin, watched to their end, verified, and taken back when a lease says so.
 
-use crate::action::{Intent, Mode, Outcome};
+use std::collections::BTreeSet;
+
+use crate::action::{Action, Intent, Mode, Outcome};
+use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
 use crate::engine::lease::{self, Trace};
@@ -69,7 +72,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
     };
     state.last_actions.insert(intent.target.clone(), last);
     if let Some(lease) = intent.reverts {
-        state.lease_ended(lease, outcome);
+        state.lease_ended(now, lease, &intent.action, outcome);
         return;
     }
     if let Some(after) = intent.revert_after
@@ -186,24 +189,31 @@ impl State {
         self.move_lease(intent, deadline + EFFECT_DEADLINE);
     }
 
-    /// Taking it back has ended: it is over, or comes again where nothing was changed; when, the next event says.
-    fn lease_ended(&mut self, intent: Seq, outcome: &Outcome) {
+    /// Taking it back has ended: it is over, or comes again where nothing was changed; when, the next event says. A part
+    /// that is to end later waits for its own time.
+    fn lease_ended(&mut self, now: Moment, intent: Seq, revert: &Action, outcome: &Outcome) {
         let again = self.leases.get(&intent).is_some_and(Lease::may_be_tried_again);
         match outcome {
-            Outcome::Failed { applied: false, .. } if again => {}
+            Outcome::Failed { applied: false, .. } if again => return,
             Outcome::Refused { reasons } if lease::are_passing(reasons) => {
                 // Held at the last moment, so it was not tried.
                 if let Some(lease) = self.leases.get_mut(&intent) {
                     lease.attempts = lease.attempts.saturating_sub(1);
                 }
+                return;
             }
-            Outcome::Done { .. }
-            | Outcome::Refused { .. }
-            | Outcome::Failed { .. }
-            | Outcome::Unknown { .. } => {
-                self.drop_lease(intent);
+            Outcome::Done { .. } => {
+                if let Some((rest, due)) = revert.rest()
+                    && let Some(lease) = self.leases.get_mut(&intent)
+                {
+                    (lease.intent.action, lease.attempts) = (rest, 0);
+                    self.move_lease(intent, due.max(now));
+                    return;
+                }
             }
+            Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
         }
+        self.drop_lease(intent);
     }
 
     /// Something changed that may have held reverts: look again now.
@@ -213,6 +223,28 @@ impl State {
             if let Some(lease) = self.leases.get_mut(&intent) {
                 lease.held = false;
             }
+            self.move_lease(intent, now);
+        }
+    }
+
+    /// What the policy of an action does not want any more, as it is written now, is taken back now.
+    pub(super) fn lift_leases(&mut self, now: Moment, book: &Book) {
+        let lifted = |lease: &Lease| {
+            let steps = book.policy(&lease.intent.policy).into_iter().flat_map(|policy| &policy.ladder);
+            steps
+                .flat_map(|rung| &rung.steps)
+                .any(|step| step.remediation.lifts(&lease.intent.action, &book.settings().vars))
+        };
+        let is_idle = |lease: &Lease| lease.open.is_none() && lease.due > now;
+        let under_way: BTreeSet<Seq> =
+            self.in_flight.values().filter_map(|flight| flight.intent.reverts).collect();
+        let due: Vec<Seq> = self
+            .leases
+            .iter()
+            .filter(|(id, lease)| is_idle(lease) && !under_way.contains(id) && lifted(lease))
+            .map(|(id, _)| *id)
+            .collect();
+        for intent in due {
             self.move_lease(intent, now);
         }
     }

@@ -40,6 +40,7 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
         }
     }
     state.reconsider_held_leases(now);
+    state.lift_leases(now, &book);
     let used: BTreeSet<Digest> = state.cases.values().map(|case| case.book).chain([digest]).collect();
     state.books.retain(|digest, _| used.contains(digest));
     state.file_by_labels();

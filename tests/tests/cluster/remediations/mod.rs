@@ -1,6 +1,8 @@
 //! The remediations on a real API server: done once, refused where they should be, and certain about what they did.
 
 mod abort_rollout;
+mod block_ip;
+mod block_ip_proxy;
 mod breakers;
 mod changes;
 mod doubts;
