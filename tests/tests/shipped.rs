@@ -1,9 +1,14 @@
-//! That the files for Prometheus and Alertmanager that ship under `ops/` are what those programs take, and that each
-//! alert fires where it should and nowhere else. The programs judge; it must never read the files by itself.
+//! That what ships for Maestro fits together: Prometheus and Alertmanager take their files, each alert fires where it
+//! should and nowhere else, the policies load and are for alerts that there are, and the table of the runbooks tells the
+//! truth about all of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::load;
+use paramedic_policies::settings::Settings;
 use paramedic_tests::peers::{self, peer, repository};
 
 /// Runs a peer in a folder of the repository.
@@ -42,4 +47,163 @@ fn the_alerts_of_days_fire_where_they_should_and_nowhere_else() {
 #[test]
 fn alertmanager_takes_the_suggested_route() {
     passes("amtool", "ops/alertmanager", &["check-config", "maestro.yaml"]);
+}
+
+/// The names of all alerts with their severities, as the rules file has them.
+fn alerts() -> BTreeMap<String, BTreeSet<String>> {
+    let rules = read("ops/prometheus/maestro.rules.yaml");
+    let mut alerts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut last = String::new();
+    for line in rules.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("- alert: ") {
+            last = name.to_owned();
+        } else if let Some((_, severity)) =
+            line.split_once("severity: ").filter(|_| line.starts_with("labels:"))
+        {
+            let severity = severity.split([',', '}']).next().unwrap_or_default();
+            alerts.entry(last.clone()).or_default().insert(severity.to_owned());
+        }
+    }
+    alerts
+}
+
+/// The policies for Maestro, by file name.
+fn policies() -> BTreeMap<String, String> {
+    let folder = repository().join("policies/maestro");
+    let files = std::fs::read_dir(folder).expect("the folder is there").map(|entry| {
+        let name = entry.expect("it can be listed").file_name().to_string_lossy().into_owned();
+        let text = read(&format!("policies/maestro/{name}"));
+        (name, text)
+    });
+    files.collect()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The words of the table's rows, cell by cell, without the heading.
+fn rows(table: &str, heading: &str) -> Vec<Vec<String>> {
+    let lines = table.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What stands in backquotes.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_policies_load_together_with_the_variables_that_the_table_names() {
+    let variables = rows(&read("ops/docs/runbooks.md"), "| variable |");
+    let mut settings = Settings::default();
+    for cells in &variables {
+        for (name, example) in quoted(&cells[0]).into_iter().zip(quoted(&cells[1])) {
+            settings.vars.insert(name.to_owned(), example.to_owned());
+        }
+    }
+    let files = policies().into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+    let checked = load::check(Source { files, settings, tzdb: "test".to_owned() });
+    let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(said, [""; 0]);
+}
+
+#[test]
+fn each_policy_is_for_an_alert_that_fires_with_the_severity_it_wants() {
+    let alerts = alerts();
+    for (file, text) in policies() {
+        let source = Source {
+            files: vec![SourceFile { path: file.clone(), text }],
+            settings: Settings::default(),
+            tzdb: "test".to_owned(),
+        };
+        for policy in load::book(source).expect("it loads").policies().values() {
+            let wants = |name: &str| policy.matchers.iter().find(|matcher| matcher.name == name);
+            let fits = |alert: &str, severity: &str| {
+                wants("alertname").is_some_and(|matcher| matcher.meets(&labels("alertname", alert)))
+                    && wants("severity").is_none_or(|matcher| matcher.meets(&labels("severity", severity)))
+            };
+            let met = alerts.iter().any(|(alert, all)| all.iter().any(|severity| fits(alert, severity)));
+            assert!(met, "{file}: no alert of the rules meets {}", policy.name);
+        }
+    }
+}
+
+fn labels(name: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_owned())])
+}
+
+#[test]
+fn every_recorded_series_that_a_policy_asks_for_is_recorded() {
+    let rules = read("ops/prometheus/maestro.rules.yaml");
+    let recorded: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    for (file, text) in policies() {
+        for line in text.lines().filter(|line| line.contains("query: ")) {
+            let names = line.split(|c| !is_name(c)).filter(|word| word.matches(':').count() == 2);
+            for name in names {
+                assert!(recorded.contains(name), "{file} asks for {name}, which no rule records");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_the_runbooks_tells_the_truth() {
+    let rows = rows(&read("ops/docs/runbooks.md"), "| # |");
+    let numbers: Vec<String> = rows.iter().map(|cells| cells[0].clone()).collect();
+    assert_eq!(numbers, (1..=31).map(|n| n.to_string()).collect::<Vec<_>>());
+    let (alerts, policies, tests) = (alerts(), policies(), names_of_tests());
+    let mut shown = BTreeSet::new();
+    for cells in &rows {
+        let [number, _, alert, policy, remediations, tried] = cells.as_slice() else {
+            panic!("{cells:?} has not six cells")
+        };
+        for alert in quoted(alert) {
+            assert!(alerts.contains_key(alert), "row {number}: no rule fires {alert}");
+        }
+        for test in quoted(tried) {
+            assert!(tests.contains(test), "row {number}: there is no test {test}");
+        }
+        for file in quoted(policy) {
+            let Some(text) = policies.get(file) else { panic!("row {number}: there is no {file}") };
+            for remediation in quoted(remediations) {
+                assert!(
+                    text.contains(&format!("{remediation}:")),
+                    "row {number}: {file} has no {remediation}"
+                );
+            }
+            for alert in quoted(alert) {
+                assert!(text.contains(&format!("\"{alert}\"")), "row {number}: {file} is not for {alert}");
+            }
+            assert_ne!(quoted(tried), [""; 0], "row {number}: nothing tried {file}");
+            shown.insert(file.to_owned());
+        }
+    }
+    assert_eq!(shown, policies.into_keys().collect::<BTreeSet<_>>(), "every policy stands in the table");
+}
+
+/// The names of all functions in the repository's Rust sources that are marked as tests.
+fn names_of_tests() -> BTreeSet<String> {
+    let listed = Command::new("git").args(["ls-files", "*.rs"]).current_dir(repository()).output();
+    let listed = String::from_utf8(listed.expect("git lists the files").stdout).expect("names are UTF-8");
+    let mut names = BTreeSet::new();
+    for path in listed.lines() {
+        // A file that was removed is listed until that is committed.
+        let Ok(text) = std::fs::read_to_string(repository().join(path)) else { continue };
+        let mut marked = false;
+        for line in text.lines().map(str::trim) {
+            let name =
+                line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            if let Some(name) = name.filter(|_| marked) {
+                names.insert(name.to_owned());
+            }
+            marked = line.starts_with("#[test]")
+                || line.starts_with("#[tokio::test")
+                || (marked && line.starts_with("#["));
+        }
+    }
+    names
 }

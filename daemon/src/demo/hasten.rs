@@ -5,9 +5,9 @@ use paramedic_policies::time::Span;
 
 /// The policies of the demo: the ones that ship for Maestro, and one on trial.
 pub(super) const POLICIES: [(&str, &str); 4] = [
-    ("database-connections.yaml", include_str!("../../../policies/maestro/database-connections.yaml")),
-    ("high-error-rate.yaml", include_str!("../../../policies/maestro/high-error-rate.yaml")),
-    ("slow-responses.yaml", include_str!("../../../policies/maestro/slow-responses.yaml")),
+    ("database-connections.yaml", include_str!("../../../policies/maestro/05-database-connections.yaml")),
+    ("high-error-rate.yaml", include_str!("../../../policies/maestro/02-high-error-rate.yaml")),
+    ("slow-responses.yaml", include_str!("../../../policies/maestro/03-slow-responses.yaml")),
     ("queue-backlog-on-trial.yaml", include_str!("policies/queue-backlog-on-trial.yaml")),
 ];
 

@@ -74,7 +74,7 @@ fn what_cannot_be_meant_is_refused() {
 fn the_shipped_policies_load_without_a_word_and_are_shown_as_they_are() {
     let texts =
         [include_str!("../../maestro/01-rollback.yaml"), include_str!("../../maestro/16-deploy-stuck.yaml")];
-    let beside = ("high-error-rate.yaml", include_str!("../../maestro/high-error-rate.yaml"));
+    let beside = ("high-error-rate.yaml", include_str!("../../maestro/02-high-error-rate.yaml"));
     assert_eq!(said(&[("01-rollback.yaml", texts[0]), ("16-deploy-stuck.yaml", texts[1]), beside]), "");
     for text in texts {
         for policy in book(text).policies().values() {

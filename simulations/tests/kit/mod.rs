@@ -46,9 +46,9 @@ pub(crate) fn source(texts: &[&str], settings: Settings) -> Source {
 /// The policies that ship.
 pub(crate) fn shipped() -> [&'static str; 3] {
     [
-        include_str!("../../../policies/maestro/database-connections.yaml"),
-        include_str!("../../../policies/maestro/high-error-rate.yaml"),
-        include_str!("../../../policies/maestro/slow-responses.yaml"),
+        include_str!("../../../policies/maestro/05-database-connections.yaml"),
+        include_str!("../../../policies/maestro/02-high-error-rate.yaml"),
+        include_str!("../../../policies/maestro/03-slow-responses.yaml"),
     ]
 }
 
