@@ -18,7 +18,7 @@ use crate::retry;
 use crate::seal::Sealed;
 
 /// How long a look may take altogether, tries included.
-const LOOK_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const LOOK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long to look for the traces of a change that was not answered, or of a process that is gone. Its deadline may
 /// have passed by then; that a change is in doubt is worth this much more.

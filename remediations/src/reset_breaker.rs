@@ -1,7 +1,7 @@
 //! Closes one circuit breaker of Maestro on every endpoint of a service: the state before, a reset where it is not
 //! closed, the state after. Breakers live per process, so one endpoint left out is a failure: the preflight asks all and
 //! plans those that are not closed, so that what is approved is what is done. Never sends a reset before every endpoint of
-//! the plan has shown its state.
+//! the plan has shown its state, nor to a service that is another one by then, is paused, or has lost an endpoint of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use paramedic_policies::target::Target;
 
 use crate::breaker_states::{LIST, reset, state_of};
 use crate::checks::{self, Checks, Seen};
+use crate::one_change::{LOOK_WITHIN, unseen};
 use crate::ports::clock::left;
 use crate::ports::cluster::LookError;
 use crate::ports::http::{Call, CallError, Http};
@@ -80,7 +81,11 @@ impl Plans for Wish {
         }
         let already = checks.is_clear() && all_closed(&states);
         let endpoints = not_closed(&states).map(|(url, _)| url.clone()).collect();
-        let action = action::Action::ResetBreaker(Action { breaker: breaker.clone(), endpoints });
+        let port = match &self.endpoints {
+            Endpoints::OfService { port } => Some(port.clone()),
+            Endpoints::Listed(_) => None,
+        };
+        let action = action::Action::ResetBreaker(Action { breaker: breaker.clone(), endpoints, port });
         if diff && checks.is_clear() && !already {
             seen.diff = Some(would_change(breaker, &states));
         }
@@ -96,6 +101,9 @@ impl Deed for Action {
 
     /// There is no dry run by HTTP, so what would change is computed from the states.
     async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
+        if let Err(outcome) = stands(self, eyes, seal).await {
+            return outcome;
+        }
         let before = states(eyes.http, &self.breaker, &self.endpoints, seal.correlation.as_deref()).await;
         match unknown(&before) {
             Some(problem) => failed(problem, false),
@@ -106,6 +114,9 @@ impl Deed for Action {
 
     /// Resets the breaker wherever it is not closed.
     async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
+        if let Err(outcome) = stands(self, hands.eyes, seal).await {
+            return outcome;
+        }
         let correlation = seal.correlation.as_deref();
         let before = states(hands.eyes.http, &self.breaker, &self.endpoints, correlation).await;
         if let Some(problem) = unknown(&before) {
@@ -170,6 +181,36 @@ impl Deed for Action {
             ),
         }
     }
+}
+
+/// The service is still the one that was looked at, is not paused, and still has every endpoint of the plan.
+///
+/// # Errors
+/// How it ends where it is not so.
+async fn stands(action: &Action, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Result<(), Outcome> {
+    let Some(port) = &action.port else { return Ok(()) };
+    let cluster = eyes.cluster().map_err(unseen)?;
+    let time = left(eyes.clock, seal.deadline).min(LOOK_WITHIN);
+    let found = match tokio::time::timeout(time, cluster.endpoints(&seal.target, port)).await {
+        Ok(found) => found.map_err(unseen)?,
+        Err(_) => {
+            return Err(failed(format!("no answer about the endpoints of {} in time", seal.target), false));
+        }
+    };
+    let mut checks = Checks::default();
+    if found.uid != seal.uid {
+        let what = format!("{} is another object now (uid {})", seal.target, found.uid);
+        checks.refuse(Reason::Changed { what });
+    }
+    checks.note(checks::pause("service", &found.annotations, eyes.now()));
+    checks.note(checks::pause("namespace", &found.namespace_annotations, eyes.now()));
+    let gone: Vec<&str> =
+        action.endpoints.iter().filter(|url| !found.urls.contains(url)).map(String::as_str).collect();
+    if !gone.is_empty() {
+        let what = format!("{} of {} is no ready endpoint any more", gone.join(", "), seal.target);
+        checks.refuse(Reason::Changed { what });
+    }
+    if checks.is_clear() { Ok(()) } else { Err(Outcome::Refused { reasons: checks.refusals }) }
 }
 
 type States = BTreeMap<String, Result<String, String>>;

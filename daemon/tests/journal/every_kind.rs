@@ -354,6 +354,7 @@ fn intents() -> Vec<Event> {
         Action::ResetBreaker(reset_breaker::Action {
             breaker: text("payments"),
             endpoints: vec![text("http://10.0.0.7:8080")],
+            port: None,
         }),
     ];
     actions.into_iter().enumerate().map(intended).collect()

@@ -70,6 +70,7 @@ mod tests {
         let action = Action::ResetBreaker(reset_breaker::Action {
             breaker: "postgres".to_owned(),
             endpoints: Vec::new(),
+            port: None,
         });
         world.preflight(|preflight| (preflight.action, preflight.surroundings) = (Some(action), None));
         assert_eq!(world.says(judge), "allows: a breaker reset takes no replica away");

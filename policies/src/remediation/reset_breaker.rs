@@ -63,6 +63,9 @@ pub struct Action {
     pub breaker: String,
     /// Base URLs, sorted.
     pub endpoints: Vec<String>,
+    /// The port of the Service whose endpoints they are; none where the policy lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
 }
 
 /// Where a service's HTTP endpoints are.

@@ -232,6 +232,7 @@ impl Story {
                 Some(Action::ResetBreaker(reset_breaker::Action {
                     breaker: breaker.clone(),
                     endpoints: Vec::new(),
+                    port: None,
                 }))
             }
             Wish::Patch(_) | Wish::RunJob(_) | Wish::RenewCertificate(_) => {

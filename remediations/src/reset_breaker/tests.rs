@@ -10,6 +10,7 @@ use paramedic_policies::target::Target;
 use crate::fakes::{
     Answer, FakeCluster, FakeHttp, STAMP, http_only, intent, names, preflight, remedies, sealed, target,
 };
+use crate::ports::cluster::Workload;
 use crate::ports::world::World;
 
 const A: &str = "http://10.0.0.1:8080";
@@ -35,6 +36,7 @@ fn resetting() -> Intent {
     let action = Action::ResetBreaker(reset_breaker::Action {
         breaker: "postgres".into(),
         endpoints: vec![A.into(), B.into()],
+        port: None,
     });
     Intent { target: service(), uid: "uid-service".into(), ..intent(action) }
 }
@@ -49,6 +51,7 @@ async fn a_preflight_asks_every_endpoint_and_names_those_that_are_not_closed() {
         Some(Action::ResetBreaker(reset_breaker::Action {
             breaker: "postgres".into(),
             endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
+            port: Some("http".into()),
         }))
     };
     for (of_a, of_b, endpoints) in
@@ -92,6 +95,42 @@ async fn each_obstacle_refuses_by_its_name() {
         endpoints: Endpoints::Listed(vec![A.into()]),
     });
     assert_eq!(names(&preflight(&without, service(), unknown, false).await.refusals), ["factUnknown"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_changed_since_it_was_looked_at_is_not_touched() {
+    let of_service = |uid: &str, urls: &[&str]| {
+        let action = Action::ResetBreaker(reset_breaker::Action {
+            breaker: "postgres".into(),
+            endpoints: urls.iter().map(|url| (*url).to_owned()).collect(),
+            port: Some("http".into()),
+        });
+        sealed(Intent { target: service(), uid: uid.into(), ..intent(action) })
+    };
+    let (as_it_was, gone) = (&[A, B][..], &[A, "http://10.0.0.9:8080"][..]);
+    let pause = |workload: &mut Workload| {
+        workload.annotations.insert("paramedic.dev/pause-until".into(), "2027-01-01T00:00:00Z".into());
+    };
+    for (uid, urls, paused, refusals) in [
+        ("uid-service", as_it_was, false, &[][..]),
+        ("uid-earlier", as_it_was, false, &["changed"]),
+        ("uid-service", gone, false, &["changed"]),
+        ("uid-service", as_it_was, true, &["pausedByAnnotation"]),
+    ] {
+        let http = FakeHttp::new(&[(A, "OPEN"), (B, "OPEN")]);
+        let cluster = FakeCluster::new(|workload| {
+            if paused {
+                pause(workload)
+            }
+        });
+        let outcome = remedies(&cluster, &http).perform(&of_service(uid, urls)).await;
+        let refused = match &outcome {
+            Outcome::Refused { reasons } => names(reasons),
+            _ => Vec::new(),
+        };
+        assert_eq!(refused, refusals, "{outcome:?}");
+        assert_eq!(http.posts().len(), if refusals.is_empty() { 2 } else { 0 });
+    }
 }
 
 #[tokio::test(start_paused = true)]
