@@ -13,13 +13,9 @@ use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
-    abort_rollout, http_call, patch, reset_breaker, restart, rollback, scale,
-    freeze_deploys, http_call, patch, reset_breaker, restart, rollback, scale,
+    abort_rollout, block_ip, freeze_deploys, http_call, patch, renew_certificate, reset_breaker, restart,
+    rollback, run_job, scale,
 };
-use paramedic_policies::remediation::{http_call, patch, reset_breaker, restart, rollback, run_job, scale};
-    http_call, patch, renew_certificate, reset_breaker, restart, rollback, run_job, scale,
-};
-use paramedic_policies::remediation::{block_ip, http_call, patch, reset_breaker, restart, rollback, scale};
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::CaseId;
@@ -156,6 +152,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.extend(jobs());
     events.extend(renewals());
     events.extend(blocks());
+    events.extend(asked_since_then());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -326,11 +323,7 @@ fn since_then() -> Vec<Event> {
         Wish::Rollback(healthy),
         http,
     ] {
-        let ask = Ask::Preflight { target: deployment("prod", "web"), wish, diff: false };
-        let fact = Fact::Revert(Seq(9));
-        events.push(Event::Asked {
-            question: Question { id: Seq(5), case: case(), fact, ask, deadline: moment(1) },
-        });
+        events.push(asked(wish));
     }
     let freeze = freeze_deploys::Freeze { wish, exempt: text("system:serviceaccount:paramedic:paramedic") };
     for action in [freeze_deploys::Action::Freeze(freeze.clone()), freeze_deploys::Action::Thaw(freeze)] {
@@ -578,8 +571,14 @@ fn renewals() -> Vec<Event> {
         |revision, not_after| Action::RenewCertificate(renew_certificate::Action { revision, not_after });
     let actions = [renewed(4, Some(text("2026-12-01T00:00:00Z"))), renewed(0, None)];
     actions.into_iter().enumerate().map(intended).collect()
-fn blocks() -> Vec<Event> {
-    let terms = |by, client_address, growth| block_ip::Terms {
+}
+
+fn terms(
+    by: block_ip::Means,
+    client_address: block_ip::ClientAddress,
+    growth: Option<block_ip::Growth>,
+) -> block_ip::Terms {
+    block_ip::Terms {
         by,
         client_address,
         lasts: Span::from_hours(1),
@@ -590,7 +589,10 @@ fn blocks() -> Vec<Event> {
         entries: 100,
         enforced: false,
         controller: (text("ingress-nginx"), text("ingress-nginx-controller")),
-    };
+    }
+}
+
+fn blocks() -> Vec<Event> {
     let growth = block_ip::Growth { factor: 4, up_to: Span::from_hours(24), within: Span::from_hours(168) };
     let by_ingress = terms(block_ip::Means::IngressNginx, block_ip::ClientAddress::Forwarded, Some(growth));
     let by_policy = terms(block_ip::Means::NetworkPolicy, block_ip::ClientAddress::Peer, None);
@@ -620,4 +622,37 @@ fn blocks() -> Vec<Event> {
     ];
     events.push(Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } });
     events
+}
+
+fn asked_since_then() -> Vec<Event> {
+    let range = |text: &str| text.parse().expect("an address");
+    let block = |whom| {
+        Wish::BlockIp(block_ip::Wish {
+            whom,
+            allow: vec![range("192.0.2.0/24")],
+            terms: terms(block_ip::Means::NetworkPolicy, block_ip::ClientAddress::Peer, None),
+        })
+    };
+    let query =
+        block_ip::Whom::Query { promql: text("failed_logins > 100"), label: text("client_address"), max: 10 };
+    let job = run_job::Wish {
+        template: None,
+        parameters: [(text("BACKUP_ID"), text("latest"))].into(),
+        container: None,
+        within: Span::from_hours(2),
+    };
+    let wishes = [
+        block(block_ip::Whom::Address(range("203.0.113.7"))),
+        block(query),
+        Wish::AbortRollout(abort_rollout::Wish {}),
+        Wish::RunJob(job),
+        Wish::RenewCertificate(renew_certificate::Wish {}),
+    ];
+    wishes.map(asked).into()
+}
+
+fn asked(wish: Wish) -> Event {
+    let ask = Ask::Preflight { target: deployment("prod", "web"), wish, diff: false };
+    let fact = Fact::Revert(Seq(9));
+    Event::Asked { question: Question { id: Seq(5), case: case(), fact, ask, deadline: moment(1) } }
 }

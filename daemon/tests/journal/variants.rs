@@ -9,7 +9,7 @@ use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::order::PauseScope;
 use paramedic_policies::question::{Ask, Fact};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::freeze_deploys;
+use paramedic_policies::remediation::{block_ip, freeze_deploys};
 use paramedic_policies::ruling;
 
 use crate::every_kind::every_kind;
@@ -131,6 +131,10 @@ variants!(
         Wish::Rollback(_) => "Rollback",
         Wish::Http(_) => "Http",
         Wish::FreezeDeploys(_) => "FreezeDeploys",
+        Wish::BlockIp(_) => "BlockIp",
+        Wish::AbortRollout(_) => "AbortRollout",
+        Wish::RunJob(_) => "RunJob",
+        Wish::RenewCertificate(_) => "RenewCertificate",
         Wish::Revert(_) => "Revert",
     }
 );
@@ -159,6 +163,11 @@ variants!(
         Action::Http(_) => "Http",
         Action::FreezeDeploys(freeze_deploys::Action::Freeze(_)) => "Freeze",
         Action::FreezeDeploys(freeze_deploys::Action::Thaw(_)) => "Thaw",
+        Action::BlockIp(block_ip::Action::Block(_)) => "Block",
+        Action::BlockIp(block_ip::Action::Unblock(_)) => "Unblock",
+        Action::AbortRollout(_) => "AbortRollout",
+        Action::RunJob(_) => "RunJob",
+        Action::RenewCertificate(_) => "RenewCertificate",
     }
 );
 variants!(
@@ -218,6 +227,10 @@ variants!(
         Reason::EndedInDoubt { .. } => "EndedInDoubt",
         Reason::ManagedByOther { .. } => "ManagedByOther",
         Reason::NotAsApproved { .. } => "NotAsApproved",
+        Reason::Suspended => "Suspended",
+        Reason::JobRunning { .. } => "JobRunning",
+        Reason::NeverBlocked { .. } => "NeverBlocked",
+        Reason::WrongLever { .. } => "WrongLever",
     }
 );
 

@@ -131,7 +131,6 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         mode: ruling.mode.is,
         at: now,
         deadline: now + deadline(&action),
-        action,
         charged: true,
         reverts: None,
         revert_after: action.lasts().or(inquiry.step().revert_after),

@@ -95,6 +95,9 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
 
     /// How long it may take, where it says so itself.
     fn takes(&self) -> Option<Span> {
+        None
+    }
+
     /// How long it lasts, where the action knows that better than its policy.
     fn lasts(&self) -> Option<Span> {
         None
@@ -251,9 +254,7 @@ macro_rules! remediations {
             pub(crate) fn spares_replicas(&self) -> Option<&'static str> {
                 match self { $(Self::$name(action) => action.spares_replicas(),)+ }
             }
-        }
 
-        impl Action {
             /// How long it lasts, where it knows that better than its policy.
             pub(crate) fn lasts(&self) -> Option<Span> {
                 match self { $(Self::$name(action) => action.lasts(),)+ }
