@@ -45,6 +45,7 @@ pub struct Metrics {
     intents: Family<PolicyAction, Counter>,
     outcomes: Family<OutcomeOf, Counter>,
     verifications: Family<What, Counter>,
+    deliveries: Family<What, Counter>,
     escalations: Counter,
     quarantines: Family<PolicyName, Counter>,
     questions: Family<What, Counter>,
@@ -82,6 +83,7 @@ impl Metrics {
             intents: Family::default(),
             outcomes: Family::default(),
             verifications: Family::default(),
+            deliveries: Family::default(),
             escalations: Counter::default(),
             quarantines: Family::default(),
             questions: Family::default(),
@@ -119,6 +121,7 @@ impl Metrics {
         r.register("refusals", "Refusals by policy and reason, repeated ones too", self.refusals.clone());
         r.register("intents", "Actions decided, by policy, action and mode", self.intents.clone());
         r.register("outcomes", "How actions ended", self.outcomes.clone());
+        r.register("notifications", "Messages to receivers, by what came of them", self.deliveries.clone());
         r.register("verifications", "Whether actions helped", self.verifications.clone());
         r.register("escalations", "Times a person was called", self.escalations.clone());
         r.register("quarantines", "Policies put into quarantine", self.quarantines.clone());
@@ -258,6 +261,9 @@ impl Metrics {
             Event::Escalated { .. } => {
                 self.escalations.inc();
             }
+            Event::Delivered { receipt, .. } => {
+                self.deliveries.get_or_create(&what(receipt.name())).inc();
+            }
             Event::Quarantined { policy, .. } => {
                 self.quarantines.get_or_create(&PolicyName { policy: policy.clone() }).inc();
             }
@@ -266,6 +272,9 @@ impl Metrics {
             | Event::Looked { .. }
             | Event::Advanced { .. }
             | Event::Concluded { .. }
+            | Event::Notified { .. }
+            | Event::Raised { .. }
+            | Event::Acknowledged { .. }
             | Event::Approved { .. }
             | Event::Denied { .. }
             | Event::Lapsed { .. }

@@ -9,6 +9,7 @@ use crate::action::{Intent, Outcome};
 use crate::alert::{EpisodeKey, Labels};
 use crate::answer::Answer;
 use crate::book::{Digest, Source};
+use crate::notifications::{Notice, Receipt};
 use crate::order::PauseScope;
 use crate::question::Question;
 use crate::ruling::Ruling;
@@ -200,6 +201,36 @@ pub enum Event {
         /// Who.
         notify: Vec<String>,
     },
+    /// A message is to be delivered. It does not leave before this record is durable.
+    Notified {
+        /// The message; its id is this record's sequence.
+        notice: Box<Notice>,
+    },
+    /// What came of a message.
+    Delivered {
+        /// Of which.
+        notice: Seq,
+        /// What.
+        receipt: Receipt,
+    },
+    /// Nobody acknowledged a call in time: others are told.
+    Raised {
+        /// The `Escalated` record that called.
+        page: Seq,
+        /// Receivers.
+        to: Vec<String>,
+        /// Why.
+        why: String,
+    },
+    /// A person has it.
+    Acknowledged {
+        /// The `Escalated` record that called.
+        page: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        comment: String,
+    },
     /// An operator approved a proposal.
     Approved {
         /// The ruling that proposed.
@@ -354,6 +385,10 @@ impl Event {
             Self::Advanced { .. } => "advanced",
             Self::Concluded { .. } => "concluded",
             Self::Escalated { .. } => "escalated",
+            Self::Notified { .. } => "notified",
+            Self::Delivered { .. } => "delivered",
+            Self::Raised { .. } => "raised",
+            Self::Acknowledged { .. } => "acknowledged",
             Self::Approved { .. } => "approved",
             Self::Denied { .. } => "denied",
             Self::Lapsed { .. } => "lapsed",

@@ -7,6 +7,7 @@ use crate::alert::Alert;
 use crate::answer::Answer;
 use crate::book::Source;
 use crate::event::{Seq, Unreadable};
+use crate::notifications::Receipt;
 use crate::order::Order;
 
 /// One thing from outside.
@@ -22,6 +23,13 @@ pub enum Input {
         intent: Seq,
         /// How.
         outcome: Outcome,
+    },
+    /// What came of a message.
+    Delivered {
+        /// Of which.
+        notice: Seq,
+        /// What.
+        receipt: Receipt,
     },
     /// What an operator wants.
     Order(Order),

@@ -26,6 +26,7 @@ pub mod guard;
 pub mod input;
 pub mod load;
 pub mod matcher;
+pub mod notifications;
 pub mod order;
 pub mod policy;
 pub mod promql;

@@ -1,4 +1,4 @@
-//! What operators want, with their names: approve, deny, pause, resume, accept a clock.
+//! What operators want, with their names: approve, deny, acknowledge, pause, resume, accept a clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,14 @@ pub enum Command {
     Deny {
         /// Sequence of the ruling that proposed.
         proposal: Seq,
+        /// For the record.
+        comment: String,
+    },
+    /// A person has the trouble that this page calls for.
+    #[serde(rename_all = "camelCase")]
+    Acknowledge {
+        /// Sequence of the escalation.
+        page: Seq,
         /// For the record.
         comment: String,
     },

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Mode;
 use crate::endpoint::Endpoint;
+use crate::notifications::Notifications;
 use crate::policy::{Limit, LimitScope};
 use crate::time::Span;
 
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Services that policies may call, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// Who is told when a person is needed.
+    #[serde(skip_serializing_if = "Notifications::is_empty")]
+    pub notifications: Notifications,
 }
 
 /// A setting that cannot be meant.

@@ -2,9 +2,11 @@
 
 mod case;
 mod indexes;
+mod page;
 
 pub use case::{Case, CaseId, Known, LastRuling, Phase};
 pub use indexes::Indexes;
+pub use page::{Call, Calling, Page, Paging, TRIES_MAX, again};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -88,6 +90,8 @@ pub enum Duty {
         /// Which.
         id: CaseId,
     },
+    /// A call for a person is to be looked at.
+    Page(Seq),
 }
 
 /// An action that counts against ceilings.
@@ -324,6 +328,9 @@ pub struct State {
     /// never decreases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_still_until: Option<Moment>,
+    /// Calls for people.
+    #[serde(default, skip_serializing_if = "Paging::is_empty")]
+    pub paging: Paging,
     /// Where guards look things up; derived from the rest.
     #[serde(skip)]
     pub indexes: Indexes,

@@ -13,6 +13,8 @@ mod checkpoints;
 mod episodes;
 #[path = "engine/operators.rs"]
 mod operators;
+#[path = "engine/paging.rs"]
+mod paging;
 #[path = "engine/restarts.rs"]
 mod restarts;
 #[path = "engine/reverts.rs"]

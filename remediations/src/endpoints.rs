@@ -86,7 +86,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(name: &str, declared: &endpoint::Endpoint) -> Result<Self, EndpointError> {
+    pub(crate) fn new(name: &str, declared: &endpoint::Endpoint) -> Result<Self, EndpointError> {
         let name = name.to_owned();
         let url = reqwest::Url::parse(&declared.url).map_err(|error| EndpointError::Forbidden {
             name: name.clone(),

@@ -14,6 +14,7 @@ mod addresses;
 mod block_ip;
 mod breaker_states;
 mod checks;
+pub mod courier;
 pub mod endpoints;
 #[cfg(test)]
 mod fakes;
@@ -42,6 +43,7 @@ pub mod seal;
 mod stamp;
 pub mod write_ahead;
 
+pub use courier::Courier;
 pub use endpoints::Endpoints;
 pub use kubernetes::{Kubernetes, KubernetesEyes};
 pub use plain_http::PlainHttp;

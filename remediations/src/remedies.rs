@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paramedic_policies::action::{Intent, Mode, Outcome, Wish};
 use paramedic_policies::answer::{Found, Preflight};
+use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
@@ -16,7 +17,7 @@ use crate::ports::clock::{Clock, left};
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Call, Http, HttpHands};
 use crate::ports::metrics::Metrics;
-use crate::ports::world::World;
+use crate::ports::world::{Deliveries, World};
 use crate::remedy::{BothHands, Eyes, deed, plans, refused};
 use crate::retry;
 use crate::seal::Sealed;
@@ -34,6 +35,7 @@ pub struct Remedies {
     metrics: Arc<dyn Metrics>,
     hands: Option<OwnHands>,
     clock: Clock,
+    courier: Option<Arc<dyn Deliveries>>,
 }
 
 struct OwnHands {
@@ -58,7 +60,7 @@ impl Remedies {
         metrics: Arc<dyn Metrics>,
         clock: Clock,
     ) -> Self {
-        Self { cluster, http, metrics, hands: None, clock }
+        Self { cluster, http, metrics, hands: None, clock, courier: None }
     }
 
     /// Eyes and hands. An intent in dry-run never reaches the hands all the same.
@@ -70,7 +72,12 @@ impl Remedies {
     ) -> Self {
         let eyes = cluster.clone().map(|hands| hands as Arc<dyn Cluster>);
         let hands = Some(OwnHands { cluster, http: Arc::clone(&http) });
-        Self { cluster: eyes, http, metrics, hands, clock }
+        Self { cluster: eyes, http, metrics, hands, clock, courier: None }
+    }
+
+    /// The same with somebody who delivers messages. Telling people is no remediation: dry-run tells them too.
+    pub fn with_courier(self, courier: Arc<dyn Deliveries>) -> Self {
+        Self { courier: Some(courier), ..self }
     }
 
     async fn found(&self, question: &Question) -> Found {
@@ -182,6 +189,13 @@ impl World for Remedies {
             }
         };
         told(seal, "an effect of an earlier process was closed", outcome)
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        match &self.courier {
+            Some(courier) => courier.deliver(notice).await,
+            None => Receipt::Failed { what: "this process tells nobody".into(), passing: false },
+        }
     }
 }
 

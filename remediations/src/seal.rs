@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use paramedic_policies::action::Intent;
+use paramedic_policies::notifications::Notice;
 
 use crate::ports::journal::Receipt;
 
@@ -23,6 +24,18 @@ impl Sealed<Intent> {
         assert!(intent.id < receipt.end, "a receipt up to {} is none for intent {}", receipt.end, intent.id);
         let stamp = format!("{journal}-{}", intent.id);
         Self { value: intent, stamp }
+    }
+}
+
+impl Sealed<Notice> {
+    /// Seals a message of the journal with this uuid. Visible to the loop alone.
+    ///
+    /// # Panics
+    /// When the receipt does not reach to its record.
+    pub(crate) fn message(notice: Notice, journal: &str, receipt: &Receipt) -> Self {
+        assert!(notice.id < receipt.end, "a receipt up to {} is none for message {}", receipt.end, notice.id);
+        let stamp = format!("{journal}-{}", notice.id);
+        Self { value: notice, stamp }
     }
 }
 

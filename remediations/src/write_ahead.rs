@@ -14,6 +14,7 @@ use paramedic_policies::book::Digest;
 use paramedic_policies::engine::next_duty;
 use paramedic_policies::event::{Event, Record, SCHEMA, Seq};
 use paramedic_policies::input::Input;
+use paramedic_policies::notifications::Notice;
 use paramedic_policies::question::Question;
 use paramedic_policies::state::{Duty, State};
 use paramedic_policies::time::Moment;
@@ -46,6 +47,8 @@ pub enum Release {
     Act(Sealed<Intent>),
     /// An intent of a process that is gone, to be closed by looking.
     Close(Sealed<Intent>),
+    /// A message to be delivered.
+    Deliver(Sealed<Notice>),
 }
 
 /// How often the engine may be woken for one moment before it is clear that it does not come to rest.
@@ -111,6 +114,7 @@ enum Waiting {
     Ask(Question),
     Act(Intent),
     Close(Intent),
+    Deliver(Notice),
 }
 
 impl WriteAhead {
@@ -208,6 +212,9 @@ impl WriteAhead {
             Event::Intended { intent } => {
                 self.waiting.push(Waiting::Act(Intent::clone(intent)));
             }
+            Event::Notified { notice } => {
+                self.waiting.push(Waiting::Deliver(Notice::clone(notice)));
+            }
             Event::Began { .. } => {
                 let in_doubt = self.state.in_flight.values().map(|flight| flight.intent.clone());
                 self.waiting.extend(in_doubt.map(Waiting::Close));
@@ -224,6 +231,9 @@ impl WriteAhead {
             | Event::Advanced { .. }
             | Event::Concluded { .. }
             | Event::Escalated { .. }
+            | Event::Delivered { .. }
+            | Event::Raised { .. }
+            | Event::Acknowledged { .. }
             | Event::Approved { .. }
             | Event::Denied { .. }
             | Event::Lapsed { .. }
@@ -274,7 +284,9 @@ impl WriteAhead {
                     ready.push(Release::Reply { ticket, first, end, refusal });
                 }
                 // Without a receipt nothing that has a record leaves.
-                Waiting::Ask(_) | Waiting::Act(_) | Waiting::Close(_) => recorded.push(one),
+                Waiting::Ask(_) | Waiting::Act(_) | Waiting::Close(_) | Waiting::Deliver(_) => {
+                    recorded.push(one)
+                }
             }
         }
         self.waiting = recorded;
@@ -298,6 +310,7 @@ impl WriteAhead {
             Waiting::Ask(question) => Release::Ask(question),
             Waiting::Act(intent) => Release::Act(sealed(intent)),
             Waiting::Close(intent) => Release::Close(sealed(intent)),
+            Waiting::Deliver(notice) => Release::Deliver(Sealed::message(notice, &self.journal, receipt)),
         };
         done.waiting.into_iter().map(release).collect()
     }
@@ -314,6 +327,7 @@ fn told(duty: &Duty) -> String {
         Duty::Expire(episode) => format!("the expiry of episode {episode}"),
         Duty::Calm => "the end of the storm".to_owned(),
         Duty::Revert(intent) => format!("taking back intent {intent}"),
+        Duty::Page(page) => format!("the call for a person {page}"),
         Duty::Case { id, .. } => format!("the case of policy `{}` on episode {}", id.policy, id.episode),
     }
 }

@@ -259,6 +259,9 @@ impl Run {
                 Release::Act(seal) => self.errands.push(Box::pin(async move {
                     Input::Ended { intent: seal.id, outcome: outside.perform(&seal).await }
                 })),
+                Release::Deliver(seal) => self.errands.push(Box::pin(async move {
+                    Input::Delivered { notice: seal.id, receipt: outside.deliver(&seal).await }
+                })),
                 Release::Close(seal) => self.errands.push(Box::pin(async move {
                     Input::Ended { intent: seal.id, outcome: outside.close(&seal).await }
                 })),

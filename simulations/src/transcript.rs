@@ -42,6 +42,10 @@ pub fn line(event: &Event) -> Option<String> {
             format!("{}: {why}: rung {}, step {}", case.policy, rung + 1, step + 1)
         }
         Event::Concluded { case, conclusion } => format!("{}: {}", case.policy, concluded(*conclusion)),
+        Event::Notified { notice } => format!("{} is told: {}", notice.receiver, notice.title),
+        Event::Delivered { notice, receipt } => format!("message {notice} was {}", receipt.name()),
+        Event::Raised { to, why, .. } => format!("{} are told too: {why}", to.join(", ")),
+        Event::Acknowledged { page, by, .. } => format!("{by} has call {page}"),
         Event::Escalated { why, notify, .. } if notify.is_empty() => format!("a person is called: {why}"),
         Event::Escalated { why, notify, .. } => format!("a person is called ({}): {why}", notify.join(", ")),
         Event::Approved { proposal, by, .. } => format!("proposal {proposal} is approved by {by}"),

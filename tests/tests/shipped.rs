@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::endpoint::Endpoint;
 use paramedic_policies::load;
 use paramedic_policies::settings::Settings;
 use paramedic_tests::peers::{self, peer, repository};
@@ -94,10 +95,19 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
+/// Settings with the endpoint that the policy for row 15 calls.
+fn configured() -> Settings {
+    let mut settings = Settings::default();
+    let url = "http://maestro.prod.svc:8080/api/queues".to_owned();
+    let endpoint = Endpoint { url, ca_file: None, headers: BTreeMap::new() };
+    settings.endpoints.insert("maestro-queues".to_owned(), endpoint);
+    settings
+}
+
 #[test]
 fn the_policies_load_together_with_the_variables_that_the_table_names() {
     let variables = rows(&read("ops/docs/runbooks.md"), "| variable |");
-    let mut settings = Settings::default();
+    let mut settings = configured();
     for cells in &variables {
         for (name, example) in quoted(&cells[0]).into_iter().zip(quoted(&cells[1])) {
             settings.vars.insert(name.to_owned(), example.to_owned());
@@ -115,7 +125,7 @@ fn each_policy_is_for_an_alert_that_fires_with_the_severity_it_wants() {
     for (file, text) in policies() {
         let source = Source {
             files: vec![SourceFile { path: file.clone(), text }],
-            settings: Settings::default(),
+            settings: configured(),
             tzdb: "test".to_owned(),
         };
         for policy in load::book(source).expect("it loads").policies().values() {

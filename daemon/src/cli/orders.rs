@@ -1,4 +1,4 @@
-//! `approve`, `deny`, `pause`, `resume`: orders to a running daemon. Each is recorded with the name of the token that
+//! `approve`, `deny`, `ack`, `pause`, `resume`: orders to a running daemon. Each is recorded with the name of the token that
 //! gave it before it takes effect.
 
 use paramedic_policies::order::PauseScope;
@@ -36,6 +36,23 @@ pub struct ApproveArgs {
   paramedic deny 1041 --comment 'the database is the cause, not the pods'")]
 pub struct DenyArgs {
     /// The proposal: sequence of the ruling that proposed.
+    #[arg(value_name = "ID")]
+    id: u64,
+    /// For the record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    comment: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Acknowledge a call for a person: whoever was told is told that you have it, and nobody else is called.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic ack 1187 --comment 'looking at the database'
+
+The number stands in the message, and in `paramedic audit query --kind escalated`.")]
+pub struct AckArgs {
+    /// The call: sequence of the escalation.
     #[arg(value_name = "ID")]
     id: u64,
     /// For the record.
@@ -137,6 +154,13 @@ pub(super) async fn deny(args: DenyArgs, console: &mut Console<'_>) -> Result<()
     let DenyArgs { id, comment, server } = args;
     give(&server, &format!("/api/v1/proposals/{id}/deny"), &json!({"comment": comment}), console).await?;
     writeln!(console.err, "denied; nothing is done")?;
+    Ok(())
+}
+
+pub(super) async fn ack(args: AckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let AckArgs { id, comment, server } = args;
+    give(&server, &format!("/api/v1/pages/{id}/acknowledge"), &json!({"comment": comment}), console).await?;
+    writeln!(console.err, "acknowledged; nobody else is called about it")?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
+use paramedic_policies::notifications::{NoticeKind, Receipt};
 use paramedic_policies::question::Ask;
 use paramedic_policies::ruling::{self, Ruling};
 use paramedic_policies::time::{Moment, Span};
@@ -77,6 +78,21 @@ pub(super) fn tell(event: &Event) -> String {
             let case = case.as_ref().map(|case| format!("{case}: ")).unwrap_or_default();
             format!("{case}{why}; {whom}")
         }
+        Event::Notified { notice } => {
+            let kind = match notice.kind {
+                NoticeKind::Trigger => "is told",
+                NoticeKind::Acknowledge => "is told that somebody has it",
+                NoticeKind::Resolve => "is told that it is over",
+            };
+            format!("{} {kind}: {}", notice.receiver, notice.title)
+        }
+        Event::Delivered { notice, receipt } => match receipt {
+            Receipt::Taken { said } => format!("message {notice} was taken: {said}"),
+            Receipt::Failed { what, passing: true } => format!("message {notice} was not delivered: {what}"),
+            Receipt::Failed { what, passing: false } => format!("message {notice} was refused: {what}"),
+        },
+        Event::Raised { page, to, why } => format!("call {page}: {why}; {} told too", to.join(", ")),
+        Event::Acknowledged { page, by, comment } => format!("{by} has call {page}{}", quoted(comment)),
         Event::Approved { proposal, by, comment } => {
             format!("{by} approved proposal {proposal}{}", quoted(comment))
         }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use paramedic_policies::action::Mode;
 use paramedic_policies::endpoint::Endpoint;
+use paramedic_policies::notifications::Notifications;
 use paramedic_policies::settings::{ClusterIdentity, EpisodeSettings, FactSettings, GlobalGuards, Settings};
 use paramedic_policies::time::Span;
 use schemars::JsonSchema;
@@ -62,6 +63,8 @@ pub struct Configuration {
     pub facts: FactSettings,
     /// Services that policies may call with `http`, by name. A change takes effect when the daemon starts.
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// Who is told when a person is needed. Other receivers take effect when the daemon starts.
+    pub notifications: Notifications,
     /// Who may do what; without any, only this machine is served.
     pub tokens: Vec<TokenFile>,
     /// How long records are kept.
@@ -74,7 +77,8 @@ pub struct Configuration {
 
 impl Default for Configuration {
     fn default() -> Self {
-        let Settings { mode, vars, cluster, guards, episodes, facts, endpoints } = Settings::default();
+        let Settings { mode, vars, cluster, guards, episodes, facts, endpoints, notifications } =
+            Settings::default();
         Self {
             api_version: API_VERSION.to_owned(),
             kind: KIND.to_owned(),
@@ -91,6 +95,7 @@ impl Default for Configuration {
             episodes,
             facts,
             endpoints,
+            notifications,
             tokens: Vec::new(),
             retention: Retention::default(),
             redaction: RedactionSettings::default(),
@@ -110,6 +115,7 @@ impl Configuration {
             episodes: self.episodes.clone(),
             facts: self.facts.clone(),
             endpoints: self.endpoints.clone(),
+            notifications: self.notifications.clone(),
         }
     }
 

@@ -167,6 +167,9 @@ fn check(read: &Configuration, tree: &Tree, faults: &mut Vec<Fault>) {
         let message = format!("{} endpoints, at most {ENDPOINTS_MAX} are taken", read.endpoints.len());
         fault("/endpoints", message, "declare fewer; one endpoint serves many paths");
     }
+    for found in read.notifications.faults() {
+        fault(&format!("/notifications{}", found.path), found.message, found.hint);
+    }
     for (index, token) in read.tokens.iter().enumerate() {
         let path = format!("/tokens/{index}/name");
         let known = token.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte));

@@ -23,6 +23,14 @@ fn the_printed_whole_is_read_back_as_the_same() {
 }
 
 #[test]
+fn the_example_of_the_page_about_telling_people_is_valid() {
+    let page = include_str!("../../../ops/docs/notifications.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("one");
+    let read = read(example, "notifications.md").expect("valid");
+    assert_eq!((read.notifications.receivers.len(), read.notifications.routes.len()), (4, 3));
+}
+
+#[test]
 fn a_fresh_install_touches_nothing_and_serves_this_machine() {
     let fresh = Configuration::default();
     assert_eq!(fresh.mode, Mode::DryRun);
@@ -62,6 +70,13 @@ fn broken_configurations_say_what_is_wrong_and_where() {
             "endpoints: {dlq: {url: 'http://d', headers: {X-Key: {path: f}}}}",
         ),
         ("an endpoint's name", "endpoints: {'d/q': {url: 'http://d'}}"),
+        ("a receiver without a way", "notifications: {receivers: {sre: {}}}"),
+        (
+            "a Slack URL in clear",
+            "notifications: {receivers: {sre: {slack: {url: 'https://hooks.slack.com/x'}}}}",
+        ),
+        ("a route to nobody", "notifications: {routes: [{notify: [ghost]}]}"),
+        ("an hour that is none", "notifications: {routes: [{schedule: [9-17], notify: [ghost]}]}"),
         ("token without a role", "tokens: [{name: a, file: f}]"),
         ("token with a wrong role", "tokens: [{name: a, role: admin, file: f}]"),
         ("token named anonymous", "tokens: [{name: anonymous, role: read, file: f}]"),

@@ -9,6 +9,7 @@ use paramedic_policies::action::{Intent, Outcome};
 use paramedic_policies::answer::{Answer, Found};
 use paramedic_policies::event::Seq;
 use paramedic_policies::input::Input;
+use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::Sealed;
@@ -25,6 +26,9 @@ const QUESTIONS_AT_ONCE: usize = 16;
 /// Effects at once. Guards keep far below; this bounds what a mistake in them can do.
 pub(super) const EFFECTS_AT_ONCE: usize = 8;
 
+/// Messages at once, so that a slow receiver does not hold up the others.
+const DELIVERIES_AT_ONCE: usize = 16;
+
 /// What an effect, or the closing of one, is given beyond its deadline to find out itself how it ended; longer than the
 /// remedies take for it.
 const GRACE: Duration = Duration::from_secs(220);
@@ -34,13 +38,16 @@ pub(super) struct Errands {
     clock: Arc<dyn Clock>,
     questions: JoinSet<Input>,
     effects: JoinSet<Input>,
+    deliveries: JoinSet<Input>,
     asked: HashMap<Id, Seq>,
     acting: HashMap<Id, Seq>,
+    telling: HashMap<Id, Seq>,
     /// Intents with a task, so that none is closed while it runs.
     running: BTreeSet<Seq>,
     /// Those of them that have a place.
     placed: BTreeSet<Seq>,
     question_places: Arc<Semaphore>,
+    delivery_places: Arc<Semaphore>,
 }
 
 impl Errands {
@@ -50,11 +57,14 @@ impl Errands {
             clock,
             questions: JoinSet::new(),
             effects: JoinSet::new(),
+            deliveries: JoinSet::new(),
             asked: HashMap::new(),
             acting: HashMap::new(),
+            telling: HashMap::new(),
             running: BTreeSet::new(),
             placed: BTreeSet::new(),
             question_places: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
+            delivery_places: Arc::new(Semaphore::new(DELIVERIES_AT_ONCE)),
         }
     }
 
@@ -127,6 +137,28 @@ impl Errands {
         });
     }
 
+    /// Delivers a message. It waits for nothing else, and nothing waits for it.
+    pub(super) fn deliver(&mut self, notice: Sealed<Notice>) {
+        let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
+        let places = Arc::clone(&self.delivery_places);
+        let span = tracing::info_span!("delivery", notice = %notice.id, receiver = notice.receiver);
+        let id = notice.id;
+        let task = async move {
+            let delivery = async {
+                let _place = places.acquire().await;
+                world.deliver(&notice).await
+            };
+            let receipt = tokio::time::timeout(until(&*clock, notice.deadline), delivery).await;
+            let receipt = receipt.unwrap_or_else(|_| Receipt::Failed {
+                what: format!("{} did not answer in time", notice.receiver),
+                passing: true,
+            });
+            Input::Delivered { notice: id, receipt }
+        };
+        let handle = self.deliveries.spawn(task.instrument(span));
+        self.telling.insert(handle.id(), id);
+    }
+
     /// Finds out how an intent ended whose process is gone: that may take until its deadline, as the effect itself.
     pub(super) fn close(&mut self, seal: Sealed<Intent>) {
         let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
@@ -169,6 +201,14 @@ impl Errands {
                     return end.unwrap_or_else(|error| Input::Ended {
                         intent,
                         outcome: Outcome::Unknown { what: format!("its task broke: {error}") },
+                    });
+                }
+                Some(end) = self.deliveries.join_next_with_id() => {
+                    let (id, end) = split(end);
+                    let Some(notice) = self.telling.remove(&id) else { continue };
+                    return end.unwrap_or_else(|error| Input::Delivered {
+                        notice,
+                        receipt: Receipt::Failed { what: format!("its task broke: {error}"), passing: true },
                     });
                 }
                 Some(end) = self.questions.join_next_with_id() => {

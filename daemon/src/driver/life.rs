@@ -356,6 +356,9 @@ impl<'d> Life<'d> {
                     self.driver.errands.known(seal.id, not_begun("the daemon stops"));
                 }
                 Release::Act(seal) => self.turns.push(seal),
+                // The next start tells it again.
+                Release::Deliver(_) if stopping => {}
+                Release::Deliver(notice) => self.driver.errands.deliver(notice),
                 Release::Close(seal) if self.driver.errands.is_running(seal.id) => {}
                 Release::Close(seal) => match self.driver.kept.remove(&seal.id) {
                     Some(outcome) => self.driver.errands.known(seal.id, outcome),

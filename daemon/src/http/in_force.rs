@@ -140,6 +140,34 @@ pub(super) fn proposals_named(state: &state::State) -> String {
     }
 }
 
+/// Calls for people that are not over.
+pub(super) async fn pages(State(served): State<Shared>, query: Asked<Whole>) -> Answer {
+    by_sequence(&served, query, |state, after, most| {
+        let items = state.paging.pages.range((Excluded(after), Unbounded)).map(|(id, page)| {
+            let told: Vec<&String> =
+                page.calls.iter().filter(|(_, call)| call.reached.is_some()).map(|(name, _)| name).collect();
+            let item = json!({
+                "id": id, "episode": page.case.as_ref().map(|case| case.episode),
+                "policy": page.case.as_ref().map(|case| &case.policy), "severity": page.severity,
+                "title": page.title, "since": page.since, "acknowledgedBy": page.acknowledged, "told": told,
+                "calls": page.calls,
+            });
+            (*id, item)
+        });
+        items.take(most).collect()
+    })
+    .await
+}
+
+/// The calls that nobody has, for somebody who named another.
+pub(super) fn pages_named(state: &state::State) -> String {
+    let open = state.paging.pages.values().filter(|page| page.acknowledged.is_none());
+    match named(open.map(|page| format!("{} ({})", page.id, page.title))) {
+        None => "no call waits for anybody now".to_owned(),
+        Some(names) => format!("waiting now: {names}"),
+    }
+}
+
 /// What can be resumed, for somebody who named something else.
 pub(super) fn pauses_named(state: &state::State) -> String {
     let paused = state.pauses.iter().map(|(scope, pause)| format!("{scope} (by {})", pause.by));

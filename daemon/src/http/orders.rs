@@ -76,6 +76,17 @@ pub(super) async fn deny(
     give(&served, caller, Command::Deny { proposal, comment }).await
 }
 
+pub(super) async fn acknowledge(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let page = sequence(&id)?;
+    let comment = text(&served, read_or_default::<Comment>(&body)?.comment);
+    give(&served, caller, Command::Acknowledge { page, comment }).await
+}
+
 pub(super) async fn pause(
     State(served): State<Shared>,
     Extension(caller): Extension<Caller>,
@@ -181,6 +192,7 @@ fn named(command: &Command) -> (&'static str, String) {
     match command {
         Command::Approve { proposal, .. } => ("approve", format!("proposal {proposal}")),
         Command::Deny { proposal, .. } => ("deny", format!("proposal {proposal}")),
+        Command::Acknowledge { page, .. } => ("acknowledge", format!("call {page}")),
         Command::Pause { scope, .. } => ("pause", scope.to_string()),
         Command::Resume { scope } => ("resume", scope.to_string()),
         Command::AcceptClock => ("acceptClock", "the clock".to_owned()),
@@ -193,6 +205,7 @@ async fn hint(served: &Shared, command: &Command) -> String {
         Command::Approve { .. } | Command::Deny { .. } => {
             served.inbox.look(in_force::proposals_named).await.ok()
         }
+        Command::Acknowledge { .. } => served.inbox.look(in_force::pages_named).await.ok(),
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
         Command::AcceptClock => {

@@ -20,7 +20,7 @@ pub const OUTCOMES: [&str; 11] = [
 ];
 
 /// Every kind of record, in the order in which an alert meets them.
-pub const KINDS: [&str; 31] = [
+pub const KINDS: [&str; 35] = [
     "received",
     "opened",
     "closed",
@@ -35,6 +35,10 @@ pub const KINDS: [&str; 31] = [
     "advanced",
     "concluded",
     "escalated",
+    "notified",
+    "delivered",
+    "raised",
+    "acknowledged",
     "approved",
     "denied",
     "lapsed",

@@ -104,7 +104,19 @@ impl Subjects {
                 self.case(case, terms);
                 terms.push(Term::word(Dimension::Outcome, &word_of(conclusion)));
             }
-            Event::Escalated { case, .. } => case.iter().for_each(|case| self.case(case, terms)),
+            Event::Escalated { case, .. } => {
+                case.iter().for_each(|case| self.case(case, terms));
+                self.remember(record.seq, terms);
+            }
+            Event::Notified { notice } => {
+                notice.case.iter().for_each(|case| self.case(case, terms));
+                self.remember(record.seq, terms);
+            }
+            Event::Delivered { notice: named, .. }
+            | Event::Raised { page: named, .. }
+            | Event::Acknowledged { page: named, .. } => {
+                terms.extend(self.known.get(named).into_iter().flatten());
+            }
             Event::Intended { intent } => {
                 self.recall(Dimension::Episode, intent.episode, terms);
                 terms.push(Term::seq(Dimension::Intent, record.seq));

@@ -14,7 +14,7 @@ use paramedic_policies::action::Mode;
 use paramedic_policies::settings::Settings;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
-use paramedic_remediations::{Endpoints, Kubernetes, KubernetesEyes, PlainHttp, Remedies};
+use paramedic_remediations::{Courier, Endpoints, Kubernetes, KubernetesEyes, PlainHttp, Remedies};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -301,6 +301,7 @@ async fn real_world(
     let now: paramedic_remediations::ports::clock::Clock = Arc::new(move || now.wall());
     let endpoints = Endpoints::new(&configuration.endpoints)?;
     let plain = Arc::new(PlainHttp::new()?.with_endpoints(endpoints));
+    let courier = Arc::new(Courier::new(&configuration.notifications)?);
     let cluster = kubernetes_config::config(&configuration.kubernetes).await?;
     let url = cluster.as_ref().map(|config| config.cluster_url.to_string());
     // Where the cap is dry-run there are no hands to begin with.
@@ -315,6 +316,7 @@ async fn real_world(
             hands.map(|hands| Arc::new(hands) as Arc<dyn paramedic_remediations::ports::cluster::Hands>);
         Remedies::with_hands(hands, plain, facts, now)
     };
+    let remedies = remedies.with_courier(courier);
     Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: url }))
 }
 

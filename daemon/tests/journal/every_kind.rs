@@ -13,8 +13,7 @@ use paramedic_policies::policy::{LimitScope, Place};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
-    abort_rollout, block_ip, freeze_deploys, http_call, patch, renew_certificate, reset_breaker, restart,
-    rollback, run_job, scale,
+    abort_rollout, freeze_deploys, http_call, patch, reset_breaker, restart, rollback, scale,
 };
 use paramedic_policies::ruling::{self, Cap, EffectiveMode, Ruling};
 use paramedic_policies::settings::Settings;
@@ -23,10 +22,11 @@ use paramedic_policies::target::{Origin, Sought};
 use paramedic_policies::time::{Moment, Span};
 use serde_json::Value;
 
+use crate::later_kinds;
 use crate::samples::{deployment, labels, start};
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 31;
+pub(crate) const KINDS: usize = 35;
 
 /// The place of an event's kind. Whoever adds a kind adds a number here, and a sample below.
 pub(crate) fn position(event: &Event) -> usize {
@@ -62,18 +62,22 @@ pub(crate) fn position(event: &Event) -> usize {
         Event::Began { .. } => 28,
         Event::ClockStepped { .. } => 29,
         Event::ClockAccepted { .. } => 30,
+        Event::Notified { .. } => 31,
+        Event::Delivered { .. } => 32,
+        Event::Raised { .. } => 33,
+        Event::Acknowledged { .. } => 34,
     }
 }
 
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.to_owned()
 }
 
-fn moment(minutes: u64) -> Moment {
+pub(crate) fn moment(minutes: u64) -> Moment {
     start() + Span::from_mins(minutes)
 }
 
-fn case() -> CaseId {
+pub(crate) fn case() -> CaseId {
     CaseId { episode: Seq(2), policy: text("conductor-high-error-rate") }
 }
 
@@ -149,10 +153,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
     events.push(abort());
     events.push(adopted_for(Some(text("jane"))));
     events.extend(since_then());
-    events.extend(jobs());
-    events.extend(renewals());
-    events.extend(blocks());
-    events.extend(asked_since_then());
+    events.extend(later_kinds::samples());
     let record = |(index, event)| Record {
         seq: Seq(1).plus(index),
         at: start() + Span::from_ms(index as u64 * 1500),
@@ -353,7 +354,7 @@ fn intents() -> Vec<Event> {
     actions.into_iter().enumerate().map(intended).collect()
 }
 
-fn intended((index, action): (usize, Action)) -> Event {
+pub(crate) fn intended((index, action): (usize, Action)) -> Event {
     Event::Intended {
         intent: Box::new(Intent {
             id: Seq(30).plus(index),
@@ -543,115 +544,7 @@ fn doubts() -> Vec<Event> {
     vec![Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } }]
 }
 
-fn jobs() -> Vec<Event> {
-    let wish = |template| run_job::Wish {
-        template,
-        parameters: [(text("BACKUP_ID"), text("latest"))].into(),
-        container: None,
-        within: Span::from_hours(2),
-    };
-    let template = run_job::JobTemplate {
-        image: text("registry.example/maestro/drill:1"),
-        command: vec![text("./drill")],
-        args: Vec::new(),
-        service_account: Some(text("drill")),
-        secret: Some(text("restore-drill")),
-    };
-    let actions = [
-        Action::RunJob(run_job::Action { wish: wish(None), generation: Some(3) }),
-        Action::RunJob(run_job::Action { wish: wish(Some(template)), generation: None }),
-    ];
-    let reasons = vec![Reason::Suspended, Reason::JobRunning { job: text("prod/job/retention-28123") }];
-    let refused = Event::Ended { intent: Seq(30), outcome: Outcome::Refused { reasons } };
-    actions.into_iter().enumerate().map(intended).chain([refused]).collect()
-}
-
-fn renewals() -> Vec<Event> {
-    let renewed =
-        |revision, not_after| Action::RenewCertificate(renew_certificate::Action { revision, not_after });
-    let actions = [renewed(4, Some(text("2026-12-01T00:00:00Z"))), renewed(0, None)];
-    actions.into_iter().enumerate().map(intended).collect()
-}
-
-fn terms(
-    by: block_ip::Means,
-    client_address: block_ip::ClientAddress,
-    growth: Option<block_ip::Growth>,
-) -> block_ip::Terms {
-    block_ip::Terms {
-        by,
-        client_address,
-        lasts: Span::from_hours(1),
-        growth,
-        private: false,
-        ipv4_bits: 32,
-        ipv6_bits: 64,
-        entries: 100,
-        enforced: false,
-        controller: (text("ingress-nginx"), text("ingress-nginx-controller")),
-    }
-}
-
-fn blocks() -> Vec<Event> {
-    let growth = block_ip::Growth { factor: 4, up_to: Span::from_hours(24), within: Span::from_hours(168) };
-    let by_ingress = terms(block_ip::Means::IngressNginx, block_ip::ClientAddress::Forwarded, Some(growth));
-    let by_policy = terms(block_ip::Means::NetworkPolicy, block_ip::ClientAddress::Peer, None);
-    let entry = |address: &str, hours: u64, times: u32| block_ip::Entry {
-        range: address.parse().expect("an address"),
-        lasts: Span::from_hours(hours),
-        times,
-    };
-    let (first, second) = (entry("203.0.113.7", 1, 1), entry("2001:db8::/64", 4, 2));
-    let actions = [
-        block_ip::Action::Block(block_ip::Block {
-            ranges: vec![second.clone(), first.clone()],
-            terms: by_ingress.clone(),
-        }),
-        block_ip::Action::Block(block_ip::Block { ranges: vec![first.clone()], terms: by_policy }),
-        block_ip::Action::Unblock(block_ip::Unblock {
-            ranges: vec![first],
-            rest: vec![second],
-            again: Some(moment(240)),
-            terms: by_ingress,
-        }),
-    ];
-    let mut events: Vec<Event> = actions.into_iter().map(Action::BlockIp).enumerate().map(intended).collect();
-    let reasons = vec![
-        Reason::NeverBlocked { range: text("203.0.113.7"), why: text("the allow-list has 203.0.113.0/24") },
-        Reason::WrongLever { why: text("Ingress shop leads to these pods") },
-    ];
-    events.push(Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } });
-    events
-}
-
-fn asked_since_then() -> Vec<Event> {
-    let range = |text: &str| text.parse().expect("an address");
-    let block = |whom| {
-        Wish::BlockIp(block_ip::Wish {
-            whom,
-            allow: vec![range("192.0.2.0/24")],
-            terms: terms(block_ip::Means::NetworkPolicy, block_ip::ClientAddress::Peer, None),
-        })
-    };
-    let query =
-        block_ip::Whom::Query { promql: text("failed_logins > 100"), label: text("client_address"), max: 10 };
-    let job = run_job::Wish {
-        template: None,
-        parameters: [(text("BACKUP_ID"), text("latest"))].into(),
-        container: None,
-        within: Span::from_hours(2),
-    };
-    let wishes = [
-        block(block_ip::Whom::Address(range("203.0.113.7"))),
-        block(query),
-        Wish::AbortRollout(abort_rollout::Wish {}),
-        Wish::RunJob(job),
-        Wish::RenewCertificate(renew_certificate::Wish {}),
-    ];
-    wishes.map(asked).into()
-}
-
-fn asked(wish: Wish) -> Event {
+pub(crate) fn asked(wish: Wish) -> Event {
     let ask = Ask::Preflight { target: deployment("prod", "web"), wish, diff: false };
     let fact = Fact::Revert(Seq(9));
     Event::Asked { question: Question { id: Seq(5), case: case(), fact, ask, deadline: moment(1) } }

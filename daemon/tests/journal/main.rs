@@ -6,6 +6,7 @@ mod damage;
 mod every_kind;
 mod finding;
 mod golden;
+mod later_kinds;
 mod partitions;
 mod samples;
 mod variants;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use paramedic_policies::action::{Action, DiffSource, Outcome, Wish};
 use paramedic_policies::answer::Found;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
+use paramedic_policies::notifications::{NoticeKind, Receipt};
 use paramedic_policies::order::PauseScope;
 use paramedic_policies::question::{Ask, Fact};
 use paramedic_policies::reason::Reason;
@@ -233,6 +234,23 @@ variants!(
         Reason::WrongLever { .. } => "WrongLever",
     }
 );
+variants!(
+    notice_kind,
+    NOTICES,
+    NoticeKind {
+        NoticeKind::Trigger => "Trigger",
+        NoticeKind::Acknowledge => "Acknowledge",
+        NoticeKind::Resolve => "Resolve",
+    }
+);
+variants!(
+    receipt,
+    RECEIPTS,
+    Receipt {
+        Receipt::Taken { .. } => "Taken",
+        Receipt::Failed { .. } => "Failed",
+    }
+);
 
 /// Names of what stands in the samples, by list.
 #[derive(Default)]
@@ -280,7 +298,11 @@ impl Seen {
             }
             Event::Intended { intent } => self.add(ACTIONS, action(&intent.action)),
             Event::Paused { scope: of, .. } | Event::Resumed { scope: of, .. } => self.add(SCOPES, scope(of)),
+            Event::Notified { notice } => self.add(NOTICES, notice_kind(&notice.kind)),
+            Event::Delivered { receipt: came, .. } => self.add(RECEIPTS, receipt(came)),
             Event::Received { .. }
+            | Event::Raised { .. }
+            | Event::Acknowledged { .. }
             | Event::Opened { .. }
             | Event::Held { .. }
             | Event::Looked { .. }
@@ -329,6 +351,8 @@ fn every_variant_has_a_sample() {
         ACTIONS,
         SCOPES,
         REASONS,
+        NOTICES,
+        RECEIPTS,
     ] {
         let had: BTreeSet<&str> =
             seen.0.iter().filter(|(list, _)| std::ptr::eq(*list, all)).map(|(_, name)| *name).collect();

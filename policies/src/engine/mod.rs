@@ -23,6 +23,7 @@ mod follow;
 mod intake;
 mod lease;
 mod orders;
+mod page;
 mod questions;
 pub mod rule;
 mod storm;
@@ -53,6 +54,7 @@ pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Eve
         Input::Alerts(delivery) => intake::decide(state, book, now, delivery),
         Input::Told(answer) => orders::told(state, answer),
         Input::Ended { intent, outcome } => follow::ended(state, now, *intent, outcome),
+        Input::Delivered { notice, receipt } => orders::delivered(state, *notice, receipt),
         Input::Order(order) => orders::order(state, now, order),
         Input::Adopt(source) => orders::adopt(state, source, None),
         Input::Reload { by, source } => orders::adopt(state, source, Some(by)),

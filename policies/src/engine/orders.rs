@@ -4,8 +4,9 @@ use crate::answer::Answer;
 use crate::book::Source;
 use crate::engine::{adoption, follow};
 use crate::event::{Conclusion, Event, Seq};
+use crate::notifications::Receipt;
 use crate::order::{Command, Order, PauseScope};
-use crate::state::{CaseId, Phase, State};
+use crate::state::{CaseId, Page, Phase, State};
 use crate::time::Moment;
 
 /// How many policies are named to somebody who mistyped one.
@@ -15,6 +16,15 @@ const NAMES_SHOWN_MAX: usize = 20;
 pub(super) fn told(state: &State, answer: &Answer) -> Vec<Event> {
     if state.questions.contains_key(&answer.question) {
         vec![Event::Told { answer: answer.clone() }]
+    } else {
+        Vec::new()
+    }
+}
+
+/// The end of a message, unless it was given up.
+pub(super) fn delivered(state: &State, notice: Seq, receipt: &Receipt) -> Vec<Event> {
+    if state.paging.notices.contains_key(&notice) {
+        vec![Event::Delivered { notice, receipt: receipt.clone() }]
     } else {
         Vec::new()
     }
@@ -36,6 +46,13 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
                 events
             }
             None => refused(no_proposal(*proposal)),
+        },
+        Command::Acknowledge { page, comment } => match state.paging.pages.get(page) {
+            Some(Page { acknowledged: Some(who), .. }) => {
+                refused(format!("{who} has acknowledged {page} already"))
+            }
+            Some(_) => vec![Event::Acknowledged { page: *page, by, comment: comment.clone() }],
+            None => refused(format!("no call {page} is open; it may be over, or have told nobody")),
         },
         Command::Pause { until: Some(until), .. } if *until <= now => {
             refused(format!("{until} is past; a pause ends in the future"))

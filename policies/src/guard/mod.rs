@@ -26,7 +26,7 @@ mod preflight;
 pub(crate) mod protection;
 mod quarantine;
 mod relapse;
-mod schedule;
+pub(crate) mod schedule;
 mod settle;
 mod storm;
 mod target;

@@ -32,6 +32,12 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     Finding::refuses(Guard::Schedule, Reason::OffSchedule { until: openings.into_iter().min() })
 }
 
+/// Whether a window is open now.
+pub(crate) fn opens(window: &Window, now: Moment) -> bool {
+    let Ok(zone) = TimeZoneDatabase::bundled().get(&window.zone) else { return false };
+    occurrences(window, &zone, now).into_iter().any(|(from, to)| from <= now && now < to)
+}
+
 /// How many days ahead an opening is looked for: two weeks, since one opening may fall into a skipped hour.
 const DAYS_AHEAD: i32 = 15;
 

@@ -314,7 +314,7 @@ pub enum OffWord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnFailureDocument {
-    /// Names of those to call; they stand in the escalation.
+    /// Receivers to tell when a person is needed; without any, the configuration's routes say who.
     pub notify: Option<Vec<String>>,
     /// After this many rounds in a row that did not help, the policy is quarantined; 0 means never. Default 3.
     pub quarantine_after: Option<u32>,

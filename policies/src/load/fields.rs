@@ -18,6 +18,8 @@ pub(crate) struct Walk {
     pub(crate) vars: BTreeSet<String>,
     /// The names of the endpoints that the configuration declares.
     pub(crate) endpoints: BTreeSet<String>,
+    /// The names of its receivers.
+    pub(crate) receivers: BTreeSet<String>,
     /// The names that `let` has declared so far in the policy at hand.
     pub(crate) lets: BTreeSet<String>,
     /// Which keys the walker knows, by the name of the document type: the test compares them with the schema.

@@ -160,11 +160,28 @@ impl Walk {
         Some((targets?, unavailable?))
     }
 
+    /// Doubts a name that is no receiver, where there are any.
+    fn is_receiver(&mut self, tree: &Tree, name: &str) {
+        if self.receivers.is_empty() || self.receivers.contains(name) {
+            return;
+        }
+        let near = crate::load::nearest::nearest(name, self.receivers.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declare `{name}` under `notifications.receivers` in the configuration"),
+        };
+        self.warn(tree.at, format!("there is no receiver `{name}`: it will not be told"), hint);
+    }
+
     pub(crate) fn on_failure(&mut self, tree: &Tree, what: &str) -> Option<OnFailure> {
         let usual = OnFailure::default();
         let mut fields = Fields::open(self, tree, what, "OnFailureDocument")?;
         let notify = fields.or(self, "notify", usual.notify, |walk, tree, what| {
-            walk.each(tree, what, |walk, item, what| walk.text(item, what).map(str::to_owned))
+            walk.each(tree, what, |walk, item, what| {
+                let name = walk.text(item, what)?.to_owned();
+                walk.is_receiver(item, &name);
+                Some(name)
+            })
         });
         let quarantine_after =
             fields.or(self, "quarantineAfter", usual.quarantine_after, |walk, tree, what| {
@@ -178,7 +195,7 @@ impl Walk {
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// `Mon-Fri 09:00-17:00 Europe/Berlin`.
-fn window(text: &str) -> Result<Window, Malformed> {
+pub(crate) fn window(text: &str) -> Result<Window, Malformed> {
     let usage = "days, times and a time zone, such as `Mon-Fri 09:00-17:00 Europe/Berlin`";
     let words: Vec<&str> = text.split_whitespace().collect();
     let [days, times, zone] = words[..] else {

@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use document::schema;
 pub use effective::effective;
+pub(crate) use guards::window;
 pub use problem::{Malformed, Problem, Severity};
 pub use settings::read;
 
@@ -101,6 +102,7 @@ fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
     let mut walk = Walk {
         vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(),
         endpoints: source.settings.endpoints.keys().cloned().collect::<BTreeSet<_>>(),
+        receivers: source.settings.notifications.receivers.keys().cloned().collect::<BTreeSet<_>>(),
         ..Walk::default()
     };
     let (mut written, mut names): (Vec<Written>, BTreeMap<String, String>) = (Vec::new(), BTreeMap::new());

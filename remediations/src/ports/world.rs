@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use paramedic_policies::action::{Intent, Outcome};
 use paramedic_policies::answer::Found;
+use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 
 use crate::seal::Sealed;
@@ -18,4 +19,16 @@ pub trait World: Send + Sync {
 
     /// Finds out how an intent ended whose process is gone, without repeating it unseen.
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome;
+
+    /// Delivers a message, and says what came of it.
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        Receipt::Failed { what: format!("nobody delivers to {}", notice.receiver), passing: false }
+    }
+}
+
+/// Whoever delivers messages.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Delivers one; a failure is an answer too.
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt;
 }

@@ -192,6 +192,10 @@ fn episode_in(event: &Event, seq: Seq) -> Result<Option<Seq>, Seq> {
             Ok(Some(case.episode))
         }
         Event::Escalated { case, .. } => Ok(case.as_ref().map(|case| case.episode)),
+        Event::Notified { notice } => Ok(notice.case.as_ref().map(|case| case.episode)),
+        Event::Delivered { notice: named, .. }
+        | Event::Raised { page: named, .. }
+        | Event::Acknowledged { page: named, .. } => Err(*named),
         Event::Told { answer } => Err(answer.question),
         Event::Ended { intent, .. }
         | Event::Looked { intent, .. }

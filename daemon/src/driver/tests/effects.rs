@@ -186,7 +186,7 @@ fn seal(clock: &HandClock, left: Span) -> Sealed<Intent> {
     let receipt = Receipt { first: block.first(), end: block.end(), root };
     let found = ahead.committed(&receipt).into_iter().find_map(|release| match release {
         Release::Close(seal) => Some(seal),
-        Release::Act(_) | Release::Ask(_) | Release::Reply { .. } => None,
+        Release::Act(_) | Release::Ask(_) | Release::Deliver(_) | Release::Reply { .. } => None,
     });
     found.expect("it is in doubt")
 }

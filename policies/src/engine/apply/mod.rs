@@ -5,12 +5,14 @@
 //!   episodes.rs  Received, Opened, Closed, storms
 //!   cases.rs     Asked, Told, Ruled, Held, Advanced, Concluded, proposals
 //!   effects.rs   Intended, Ended, Looked, Verified, leases
+//!   pages.rs     Escalated, Notified, Delivered, Raised, Acknowledged
 //!   world.rs     Adopted, Began, pauses, leadership, clock
 //! ```
 
 mod cases;
 mod effects;
 mod episodes;
+mod pages;
 mod world;
 
 use crate::event::{Event, Seq};
@@ -37,7 +39,10 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             };
             episodes::opened(state, now, seq, &opened);
         }
-        Event::Closed { episode, why, ended_at } => episodes::closed(state, now, *episode, *why, *ended_at),
+        Event::Closed { episode, why, ended_at } => {
+            pages::closed(state, now, *episode);
+            episodes::closed(state, now, *episode, *why, *ended_at);
+        }
         Event::Asked { question } => cases::asked(state, question),
         Event::Told { answer } => cases::told(state, now, answer),
         Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
@@ -56,10 +61,20 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             state.proposals.remove(proposal);
         }
-        Event::Escalated { .. } | Event::OrderRefused { .. } => {}
+        Event::Escalated { case, why, notify } => {
+            pages::escalated(state, now, seq, case.as_ref(), why, notify);
+        }
+        Event::Notified { notice } => pages::notified(state, now, notice),
+        Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
+        Event::Raised { page, to, .. } => pages::raised(state, now, *page, to),
+        Event::Acknowledged { page, by, .. } => pages::acknowledged(state, now, *page, by),
+        Event::OrderRefused { .. } => {}
         Event::Paused { scope, by, until, reason } => world::paused(state, now, scope, by, *until, reason),
         Event::Resumed { scope, .. } => world::resumed(state, now, scope),
-        Event::Adopted { digest, source, by: _ } => world::adopted(state, now, *digest, source),
+        Event::Adopted { digest, source, by: _ } => {
+            world::adopted(state, now, *digest, source);
+            pages::adopted(state);
+        }
         Event::StormBegan { why } => episodes::storm_began(state, now, why),
         Event::StormGoesOn { again } => episodes::storm_goes_on(state, *again),
         Event::StormEnded => episodes::storm_ended(state, now),
@@ -69,7 +84,10 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
         Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
-        Event::Began { .. } => world::began(state, now),
+        Event::Began { .. } => {
+            world::began(state, now);
+            pages::began(state, now);
+        }
         Event::ClockStepped { by_ms } => world::clock_stepped(state, now, *by_ms),
         Event::ClockAccepted { .. } => world::clock_accepted(state, now),
     }

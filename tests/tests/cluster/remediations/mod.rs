@@ -15,3 +15,4 @@ mod renew_certificate;
 mod rollback;
 mod run_job;
 mod stand;
+mod telling;
