@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressRange(IpNet);
 
+const NO_RANGE: &str = "is no IP address and no range such as 203.0.113.0/24";
+
 /// The prefix of IPv4 addresses mapped into IPv6.
 const MAPPED_BITS: u8 = 96;
 
@@ -34,6 +36,22 @@ impl AddressRange {
             return Ok(Self::around(address, if address.is_ipv4() { ipv4_bits } else { ipv6_bits }));
         }
         text.parse()
+    }
+
+    /// Reads a range as Kubernetes, Go and nginx do: bits beyond the prefix do not count.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn loose(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let Some((address, bits)) = text.split_once('/') else { return text.parse() };
+        let address = address.parse::<IpAddr>().map_err(|_| NO_RANGE.to_owned())?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.parse::<u8>().ok().filter(|bits| *bits <= whole).ok_or(NO_RANGE)?;
+        match address {
+            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => text.parse(),
+            IpAddr::V4(_) | IpAddr::V6(_) => Ok(Self::around(address, bits)),
+        }
     }
 
     /// How many bits its addresses share.
@@ -115,7 +133,7 @@ impl FromStr for AddressRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "is no IP address and no range such as 203.0.113.0/24".to_owned();
+        let wrong = || NO_RANGE.to_owned();
         let Some((address, bits)) = text.split_once('/') else {
             let address = text.parse::<IpAddr>().map_err(|_| wrong())?;
             return Ok(Self::around(address, u8::MAX));
@@ -227,6 +245,18 @@ mod tests {
             "::/129",
         ] {
             assert!(bad.parse::<AddressRange>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_wrote_is_read_as_they_read_it() {
+        let read = |text: &str| AddressRange::loose(text).map(|range| range.to_string());
+        assert_eq!(read(" 10.244.3.1/24").as_deref(), Ok("10.244.3.0/24"), "a node's podCIDR");
+        assert_eq!(read("2001:db8::1/64").as_deref(), Ok("2001:db8::/64"));
+        assert_eq!(read("::ffff:203.0.113.0/120").as_deref(), Ok("203.0.113.0/24"));
+        assert_eq!(read("203.0.113.7").as_deref(), Ok("203.0.113.7"));
+        for bad in ["office", "203.0.113.7/33", "/24", "203.0.113.7/"] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

@@ -60,6 +60,7 @@ pub struct Record {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "few are held at a time, and a box would hide the shape")]
 pub enum Event {
     /// A webhook delivery was taken; the episodes it opened follow as `Opened`.
     Received {

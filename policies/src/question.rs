@@ -65,6 +65,7 @@ impl fmt::Display for Fact {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::large_enum_variant, reason = "few are held at a time, and a box would hide the shape")]
 pub enum Ask {
     /// An instant query.
     Query {

@@ -94,7 +94,7 @@ mod tests {
     fn a_pause_of_any_namespace_that_the_action_reaches_refuses() {
         let mut world = World::new();
         pause(&mut world, PauseScope::Namespace("stage".to_owned()), None);
-        assert_eq!(world.says(judge), "allows: 1 pauses in force, none of this");
+        assert_eq!(world.says(judge), "allows: 1 pause in force, none of this");
         world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
         assert_eq!(world.says(judge), "refuses: namespace stage is paused by ann");
     }

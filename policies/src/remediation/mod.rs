@@ -113,6 +113,7 @@ macro_rules! remediations {
     ($($(#[$doc:meta])* $name:ident, $module:ident, $key:literal;)+) => {
         /// One remediation of a step, with its templates.
         #[derive(Debug, Clone)]
+        #[expect(clippy::large_enum_variant, reason = "few are held at a time, and a box would hide the shape")]
         pub enum Remediation {
             $($(#[$doc])* $name($module::Written),)+
         }
@@ -128,6 +129,7 @@ macro_rules! remediations {
         /// One absolute and repeatable change: set to three, never add one.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase")]
+        #[expect(clippy::large_enum_variant, reason = "few are held at a time, and a box would hide the shape")]
         pub enum Action {
             $($(#[$doc])* $name($module::Action),)+
         }

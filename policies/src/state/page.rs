@@ -164,7 +164,10 @@ impl Page {
         let due: Vec<_> = self.next(settings).into_iter().filter(|(from, ..)| *from <= now).collect();
         let mut to: Vec<String> = due.iter().map(|(.., to)| to.clone()).collect();
         let mut from: Vec<String> = due.iter().map(|(_, name, _)| name.clone()).collect();
-        (to.sort(), to.dedup(), from.sort(), from.dedup());
+        to.sort();
+        to.dedup();
+        from.sort();
+        from.dedup();
         let since = now.since(self.since);
         (!to.is_empty()).then(|| (to, format!("nobody acknowledged at {} for {since}", from.join(", "))))
     }

@@ -168,7 +168,7 @@ fn lets_in(policy: &Value, range: AddressRange) -> bool {
         None => true,
         Some(peers) if peers.is_empty() => true,
         Some(peers) => peers.iter().filter_map(|peer| peer.get("ipBlock")).any(|block| {
-            let parsed = |value: &Value| value.as_str().and_then(|text| text.parse::<AddressRange>().ok());
+            let parsed = |value: &Value| value.as_str().and_then(|text| AddressRange::loose(text).ok());
             let except = block.get("except").and_then(Value::as_array);
             let all = block.get("cidr").and_then(parsed).is_none_or(|all| all.overlaps(range));
             all && !except.into_iter().flatten().filter_map(parsed).any(|but| but.contains(range))

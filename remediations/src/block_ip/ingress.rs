@@ -41,7 +41,7 @@ pub(super) fn theirs(object: &Value, record: &Record) -> Result<Vec<String>, Rea
         if item.trim().is_empty() {
             continue;
         }
-        if let Err(problem) = written(item) {
+        if let Err(problem) = AddressRange::loose(item) {
             let problem = format!("`{}` in {DENYLIST} {problem}", item.trim());
             return Err(Reason::BadValue { what: "Ingress".into(), problem });
         }
@@ -60,23 +60,9 @@ pub(super) fn theirs(object: &Value, record: &Record) -> Result<Vec<String>, Rea
     Ok(left)
 }
 
-/// A range as people write it there: Go takes bits beyond the prefix.
-fn written(item: &str) -> Result<AddressRange, String> {
-    let item = item.trim();
-    match item.split_once('/') {
-        None => item.parse(),
-        Some((address, bits)) => {
-            let address: std::net::IpAddr = address.parse().map_err(|_| "is no address".to_owned())?;
-            let whole = if address.is_ipv4() { 32 } else { 128 };
-            let bits: u8 = bits.parse().ok().filter(|bits| *bits <= whole).ok_or("is no range")?;
-            Ok(AddressRange::around(address, bits))
-        }
-    }
-}
-
 /// Whether a person's own entry keeps out all of a range.
 pub(super) fn covers(theirs: &[String], range: AddressRange) -> bool {
-    theirs.iter().any(|item| written(item).is_ok_and(|written| written.contains(range)))
+    theirs.iter().any(|item| AddressRange::loose(item).is_ok_and(|written| written.contains(range)))
 }
 
 /// From the Ingress as it is to the record.

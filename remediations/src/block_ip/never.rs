@@ -34,7 +34,7 @@ pub(super) struct Never(Vec<(AddressRange, String)>);
 
 impl Never {
     fn put(&mut self, address: Option<&str>, what: &str) {
-        if let Some(range) = address.and_then(|text| text.parse::<AddressRange>().ok()) {
+        if let Some(range) = address.and_then(|text| AddressRange::loose(text).ok()) {
             self.0.push((range, what.to_owned()));
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn written(walk: &mut Walk, tree: &Tree) -> Option<Written> {
         .and_then(|tree| walk.span(tree, "for").map(|span| (span, tree.at)))
         .and_then(|(span, at)| within(walk, at, "for", span, FOR_MIN, FOR_MAX).then_some(span));
     let growth = fields.maybe(walk, "growth", |walk, tree, _| growth(walk, tree, lasts));
-    let allow = fields.or(walk, "allow", Vec::new(), |walk, tree, what| allow(walk, tree, what));
+    let allow = fields.or(walk, "allow", Vec::new(), allow);
     let private = fields.or(walk, "private", false, |walk, tree, what| walk.flag(tree, what));
     let ipv4_bits = fields.or(walk, "ipv4Bits", 32, |walk, tree, what| bits(walk, tree, what, 16, 32));
     let ipv6_bits = fields.or(walk, "ipv6Bits", 64, |walk, tree, what| bits(walk, tree, what, 32, 128));

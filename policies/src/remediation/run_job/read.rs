@@ -119,12 +119,10 @@ fn parameters(walk: &mut Walk, tree: &Tree, what: &str) -> Option<BTreeMap<Strin
             continue;
         }
         let template = walk.template(value, key, May::NameAll);
-        match template.as_ref().filter(|template| template.is_literal()).map(|one| printable(&one.source)) {
-            Some(Err(problem)) => {
-                walk.error(value.at, format!("`{key}` {problem}"), "a parameter is one plain value");
-                fine = false;
-            }
-            Some(Ok(())) | None => {}
+        let literal = template.as_ref().filter(|template| template.is_literal());
+        if let Some(Err(problem)) = literal.map(|one| printable(&one.source)) {
+            walk.error(value.at, format!("`{key}` {problem}"), "a parameter is one plain value");
+            fine = false;
         }
         match template {
             Some(template) => drop(parameters.insert(key.clone(), template)),
