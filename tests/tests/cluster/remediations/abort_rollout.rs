@@ -38,8 +38,9 @@ async fn is(shop: &Namespace, phase: &str) -> Value {
     eventually(SOON, phase, async || {
         let rollout = shop.get("Rollout", "web").await;
         let status = &rollout["status"];
-        let observed = status["observedGeneration"].as_str().unwrap_or_default();
-        let is_new = observed == rollout["metadata"]["generation"].to_string();
+        // The controller writes it as text.
+        let observed = status["observedGeneration"].as_str().and_then(|text| text.parse().ok());
+        let is_new = observed == rollout["metadata"]["generation"].as_u64();
         seen(is_new && status["phase"] == phase, || status.to_string()).map(|()| rollout)
     })
     .await
