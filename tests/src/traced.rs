@@ -74,11 +74,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&mut self, at: usize, line: &str) {
-        // THREAD TIME CALL(ARGUMENTS) = RESULT
-        let mut parts = line.splitn(3, ' ').filter(|part| !part.is_empty());
-        let (Some(thread), Some(_time), Some(call)) = (parts.next(), parts.next(), parts.next()) else {
-            return;
-        };
+        // THREAD TIME CALL(ARGUMENTS) = RESULT, the thread filled up with spaces to five characters
+        let Some((thread, rest)) = line.split_once(' ') else { return };
+        let Some((_time, call)) = rest.trim_start().split_once(' ') else { return };
         if let Some(rest) = call.strip_prefix("<... ") {
             let Some((began, mut text)) = self.unfinished.remove(thread) else { return };
             text.push_str(rest.split_once(" resumed>").map_or("", |(_, rest)| rest));
@@ -268,6 +266,14 @@ mod tests {
         assert_eq!(seen.too_early, []);
         assert_eq!(seen.unsynced, [0; 0]);
         assert_eq!(seen.written, BTreeSet::from([PathBuf::from("/d/p/db")]));
+    }
+
+    #[test]
+    fn a_short_thread_number_is_read_like_a_long_one() {
+        for fill in ["", " ", "    "] {
+            let lines = GOOD.lines().map(|line| line.replacen(' ', &format!("{fill} "), 1));
+            assert_eq!(seen(&lines.collect::<Vec<_>>().join("\n")).answers, [9], "{fill:?}");
+        }
     }
 
     #[test]
