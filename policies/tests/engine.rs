@@ -21,6 +21,8 @@ mod restarts;
 mod reverts;
 #[path = "engine/rounds.rs"]
 mod rounds;
+#[path = "engine/sequences.rs"]
+mod sequences;
 #[path = "engine/storms.rs"]
 mod storms;
 #[path = "engine/verifying.rs"]

@@ -4,18 +4,18 @@
 use crate::action::{Action, Intent, Mode, Outcome};
 use crate::counted::counted;
 use crate::engine::rule::Inquiry;
+use crate::engine::sequence::{self, AtHand};
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
-use crate::state::{Case, InFlight, LastRuling, Phase, State};
+use crate::state::{Case, Episode, InFlight, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::{Moment, Span};
 
 /// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
 pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
-    let case = inquiry.case;
     match ruling.verdict {
         Verdict::Act => {
             let intent = intent(state, now, inquiry, &ruling);
@@ -27,7 +27,7 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
         Verdict::Hold { .. } | Verdict::Withhold => {
             let already = crate::guard::all_allow(&ruling.findings)
                 && inquiry.preflight().is_some_and(|preflight| preflight.already);
-            let mut events = refused(state, case, inquiry.policy, ruling);
+            let mut events = refused(state, inquiry, ruling);
             if already {
                 events.extend(nothing_to_do(state, inquiry));
             }
@@ -36,7 +36,8 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
     }
 }
 
-fn refused(state: &State, case: &Case, policy: &Policy, ruling: Ruling) -> Vec<Event> {
+fn refused(state: &State, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
+    let Inquiry { case, policy, .. } = inquiry;
     let short = LastRuling::of(Seq(0), &ruling);
     let same = case
         .last_ruling
@@ -54,9 +55,15 @@ fn refused(state: &State, case: &Case, policy: &Policy, ruling: Ruling) -> Vec<E
         Some(_) | None => None,
     });
     let rounds = ruling.target.as_ref().and_then(|on| state.rounds_after_relapse(&policy.name, on));
+    let reasons: Vec<String> =
+        ruling.findings.iter().filter_map(|found| found.reason()).map(Reason::to_string).collect();
+    let withheld = ruling.verdict == Verdict::Withhold && !reasons.is_empty();
     let mut events = vec![Event::Ruled { ruling: Box::new(ruling) }];
     if let Some(why) = needs_a_person {
         events.extend(called(state, case, policy, &why, rounds));
+    }
+    if withheld {
+        events.extend(sequence::stands(policy, inquiry.episode, case, &reasons));
     }
     events
 }
@@ -94,15 +101,19 @@ fn quarantines(state: &State, policy: &Policy, rounds: u32) -> bool {
     after > 0 && rounds >= after && !is_in
 }
 
-/// The desired state already holds and the alert fires all the same: this rung cannot help.
+/// The desired state already holds and the alert fires all the same: this rung cannot help. Of a sequence, what comes
+/// after it follows.
 fn nothing_to_do(state: &State, inquiry: Inquiry<'_>) -> Vec<Event> {
     let case = inquiry.case;
+    if sequence::is_early(inquiry.policy, case) || case.rung_begun {
+        return next_step(state, inquiry.policy, case, Conclusion::Already);
+    }
     if case.rung + 1 < inquiry.policy.ladder.len() {
         return did_not_help(state, inquiry.policy, case);
     }
     vec![
-        Event::Concluded { case: case.id.clone(), conclusion: Conclusion::Already },
         escalated(case, inquiry.policy, "nothing is left to do, and the alert fires".to_owned()),
+        concluded(case, Conclusion::Already),
     ]
 }
 
@@ -163,7 +174,7 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         return events;
     };
     let Some(policy) = state.policy_of(case) else {
-        events.extend(withdrawn(case));
+        events.extend(withdrawn(state, case, AtHand::Done));
         return events;
     };
     let rehearsed = intent.mode == Mode::DryRun;
@@ -176,12 +187,12 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         (false, Outcome::Refused { reasons }) => again_or_failed(state, now, policy, case, &said(reasons)),
         (false, Outcome::Failed { what, applied: false }) => again_or_failed(state, now, policy, case, what),
         (false, Outcome::Failed { what, applied: true }) => {
-            let why = lease::told_of(intent, outcome, what);
-            vec![concluded(case, Conclusion::Failed), escalated(case, policy, why)]
+            let why = sequence::told(policy, case, AtHand::Doubt, lease::told_of(intent, outcome, what));
+            vec![escalated(case, policy, why), concluded(case, Conclusion::Failed)]
         }
         (false, Outcome::Unknown { what }) => {
-            let why = lease::told_of(intent, outcome, what);
-            vec![concluded(case, Conclusion::Unknown), escalated(case, policy, why)]
+            let why = sequence::told(policy, case, AtHand::Doubt, lease::told_of(intent, outcome, what));
+            vec![escalated(case, policy, why), concluded(case, Conclusion::Unknown)]
         }
     });
     events
@@ -200,10 +211,11 @@ fn done(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
 fn again_or_failed(state: &State, now: Moment, policy: &Policy, case: &Case, what: &str) -> Vec<Event> {
     if case.attempts + 1 < ATTEMPTS_MAX {
         let due = now + state.current_book().settings().facts.retry;
-        let at = (case.rung, case.step);
-        return go_on(state, case, Event::advanced(&case.id, at, Advance::Retry, Some(due)));
+        let retry = Event::advanced(&case.id, (case.rung, case.step), Advance::Retry, Some(due));
+        return go_on(state, case, retry, AtHand::NotDone);
     }
-    vec![concluded(case, Conclusion::Failed), escalated(case, policy, what.to_owned())]
+    let why = sequence::told(policy, case, AtHand::NotDone, what.to_owned());
+    vec![escalated(case, policy, why), concluded(case, Conclusion::Failed)]
 }
 
 /// After a verification.
@@ -217,78 +229,91 @@ pub(super) fn verified(
     match verdict {
         Helped::Helped => next_step(state, policy, case, Conclusion::Helped),
         Helped::DidNotHelp => did_not_help(state, policy, case),
-        Helped::Unknown => vec![
-            concluded(case, Conclusion::Unknown),
-            escalated(case, policy, format!("nobody knows whether it helped: {seen}")),
-        ],
+        Helped::Unknown => {
+            let why = format!("nobody knows whether it helped: {seen}");
+            let why = sequence::told(policy, case, AtHand::Done, why);
+            vec![escalated(case, policy, why), concluded(case, Conclusion::Unknown)]
+        }
     }
 }
 
 /// The next step of the rung, or the end of the case.
 fn next_step(state: &State, policy: &Policy, case: &Case, last: Conclusion) -> Vec<Event> {
-    let steps = policy.ladder.get(case.rung).map_or(0, |rung| rung.steps.len());
-    if case.step + 1 >= steps {
+    if !sequence::is_early(policy, case) {
         return vec![concluded(case, last)];
     }
-    go_on(state, case, Event::advanced(&case.id, (case.rung, case.step + 1), Advance::NextStep, None))
+    let next = Event::advanced(&case.id, (case.rung, case.step + 1), Advance::NextStep, None);
+    go_on(state, case, next, AtHand::Done)
 }
 
 /// The next rung, or a person; after enough rounds, quarantine.
 fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     if case.rung + 1 < policy.ladder.len() {
         let next = Event::advanced(&case.id, (case.rung + 1, 0), Advance::NextRung, None);
-        return go_on(state, case, next);
+        let early = sequence::is_early(policy, case).then(|| {
+            let why = format!("rung {} of {} did not help", case.rung + 1, policy.ladder.len());
+            escalated(case, policy, sequence::told(policy, case, AtHand::Done, why))
+        });
+        return early.into_iter().chain(climb(state, case, next)).collect();
     }
     let rounds =
         state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective).saturating_add(1);
-    let why = format!("no rung of {} helped", policy.ladder.len());
-    let mut events = vec![concluded(case, Conclusion::Exhausted)];
-    events.extend(called(state, case, policy, &why, Some(rounds)));
+    let why =
+        sequence::told(policy, case, AtHand::Done, format!("no rung of {} helped", policy.ladder.len()));
+    let mut events = called(state, case, policy, &why, Some(rounds));
+    events.push(concluded(case, Conclusion::Exhausted));
     events
 }
 
-/// A ladder goes on while its alert is open and its policy is still in force.
-fn go_on(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
-    let open = state.episodes.get(&case.id.episode).is_some_and(crate::state::Episode::is_open);
-    let in_force = state.current_book().policy(&case.id.policy).is_some();
-    if !open {
-        vec![concluded(case, Conclusion::Resolved)]
-    } else if !in_force {
-        withdrawn(case)
-    } else {
-        vec![advanced]
+/// A ladder climbs while its alert is open and its policy is still in force.
+fn climb(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
+    let open = state.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
+    match (open, is_in_force(state, case)) {
+        (false, _) => vec![concluded(case, Conclusion::Resolved)],
+        (true, false) => vec![concluded(case, Conclusion::Withdrawn)],
+        (true, true) => vec![advanced],
     }
 }
 
-/// The episode ended before the case began to act.
-pub(super) fn resolved(case: &Case) -> Vec<Event> {
-    match case.phase {
-        Phase::Resting => Vec::new(),
-        Phase::Waiting { .. }
-        | Phase::Asking { .. }
-        | Phase::Proposed { .. }
-        | Phase::Approved { .. }
-        | Phase::Acting { .. }
-        | Phase::Verifying { .. }
-        | Phase::Withheld => vec![concluded(case, Conclusion::Resolved)],
+/// A rung goes on while its policy is in force; a sequence whose first step is done no longer needs its alert.
+fn go_on(state: &State, case: &Case, advanced: Event, at: AtHand) -> Vec<Event> {
+    let open = state.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
+    let needs_alert = at != AtHand::Done && !sequence::is_begun(case);
+    if needs_alert && !open {
+        vec![concluded(case, Conclusion::Resolved)]
+    } else if is_in_force(state, case) {
+        vec![advanced]
+    } else {
+        withdrawn(state, case, at)
     }
+}
+
+fn is_in_force(state: &State, case: &Case) -> bool {
+    state.current_book().policy(&case.id.policy).is_some()
 }
 
 /// The policy left the book.
-pub(super) fn withdrawn(case: &Case) -> Vec<Event> {
-    vec![concluded(case, Conclusion::Withdrawn)]
+pub(super) fn withdrawn(state: &State, case: &Case, at: AtHand) -> Vec<Event> {
+    sequence::ends(state, case, Conclusion::Withdrawn, at, "the policy left the book")
 }
 
-/// A proposal was not answered in time.
-pub(super) fn lapsed(case: &Case, proposal: Seq) -> Vec<Event> {
-    vec![Event::Lapsed { proposal }, Event::Held { case: case.id.clone(), until: None }]
+/// A proposal was not answered in time. What nothing would ever look at again ends.
+pub(super) fn lapsed(state: &State, case: &Case, proposal: Seq) -> Vec<Event> {
+    let mut events = vec![Event::Lapsed { proposal }];
+    if state.episodes.get(&case.id.episode).is_some_and(Episode::is_open) {
+        events.push(Event::Held { case: case.id.clone(), until: None });
+    } else {
+        let why = "nobody approved the next step in time";
+        events.extend(sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, why));
+    }
+    events
 }
 
 pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
     Event::Concluded { case: case.id.clone(), conclusion }
 }
 
-fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
+pub(super) fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
     Event::Escalated { case: Some(case.id.clone()), why, notify: policy.on_failure.notify.clone() }
 }
 

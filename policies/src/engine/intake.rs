@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alert::{Alert, AlertStatus, EpisodeKey};
 use crate::book::Book;
-use crate::engine::{LATE_PEER, follow, storm};
+use crate::engine::{LATE_PEER, sequence, storm};
 use crate::event::{Closing, Event, Seq};
 use crate::input::Delivery;
 use crate::state::State;
@@ -45,8 +45,12 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Deliver
 /// An episode's end, and that of every case of it that has not begun to act.
 pub(super) fn close(state: &State, episode: Seq, why: Closing, ended_at: Option<Moment>) -> Vec<Event> {
     let mut events = vec![Event::Closed { episode, why, ended_at }];
-    events
-        .extend(state.cases_of(episode).filter(|case| !case.phase.is_under_way()).flat_map(follow::resolved));
+    events.extend(
+        state
+            .cases_of(episode)
+            .filter(|case| !case.phase.is_under_way())
+            .flat_map(|case| sequence::resolved(state, case)),
+    );
     events
 }
 

@@ -5,6 +5,7 @@
 //!            agenda.rs  a wake-up -> the one thing that is due: a case, an expiry, a revert, a calm
 //!            rule.rs    a case -> questions, or a ruling with what every guard said
 //!            questions.rs  which facts a case needs, and which can be asked for now
+//!            sequence.rs  a sequence that has begun: what it still needs, what is told where it ends
 //!            follow.rs  a ruling, an outcome, a verification -> what follows from it
 //!            verify.rs  a verification -> a question, a look, a verdict
 //!            lease.rs   a revert that is due
@@ -26,6 +27,7 @@ mod orders;
 mod page;
 mod questions;
 pub mod rule;
+pub(crate) mod sequence;
 mod storm;
 mod verify;
 

@@ -2,7 +2,8 @@
 
 use crate::answer::Answer;
 use crate::book::Source;
-use crate::engine::{adoption, follow};
+use crate::engine::adoption;
+use crate::engine::sequence::{self, AtHand};
 use crate::event::{Conclusion, Event, Seq};
 use crate::notifications::Receipt;
 use crate::order::{Command, Order, PauseScope};
@@ -11,6 +12,9 @@ use crate::time::Moment;
 
 /// How many policies are named to somebody who mistyped one.
 const NAMES_SHOWN_MAX: usize = 20;
+
+/// Why a sequence ends whose next step a person denied.
+const DENIED: &str = "a person denied the next step";
 
 /// An answer, unless its question was answered, given up or never asked.
 pub(super) fn told(state: &State, answer: &Answer) -> Vec<Event> {
@@ -42,7 +46,8 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
         Command::Deny { proposal, comment } => match proposed(state, *proposal) {
             Some((case, _)) => {
                 let mut events = vec![Event::Denied { proposal: *proposal, by, comment: comment.clone() }];
-                events.extend(state.cases.get(case).map(|case| follow::concluded(case, Conclusion::Denied)));
+                let denied = |case| sequence::ends(state, case, Conclusion::Denied, AtHand::NotDone, DENIED);
+                events.extend(state.cases.get(case).into_iter().flat_map(denied));
                 events
             }
             None => refused(no_proposal(*proposal)),

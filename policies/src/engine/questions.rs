@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::Mode;
 use crate::answer::Found;
 use crate::engine::rule::Inquiry;
+use crate::engine::sequence;
 use crate::guard::lets;
 use crate::policy::{Check, TargetSpec};
 use crate::promql::Query;
@@ -107,7 +108,7 @@ impl<'a> Inquiry<'a> {
         };
         let scope = self.scope(&lets, target);
         let mut questions = Questions::default();
-        if self.book.settings().guards.confirmation {
+        if self.book.settings().guards.confirmation && !sequence::is_begun(self.case) {
             questions.put(Fact::Confirmation, self.confirmation());
         }
         for wanted in &self.policy.lets {

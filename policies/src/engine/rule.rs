@@ -8,6 +8,7 @@ use crate::action::Mode;
 use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::questions::Aim;
+use crate::engine::sequence::{self, AtHand};
 use crate::engine::{follow, storm};
 use crate::event::Event;
 use crate::guard::{self, Finding, View};
@@ -52,13 +53,13 @@ pub struct Inquiry<'a> {
 
 pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> Vec<Event> {
     let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
-        return follow::withdrawn(case);
+        return follow::withdrawn(state, case, AtHand::NotDone);
     };
-    if !episode.is_open() {
-        return follow::resolved(case);
+    if !episode.is_open() && !sequence::is_begun(case) {
+        return sequence::resolved(state, case);
     }
     if book.policy(&case.id.policy).is_none() {
-        return follow::withdrawn(case);
+        return follow::withdrawn(state, case, AtHand::NotDone);
     }
     let storm = storm::begins(state, book, now, 0, 0);
     if !storm.is_empty() {

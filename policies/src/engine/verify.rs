@@ -5,6 +5,7 @@ use crate::answer::Found;
 use crate::book::Book;
 use crate::engine::follow;
 use crate::engine::rule::Inquiry;
+use crate::engine::sequence::AtHand;
 use crate::event::{Event, Seq, Verdict};
 use crate::guard::conditions;
 use crate::policy::{Check, Verification};
@@ -26,11 +27,11 @@ pub(super) struct Watch {
 /// A look that is due: ask, or judge the answer.
 pub(super) fn look(state: &State, book: &Book, now: Moment, case: &Case, watch: Watch) -> Vec<Event> {
     let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
-        return follow::withdrawn(case);
+        return follow::withdrawn(state, case, AtHand::Done);
     };
     let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway: false };
     let Some(verify) = &inquiry.step().verify else {
-        return follow::withdrawn(case);
+        return follow::withdrawn(state, case, AtHand::Done);
     };
     let seen = match case.facts.get(&Fact::Verification) {
         Some(known) => judge(&verify.check, known, now, book),

@@ -1,6 +1,7 @@
 //! Before acting, Prometheus must show the alert firing: forged, stale and late webhooks end here. What is asked,
 //! and about which labels, is the engine's.
 
+use crate::engine::sequence;
 use crate::guard::{Finding, Guard, View, fact};
 use crate::question::Fact;
 use crate::reason::Reason;
@@ -9,6 +10,12 @@ use crate::reason::Reason;
 pub(crate) fn judge(view: &View<'_>) -> Finding {
     if !view.book.settings().guards.confirmation {
         return Finding::allows(Guard::Confirmation, "switched off");
+    }
+    if sequence::is_begun(view.case) {
+        return Finding::allows(
+            Guard::Confirmation,
+            "the sequence has begun: what is left no longer depends on the alert",
+        );
     }
     match fact::series(view, &Fact::Confirmation) {
         Err(unseen) => unseen.finding(Guard::Confirmation),
@@ -51,6 +58,16 @@ mod tests {
         assert_eq!(
             told("08:29:29", series(&[("", 1.0)])).says(judge),
             "refuses: confirmation is 31s old, 30s allowed"
+        );
+    }
+
+    #[test]
+    fn behind_the_first_step_of_a_sequence_nothing_is_confirmed() {
+        let mut world = told("08:29:50", series(&[]));
+        world.case.step = 1;
+        assert_eq!(
+            world.says(judge),
+            "allows: the sequence has begun: what is left no longer depends on the alert"
         );
     }
 

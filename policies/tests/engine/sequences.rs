@@ -1,0 +1,217 @@
+//! A sequence: all steps in order. Behind its first step it no longer depends on the alert, which the step itself may have
+//! silenced; and one that ends early says what was done and what was not.
+
+use paramedic_policies::action::Outcome;
+use paramedic_policies::answer::Found;
+use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::reason::Reason;
+
+use crate::story::{Story, alert, resolved, settings, value};
+
+/// Stops the writers, rolls what reads, and freezes deploys: the alert comes from the pods that the first step takes away.
+const CORRUPT: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: corrupt}
+spec:
+  mode: enforce
+  match: ['alertname="Corrupt"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  sequence:
+    - scale: {to: 0, allowDown: true}
+      verify: {query: 'replicas', is: "== 0", settle: 30s, hold: 30s, within: 5m}
+    - restart: {}
+      target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: reader}
+      verify: {query: 'errors', is: "< 0.01", settle: 30s, hold: 0s, within: 5m}
+    - freezeDeploys: {for: 4h}
+  guards: {blastRadius: {targets: off, unavailable: off}}
+  onFailure: {notify: [sre]}
+"#;
+
+fn begun_under(policy: &str) -> Story {
+    let mut story = Story::new(&[policy]);
+    story.series.insert("replicas".to_owned(), value(0.0));
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    assert_eq!(story.intents(), ["corrupt: scale 4 -> 0 on prod/deployment/web"]);
+    story
+}
+
+fn begun() -> Story {
+    begun_under(CORRUPT)
+}
+
+/// The pods are gone, and their series with them.
+fn silent(story: &mut Story) {
+    story.series.insert("ALERTS".to_owned(), Found::Series(Vec::new()));
+}
+
+fn over(story: &mut Story) {
+    let ended = story.now;
+    story.deliver(vec![resolved(alert("Corrupt", "prod/web"), ended)]);
+}
+
+const ALL: [&str; 3] = [
+    "corrupt: scale 4 -> 0 on prod/deployment/web",
+    "corrupt: restart on prod/deployment/reader",
+    "corrupt: freeze deploys in prod for 4h on prod/deployment/web",
+];
+
+#[test]
+fn an_alert_that_the_first_step_silences_ends_nothing() {
+    let mut story = begun();
+    silent(&mut story);
+    story.pass("30m");
+    assert_eq!(story.intents(), ALL);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn an_alert_that_is_over_before_the_second_step_ends_nothing() {
+    let mut story = begun();
+    silent(&mut story);
+    story.pass("40s");
+    over(&mut story);
+    story.pass("30m");
+    assert_eq!(story.intents(), ALL);
+    assert!(story.calls().is_empty() && story.state.episodes.is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn an_alert_that_is_over_while_the_second_step_waits_ends_nothing_either() {
+    let mut story = begun();
+    silent(&mut story);
+    story.refusals = vec![Reason::WorkloadPaused];
+    story.pass("3m");
+    over(&mut story);
+    story.pass("1m");
+    assert_eq!(story.intents().len(), 1);
+    story.restart();
+    story.refusals.clear();
+    story.pass("30m");
+    assert_eq!(story.intents(), ALL);
+}
+
+#[test]
+fn before_its_first_step_is_done_a_sequence_ends_with_its_alert() {
+    let mut story = Story::new(&[CORRUPT]);
+    story.outcome = Some(Outcome::Failed { what: "no route to host".to_owned(), applied: false });
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    over(&mut story);
+    story.outcome = Some(Outcome::Done { diff: None, already: false });
+    story.pass("30m");
+    assert_eq!(story.intents().len(), 1);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn a_pause_binds_what_is_left() {
+    let mut story = begun();
+    silent(&mut story);
+    let scope = PauseScope::Namespace("prod".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 1);
+    story.order(Command::Resume { scope });
+    story.pass("20m");
+    assert_eq!(story.intents(), ALL);
+}
+
+#[test]
+fn a_step_that_does_not_verify_says_what_was_done_and_what_was_not() {
+    let mut story = begun();
+    story.series.insert("errors".to_owned(), value(0.5));
+    story.pass("30m");
+    assert_eq!(
+        story.calls(),
+        [
+            "no rung of 1 helped; the sequence of 3 steps ends at step 2: done: scale, restart; not done: freezeDeploys"
+        ]
+    );
+}
+
+#[test]
+fn a_step_of_which_nobody_knows_says_so() {
+    let mut story = begun();
+    story.outcome = Some(Outcome::Unknown { what: "the answer was lost".to_owned() });
+    story.pass("30m");
+    assert_eq!(
+        story.calls(),
+        [
+            "the answer was lost; the sequence of 3 steps ends at step 2: done: scale; in doubt: restart; not done: freezeDeploys"
+        ]
+    );
+}
+
+#[test]
+fn a_step_that_is_refused_for_good_is_told_once_and_ends_with_the_alert() {
+    let mut story = begun();
+    story.refusals = vec![Reason::NoPodWouldMove { strategy: "OnDelete".to_owned() }];
+    story.pass("3m");
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    story.pass("3m");
+    let told = "the next step is refused: no pod would move: OnDelete; the sequence of 3 steps ends at step 2: \
+                done: scale; not done: restart, freezeDeploys";
+    assert_eq!(story.calls(), [told]);
+    over(&mut story);
+    assert_eq!(story.calls().len(), 2, "{:?}", story.calls());
+    assert!(story.state.episodes.is_empty());
+    // Where the alert is over before, it ends at once.
+    let mut story = begun();
+    silent(&mut story);
+    story.pass("40s");
+    over(&mut story);
+    story.refusals = vec![Reason::NoPodWouldMove { strategy: "OnDelete".to_owned() }];
+    story.pass("3m");
+    assert_eq!(story.calls(), [told]);
+    assert!(story.state.episodes.is_empty());
+}
+
+#[test]
+fn a_step_that_is_denied_or_that_nobody_approves_is_told() {
+    let approved = CORRUPT.replace("    - restart: {}\n", "    - restart: {}\n      mode: approve\n");
+    for (answered, why) in [(true, "a person denied the next step"), (false, "nobody approved the next step")]
+    {
+        let mut story = begun_under(&approved);
+        silent(&mut story);
+        story.pass("40s");
+        over(&mut story);
+        story.pass("3m");
+        let proposal = *story.state.proposals.keys().next().expect("the second step is proposed");
+        if answered {
+            story.order(Command::Deny { proposal, comment: String::new() });
+        } else {
+            story.pass("31m");
+        }
+        let calls = story.calls();
+        let last = calls.last().expect("a call");
+        assert!(last.starts_with(why), "{calls:?}");
+        assert!(last.ends_with("done: scale; not done: restart, freezeDeploys"), "{calls:?}");
+        assert!(story.state.episodes.is_empty());
+    }
+}
+
+#[test]
+fn a_policy_that_leaves_the_book_in_the_middle_is_told() {
+    let mut story = begun();
+    story.adopt(&[], &settings());
+    story.pass("5m");
+    assert_eq!(story.intents().len(), 1);
+    assert_eq!(
+        story.calls(),
+        [
+            "the policy left the book; the sequence of 3 steps ends at step 1: done: scale; not done: restart, freezeDeploys"
+        ]
+    );
+}
+
+#[test]
+fn what_is_so_already_is_passed_over() {
+    let mut story = Story::new(&[CORRUPT]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.replicas = 0;
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    story.pass("30m");
+    assert_eq!(story.intents(), ALL[1..]);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
