@@ -15,7 +15,7 @@ pub(crate) struct Walk {
     pub(crate) problems: Vec<Problem>,
     pub(crate) regexes: Regexes,
     /// `vars` of the configuration.
-    pub(crate) vars: BTreeSet<String>,
+    pub(crate) vars: BTreeMap<String, String>,
     /// The names of the endpoints that the configuration declares.
     pub(crate) endpoints: BTreeSet<String>,
     /// The names of its receivers.

@@ -100,7 +100,7 @@ pub fn check(source: Source) -> Checked {
 /// Reads every document of every file.
 fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
     let mut walk = Walk {
-        vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(),
+        vars: source.settings.vars.clone(),
         endpoints: source.settings.endpoints.keys().cloned().collect::<BTreeSet<_>>(),
         receivers: source.settings.notifications.receivers.keys().cloned().collect::<BTreeSet<_>>(),
         ..Walk::default()

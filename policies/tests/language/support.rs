@@ -8,7 +8,11 @@ use paramedic_policies::settings::Settings;
 /// A source of these files.
 pub(crate) fn source(files: &[(&str, &str)]) -> Source {
     let mut settings = Settings::default();
-    settings.vars.insert("tier".to_owned(), "gold".to_owned());
+    for (name, value) in
+        [("tier", "gold"), ("namespaces", "maestro|maestro-staging"), ("jobs", "backup|retention")]
+    {
+        settings.vars.insert(name.to_owned(), value.to_owned());
+    }
     let queue = Endpoint { url: "http://queues:8080".to_owned(), ca_file: None, headers: Default::default() };
     settings.endpoints.insert("dlq".to_owned(), queue);
     let files = files
