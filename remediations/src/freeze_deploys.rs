@@ -216,6 +216,7 @@ impl<'a> Sealing<'a> {
                     "the freeze was made, and a dry run of a new pod template does not show it: {seen}"
                 ),
                 applied: true,
+                diff: None,
             },
         }
     }
@@ -311,9 +312,9 @@ fn half(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Refused { reasons } => {
             let what = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
-            Outcome::Failed { what, applied: true }
+            Outcome::Failed { what, applied: true, diff: None }
         }
-        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true },
+        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
         other @ (Outcome::Done { .. } | Outcome::Unknown { .. }) => other,
     }
 }

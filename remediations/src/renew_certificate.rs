@@ -263,7 +263,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action) -> Outcom
                 None => format!("Issuing is {}: {}", looked.text("status"), looked.text("message")),
             },
             Err(error @ LookError::Absent { .. }) => {
-                return Outcome::Failed { what: format!("{error} any more"), applied: true };
+                return Outcome::Failed { what: format!("{error} any more"), applied: true, diff: None };
             }
             Err(
                 error @ (LookError::NoKubernetes | LookError::Forbidden { .. } | LookError::Failed { .. }),
@@ -271,7 +271,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action) -> Outcom
         };
         if tokio::time::Instant::now() + LOOK_EVERY > until {
             let what = format!("{} was not renewed by {}: {seen}", seal.target, seal.deadline);
-            return Outcome::Failed { what, applied: true };
+            return Outcome::Failed { what, applied: true, diff: None };
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -298,6 +298,7 @@ fn ended(looked: &Looked, seal: &Sealed<Intent>, action: &Action) -> Option<Outc
     failed.then(|| Outcome::Failed {
         what: format!("cert-manager could not issue {}: {}", seal.target, looked.text("message")),
         applied: true,
+        diff: None,
     })
 }
 

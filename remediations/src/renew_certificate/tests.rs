@@ -141,7 +141,7 @@ async fn one_that_was_never_issued_has_no_status_yet() {
 async fn an_issuance_that_fails_or_never_ends_is_told() {
     let cluster = with(|_| {});
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
-    let Outcome::Failed { what, applied: true } =
+    let Outcome::Failed { what, applied: true, .. } =
         tokio::join!(world.perform(&seal), issues(&cluster, failed)).0
     else {
         panic!("it failed")
@@ -152,7 +152,7 @@ async fn an_issuance_that_fails_or_never_ends_is_told() {
     );
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
         panic!("it is late")
     };
     assert!(what.contains("was not renewed by 2026-11-21T09:10:00.000Z: Issuing is True"), "{what}");
