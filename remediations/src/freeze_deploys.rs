@@ -61,6 +61,7 @@ impl Plans for Wish {
             }
             found => {
                 checks.pass("the API server serves ValidatingAdmissionPolicies");
+                checks.pass("Jobs, bare pods and workloads that Kubernetes and Argo Rollouts do not know are not frozen");
                 already = frozen(cluster, &found?, &freeze, now, &mut checks).await?;
             }
         }
