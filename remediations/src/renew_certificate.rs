@@ -128,6 +128,16 @@ impl Looked {
         checks.note(checks::pause("Certificate", &annotations(&self.object), now));
         let namespace = self.namespace.as_ref().map(annotations).unwrap_or_default();
         checks.note(checks::pause("namespace", &namespace, now));
+        let renewal = self.object.pointer("/status/renewalTime").and_then(Value::as_str);
+        checks.note(match renewal.map(|text| (text, text.parse::<Moment>())) {
+            Some((text, Ok(renewal))) if renewal > now => {
+                let problem = format!("cert-manager renews it by itself at {text}");
+                Err(Reason::BadValue { what: "time for a renewal".into(), problem })
+            }
+            Some((text, Ok(_))) => Ok(format!("cert-manager wanted to renew it at {text}")),
+            Some((text, Err(_))) => Ok(format!("`{text}` is no time to renew it at")),
+            None => Ok("cert-manager has no time to renew it at".into()),
+        });
         checks.note(if self.is_issuing() {
             let detail = format!("cert-manager is issuing it already ({})", self.text("reason"));
             Err(Reason::RollingOut { detail })

@@ -47,6 +47,15 @@ fn with(change: impl FnOnce(&mut Value)) -> Arc<FakeCluster> {
     cluster
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_cert_manager_will_renew_by_itself_is_left_to_it() {
+    let renewal = |time: &str| with(|object| object["status"]["renewalTime"] = json!(time));
+    let ahead = asked(&renewal("2026-11-21T09:00:01Z")).await;
+    assert_eq!(names(&ahead.refusals), ["badValue"], "{ahead:?}");
+    let late = asked(&renewal("2026-11-20T09:00:00Z")).await;
+    assert!(late.refusals.is_empty() && late.action.is_some(), "{late:?}");
+}
+
 fn wish() -> Wish {
     Wish::RenewCertificate(renew_certificate::Wish {})
 }
