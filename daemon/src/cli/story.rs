@@ -241,8 +241,11 @@ pub(super) fn ended(outcome: &Outcome) -> String {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             format!("refused before anything changed: {}", reasons.join("; "))
         }
-        Outcome::Failed { what, applied: false } => format!("failed without an effect: {what}"),
-        Outcome::Failed { what, applied: true } => format!("failed after a change: {what}"),
+        Outcome::Failed { what, applied: false, .. } => format!("failed without an effect: {what}"),
+        Outcome::Failed { what, applied: true, diff: Some(left) } => {
+            format!("failed after a change: {what}; {}", diff(left))
+        }
+        Outcome::Failed { what, applied: true, diff: None } => format!("failed after a change: {what}"),
         Outcome::Unknown { what } => {
             format!("ended unknown, so it counts as done and is not repeated: {what}")
         }
