@@ -281,7 +281,8 @@ pub(super) fn source(source: &DiffSource) -> String {
     }
 }
 
-fn verified(verdict: Verdict) -> &'static str {
+/// What a verification came to.
+pub(super) fn verified(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Helped => "helped",
         Verdict::DidNotHelp => "did not help",
@@ -289,7 +290,8 @@ fn verified(verdict: Verdict) -> &'static str {
     }
 }
 
-fn concluded(conclusion: Conclusion) -> &'static str {
+/// How a case ended.
+pub(super) fn concluded(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Helped => "it helped",
         Conclusion::Done => "it was done; nothing says how to verify it",
