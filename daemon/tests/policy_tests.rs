@@ -21,8 +21,15 @@ fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
-const SHIPPED: [&str; 6] =
-    ["test", "simulations/scenarios", "--policies", "policies/maestro", "--config", "simulations/maestro.yaml"];
+const SHIPPED: [&str; 7] = [
+    "test",
+    "simulations/scenarios",
+    "simulations/scenarios/guards",
+    "--policies",
+    "policies/maestro",
+    "--config",
+    "simulations/maestro.yaml",
+];
 
 #[test]
 fn every_scenario_that_ships_is_as_expected() {
@@ -56,10 +63,16 @@ fn blocks(page: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if line.ends_with(':') {
-            named = line.rsplit('`').nth(1).filter(|name| name.ends_with(".yaml")).unwrap_or_default().to_owned();
+            named =
+                line.rsplit('`').nth(1).filter(|name| name.ends_with(".yaml")).unwrap_or_default().to_owned();
         }
-        let mut block =
-            || lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect::<String>();
+        let mut block = || {
+            lines
+                .by_ref()
+                .take_while(|line| *line != "```")
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        };
         match line {
             "```yaml" if !named.is_empty() => files.push((std::mem::take(&mut named), block())),
             "```console" => {
@@ -104,7 +117,8 @@ fn the_worked_example_shows_what_is_really_said() {
 
 #[test]
 fn a_transcript_is_written_once_and_held_against_from_then_on() {
-    let page = std::fs::read_to_string(repository().join("ops/docs/writing-policy-tests.md")).expect("the page");
+    let page =
+        std::fs::read_to_string(repository().join("ops/docs/writing-policy-tests.md")).expect("the page");
     let folder = tempfile::tempdir().expect("a folder");
     let (files, _) = blocks(&page);
     for (name, text) in &files {

@@ -196,7 +196,8 @@ fn the_table_of_the_runbooks_tells_the_truth() {
     }
     assert_eq!(shown, policies.into_keys().collect::<BTreeSet<_>>(), "every policy stands in the table");
     let folder = std::fs::read_dir(repository().join("simulations/scenarios")).expect("the folder is there");
-    let files = folder.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
+    let files =
+        folder.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
     let files: BTreeSet<String> = files.filter(|name| name.ends_with(".yaml")).collect();
     assert_eq!(played, files, "every scenario stands in the table");
 }
@@ -208,7 +209,10 @@ fn shows_both(number: &str, policy: &[&str], scenario: &[&str]) {
         assert!(file.starts_with(&format!("{number:0>2}-")), "row {number}: {file} is of another row");
         let text = read(&format!("simulations/scenarios/{file}"));
         for case in ["acts", "refused"] {
-            assert!(text.contains(&format!("name: {number:0>2}-{case}")), "{file} has no {number:0>2}-{case}");
+            assert!(
+                text.contains(&format!("name: {number:0>2}-{case}")),
+                "{file} has no {number:0>2}-{case}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use paramedic_policies::book::{Book, Source};
+use paramedic_policies::book::Book;
 use paramedic_policies::counted::counted;
 use paramedic_policies::load;
 use paramedic_simulations::scenario::{Coverage, Miss, Scenario, play};
@@ -114,7 +114,7 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
         return Err(Failure::users("no scenario to run").hint("name a file, or a folder that has some"));
     }
     let mut coverage = Coverage::of(&book);
-    let mut outcomes = played(&scenarios, book.source(), &mut coverage)?;
+    let mut outcomes = played(&scenarios, &book, &mut coverage)?;
     if args.update {
         files::write_transcripts(&scenarios, &outcomes, console)?;
     } else {
@@ -148,9 +148,8 @@ fn verdict(
     let failed = outcomes.iter().filter(|one| !one.ok).count();
     let all = counted(outcomes.len(), "scenario");
     if failed > 0 {
-        return Err(Failure::users(format!("{failed} of {all} failed")).hint(
-            "mend the policy or the expectation; --update accepts what is now told in transcripts",
-        ));
+        return Err(Failure::users(format!("{failed} of {all} failed"))
+            .hint("mend the policy or the expectation; --update accepts what is now told in transcripts"));
     }
     if let Some(least) = fail_under
         && coverage.percent() < least
@@ -189,11 +188,7 @@ fn check_names(scenarios: &[Scenario], book: &Book, console: &mut Console<'_>) -
 }
 
 /// Plays all of them, on as many threads as there are processors.
-fn played(
-    scenarios: &[Scenario],
-    source: &Source,
-    coverage: &mut Coverage,
-) -> Result<Vec<Outcome>, Failure> {
+fn played(scenarios: &[Scenario], book: &Book, coverage: &mut Coverage) -> Result<Vec<Outcome>, Failure> {
     let next = AtomicUsize::new(0);
     let shared = Mutex::new((Vec::new(), std::mem::take(coverage)));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(scenarios.len());
@@ -204,7 +199,7 @@ fn played(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     scenarios.get(index).map(|scenario| (index, scenario))
                 } {
-                    let played = play(scenario, source);
+                    let played = play(scenario, book);
                     let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     let outcome = played.map(|played| {
                         shared.1.see(&played.records);
@@ -219,7 +214,9 @@ fn played(
     *coverage = seen;
     outcomes.sort_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
-    outcomes.collect::<Result<_, _>>().map_err(|error| Failure::users(format!("settings do not fit: {error}")))
+    outcomes
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::users(format!("settings do not fit: {error}")))
 }
 
 impl Outcome {

@@ -222,7 +222,11 @@ fn seen(world: &World, found: &world::Workload) -> Workload {
             max: hpa.max,
             min_set: hpa.min_set.clone(),
             owner: None,
-            gitops: found.gitops.as_ref().filter(|gitops| gitops.tracks_replicas).map(|gitops| gitops.by.clone()),
+            gitops: found
+                .gitops
+                .as_ref()
+                .filter(|gitops| gitops.tracks_replicas)
+                .map(|gitops| gitops.by.clone()),
         }),
         budgets: found.budget.iter().map(|(name, keep)| (name.clone(), allowed(*keep))).collect(),
         gitops: found.gitops.clone(),

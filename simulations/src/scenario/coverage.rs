@@ -55,7 +55,8 @@ impl Coverage {
                     let Some(policy) = self.policies.get_mut(&ruling.policy) else { continue };
                     policy.ruled = true;
                     let refusing = ruling.findings.iter().filter(|finding| finding.reason().is_some());
-                    let refusing: BTreeSet<String> = refusing.map(|Finding { guard, .. }| name(*guard)).collect();
+                    let refusing: BTreeSet<String> =
+                        refusing.map(|Finding { guard, .. }| name(*guard)).collect();
                     for part in policy.guards.iter_mut().filter(|part| refusing.contains(&part.name)) {
                         part.exercised = true;
                     }
@@ -94,6 +95,10 @@ fn place(rung: usize, step: usize) -> String {
     format!("ladder[{rung}].{step} ")
 }
 
+/// Remediations that never make a replica unavailable: that guard lets them through however much is down.
+const TAKES_NONE: [&str; 7] =
+    ["abortRollout", "blockIp", "freezeDeploys", "http", "renewCertificate", "resetBreaker", "runJob"];
+
 fn parts(policy: &Policy) -> PolicyCoverage {
     let mut steps = Vec::new();
     for (rung, steps_of) in policy.ladder.iter().enumerate() {
@@ -103,6 +108,8 @@ fn parts(policy: &Policy) -> PolicyCoverage {
         }
     }
     let guards = &policy.guards;
+    let mut names = policy.ladder.iter().flat_map(|rung| &rung.steps).map(|step| step.remediation.name());
+    let takes_replicas = names.any(|name| !TAKES_NONE.contains(&name));
     let step_limits = policy.ladder.iter().flat_map(|rung| &rung.steps).any(|step| !step.limits.is_empty());
     let can_refuse = [
         (Guard::Storm, guards.in_storm == InStorm::Withhold),
@@ -116,7 +123,7 @@ fn parts(policy: &Policy) -> PolicyCoverage {
         (Guard::Lets, !policy.lets.is_empty()),
         (Guard::Conditions, !policy.when.is_empty()),
         (Guard::Preflight, true),
-        (Guard::BlastUnavailable, guards.blast_unavailable.is_some()),
+        (Guard::BlastUnavailable, guards.blast_unavailable.is_some() && takes_replicas),
     ];
     let guards = can_refuse.into_iter().filter(|(_, can)| *can);
     let guards = guards.map(|(guard, _)| Part { name: name(guard), exercised: false }).collect();

@@ -322,7 +322,8 @@ fn ends(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
             _ => None,
         });
         if found != Some(*wanted) {
-            let found = found.map_or("it has not ended".to_owned(), |found| format!("{found:?}").to_lowercase());
+            let found =
+                found.map_or("it has not ended".to_owned(), |found| format!("{found:?}").to_lowercase());
             let wanted = format!("{wanted:?}").to_lowercase();
             misses.push(miss(scenario, &format!("expect/ends/{}", escaped(name)), wanted, found));
         }
@@ -373,7 +374,9 @@ pub(super) fn state(scenario: &Scenario, run: &Run, index: usize) -> Option<Miss
         }
     };
     let (key, value) = match (annotation, field) {
-        (Some(name), _) => ("annotation", object.pointer("/metadata/annotations").and_then(|all| all.get(name))),
+        (Some(name), _) => {
+            ("annotation", object.pointer("/metadata/annotations").and_then(|all| all.get(name)))
+        }
         (None, Some(field)) => ("field", at(object, field)),
         (None, None) => return None,
     };

@@ -99,7 +99,11 @@ impl Scenario {
             spec.expect.refusals.iter().map(|one| Some(&one.policy)).collect(),
         ));
         owned.extend(in_list("facts", "policy", spec.facts.iter().map(|one| one.policy.as_ref()).collect()));
-        owned.extend(in_list("orders", "approve", spec.orders.iter().map(|one| one.approve.as_ref()).collect()));
+        owned.extend(in_list(
+            "orders",
+            "approve",
+            spec.orders.iter().map(|one| one.approve.as_ref()).collect(),
+        ));
         owned.extend(in_list("orders", "deny", spec.orders.iter().map(|one| one.deny.as_ref()).collect()));
         used.extend(owned.iter().map(|(path, name)| (path.clone(), name.as_str())));
         let unknown = used.into_iter().filter(|(_, name)| book.policy(name).is_none());

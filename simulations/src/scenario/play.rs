@@ -1,13 +1,14 @@
 //! Plays one scenario: the production loop and remedies on its world, in time of its own. Nothing of the real time, the
 //! real network or chance comes in, so the same scenario takes the same course every time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use paramedic_policies::action::{Intent, Mode, Outcome};
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::Found;
-use paramedic_policies::book::Source;
+use paramedic_policies::book::{Book, Source};
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::order::Command;
@@ -39,29 +40,45 @@ pub struct Played {
     pub untold: Vec<String>,
 }
 
-/// Plays a scenario under these policies.
+/// Plays a scenario under the policies of a book.
 ///
 /// # Errors
-/// Where its settings do not fit over those of the source.
+/// Where its settings do not fit over those of the book.
 ///
 /// # Panics
 /// Where the engine does not come to rest, which is a mistake of ours.
-pub fn play(scenario: &Scenario, source: &Source) -> Result<Played, serde_json::Error> {
-    let mut source = source.clone();
+pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, serde_json::Error> {
+    let mut source = concerned(scenario, book);
     // A scenario shows what the policies say; who wants them capped writes so.
     source.settings.mode = Mode::Enforce;
     let source = scenario.source(&source)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without threads and sockets needs nothing that could be missing");
     // Inside, since time stands still only there.
-    Ok(runtime.block_on(async { Play::of(scenario, source).to_the_end().await }))
+    Ok(runtime.block_on(async { Play::of(scenario, source).end().await }))
+}
+
+/// The source with those files alone whose policies match an alert of the scenario: the others would have no case, and a
+/// book takes far longer to load than a scenario to play.
+fn concerned(scenario: &Scenario, book: &Book) -> Source {
+    let alerts = scenario.document.spec.alerts.iter().flat_map(Play::labels);
+    let matched = alerts.flat_map(|labels| {
+        let policies = book.matching(&labels).into_iter();
+        policies.map(|policy| policy.place.file.clone()).collect::<Vec<_>>()
+    });
+    let files: BTreeSet<String> = matched.collect();
+    let source = book.source();
+    Source {
+        files: source.files.iter().filter(|file| files.contains(&file.path)).cloned().collect(),
+        settings: source.settings.clone(),
+        tzdb: source.tzdb.clone(),
+    }
 }
 
 struct Play<'s> {
     scenario: &'s Scenario,
     run: Run,
     misses: Vec<Miss>,
-
 }
 
 impl<'s> Play<'s> {
@@ -77,7 +94,7 @@ impl<'s> Play<'s> {
         Self { scenario, run, misses: Vec::new() }
     }
 
-    async fn to_the_end(mut self) -> Played {
+    async fn end(mut self) -> Played {
         let (happenings, end) = schedule::of(self.scenario);
         for (at, happening) in happenings.into_iter().filter(|(at, _)| *at <= end) {
             self.run.pass_until(at).await;
@@ -202,7 +219,6 @@ impl<'s> Play<'s> {
     }
 
     fn orders(&mut self, index: usize, order: &OrderDocument) {
-
         let comment = order.reason.clone();
         let until = order.lasts.map(|lasts| self.run.now() + lasts);
         let pause = order.pause.as_ref().and_then(setting::scope);

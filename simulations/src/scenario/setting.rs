@@ -23,8 +23,7 @@ use crate::world::facts::{About, Said, Spell, Told, sample};
 use crate::world::{CertificateLife, Hpa, JobLife, Service, Workload, World, kinds};
 
 /// What to do about an object that nobody knows.
-pub(super) const OBJECT_HINT: &str =
-    "it needs apiVersion, kind and metadata.name of a kind that a remediation looks at; see the schema's `objects`";
+pub(super) const OBJECT_HINT: &str = "it needs apiVersion, kind and metadata.name of a kind that a remediation looks at; see the schema's `objects`";
 
 /// The cluster as it is at the beginning.
 pub(super) fn world(written: &WorldDocument, settings: &Settings, begins: Moment) -> World {
@@ -34,8 +33,7 @@ pub(super) fn world(written: &WorldDocument, settings: &Settings, begins: Moment
         world.jobs = JobLife { takes: jobs.takes, exit_code: jobs.exit_code, log: jobs.log.clone() };
     }
     if let Some(certificates) = &written.certificates {
-        world.certificates =
-            CertificateLife { takes: certificates.takes, fails: certificates.fails.clone() };
+        world.certificates = CertificateLife { takes: certificates.takes, fails: certificates.fails.clone() };
     }
     for one in &written.workloads {
         let workload = workload(one, begins);
@@ -331,13 +329,8 @@ impl Written<'_> {
 /// Where it says several things.
 pub(super) fn said_of_fact(fact: &FactDocument) -> Result<Option<Said>, String> {
     let FactDocument { is, samples, empty, nan, fails, .. } = fact;
-    let written = Written {
-        is: *is,
-        samples: samples.as_deref(),
-        empty: *empty,
-        nan: *nan,
-        fails: fails.as_deref(),
-    };
+    let written =
+        Written { is: *is, samples: samples.as_deref(), empty: *empty, nan: *nan, fails: fails.as_deref() };
     written.said()
 }
 
@@ -347,13 +340,8 @@ pub(super) fn said_of_fact(fact: &FactDocument) -> Result<Option<Said>, String> 
 /// Where it says several things.
 pub(super) fn said_of_spell(spell: &SpellDocument) -> Result<Option<Said>, String> {
     let SpellDocument { is, samples, empty, nan, fails, .. } = spell;
-    let written = Written {
-        is: *is,
-        samples: samples.as_deref(),
-        empty: *empty,
-        nan: *nan,
-        fails: fails.as_deref(),
-    };
+    let written =
+        Written { is: *is, samples: samples.as_deref(), empty: *empty, nan: *nan, fails: fails.as_deref() };
     written.said()
 }
 

@@ -29,7 +29,8 @@ impl World {
             shown.extend(rendered(workload, self.now));
         }
         for (name, annotations) in &self.namespaces {
-            let object = json!({"metadata": {"uid": format!("uid-namespace-{name}"), "annotations": annotations}});
+            let object =
+                json!({"metadata": {"uid": format!("uid-namespace-{name}"), "annotations": annotations}});
             shown.push((NAMESPACES.named("", name), object));
         }
         let addresses: BTreeSet<Address> = shown.iter().map(|(at, _)| at.clone()).collect();
@@ -57,7 +58,8 @@ impl World {
     pub fn remove(&mut self, at: &Address) {
         let uid = self.objects.get(at).and_then(|object| object.pointer("/metadata/uid")?.as_str());
         let uid = uid.unwrap_or_default().to_owned();
-        if let Err(error) = self.objects.change(&ObjectChange::Delete { at: at.clone(), uid, version: None }) {
+        if let Err(error) = self.objects.change(&ObjectChange::Delete { at: at.clone(), uid, version: None })
+        {
             unreachable!("an object is removed by its own uid: {error}");
         }
     }
@@ -178,7 +180,8 @@ fn sign(object: &mut Value, manager: &str, subresource: Option<&str>, fields: &[
         keys.fold(json!({}), |inner, key| json!({format!("f:{key}"): inner}))
     };
     for field in fields.iter().filter(|field| !field.pointer.is_empty()) {
-        let mut entry = json!({"manager": manager, "operation": "Update", "time": now, "fieldsV1": owned(field)});
+        let mut entry =
+            json!({"manager": manager, "operation": "Update", "time": now, "fieldsV1": owned(field)});
         if let Some(subresource) = subresource {
             entry["subresource"] = json!(subresource);
         }
@@ -195,7 +198,11 @@ fn follow(workload: &mut Workload, object: &Value, now: Moment, manager: &str) {
     workload.annotations = texts(object, "/metadata/annotations");
     if let (Some(gitops), Some(mark)) = (&workload.gitops, mark(workload)) {
         // The mark is ours to render, not the workload's own.
-        drop(if is_argo(gitops) { workload.annotations.remove(mark.0) } else { workload.labels.remove(mark.0) });
+        drop(if is_argo(gitops) {
+            workload.annotations.remove(mark.0)
+        } else {
+            workload.labels.remove(mark.0)
+        });
     }
     workload.paused = object.pointer("/spec/paused") == Some(&Value::Bool(true));
     if let Some(mut template) = object.pointer("/spec/template").cloned() {
@@ -234,9 +241,11 @@ fn rendered(workload: &Workload, now: Moment) -> Vec<(Address, Value)> {
             (at, of_revision(workload, revision))
         }));
     }
-    all.extend(workload.pods.iter().map(|pod| {
-        (PODS.named(namespace, &format!("{name}-{}", pod.number)), of_pod(workload, pod, now))
-    }));
+    all.extend(
+        workload.pods.iter().map(|pod| {
+            (PODS.named(namespace, &format!("{name}-{}", pod.number)), of_pod(workload, pod, now))
+        }),
+    );
     if let Some(hpa) = &workload.hpa {
         all.push((AUTOSCALERS.named(namespace, &hpa.name), of_hpa(workload, hpa)));
     }
@@ -411,7 +420,8 @@ mod tests {
     #[test]
     fn an_object_gets_a_new_version_only_where_it_became_another() {
         let (mut world, at) = world();
-        let version = |world: &World| world.objects.get(&at).map(|one| one["metadata"]["resourceVersion"].clone());
+        let version =
+            |world: &World| world.objects.get(&at).map(|one| one["metadata"]["resourceVersion"].clone());
         let before = version(&world);
         world.sync();
         assert_eq!(version(&world), before);

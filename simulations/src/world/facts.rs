@@ -85,9 +85,10 @@ impl Facts {
 
     /// The answer to what a policy asks at one place.
     pub fn asked(&self, by: &str, at: &Place, now: Moment) -> Option<&Spell> {
-        self.first(now, |about| {
-            matches!(about, About::Asked { policy, place } if policy == by && place == at)
-        })
+        self.first(
+            now,
+            |about| matches!(about, About::Asked { policy, place } if policy == by && place == at),
+        )
     }
 
     fn first(&self, now: Moment, is_it: impl Fn(&About) -> bool) -> Option<&Spell> {

@@ -71,7 +71,8 @@ impl Workload {
                 });
             }
         }
-        let annotation = |name: &str| self.present().spec.pointer("/metadata/annotations")?.get(name)?.as_str();
+        let annotation =
+            |name: &str| self.present().spec.pointer("/metadata/annotations")?.get(name)?.as_str();
         let (stamp, restarted_at) = (annotation(INTENT), annotation(RESTARTED_AT));
         (self.stamp, self.restarted_at) =
             (stamp.map(str::to_owned), restarted_at.and_then(|at| at.parse().ok()));

@@ -108,8 +108,9 @@ pub(super) fn compare_transcripts(outcomes: &mut [Outcome]) -> Result<(), Failur
         let path = path(&outcome.file);
         let text = match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            read => read
-                .map_err(|error| Failure::users(format!("could not read {}: {error}", path.display())))?,
+            read => {
+                read.map_err(|error| Failure::users(format!("could not read {}: {error}", path.display())))?
+            }
         };
         let shown = path.display().to_string();
         let is = section(outcome);

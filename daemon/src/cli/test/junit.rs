@@ -27,11 +27,8 @@ fn text(outcomes: &[Outcome]) -> String {
             failed(&cases)
         ));
         for case in cases {
-            let head = format!(
-                "    <testcase classname=\"{}\" name=\"{}\"",
-                escaped(file),
-                escaped(&case.name)
-            );
+            let head =
+                format!("    <testcase classname=\"{}\" name=\"{}\"", escaped(file), escaped(&case.name));
             let Some(first) = case.misses.first() else {
                 text.push_str(&format!("{head}/>\n"));
                 continue;
