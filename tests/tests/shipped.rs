@@ -216,11 +216,13 @@ fn the_table_of_the_runbooks_tells_the_truth() {
     numbers.dedup();
     assert_eq!(numbers, (1..=31).map(|n| n.to_string()).collect::<Vec<_>>());
     let (alerts, policies, tests) = (alerts(), policies(), names_of_tests());
-    let mut shown = BTreeSet::new();
+    let (mut shown, mut played) = (BTreeSet::new(), BTreeSet::new());
     for cells in &rows {
-        let [number, _, alert, policy, remediations, tried] = cells.as_slice() else {
-            panic!("{cells:?} has not six cells")
+        let [number, _, alert, policy, remediations, scenario, tried] = cells.as_slice() else {
+            panic!("{cells:?} has not seven cells")
         };
+        shows_both(number, &quoted(policy), &quoted(scenario));
+        played.extend(quoted(scenario).into_iter().map(str::to_owned));
         for alert in quoted(alert) {
             assert!(alerts.contains_key(alert), "row {number}: no rule fires {alert}");
         }
@@ -243,6 +245,26 @@ fn the_table_of_the_runbooks_tells_the_truth() {
         }
     }
     assert_eq!(shown, policies.into_keys().collect::<BTreeSet<_>>(), "every policy stands in the table");
+    let folder = std::fs::read_dir(repository().join("simulations/scenarios")).expect("the folder is there");
+    let files =
+        folder.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
+    let files: BTreeSet<String> = files.filter(|name| name.ends_with(".yaml")).collect();
+    assert_eq!(played, files, "every scenario stands in the table");
+}
+
+/// A scenario of a row is named after it, and has a case that acts and one that a guard stops.
+fn shows_both(number: &str, policy: &[&str], scenario: &[&str]) {
+    assert!(scenario.is_empty() || !policy.is_empty(), "row {number}: a scenario shows a policy");
+    for file in scenario {
+        assert!(file.starts_with(&format!("{number:0>2}-")), "row {number}: {file} is of another row");
+        let text = read(&format!("simulations/scenarios/{file}"));
+        for case in ["acts", "refused"] {
+            assert!(
+                text.contains(&format!("name: {number:0>2}-{case}")),
+                "{file} has no {number:0>2}-{case}"
+            );
+        }
+    }
 }
 
 /// The names of all functions in the repository's Rust sources that are marked as tests.

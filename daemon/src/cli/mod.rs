@@ -18,6 +18,7 @@ mod serve;
 mod status;
 mod story;
 mod table;
+mod test;
 mod variables;
 
 use std::ffi::OsString;
@@ -68,6 +69,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Serve(Box<crate::serve::ServeArgs>),
     Check(check::CheckArgs),
     Schema(schema::SchemaArgs),
+    Test(Box<test::TestArgs>),
     Explain(Box<explain::ExplainArgs>),
     /// Read the journal: find records, tell their story, follow, verify and export them.
     #[command(
@@ -134,6 +136,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Serve(args) => serve::run(*args).await,
         Command::Check(args) => check::run(args, console),
         Command::Schema(args) => schema::run(args, console),
+        Command::Test(args) => test::run(*args, console),
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,
         Command::Status(args) => status::run(args, console).await,
