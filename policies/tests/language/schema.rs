@@ -45,6 +45,15 @@ spec:
         - renewCertificate: {}
           target: {kind: Certificate.cert-manager.io, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
+    - sequence:
+        - quarantine: {for: 1d, detach: true, dns: true, max: 2, enforced: true}
+        - evictPod: {localStorage: allow}
+          target: {kind: Pod, namespace: a, name: b}
+        - deletePod: {localStorage: refuse}
+          target: {kind: Pod, namespace: a, name: b}
+        - drainNode: {maxNodes: 2, localStorage: allow, within: 20m}
+          target: {from: {node: a}}
+          verify: {query: up, is: "> 0"}
     - http:
         endpoint: dlq
         path: /a
