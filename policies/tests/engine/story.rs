@@ -242,7 +242,7 @@ impl Story {
                 panic!("no story here ends or moves pods")
             }
             Wish::FreezeDeploys(wish) => {
-                let freeze = freeze_deploys::Freeze { wish: wish.clone(), exempt: "us".to_owned() };
+                let freeze = freeze_deploys::Freeze::new(wish.clone(), "us".to_owned());
                 Some(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)))
             }
             Wish::Revert(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze))) => {

@@ -31,7 +31,7 @@ spec:
     - rollback: {healthy: {query: up, is: "> 0", for: 5m}, deployedWithin: 2h, helm: allow}
       verify: {rollout: complete}
     - sequence:
-        - freezeDeploys: {for: 2h}
+        - freezeDeploys: {for: 2h, argoCd: [{namespace: a, project: b}], flux: [{kind: HelmRelease, namespace: a, name: b}]}
         - patch: {resources: {container: db, limits: {memory: {times: 1.5, max: 8Gi}}}, for: 1h}
         - blockIp: {by: networkPolicy, clientAddress: peer, address: 203.0.113.7, for: 1h, growth: {factor: 4, upTo: 1d}}
         - patch: {rateLimit: {atMost: 5, paths: [/login]}, for: 30m}

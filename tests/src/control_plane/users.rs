@@ -130,7 +130,13 @@ fn rules_of_the_daemon() -> serde_json::Value {
         {"apiGroups": ["cert-manager.io"], "resources": ["certificates/status"], "verbs": ["patch"]},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get"]},
         {"apiGroups": ["argoproj.io"], "resources": ["rollouts", "rollouts/scale"], "verbs": ["get"]},
-        {"apiGroups": ["argoproj.io"], "resources": ["rollouts/status"], "verbs": ["patch"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts", "rollouts/status"], "verbs": ["patch"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["appprojects"], "verbs": ["get", "patch"]},
+        {
+            "apiGroups": ["kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io"],
+            "resources": ["kustomizations", "helmreleases"],
+            "verbs": ["get", "patch"],
+        },
         {
             "apiGroups": ["networking.k8s.io"],
             "resources": ["networkpolicies"],

@@ -56,7 +56,9 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     assert_eq!(outcome.name(), "done", "{outcome:?}");
 
     let held = shop.get("Pod", &suspect).await;
-    assert_eq!(held["metadata"]["labels"], json!({"paramedic.dev/quarantine": stamp(141)}));
+    let labels = &held["metadata"]["labels"];
+    assert_eq!(labels["paramedic.dev/quarantine"], stamp(141));
+    assert_eq!((labels.get("app"), labels.get("pod-template-hash")), (None, None), "nothing selects it");
     let wall = shop.get("NetworkPolicy", &format!("paramedic-quarantine-{}", stamp(141))).await;
     assert_eq!(wall["spec"]["podSelector"]["matchLabels"]["paramedic.dev/quarantine"], stamp(141));
     assert_eq!(wall["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
