@@ -10,7 +10,7 @@ use crate::alert::{EpisodeKey, Labels};
 use crate::answer::Answer;
 use crate::book::{Digest, Source};
 use crate::notifications::{Notice, Receipt};
-use crate::order::PauseScope;
+use crate::order::{ByHand, PauseScope};
 use crate::question::Question;
 use crate::ruling::Ruling;
 use crate::state::CaseId;
@@ -86,7 +86,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         truncated: u64,
     },
-    /// An alert fires that was not open. The episode's id is this record's sequence.
+    /// An alert fires that was not open, or an operator runs a policy by hand. The episode's id is this record's
+    /// sequence.
     Opened {
         /// Its identity.
         key: EpisodeKey,
@@ -102,6 +103,9 @@ pub enum Event {
         fingerprint: Option<String>,
         /// The delivery's correlation id.
         correlation: String,
+        /// Who opened it, where that was no alert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_hand: Option<Box<ByHand>>,
     },
     /// An episode ended.
     Closed {
@@ -430,6 +434,8 @@ pub enum Closing {
     Resolved,
     /// Nobody repeated it for too long.
     Expired,
+    /// It was opened by hand, and its case rests.
+    Over,
 }
 
 /// Whether an action helped.
@@ -482,4 +488,6 @@ pub enum Conclusion {
     Withdrawn,
     /// An operator denied it.
     Denied,
+    /// A guard refused what was ordered by hand: nobody tries it again.
+    Refused,
 }

@@ -17,7 +17,7 @@ use crate::action::Intent;
 use crate::alert::{EpisodeKey, Labels};
 use crate::book::{Book, Digest};
 use crate::event::Seq;
-use crate::order::PauseScope;
+use crate::order::{ByHand, PauseScope};
 use crate::question::Question;
 use crate::reason::Reason;
 use crate::target::Target;
@@ -49,6 +49,9 @@ pub struct Episode {
     pub fingerprint: Option<String>,
     /// Correlation id of the delivery that opened it.
     pub correlation: String,
+    /// Who opened it, where that was no alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
 }
 
 impl Episode {
@@ -61,6 +64,27 @@ impl Episode {
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
     }
+
+    /// Whether it is open, and an alert's: what somebody runs by hand is no sign of trouble.
+    pub fn fires(&self) -> bool {
+        self.is_open() && self.by_hand.is_none()
+    }
+}
+
+/// A request to run a policy by hand, so that the same again is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requested {
+    /// The episode that it opened.
+    pub episode: Seq,
+    /// When.
+    pub at: Moment,
+    /// Which policy.
+    pub policy: String,
+    /// With which labels.
+    pub labels: EpisodeKey,
+    /// Whether only to show.
+    pub dry_run: bool,
 }
 
 /// When an alert was resolved.
@@ -331,6 +355,9 @@ pub struct State {
     /// Calls for people.
     #[serde(default, skip_serializing_if = "Paging::is_empty")]
     pub paging: Paging,
+    /// Requests to run a policy by hand, by their keys, as long as the same may come again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requested: BTreeMap<String, Requested>,
     /// Where guards look things up; derived from the rest.
     #[serde(skip)]
     pub indexes: Indexes,

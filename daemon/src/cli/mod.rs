@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod by_hand;
 mod check;
 mod completions;
 mod console;
@@ -10,6 +11,7 @@ mod demo;
 mod explain;
 mod eyes;
 mod failure;
+mod following;
 mod orders;
 mod records;
 mod ruling;
@@ -84,6 +86,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Ack(orders::AckArgs),
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
+    Run(by_hand::RunArgs),
     Demo(crate::demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -142,6 +145,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Ack(args) => orders::ack(args, console).await,
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
+        Command::Run(args) => by_hand::run(args, console).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Completions(args) => completions::run(args, console),
     }

@@ -9,6 +9,7 @@ use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
 use paramedic_policies::notifications::{NoticeKind, Receipt};
+use paramedic_policies::order::ByHand;
 use paramedic_policies::question::Ask;
 use paramedic_policies::ruling::{self, Ruling};
 use paramedic_policies::time::{Moment, Span};
@@ -32,10 +33,16 @@ pub(super) fn tell(event: &Event) -> String {
             }
             text
         }
-        Event::Opened { labels, .. } => format!("{} fires: {}", alert(labels), list(labels)),
+        Event::Opened { labels, by_hand: None, .. } => format!("{} fires: {}", alert(labels), list(labels)),
+        Event::Opened { labels, by_hand: Some(order), .. } => {
+            let ByHand { by, policy, reason, dry_run, key: _ } = &**order;
+            let does = if *dry_run { "asks what would be done by" } else { "runs" };
+            format!("{by} {does} {policy} by hand{}: {}", quoted(reason), list(labels))
+        }
         Event::Closed { episode, why, .. } => match why {
             Closing::Resolved => format!("episode {episode} ended: resolved"),
             Closing::Expired => format!("episode {episode} ended: nobody repeated it for too long"),
+            Closing::Over => format!("episode {episode} ended: what was run by hand is over"),
         },
         Event::Asked { question } => {
             format!("asked for {}: {} ({})", question.fact, ask(&question.ask), question.case)
@@ -298,6 +305,7 @@ fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Resolved => "the alert ended first",
         Conclusion::Withdrawn => "the policy is no longer in force, or was changed",
         Conclusion::Denied => "an operator denied it",
+        Conclusion::Refused => "a guard refused what was run by hand",
     }
 }
 

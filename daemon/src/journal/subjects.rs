@@ -63,13 +63,14 @@ impl Subjects {
 
     fn about(&mut self, record: &Record, terms: &mut Vec<Term>) {
         match &record.event {
-            Event::Opened { key, labels, fingerprint, .. } => {
+            Event::Opened { key, labels, fingerprint, by_hand, .. } => {
                 terms.push(Term::seq(Dimension::Episode, record.seq));
                 terms.push(Term::text(Dimension::Fingerprint, &key.to_string()));
                 if let Some(fingerprint) = fingerprint {
                     terms.push(Term::text(Dimension::Fingerprint, fingerprint));
                 }
                 labelled(labels, terms);
+                terms.extend(by_hand.iter().map(|order| Term::text(Dimension::Policy, &order.policy)));
                 self.remember(record.seq, terms);
             }
             Event::Closed { episode, .. } => self.recall(Dimension::Episode, *episode, terms),

@@ -111,6 +111,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
             starts_at: moment(0),
             fingerprint: Some(text("a1b2c3d4e5f60718")),
             correlation: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+            by_hand: None,
         },
         Event::Closed { episode: Seq(2), why: Closing::Resolved, ended_at: Some(moment(9)) },
         Event::Closed { episode: Seq(2), why: Closing::Expired, ended_at: None },

@@ -1,8 +1,10 @@
 //! Samples of what came after the first golden records, in the order in which it came: new ones stand at the end.
 
 use paramedic_policies::action::{Action, Outcome, Wish};
-use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::alert::{EpisodeKey, Labels};
+use paramedic_policies::event::{Closing, Conclusion, Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
+use paramedic_policies::order::ByHand;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{abort_rollout, block_ip, renew_certificate, run_job};
 use paramedic_policies::state::CaseId;
@@ -11,7 +13,7 @@ use paramedic_policies::time::Span;
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), by_hand()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -149,5 +151,32 @@ fn messages() -> Vec<Event> {
         delivered(Receipt::Failed { what: text("answered 503"), passing: true }),
         Event::Raised { page: Seq(89), to: vec![text("lead")], why: text("nobody acknowledged for 15m") },
         Event::Acknowledged { page: Seq(89), by: text("ada"), comment: text("looking") },
+    ]
+}
+
+fn by_hand() -> Vec<Event> {
+    let opened = |order: ByHand| Event::Opened {
+        key: EpisodeKey::of(&Labels::new(), &[]),
+        labels: [(text("alertname"), text("ByHand")), (text("namespace"), text("prod"))].into(),
+        annotations: Labels::new(),
+        starts_at: moment(30),
+        fingerprint: None,
+        correlation: order.key.clone(),
+        by_hand: Some(Box::new(order)),
+    };
+    let order = ByHand {
+        by: text("ada"),
+        policy: text("maestro-restore-service"),
+        reason: text("the database is back"),
+        dry_run: false,
+        key: text("p0a1b2c3d4e5f6071-0"),
+    };
+    let asked =
+        ByHand { reason: String::new(), dry_run: true, key: text("p0a1b2c3d4e5f6071-1"), ..order.clone() };
+    vec![
+        opened(order),
+        opened(asked),
+        Event::Concluded { case: case(), conclusion: Conclusion::Refused },
+        Event::Closed { episode: Seq(2), why: Closing::Over, ended_at: None },
     ]
 }

@@ -37,6 +37,7 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
     }
     state.set_target(&id, intent.target.clone());
     state.set_phase(&id, Phase::Acting { intent: intent.id });
+    state.stays_open(id.episode);
 }
 
 fn charge(state: &mut State, intent: &Intent) {

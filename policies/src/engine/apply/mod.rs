@@ -15,7 +15,7 @@ mod episodes;
 mod pages;
 mod world;
 
-use crate::event::{Event, Seq};
+use crate::event::{Closing, Event, Seq};
 use crate::state::State;
 use crate::time::Moment;
 
@@ -28,7 +28,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
     state.stands_still_until = state.stands_still_until.filter(|until| now < *until);
     match event {
         Event::Received { repeated, truncated, .. } => episodes::received(state, now, repeated, *truncated),
-        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation } => {
+        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation, by_hand } => {
             let opened = episodes::Opened {
                 key: *key,
                 labels,
@@ -36,11 +36,15 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
                 starts_at: *starts_at,
                 fingerprint,
                 correlation,
+                by_hand: by_hand.as_deref(),
             };
             episodes::opened(state, now, seq, &opened);
         }
         Event::Closed { episode, why, ended_at } => {
-            pages::closed(state, now, *episode);
+            // What somebody ran by hand and did not go well is no better because it is over.
+            if *why != Closing::Over {
+                pages::closed(state, now, *episode);
+            }
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),

@@ -1,0 +1,92 @@
+//! What an operator does by hand: run a policy. Taken here, decided by the engine under the same guards as what an alert
+//! starts, and answered when it is on record; what comes of it is told by the records of its episode.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, State};
+use paramedic_policies::alert::Labels;
+use paramedic_policies::order::Command;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::orders::{given, read, text};
+use super::tokens::Caller;
+use super::{ApiError, Shared};
+use crate::intake::{bounds, correlation};
+
+type Answer = Result<Json<Value>, ApiError>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Run {
+    policy: String,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+pub(super) async fn run(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let Run { policy, mut labels, reason, dry_run, key } = read(&body)?;
+    checked(&labels)?;
+    served.redactor.labels(&mut labels);
+    let key = named(key)?;
+    let reason = text(&served, reason);
+    let command = Command::Run { policy, labels, reason, dry_run, key: key.clone() };
+    let taken = given(&served, caller, command).await?;
+    let repeated = taken.first == taken.end;
+    let episode = match repeated {
+        false => Some(taken.first),
+        true => {
+            let known = served.inbox.look(move |state| state.requested.get(&key).map(|one| one.episode));
+            known.await?
+        }
+    };
+    Ok(Json(json!({"record": taken.first, "end": taken.end, "episode": episode, "repeated": repeated})))
+}
+
+/// The name of a request: the sender's own, or one made up.
+fn named(key: Option<String>) -> Result<String, ApiError> {
+    match key {
+        Some(key) if correlation::is_harmless(&key) => Ok(key),
+        Some(key) => Err(ApiError::bad(
+            format!("`key` cannot be {}", bounds::quoted(&key)),
+            format!("at most {} letters, digits, `-`, `_`, `.` and `:`", correlation::LENGTH_MAX),
+        )),
+        None => Ok(correlation::made_up()),
+    }
+}
+
+/// Labels of a person are bounded as those of an alert.
+fn checked(labels: &Labels) -> Result<(), ApiError> {
+    let bad =
+        |problem: String| Err(ApiError::bad(problem, "give the labels that the policy's templates use"));
+    if labels.len() > bounds::LABELS_MAX {
+        return bad(format!("{} labels, at most {} may be", labels.len(), bounds::LABELS_MAX));
+    }
+    for (name, value) in labels {
+        let shown = bounds::quoted(name);
+        if name.is_empty() || name.len() > bounds::NAME_BYTES_MAX {
+            return bad(format!("{shown} cannot be the name of a label"));
+        }
+        if value.len() > bounds::VALUE_BYTES_MAX {
+            return bad(format!(
+                "the label {shown} has {} bytes, at most {} may be",
+                value.len(),
+                bounds::VALUE_BYTES_MAX
+            ));
+        }
+        if !name.chars().chain(value.chars()).all(bounds::is_plain) {
+            return bad(format!("the label {shown} has a control character"));
+        }
+    }
+    Ok(())
+}
