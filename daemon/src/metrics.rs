@@ -294,6 +294,7 @@ impl Metrics {
             | Event::StormEnded
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

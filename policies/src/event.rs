@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Intent, Outcome};
+use crate::address::AddressRange;
 use crate::alert::{EpisodeKey, Labels};
 use crate::answer::Answer;
 use crate::book::{Digest, Source};
@@ -332,6 +333,25 @@ pub enum Event {
         until: Moment,
         /// Why.
         why: String,
+        /// Whether the order that asked for it is over with this.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        order_over: bool,
+    },
+    /// An operator wants an action taken back now.
+    RevertOrdered {
+        /// The intent to be taken back.
+        intent: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// Of several entries only these; none means all of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<AddressRange>,
+        /// The action as it was recorded, where nothing was going to take it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<Box<Intent>>,
     },
     /// Leadership won or lost.
     Reigned {
@@ -362,6 +382,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Event {
+    /// Taking this intent back waits until then.
+    pub(crate) fn revert_held(intent: Seq, until: Moment, why: String) -> Self {
+        Self::RevertHeld { intent, until, why, order_over: false }
+    }
+
     /// The case goes on at this rung and step, at once or then.
     pub(crate) fn advanced(case: &CaseId, at: (usize, usize), why: Advance, due: Option<Moment>) -> Self {
         Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due, target: None }
@@ -407,6 +432,7 @@ impl Event {
             Self::Quarantined { .. } => "quarantined",
             Self::RevertDropped { .. } => "revertDropped",
             Self::RevertHeld { .. } => "revertHeld",
+            Self::RevertOrdered { .. } => "revertOrdered",
             Self::Reigned { .. } => "reigned",
             Self::Began { .. } => "began",
             Self::ClockStepped { .. } => "clockStepped",

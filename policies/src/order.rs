@@ -1,7 +1,10 @@
-//! What operators want, with their names: approve, deny, acknowledge, pause, resume, accept a clock, run a policy by hand.
+//! What operators want, with their names: approve, deny, acknowledge, pause, resume, accept a clock, run a policy by
+//! hand, undo an action.
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::{Intent, Outcome};
+use crate::address::AddressRange;
 use crate::alert::Labels;
 use crate::event::Seq;
 use crate::target::Target;
@@ -77,6 +80,32 @@ pub enum Command {
         /// Names this request: the same again is the same run.
         key: String,
     },
+    /// Take an action back now.
+    #[serde(rename_all = "camelCase")]
+    Undo {
+        /// The intent.
+        intent: Seq,
+        /// Of several entries only these; none means all of it.
+        only: Vec<AddressRange>,
+        /// For the record.
+        reason: String,
+        /// What the journal tells of it; none where it tells nothing.
+        past: Option<Box<Past>>,
+    },
+}
+
+/// What the journal tells of an intent that the state may have forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Past {
+    /// As it was recorded.
+    pub intent: Intent,
+    /// How it ended, where that is known.
+    pub outcome: Option<Outcome>,
+    /// The intent that has taken it back, where one has.
+    pub taken_back: Option<Seq>,
+    /// The later intent whose revert restores the value from before this one.
+    pub into: Option<Seq>,
 }
 
 /// Who started an episode by hand that no alert opened, and how.

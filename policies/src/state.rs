@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::action::Intent;
+use crate::address::AddressRange;
 use crate::alert::{EpisodeKey, Labels};
 use crate::book::{Book, Digest};
 use crate::event::Seq;
@@ -233,12 +234,33 @@ pub struct Lease {
     pub attempts: u32,
     /// Whether something holds it that may end at any time.
     pub held: bool,
+    /// Who wants it taken back now, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Ordered>,
+}
+
+/// An order to take an action back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ordered {
+    /// Whose.
+    pub by: String,
+    /// Of several entries only these; none means all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<AddressRange>,
+    /// When what it leaves is to be taken back.
+    pub rest_due: Moment,
 }
 
 impl Lease {
     /// Whether taking it back may be tried once more after it failed without an effect.
     pub fn may_be_tried_again(&self) -> bool {
         self.attempts < crate::engine::ATTEMPTS_MAX
+    }
+
+    /// Who wants it taken back, or approved what was done: whoever approved the action approved its end.
+    pub fn approved_by(&self) -> Option<&String> {
+        self.ordered.as_ref().map(|order| &order.by).or(self.intent.approved_by.as_ref())
     }
 }
 

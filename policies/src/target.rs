@@ -24,7 +24,8 @@ impl fmt::Display for Target {
 }
 
 /// Kinds as policies write them; others are written with their group, such as `Rollout.argoproj.io`.
-const KINDS: [&str; 6] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob"];
+const KINDS: [&str; 7] =
+    ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob", "Namespace"];
 
 /// A kind that a person wrote, as targets have it: `deployment` is a `Deployment`. `None` where no target can have it.
 pub fn kind_as_written(text: &str) -> Option<&str> {

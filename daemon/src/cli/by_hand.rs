@@ -23,15 +23,16 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Start a policy by hand, without an alert: its ladder or sequence, under its own guards.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
-  paramedic run maestro-high-error-rate --label namespace=prod --label deployment=maestro-server --dry-run
+  paramedic run errors --label namespace=prod --label deployment=web --dry-run
   paramedic run maestro-restore-service --label namespace=prod --label deployment=maestro-server \\
     --reason 'the database is restored'
 
-Every guard speaks but those about the alert: nobody's alert is confirmed, and `for` does not wait. The order
-is the approval where the policy's mode is `approve`; a policy in `dry-run`, and `--mode` of the daemon, still
-bind. Guards that may pass are waited for, up to 10m. `paramedic check` shows the labels that a policy takes.
+Every guard speaks but those about the alert: nobody's alert is confirmed, and `for` does not
+wait. The order is the approval where the policy's mode is `approve`; a policy in `dry-run`, and
+`--mode` of the daemon, still bind. Guards that may pass are waited for, up to 10m.
+`paramedic check` shows the labels that a policy takes.
 
-Exit codes: 0 it helped, was done or was rehearsed; 1 it was refused, failed or did not help; 2 our fault.")]
+Exit codes: 0 it helped, was done or rehearsed; 1 refused, failed or no help; 2 our fault.")]
 pub struct RunArgs {
     /// The policy's name.
     #[arg(value_name = "POLICY")]
@@ -49,6 +50,70 @@ pub struct RunArgs {
     how: HowArgs,
 }
 
+/// Take an action back now: only while what it changed is still as it was left.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic undo 1047 --reason 'the traffic is back to normal'
+  paramedic undo 1047 --no-wait
+
+INTENT is the number that `paramedic status` and `paramedic audit query --kind intended` show.
+A restart, a call or a Job cannot be taken back; the answer says so.
+
+Exit codes: 0 it was taken back; 1 it was refused, is held or failed; 2 our fault.")]
+pub struct UndoArgs {
+    /// The intent that did it.
+    #[arg(value_name = "INTENT")]
+    intent: u64,
+    /// For the record.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+    /// Only give the order; do not wait for what comes of it.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn undo(args: UndoArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let UndoArgs { intent, reason, no_wait, server } = args;
+    let client = server.client()?;
+    take_back(&client, Seq(intent), &json!({"reason": reason}), no_wait, console).await
+}
+
+#[derive(Deserialize)]
+struct TakenBack {
+    record: Seq,
+    repeated: bool,
+}
+
+/// Orders one action back, and follows that to its end.
+pub(super) async fn take_back(
+    client: &Client,
+    intent: Seq,
+    body: &Value,
+    no_wait: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let stream = if no_wait { None } else { Some(client.stream().await?) };
+    let TakenBack { record, repeated } =
+        posted(client, &format!("/api/v1/intents/{intent}/undo"), body, console).await?;
+    if repeated {
+        writeln!(console.err, "this was ordered before, and is under way")?;
+    }
+    match stream {
+        // A repeat has no record of its own.
+        Some(stream) => {
+            let from = Seq(record.0.saturating_sub(1));
+            following::revert(client, stream, intent, from, console).await
+        }
+        None => {
+            writeln!(console.out, "record {record}")?;
+            writeln!(console.err, "ordered; what comes of it: paramedic audit show {intent}")?;
+            Ok(())
+        }
+    }
+}
+
 /// How an order by hand is given and followed.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct HowArgs {
@@ -62,6 +127,16 @@ pub(super) struct HowArgs {
     output: OutputArg,
     #[command(flatten)]
     server: ServerArgs,
+}
+
+impl HowArgs {
+    pub(super) fn server(&self) -> &ServerArgs {
+        &self.server
+    }
+
+    pub(super) fn output(&self) -> Output {
+        self.output.output
+    }
 }
 
 /// One policy to run.

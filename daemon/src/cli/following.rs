@@ -4,6 +4,7 @@
 use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::event::{Conclusion, Event, Record, Seq};
 use paramedic_policies::ruling::{EffectiveMode, Verdict};
+use paramedic_policies::time::Span;
 use serde::Serialize;
 
 use super::audit::row;
@@ -71,6 +72,69 @@ pub(super) async fn run(
         }
     }
     seen.end(episode, output, console)
+}
+
+/// How long a revert may be held before its order counts as answered: it stays ordered.
+const HELD_MAX: Span = Span::from_mins(2);
+
+/// Follows the taking back of an intent to its end, from the record after `from`.
+pub(super) async fn revert(
+    client: &Client,
+    mut stream: Stream,
+    intent: Seq,
+    from: Seq,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let (mut after, mut revert) = (from, None);
+    loop {
+        let filter = Filter { intent: Some(intent), after: Some(after), ..Filter::default() };
+        let (found, _) = (client as &dyn Records).all(&filter, usize::MAX).await.map_err(|failure| {
+            failure.hint(format!("the order stands; what comes of it: paramedic audit show {intent}"))
+        })?;
+        for record in found {
+            show(&record, console)?;
+            after = record.seq;
+            let hint = format!("the whole story: paramedic audit show {intent} --all");
+            match record.event {
+                Event::Intended { intent: made } if made.reverts == Some(intent) => revert = Some(made.id),
+                Event::Ended { intent: ended, outcome } if revert == Some(ended) => match outcome {
+                    Outcome::Done { .. } => {
+                        console.out.flush()?;
+                        writeln!(console.err, "taken back")?;
+                        return Ok(());
+                    }
+                    Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
+                        let how = format!("taking it back {}", story::ended(&outcome));
+                        return Err(Failure::users(how).hint(hint));
+                    }
+                },
+                Event::RevertDropped { intent: dropped, why, .. } if dropped == intent => {
+                    return Err(Failure::users(format!("not taken back: {why}")).hint(hint));
+                }
+                Event::RevertHeld { intent: held, until, why, order_over } if held == intent => {
+                    if order_over {
+                        writeln!(console.err, "nothing had to be taken back: {}", plain(&why))?;
+                        return Ok(());
+                    }
+                    if until.since(record.at) > HELD_MAX {
+                        let what = format!("held until {until}: {why}");
+                        return Err(Failure::users(what)
+                            .hint("the order stands, and is followed once nothing holds it"));
+                    }
+                }
+                // Shown, and nothing follows from them here.
+                _ => {}
+            }
+        }
+        console.out.flush()?;
+        console.err.flush()?;
+        if !stream.news().await? {
+            return Err(Failure::ours(
+                "the daemon is stopping; the order stands, and goes on when it runs again",
+            )
+            .hint(format!("then: paramedic audit show {intent}")));
+        }
+    }
 }
 
 impl Seen {

@@ -8,6 +8,7 @@ use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
+use paramedic_policies::load::built_in;
 use paramedic_policies::notifications::{NoticeKind, Receipt};
 use paramedic_policies::order::ByHand;
 use paramedic_policies::question::Ask;
@@ -116,9 +117,10 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Adopted { digest, source, by } => {
             let mode = source.settings.mode;
             let by = by.as_ref().map(|by| format!(", loaded by {by}")).unwrap_or_default();
+            let written = source.files.iter().filter(|file| !built_in::is_own(&file.path)).count();
             format!(
                 "policies of {} in force, mode {mode}, book {}{by}",
-                counted(source.files.len(), "file"),
+                counted(written, "file"),
                 short(digest)
             )
         }
@@ -135,8 +137,14 @@ pub(super) fn tell(event: &Event) -> String {
             let into = into.map(|into| format!("; intent {into} takes it back")).unwrap_or_default();
             format!("intent {intent} is not taken back: {why}{into}")
         }
-        Event::RevertHeld { intent, until, why } => {
+        Event::RevertHeld { intent, until, why, order_over: _ } => {
             format!("taking back intent {intent} waits until {until}: {why}")
+        }
+        Event::RevertOrdered { intent, by, reason, only, of } => {
+            let what = of.as_ref().map(|of| format!(" ({} on {})", of.action, of.target)).unwrap_or_default();
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            let only = if only.is_empty() { String::new() } else { format!(", of it {}", only.join(", ")) };
+            format!("{by} wants intent {intent}{what} taken back now{only}{}", quoted(reason))
         }
         Event::Reigned { leader: true, epoch } => format!("this process leads (epoch {epoch})"),
         Event::Reigned { leader: false, epoch } => format!("this process does not lead (epoch {epoch})"),

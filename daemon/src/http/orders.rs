@@ -202,6 +202,7 @@ fn named(command: &Command) -> (&'static str, String) {
         Command::Pause { scope, .. } => ("pause", scope.to_string()),
         Command::Resume { scope } => ("resume", scope.to_string()),
         Command::AcceptClock => ("acceptClock", "the clock".to_owned()),
+        Command::Undo { intent, .. } => ("undo", format!("intent {intent}")),
         Command::Run { policy, dry_run: false, .. } => ("run", format!("policy {policy}")),
         Command::Run { policy, dry_run: true, .. } => ("run", format!("policy {policy}, as a rehearsal")),
     }
@@ -216,6 +217,7 @@ async fn hint(served: &Shared, command: &Command) -> String {
         Command::Acknowledge { .. } => served.inbox.look(in_force::pages_named).await.ok(),
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
+        Command::Undo { .. } => served.inbox.look(in_force::leases_named).await.ok(),
         Command::Run { .. } => {
             Some("`paramedic check` shows each policy with the labels that it takes".to_owned())
         }
@@ -232,7 +234,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
     if body.is_empty() { Ok(T::default()) } else { read(body) }
 }
 

@@ -137,6 +137,16 @@ impl Subjects {
             Event::Looked { intent, .. }
             | Event::RevertDropped { intent, .. }
             | Event::RevertHeld { intent, .. } => self.recall(Dimension::Intent, *intent, terms),
+            Event::RevertOrdered { intent, of, .. } => {
+                self.recall(Dimension::Intent, *intent, terms);
+                if let Some(of) = of {
+                    // Older than what is remembered.
+                    terms.push(Term::seq(Dimension::Episode, of.episode));
+                    terms.push(Term::text(Dimension::Policy, &of.policy));
+                    target(&of.target, terms);
+                    self.remember(*intent, terms);
+                }
+            }
             Event::Approved { proposal, .. }
             | Event::Denied { proposal, .. }
             | Event::Lapsed { proposal } => {

@@ -13,7 +13,7 @@ use paramedic_policies::time::Span;
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages(), by_hand()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), by_hand(), undone()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -178,5 +178,34 @@ fn by_hand() -> Vec<Event> {
         opened(asked),
         Event::Concluded { case: case(), conclusion: Conclusion::Refused },
         Event::Closed { episode: Seq(2), why: Closing::Over, ended_at: None },
+    ]
+}
+
+fn undone() -> Vec<Event> {
+    let Event::Intended { intent } = intended((
+        0,
+        Action::RunJob(run_job::Action {
+            wish: run_job::Wish {
+                template: None,
+                parameters: [].into(),
+                container: None,
+                within: Span::from_hours(2),
+            },
+            generation: Some(3),
+        }),
+    )) else {
+        unreachable!("it makes intents")
+    };
+    let ordered = |only: &[&str], of| Event::RevertOrdered {
+        intent: Seq(9),
+        by: text("ada"),
+        reason: if only.is_empty() { text("calm again") } else { String::new() },
+        only: only.iter().map(|range| range.parse().expect("an address")).collect(),
+        of,
+    };
+    vec![
+        ordered(&[], Some(intent)),
+        ordered(&["203.0.113.7", "2001:db8::/64"], None),
+        Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("it is let in"), order_over: true },
     ]
 }

@@ -320,6 +320,7 @@ impl Seen {
             | Event::Quarantined { .. }
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

@@ -10,6 +10,7 @@
 //!            verify.rs  a verification -> a question, a look, a verdict
 //!            lease.rs   a revert that is due
 //!            orders.rs  operators, books, leadership, clock
+//!            undo.rs    an operator wants an action taken back
 //!            by_hand.rs  a policy that an operator runs, without an alert
 //!            adoption.rs  what a new book ends, and what goes on
 //!   apply    apply/     each event -> the state
@@ -31,6 +32,7 @@ mod questions;
 pub mod rule;
 pub(crate) mod sequence;
 mod storm;
+mod undo;
 mod verify;
 
 use crate::book::Book;

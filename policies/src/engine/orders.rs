@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::book::{Book, Source};
 use crate::engine::sequence::{self, AtHand};
-use crate::engine::{adoption, by_hand};
+use crate::engine::{adoption, by_hand, undo};
 use crate::event::{Conclusion, Event, Seq};
 use crate::notifications::Receipt;
 use crate::order::{ByHand, Command, Order, PauseScope};
@@ -88,6 +88,10 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
                 key: key.clone(),
             };
             by_hand::run(state, now, wanted, labels).unwrap_or_else(refused)
+        }
+        Command::Undo { intent, only, reason, past } => {
+            let wanted = undo::Wanted { intent: *intent, only, reason, past: past.as_deref() };
+            undo::order(state, &by, &wanted).unwrap_or_else(refused)
         }
     }
 }

@@ -1,11 +1,15 @@
 //! Policies that operators run by hand: the same guards, the same records, and nobody's alert.
 
-use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::action::{Action, Intent, Mode, Outcome};
+use paramedic_policies::address::AddressRange;
 use paramedic_policies::answer::Found;
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::input::Input;
-use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::load::built_in;
+use paramedic_policies::order::{Command, Past, PauseScope};
+use paramedic_policies::remediation::block_ip;
 use paramedic_policies::settings::Settings;
+use paramedic_policies::time::Span;
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, labels, settings, value};
 
@@ -251,4 +255,201 @@ fn a_failed_order_calls_a_person_all_the_same() {
     assert_eq!(conclusions(&story), ["Failed"]);
     assert_eq!(story.count("escalated"), 1);
     assert_eq!(story.state.episodes.get(&Seq(1)), None);
+}
+
+const SCALE_FOR_A_WHILE: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: more}
+spec:
+  mode: enforce
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - scale: {by: 2, max: 10}
+      revert: {after: 1h}
+"#;
+
+fn undo(intent: Seq, past: Option<Past>) -> Command {
+    let reason = "calm again".to_owned();
+    Command::Undo { intent, only: Vec::new(), reason, past: past.map(Box::new) }
+}
+
+/// What the journal tells of an intent.
+fn past(story: &Story, id: Seq) -> Past {
+    let intent = story.records.iter().find_map(|(_, event)| match event {
+        Event::Intended { intent } if intent.id == id => Some(Intent::clone(intent)),
+        _ => None,
+    });
+    let outcome = story.records.iter().find_map(|(_, event)| match event {
+        Event::Ended { intent, outcome } if *intent == id => Some(outcome.clone()),
+        _ => None,
+    });
+    Past { intent: intent.expect("it was intended"), outcome, taken_back: None, into: None }
+}
+
+#[test]
+fn what_would_be_taken_back_later_is_taken_back_now() {
+    let mut story = Story::new(&[SCALE_FOR_A_WHILE]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    assert_eq!(story.replicas, 6);
+    story.order(undo(intent, None));
+    assert_eq!(story.replicas, 4);
+    assert!(story.state.leases.is_empty());
+    let by = story.records.iter().rev().find_map(|(_, event)| match event {
+        Event::Intended { intent } => Some((intent.reverts, intent.approved_by.clone())),
+        _ => None,
+    });
+    assert_eq!(by, Some((Some(intent), Some("ada".to_owned()))));
+    story.restart();
+}
+
+#[test]
+fn what_had_no_end_is_taken_back_from_what_the_journal_tells() {
+    let endless = SCALE_FOR_A_WHILE.replace("      revert: {after: 1h}\n", "");
+    let mut story = Story::new(&[&endless]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.pass("3d");
+    assert!(story.state.leases.is_empty());
+    let recorded = past(&story, intent);
+    story.order(undo(intent, Some(recorded)));
+    assert_eq!(story.replicas, 4);
+    story.restart();
+}
+
+#[test]
+fn an_undo_acts_only_on_what_is_still_ours() {
+    let mut story = Story::new(&[SCALE_FOR_A_WHILE]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.replicas = 9;
+    story.order(undo(intent, None));
+    assert_eq!(story.replicas, 9);
+    assert_eq!(story.count("revertDropped"), 1);
+}
+
+#[test]
+fn an_undo_waits_while_something_is_paused_and_is_one_however_often_it_is_ordered() {
+    let mut story = Story::new(&[SCALE_FOR_A_WHILE]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.order(Command::Pause { scope: PauseScope::Everything, until: None, reason: String::new() });
+    story.order(undo(intent, None));
+    story.order(undo(intent, None));
+    assert_eq!((story.replicas, story.count("revertOrdered")), (6, 1));
+    story.order(Command::Resume { scope: PauseScope::Everything });
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn an_order_counts_as_approval_of_taking_back() {
+    let mut story = Story::with(&[SCALE_FOR_A_WHILE], &settings());
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.adopt(&[SCALE_FOR_A_WHILE], &Settings { mode: Mode::Approve, ..settings() });
+    story.order(undo(intent, None));
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn what_cannot_be_undone_says_why() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE, SCALE_FOR_A_WHILE]);
+    story.order(undo(Seq(99), None));
+    assert_eq!(refusal(&story), "the journal has no intent 99");
+    story.order(run("errors", "k-1"));
+    let restarted = story.last("intended");
+    let recorded = past(&story, restarted);
+    story.order(undo(restarted, Some(recorded)));
+    assert_eq!(refusal(&story), format!("intent {restarted} cannot be undone: nothing takes back `restart`"));
+    let mut story = Story::new(&[SCALE_FOR_A_WHILE]);
+    story.order(run("more", "k-2"));
+    let scaled = story.last("intended");
+    let done = past(&story, scaled);
+    story.order(undo(scaled, None));
+    let reverted = story.last("intended");
+    let check = |story: &mut Story, past: Past, says: &str| {
+        let intent = past.intent.id;
+        story.order(undo(intent, Some(past)));
+        assert_eq!(refusal(story), says);
+    };
+    let taken_back = Past { taken_back: Some(reverted), ..done.clone() };
+    check(&mut story, taken_back, &format!("intent {scaled} was taken back already, by intent {reverted}"));
+    let mut rehearsed = done.clone();
+    rehearsed.intent.mode = Mode::DryRun;
+    check(&mut story, rehearsed, &format!("intent {scaled} was a rehearsal; it changed nothing"));
+    let failed = Outcome::Failed { what: "no".to_owned(), applied: false };
+    let failed = Past { outcome: Some(failed), ..done.clone() };
+    let says = format!("there is nothing to undo of intent {scaled}: it was never done (failed)");
+    check(&mut story, failed, &says);
+    let unknown = Past { outcome: None, ..done };
+    check(&mut story, unknown, &format!("nobody knows how intent {scaled} ended"));
+    let of_revert = past(&story, reverted);
+    let says = format!("intent {reverted} took intent {scaled} back; what it undid is to be run anew");
+    check(&mut story, of_revert, &says);
+    story.outcome = None;
+    story.pass("20m");
+    story.order(run("more", "k-3"));
+    let under_way = story.last("intended");
+    story.order(undo(under_way, None));
+    assert_eq!(
+        refusal(&story),
+        format!("intent {under_way} is still under way; it can be undone once it has ended")
+    );
+}
+
+fn with(policy: &str, pairs: &[(&str, &str)]) -> Command {
+    let (labels, reason) = (labels(pairs), "incident".to_owned());
+    Command::Run { policy: policy.to_owned(), labels, reason, dry_run: false, key: format!("{pairs:?}") }
+}
+
+#[test]
+fn a_freeze_by_hand_lasts_as_long_as_it_says() {
+    let mut story = Story::with_own();
+    let pairs = [("namespace", "prod"), ("namespaces", "prod,stage"), ("for", "2h"), ("reason", "incident")];
+    story.order(with(built_in::FREEZE, &pairs));
+    assert_eq!(
+        story.intents(),
+        ["paramedic-freeze: freeze deploys in prod, stage for 2h on prod/namespace/prod"]
+    );
+    let until = story.state.leases.values().next().map(|lease| lease.due);
+    assert_eq!(until, Some(story.now + Span::from_hours(2)));
+    for (pairs, says) in [
+        (
+            [("namespaces", "prod,st/age"), ("for", "2h")],
+            "no usable namespaces: `prod,st/age` is not a namespace",
+        ),
+        ([("namespaces", "prod"), ("for", "8d")], "no usable for: `8d` is not from 1m to 7d"),
+        ([("namespaces", "prod"), ("for", "soon")], "no usable for: `soon` is not a duration, such as 90s"),
+    ] {
+        let pairs = [&pairs[..], &[("namespace", "prod"), ("reason", "incident")]].concat();
+        story.pass("3m");
+        story.order(with(built_in::FREEZE, &pairs));
+        assert!(story.last_ruling().contains(says), "{}", story.last_ruling());
+    }
+}
+
+#[test]
+fn one_address_of_a_block_is_let_in_and_the_others_wait_for_their_end() {
+    let range = |text: &str| text.parse::<AddressRange>().expect("an address");
+    let entry = |text: &str| block_ip::Entry { range: range(text), lasts: Span::from_hours(1), times: 1 };
+    let mut story = Story::with_own();
+    let pairs = [("namespace", "prod"), ("name", "web"), ("address", "203.0.113.7"), ("for", "1h")];
+    story.order(with("paramedic-block-deployment", &pairs));
+    let intent = story.last("intended");
+    // As a policy that asks a query makes one.
+    let lease = story.state.leases.get_mut(&intent).expect("it will be taken back");
+    let Action::BlockIp(block_ip::Action::Block(block)) = &mut lease.intent.action else { panic!("a block") };
+    block.ranges = vec![entry("203.0.113.7"), entry("203.0.113.8")];
+    let due = lease.due;
+    let only = vec![range("203.0.113.7")];
+    let reason = String::new();
+    story.order(Command::Undo { intent, only, reason, past: None });
+    let lease = &story.state.leases[&intent];
+    let Action::BlockIp(block_ip::Action::Block(left)) = &lease.intent.action else { panic!("a block") };
+    assert_eq!(left.ranges, [entry("203.0.113.8")]);
+    assert_eq!((lease.due, &lease.ordered), (due, &None));
+    let only = vec![range("198.51.100.1")];
+    story.order(Command::Undo { intent, only, reason: String::new(), past: None });
+    assert_eq!(refusal(&story), format!("intent {intent} keeps nobody of 198.51.100.1 out"));
 }

@@ -209,7 +209,8 @@ fn episode_in(event: &Event, seq: Seq) -> Result<Option<Seq>, Seq> {
         | Event::Looked { intent, .. }
         | Event::Verified { intent, .. }
         | Event::RevertDropped { intent, .. }
-        | Event::RevertHeld { intent, .. } => Err(*intent),
+        | Event::RevertHeld { intent, .. }
+        | Event::RevertOrdered { intent, .. } => Err(*intent),
         Event::Approved { proposal, .. } | Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             Err(*proposal)
         }

@@ -48,3 +48,19 @@ async fn what_cannot_be_run_is_refused_with_what_to_do() {
     let (status, answer) = server.ask(bearing(asked, &format!("Bearer {}", token("eve")))).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
 }
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_refused_with_what_could_be() {
+    let server = Server::with(&[("joe", Role::Operate)]).await;
+    for (path, body, status, error) in [
+        ("/api/v1/intents/9/undo", json!({}), 409, "the journal has no intent 9"),
+        ("/api/v1/intents/1/undo", json!({"reason": "x"}), 409, "the journal has no intent 1"),
+        ("/api/v1/intents/x/undo", json!({}), 400, "`x` is not a record's sequence"),
+        ("/api/v1/intents/1/undo", json!({"only": ["x"]}), 400, "the body is not what this takes"),
+    ] {
+        let (got, answer) = ordered(&server, path, &body).await;
+        assert_eq!(got.as_u16(), status, "{path}: {answer}");
+        assert!(answer["error"].as_str().is_some_and(|text| text.starts_with(error)), "{answer}");
+        assert!(answer["hint"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+    }
+}

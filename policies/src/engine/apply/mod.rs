@@ -86,7 +86,12 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
+        Event::RevertHeld { intent, until, order_over, why: _ } => {
+            effects::revert_held(state, *intent, *until, *order_over);
+        }
+        Event::RevertOrdered { intent, by, only, of, reason: _ } => {
+            effects::revert_ordered(state, now, *intent, by, only, of.as_deref());
+        }
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => {
             world::began(state, now);
