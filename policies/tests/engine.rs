@@ -7,6 +7,8 @@ mod story;
 mod acting;
 #[path = "engine/books.rs"]
 mod books;
+#[path = "engine/by_hand.rs"]
+mod by_hand;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/episodes.rs"]

@@ -247,6 +247,7 @@ impl WriteAhead {
             | Event::Quarantined { .. }
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::ClockStepped { .. }
             | Event::ClockAccepted { .. } => {}

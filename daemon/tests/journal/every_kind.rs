@@ -26,7 +26,7 @@ use crate::later_kinds;
 use crate::samples::{deployment, labels, start};
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 35;
+pub(crate) const KINDS: usize = 36;
 
 /// The place of an event's kind. Whoever adds a kind adds a number here, and a sample below.
 pub(crate) fn position(event: &Event) -> usize {
@@ -66,6 +66,7 @@ pub(crate) fn position(event: &Event) -> usize {
         Event::Delivered { .. } => 32,
         Event::Raised { .. } => 33,
         Event::Acknowledged { .. } => 34,
+        Event::RevertOrdered { .. } => 35,
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
             starts_at: moment(0),
             fingerprint: Some(text("a1b2c3d4e5f60718")),
             correlation: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+            by_hand: None,
         },
         Event::Closed { episode: Seq(2), why: Closing::Resolved, ended_at: Some(moment(9)) },
         Event::Closed { episode: Seq(2), why: Closing::Expired, ended_at: None },
@@ -454,7 +456,12 @@ fn orders() -> Vec<Event> {
         Event::Quarantined { policy: text("conductor-high-error-rate"), rounds: 3 },
         Event::RevertDropped { intent: Seq(9), why: text("the field no longer holds our value"), into: None },
         Event::RevertDropped { intent: Seq(9), why: text("a later lease took it over"), into: Some(Seq(11)) },
-        Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("everything is paused") },
+        Event::RevertHeld {
+            intent: Seq(9),
+            until: moment(12),
+            why: text("everything is paused"),
+            order_over: false,
+        },
         Event::ClockStepped { by_ms: -90_000 },
         Event::ClockAccepted { by: by.clone() },
         Event::Reigned { leader: false, epoch: 2 },

@@ -49,6 +49,7 @@ variants!(
         Conclusion::Resolved => "Resolved",
         Conclusion::Withdrawn => "Withdrawn",
         Conclusion::Denied => "Denied",
+        Conclusion::Refused => "Refused",
     }
 );
 variants!(
@@ -57,6 +58,7 @@ variants!(
     Closing {
         Closing::Resolved => "Resolved",
         Closing::Expired => "Expired",
+        Closing::Over => "Over",
     }
 );
 variants!(
@@ -328,6 +330,7 @@ impl Seen {
             | Event::Quarantined { .. }
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

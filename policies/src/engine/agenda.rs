@@ -3,7 +3,7 @@
 
 use crate::answer::{Answer, Found};
 use crate::book::Book;
-use crate::engine::{follow, intake, lease, page, rule, storm, verify};
+use crate::engine::{by_hand, follow, intake, lease, page, rule, storm, verify};
 use crate::event::{Closing, Event, Seq};
 use crate::state::{Case, Duty, Phase, State};
 use crate::time::Moment;
@@ -13,6 +13,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
         return Vec::new();
     };
     match duty {
+        Duty::Expire(episode) if by_hand::of(state, *episode).is_some() => by_hand::given_up(state, *episode),
         Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired, None),
         Duty::Page(page) => page::due(state, now, *page),
         Duty::Calm => storm::calm(state, book, now),

@@ -5,7 +5,7 @@ use crate::action::{Action, Intent, Mode, Outcome};
 use crate::counted::counted;
 use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
-use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
+use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, by_hand, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -27,9 +27,17 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
         Verdict::Hold { .. } | Verdict::Withhold => {
             let already = crate::guard::all_allow(&ruling.findings)
                 && inquiry.preflight().is_some_and(|preflight| preflight.already);
+            let until = match ruling.verdict {
+                Verdict::Hold { until } => Some(until),
+                Verdict::Act | Verdict::Withhold | Verdict::Propose { .. } => None,
+            };
+            let over = by_hand::is_refused(inquiry.episode, until);
             let mut events = refused(state, inquiry, ruling);
             if already {
                 events.extend(nothing_to_do(state, inquiry));
+            } else if over {
+                // Whoever ordered it is told at once, and looks again when it suits them.
+                events.push(concluded(inquiry.case, Conclusion::Refused));
             }
             events
         }
@@ -105,7 +113,9 @@ fn quarantines(state: &State, policy: &Policy, rounds: u32) -> bool {
 /// after it follows.
 fn nothing_to_do(state: &State, inquiry: Inquiry<'_>) -> Vec<Event> {
     let case = inquiry.case;
-    if sequence::is_early(inquiry.policy, case) || case.rung_begun {
+    // What was ordered by hand and holds already is no trouble.
+    let no_alert = inquiry.episode.by_hand.is_some();
+    if no_alert || sequence::is_early(inquiry.policy, case) || case.rung_begun {
         return next_step(state, inquiry.policy, case, Conclusion::Already);
     }
     if case.rung + 1 < inquiry.policy.ladder.len() {
@@ -127,7 +137,7 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         | Phase::Acting { .. }
         | Phase::Verifying { .. }
         | Phase::Withheld
-        | Phase::Resting => None,
+        | Phase::Resting => inquiry.episode.by_hand.as_ref().map(|order| order.by.clone()),
     };
     let action = ruling.action.clone()?;
     Some(Intent {
@@ -142,7 +152,8 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         mode: ruling.mode.is,
         at: now,
         deadline: now + deadline(&action),
-        charged: true,
+        // To ask what would be done costs nothing.
+        charged: inquiry.episode.by_hand.as_ref().is_none_or(|order| !order.dry_run),
         reverts: None,
         revert_after: action.lasts().or(inquiry.step().revert_after),
         action,
@@ -260,9 +271,11 @@ fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     }
     let rounds =
         state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective).saturating_add(1);
+    // Whether it helps against its alert is not known from what somebody wanted by hand.
+    let rounds = Some(rounds).filter(|_| by_hand::of(state, case.id.episode).is_none());
     let why =
         sequence::told(policy, case, AtHand::Done, format!("no rung of {} helped", policy.ladder.len()));
-    let mut events = called(state, case, policy, &why, Some(rounds));
+    let mut events = called(state, case, policy, &why, rounds);
     events.push(concluded(case, Conclusion::Exhausted));
     events
 }

@@ -27,25 +27,24 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     }
     let held = |reason: &Reason| {
         let until = reason.until().unwrap_or(now + HELD);
-        vec![Event::RevertHeld { intent, until, why: reason.to_string() }]
+        vec![Event::revert_held(intent, until, reason.to_string())]
     };
     if state.in_flight.values().any(|flight| flight.intent.reverts == Some(intent)) {
-        return vec![Event::RevertHeld { intent, until: now + HELD, why: "it is under way".to_owned() }];
+        return vec![Event::revert_held(intent, now + HELD, "it is under way".to_owned())];
     }
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
     let mode = book.settings().mode;
-    if is_capped(mode, &lease.intent) {
-        let why = format!("the daemon runs with --mode {mode}");
-        return vec![Event::RevertHeld { intent, until: now + HELD, why }];
+    if is_capped(mode, lease) {
+        return vec![Event::revert_held(intent, now + HELD, format!("the daemon runs with --mode {mode}"))];
     }
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
         Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
         Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
-            vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why: what.clone() }]
+            vec![Event::revert_held(intent, now + book.settings().facts.retry, what.clone())]
         }
         Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
             dropped(lease, "an answer to another question".to_owned(), true)
@@ -58,12 +57,11 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     let protected = &book.settings().guards.protected;
     if let Some(rule) = protection::protecting_label(protected, &preflight.labels) {
         let why = Reason::Protected { rule: format!("label {rule}") }.to_string();
-        return vec![Event::RevertHeld { intent: lease.intent.id, until: now + HELD, why }];
+        return vec![Event::revert_held(lease.intent.id, now + HELD, why)];
     }
     if are_passing(&preflight.refusals) {
         let until = preflight.refusals.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-        let why = said(&preflight.refusals);
-        return vec![Event::RevertHeld { intent: lease.intent.id, until, why }];
+        return vec![Event::revert_held(lease.intent.id, until, said(&preflight.refusals))];
     }
     // A remediation whose objects are its own, known by their stamp, pins nothing.
     if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
@@ -72,7 +70,12 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            vec![Event::Intended { intent: Box::new(revert(state, now, lease, action)) }]
+            vec![Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) }]
+        }
+        Some(_) | None if preflight.already && is_partial(lease) => {
+            let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
+            let why = "what was to be let in is let in; the rest waits for its own end".to_owned();
+            vec![Event::RevertHeld { intent: lease.intent.id, until, why, order_over: true }]
         }
         Some(_) | None if preflight.already => {
             dropped(lease, "the value from before already holds".to_owned(), false)
@@ -83,10 +86,10 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
 
 /// Whether the daemon's cap on modes keeps this from being taken back. Who approved the action approved its end; in
 /// dry-run there are no hands at all.
-fn is_capped(cap: Mode, intent: &Intent) -> bool {
+fn is_capped(cap: Mode, lease: &Lease) -> bool {
     match cap {
         Mode::DryRun => true,
-        Mode::Approve => intent.approved_by.is_none(),
+        Mode::Approve => lease.approved_by().is_none(),
         Mode::Enforce => false,
     }
 }
@@ -130,10 +133,28 @@ fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question 
         fact: Fact::Revert(lease.intent.id),
         ask: Ask::Preflight {
             target: lease.intent.target.clone(),
-            wish: Wish::Revert(lease.intent.action.clone()),
+            wish: Wish::Revert(wanted(lease)),
             diff: false,
         },
         deadline: now + book.settings().facts.deadline,
+    }
+}
+
+/// What is to be taken back: all of it, or the entries that somebody named.
+fn wanted(lease: &Lease) -> Action {
+    let only = lease.ordered.as_ref().map_or(&[][..], |order| &order.only);
+    lease.intent.action.part(only).unwrap_or_else(|| lease.intent.action.clone())
+}
+
+fn is_partial(lease: &Lease) -> bool {
+    lease.ordered.as_ref().is_some_and(|order| lease.intent.action.part(&order.only).is_some())
+}
+
+/// The revert of a part, with what it leaves.
+fn part(lease: &Lease, revert: &Action) -> Action {
+    match &lease.ordered {
+        Some(order) if is_partial(lease) => revert.leaving(&lease.intent.action, order.rest_due),
+        Some(_) | None => revert.clone(),
     }
 }
 
@@ -147,6 +168,7 @@ fn revert(state: &State, now: Moment, lease: &Lease, action: &Action) -> Intent 
         reverts: Some(lease.intent.id),
         revert_after: None,
         epoch: state.epoch,
+        approved_by: lease.approved_by().cloned(),
         ..lease.intent.clone()
     }
 }
@@ -181,11 +203,11 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
         (Outcome::Done { .. }, _) => return Vec::new(),
         (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
-            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
+            return vec![Event::revert_held(lease.intent.id, until, what.clone())];
         }
         (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
             let until = reasons.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: said(reasons) }];
+            return vec![Event::revert_held(lease.intent.id, until, said(reasons))];
         }
         (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),

@@ -309,6 +309,7 @@ pub(super) fn episode(id: u64, alert: &str, opened: &str) -> Episode {
         expires_at: at("23:00:00"),
         fingerprint: None,
         correlation: "c-1".to_owned(),
+        by_hand: None,
     }
 }
 

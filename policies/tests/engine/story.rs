@@ -134,6 +134,15 @@ impl Story {
         story
     }
 
+    /// With the policies of paramedic's own.
+    pub(crate) fn with_own() -> Self {
+        let mut story = Self::with(&[], &settings());
+        let empty = Source { files: Vec::new(), settings: settings(), tzdb: "test".to_owned() };
+        let source = paramedic_policies::load::built_in::with(empty);
+        story.feed(&Input::Adopt(Box::new(source)));
+        story
+    }
+
     pub(crate) fn adopt(&mut self, policies: &[&str], settings: &Settings) {
         self.feed(&Input::Adopt(Box::new(source(policies, settings))));
     }

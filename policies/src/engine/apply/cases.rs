@@ -166,7 +166,9 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
             }
         }
     }
-    state.set_phase(id, Phase::Waiting { due: advanced.due.unwrap_or(now) });
+    let due = advanced.due.unwrap_or(now);
+    state.set_phase(id, Phase::Waiting { due });
+    state.waits_again(id.episode, due.max(now));
 }
 
 /// What is known of the rung at hand when its case ends. Doubt, and what never happened, are no proof that it does not
@@ -181,14 +183,20 @@ fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
         Conclusion::Unknown => RungEnd::Unknown,
         Conclusion::Failed if begun => RungEnd::Unknown,
         Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied if begun => RungEnd::Tried,
-        Conclusion::Failed | Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied => {
-            RungEnd::NotDone
-        }
+        Conclusion::Failed
+        | Conclusion::Resolved
+        | Conclusion::Withdrawn
+        | Conclusion::Denied
+        | Conclusion::Refused => RungEnd::NotDone,
     }
 }
 
 pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {
     let Some(case) = state.cases.get(id) else { return };
+    if state.episodes.get(&id.episode).is_some_and(|episode| episode.by_hand.is_some()) {
+        // Whether it helps against its alert is not known from what somebody wanted by hand.
+        return state.rest(id);
+    }
     let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
     let helped = conclusion == Conclusion::Helped;
     let exhausted = conclusion == Conclusion::Exhausted;
@@ -214,15 +222,19 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             state.efficacy.remove(&id.policy);
         }
     }
-    state.drop_questions(id);
-    if let Some(case) = state.cases.get_mut(id) {
-        case.facts.clear();
-    }
-    state.set_phase(id, Phase::Resting);
-    state.forget_if_over(id.episode);
+    state.rest(id);
 }
 
 impl State {
+    fn rest(&mut self, id: &CaseId) {
+        self.drop_questions(id);
+        if let Some(case) = self.cases.get_mut(id) {
+            case.facts.clear();
+        }
+        self.set_phase(id, Phase::Resting);
+        self.forget_if_over(id.episode);
+    }
+
     /// Moves a case to a phase and keeps agenda and indexes true to it. The only way a phase changes.
     pub(super) fn set_phase(&mut self, id: &CaseId, phase: Phase) {
         let Some(case) = self.cases.get_mut(id) else { return };
@@ -236,7 +248,7 @@ impl State {
         let after = phase.due();
         self.indexes.leaves_phase(case);
         case.phase = phase;
-        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::fires);
         self.indexes.entered(case, open);
         if let Some(due) = before {
             self.agenda.remove(&(due, duty.clone()));
@@ -254,7 +266,7 @@ impl State {
         }
         self.indexes.leaves(case);
         case.target = Some(target);
-        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::fires);
         self.indexes.arrived(case, open);
     }
 

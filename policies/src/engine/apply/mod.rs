@@ -15,7 +15,7 @@ mod episodes;
 mod pages;
 mod world;
 
-use crate::event::{Event, Seq};
+use crate::event::{Closing, Event, Seq};
 use crate::state::State;
 use crate::time::Moment;
 
@@ -28,7 +28,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
     state.stands_still_until = state.stands_still_until.filter(|until| now < *until);
     match event {
         Event::Received { repeated, truncated, .. } => episodes::received(state, now, repeated, *truncated),
-        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation } => {
+        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation, by_hand } => {
             let opened = episodes::Opened {
                 key: *key,
                 labels,
@@ -36,11 +36,15 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
                 starts_at: *starts_at,
                 fingerprint,
                 correlation,
+                by_hand: by_hand.as_deref(),
             };
             episodes::opened(state, now, seq, &opened);
         }
         Event::Closed { episode, why, ended_at } => {
-            pages::closed(state, now, *episode);
+            // What somebody ran by hand and did not go well is no better because it is over.
+            if *why != Closing::Over {
+                pages::closed(state, now, *episode);
+            }
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),
@@ -82,7 +86,12 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
+        Event::RevertHeld { intent, until, order_over, why: _ } => {
+            effects::revert_held(state, *intent, *until, *order_over);
+        }
+        Event::RevertOrdered { intent, by, only, of, reason: _ } => {
+            effects::revert_ordered(state, now, *intent, by, only, of.as_deref());
+        }
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => {
             world::began(state, now);

@@ -224,11 +224,11 @@ pub(super) fn raised(state: &mut State, now: Moment, id: Seq, to: &[String]) {
     call(state, now, id, to);
 }
 
-/// Somebody has it. What is about no alert is over with that.
+/// Somebody has it. What is about no alert, or about none that is still there, is over with that.
 pub(super) fn acknowledged(state: &mut State, now: Moment, id: Seq, by: &str) {
     let Some(page) = state.paging.pages.get_mut(&id) else { return };
     page.acknowledged = Some(by.to_owned());
-    page.over |= page.case.is_none();
+    page.over |= page.case.as_ref().is_none_or(|case| !state.episodes.contains_key(&case.episode));
     follow(state, now, id);
 }
 
