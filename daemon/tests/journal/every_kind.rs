@@ -176,7 +176,7 @@ fn adopted_for(by: Option<String>) -> Event {
 
 fn questions() -> Vec<Event> {
     let target = deployment("prod", "web");
-    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 });
+    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None });
     let asks = [
         (Fact::Confirmation, Ask::Query { promql: text("ALERTS{alertstate=\"firing\"}") }),
         (Fact::Let(text("zone")), Ask::Query { promql: text("topk(1, up)") }),
@@ -339,11 +339,12 @@ fn since_then() -> Vec<Event> {
 fn intents() -> Vec<Event> {
     let actions = [
         Action::Restart(restart::Action { generation: 4 }),
-        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 }),
+        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None }),
         Action::Scale(scale::Action {
             lever: scale::Lever::MinReplicas { hpa: text("web"), uid: text("77") },
             from: 2,
             to: 4,
+            wanted: None,
         }),
         Action::ResetBreaker(reset_breaker::Action {
             breaker: text("payments"),
@@ -400,6 +401,7 @@ fn call() -> Action {
         path: text("/m/1"),
         status: 200,
         field: Some((text("/state"), Value::from("dead"))),
+        absent: None,
     };
     let post = |path: &str| http_call::Call {
         method: http_call::Method::Post,
