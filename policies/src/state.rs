@@ -6,7 +6,7 @@ mod page;
 
 pub use case::{Case, CaseId, Known, LastRuling, Phase};
 pub use indexes::Indexes;
-pub use page::{Call, Calling, Page, Paging, TRIES_MAX, again};
+pub use page::{Call, Calling, Page, Paging, Said, Subject, TRIES_MAX, again};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -209,6 +209,15 @@ pub struct Lease {
     pub attempts: u32,
     /// Whether something holds it that may end at any time.
     pub held: bool,
+    /// Why it was held last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+    /// The labels of the alert that it was made for, which may be forgotten by then.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Who is told where it cannot be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
 }
 
 impl Lease {

@@ -69,7 +69,7 @@ pub(super) fn tell(event: &Event) -> String {
             format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
         }
         Event::Concluded { case, conclusion } => format!("{case} is over: {}", concluded(*conclusion)),
-        Event::Escalated { case, why, notify } => {
+        Event::Escalated { case, why, notify, about: _ } => {
             let whom = if notify.is_empty() {
                 "nobody is named to be called".to_owned()
             } else {

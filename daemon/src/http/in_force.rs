@@ -49,7 +49,7 @@ pub(super) async fn proposals(State(served): State<Shared>, query: Asked<Whole>)
             let Phase::Proposed { action, .. } = &case.phase else { return (id, Value::Null) };
             let alert = state.episodes.get(&case.id.episode).map(|episode| episode.alert().to_owned());
             let item = json!({
-                "id": id, "episode": case.id.episode, "policy": case.id.policy, "alert": alert,
+                "id": id, "subject": page.subject, "episode": case.id.episode, "policy": case.id.policy, "alert": alert,
                 "target": case.target, "action": action, "says": says, "until": due,
             });
             (id, item)
@@ -96,6 +96,9 @@ pub(super) async fn leases(State(served): State<Shared>, query: Asked<Whole>) ->
             let mut item = intent(&lease.intent);
             item["until"] = json!(lease.due);
             item["held"] = json!(lease.held);
+            if let Some(why) = lease.held_for.as_ref().filter(|_| lease.held) {
+                item["why"] = json!(why);
+            }
             item["attempts"] = json!(lease.attempts);
             (*id, item)
         });
@@ -147,7 +150,7 @@ pub(super) async fn pages(State(served): State<Shared>, query: Asked<Whole>) -> 
             let told: Vec<&String> =
                 page.calls.iter().filter(|(_, call)| call.reached.is_some()).map(|(name, _)| name).collect();
             let item = json!({
-                "id": id, "episode": page.case.as_ref().map(|case| case.episode),
+                "id": id, "subject": page.subject, "episode": page.case.as_ref().map(|case| case.episode),
                 "policy": page.case.as_ref().map(|case| &case.policy), "severity": page.severity,
                 "title": page.title, "since": page.since, "acknowledgedBy": page.acknowledged, "told": told,
                 "calls": page.calls,

@@ -443,8 +443,13 @@ fn outcomes() -> Vec<Event> {
 fn orders() -> Vec<Event> {
     let (by, web) = (text("ada"), deployment("prod", "web"));
     let mut events = vec![
-        Event::Escalated { case: Some(case()), why: text("no rung helped"), notify: vec![text("sre-pager")] },
-        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new() },
+        Event::Escalated {
+            case: Some(case()),
+            why: text("no rung helped"),
+            notify: vec![text("sre-pager")],
+            about: None,
+        },
+        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new(), about: None },
         Event::Approved { proposal: Seq(8), by: by.clone(), comment: text("go") },
         Event::Denied { proposal: Seq(8), by: by.clone(), comment: String::new() },
         Event::Lapsed { proposal: Seq(8) },

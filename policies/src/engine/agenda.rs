@@ -39,7 +39,7 @@ fn look_at(state: &State, book: &Book, now: Moment, case: &Case) -> Vec<Event> {
             open.iter().map(|question| unanswered(now, *question)).collect()
         }
         Phase::Asking { .. } | Phase::Approved { .. } => rule::consider(state, book, now, case),
-        Phase::Proposed { proposal, .. } => follow::lapsed(state, case, *proposal),
+        Phase::Proposed { proposal, action, .. } => follow::lapsed(state, now, case, *proposal, action),
         Phase::Verifying { open: Some(question), .. } => vec![unanswered(now, *question)],
         Phase::Verifying { intent, since, held_since, .. } => verify::look(
             state,

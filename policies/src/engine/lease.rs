@@ -6,7 +6,7 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
-use crate::event::{Event, Seq};
+use crate::event::{About, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
@@ -43,12 +43,12 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
         Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
-        Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
+        Some(Found::Absent { what }) => dropped(state, lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
             vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why: what.clone() }]
         }
         Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
-            dropped(lease, "an answer to another question".to_owned(), true)
+            dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
 }
@@ -68,16 +68,16 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     // A remediation whose objects are its own, known by their stamp, pins nothing.
     if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
         let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
-        return dropped(lease, why, true);
+        return dropped(state, lease, why, true);
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
             vec![Event::Intended { intent: Box::new(revert(state, now, lease, action)) }]
         }
         Some(_) | None if preflight.already => {
-            dropped(lease, "the value from before already holds".to_owned(), false)
+            dropped(state, lease, "the value from before already holds".to_owned(), false)
         }
-        Some(_) | None => dropped(lease, said(&preflight.refusals), true),
+        Some(_) | None => dropped(state, lease, said(&preflight.refusals), true),
     }
 }
 
@@ -151,16 +151,25 @@ fn revert(state: &State, now: Moment, lease: &Lease, action: &Action) -> Intent 
     }
 }
 
-fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
-    let mut events = vec![Event::RevertDropped { intent: lease.intent.id, into: None, why: why.clone() }];
-    if call {
-        events.push(Event::Escalated {
-            case: Some(CaseId::of(&lease.intent)),
-            why: format!("intent {} is not taken back: {why}", lease.intent.id),
-            notify: Vec::new(),
-        });
+fn dropped(state: &State, lease: &Lease, why: String, call: bool) -> Vec<Event> {
+    let what = format!("is not taken back: {why}");
+    let told = call.then(|| called(state, &lease.intent, Some(lease), &what));
+    let dropped = Event::RevertDropped { intent: lease.intent.id, into: None, why };
+    std::iter::once(dropped).chain(told).collect()
+}
+
+/// A person is called about what was done: with all that is needed to find it, since its alert may be long forgotten.
+fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> Event {
+    let of_now =
+        || state.current_book().policy(&intent.policy).map(|policy| policy.on_failure.notify.clone());
+    let known = lease.map(|lease| lease.notify.clone()).filter(|notify| !notify.is_empty());
+    let labels = lease.map(|lease| lease.labels.clone()).unwrap_or_default();
+    Event::Escalated {
+        case: Some(CaseId::of(intent)),
+        why: format!("{} on {} (intent {}) {what}", intent.action, intent.target, intent.id),
+        notify: known.or_else(of_now).unwrap_or_default(),
+        about: Some(Box::new(About { target: intent.target.clone(), labels })),
     }
-    events
 }
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
@@ -190,15 +199,8 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
         (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
-    vec![Event::Escalated {
-        case: Some(CaseId::of(revert)),
-        why: format!(
-            "the revert of intent {} ended {}: {what}",
-            revert.reverts.unwrap_or_default(),
-            outcome.name()
-        ),
-        notify: Vec::new(),
-    }]
+    let what = format!("is not known to be taken back: that ended {}: {what}", outcome.name());
+    vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &what)]
 }
 
 /// What an effect has left behind that a lease must take back.

@@ -386,3 +386,43 @@ fn who_is_allowed_by_a_new_book_is_let_in_at_once() {
     story.adopt(&[&allowing("203.0.113.0/24")], &crate::story::settings());
     assert_eq!(story.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
 }
+
+/// Long after the alert is forgotten, whoever is called knows what it is about.
+#[test]
+fn a_call_about_what_is_not_taken_back_says_what_where_and_for_whom() {
+    use paramedic_policies::event::Event;
+    use paramedic_policies::notifications::{Notifications, Receiver, Severity, Slack};
+
+    let slack =
+        |file: &str| Receiver { slack: Some(Slack { url_file: file.to_owned() }), ..Receiver::default() };
+    let receivers = [("sre".to_owned(), slack("a")), ("other".to_owned(), slack("b"))].into();
+    let notifications = Notifications { receivers, ..Notifications::default() };
+    let policy = SCALE_FOR_AN_HOUR.to_owned() + "  onFailure: {notify: [sre]}\n";
+    let mut story = Story::with(&[&policy], &Settings { notifications, ..settings() });
+    story.series.insert("errors".to_owned(), value(0.0));
+    let mut slow = alert("Slow", "prod/web");
+    slow.labels.insert("severity".to_owned(), "critical".to_owned());
+    story.deliver(vec![slow.clone()]);
+    story.pass("5m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(slow, ended)]);
+    assert!(story.state.episodes.is_empty(), "it is forgotten");
+    story.restart();
+    story.replicas = 9;
+    story.pass("2h");
+    let intent = story.last("intended");
+    let wanted = format!("scale 4 -> 6 on prod/deployment/web (intent {intent}) is not taken back: ");
+    assert!(story.calls()[0].starts_with(&wanted), "{:?}", story.calls());
+    let notice = story.records.iter().find_map(|(_, event)| match event {
+        Event::Notified { notice } => Some(notice),
+        _ => None,
+    });
+    let notice = notice.expect("it is told");
+    assert_eq!((notice.receiver.as_str(), notice.severity), ("sre", Severity::Critical));
+    assert!(
+        notice.title.starts_with("[critical] Slow: scale 4 -> 6 on prod/deployment/web"),
+        "{}",
+        notice.title
+    );
+    assert_eq!(notice.labels.get("namespace").map(String::as_str), Some("prod"));
+}

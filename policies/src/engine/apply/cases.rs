@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::answer::{Answer, Found};
+use crate::engine::apply::pages;
 use crate::event::{Advance, Conclusion, Seq};
 use crate::guard::Finding;
 use crate::question::{Ask, Fact, Question};
@@ -228,10 +229,12 @@ impl State {
         let Some(case) = self.cases.get_mut(id) else { return };
         let duty = Duty::Case { rank: -i64::from(case.priority), id: id.clone() };
         let before = case.phase.due();
+        let mut answered = None;
         if let Phase::Proposed { proposal, .. } = case.phase
             && !matches!(phase, Phase::Proposed { .. })
         {
             self.proposals.remove(&proposal);
+            answered = Some(proposal);
         }
         let after = phase.due();
         self.indexes.leaves_phase(case);
@@ -243,6 +246,9 @@ impl State {
         }
         if let Some(due) = after {
             self.agenda.insert((due, duty));
+        }
+        if let Some(proposal) = answered {
+            pages::answered(self, proposal);
         }
     }
 

@@ -79,6 +79,8 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         && lease::trace(outcome) != Trace::Nothing
     {
         state.agenda.insert((now + after, Duty::Revert(intent.id)));
+        let episode = state.episodes.get(&intent.episode);
+        let policy = state.cases.get(&id).and_then(|case| state.policy_of(case));
         let lease = Lease {
             intent: intent.clone(),
             due: now + after,
@@ -86,6 +88,9 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
             looked: None,
             attempts: 0,
             held: false,
+            held_for: None,
+            labels: episode.map(|episode| episode.labels.clone()).unwrap_or_default(),
+            notify: policy.map(|policy| policy.on_failure.notify.clone()).unwrap_or_default(),
         };
         state.leases.insert(intent.id, lease);
     }
@@ -142,9 +147,9 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
     }
 }
 
-pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
+pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment, why: &str) {
     let Some(lease) = state.leases.get_mut(&intent) else { return };
-    (lease.looked, lease.held) = (None, true);
+    (lease.looked, lease.held, lease.held_for) = (None, true, Some(why.to_owned()));
     state.move_lease(intent, until);
 }
 

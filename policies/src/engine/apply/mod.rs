@@ -5,13 +5,14 @@
 //!   episodes.rs  Received, Opened, Closed, storms
 //!   cases.rs     Asked, Told, Ruled, Held, Advanced, Concluded, proposals
 //!   effects.rs   Intended, Ended, Looked, Verified, leases
-//!   pages.rs     Escalated, Notified, Delivered, Raised, Acknowledged
+//!   pages.rs     proposals, Escalated, Notified, Delivered, Raised, Acknowledged
 //!   world.rs     Adopted, Began, pauses, leadership, clock
 //! ```
 
 mod cases;
 mod effects;
 mod episodes;
+mod page_text;
 mod pages;
 mod world;
 
@@ -40,12 +41,15 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             episodes::opened(state, now, seq, &opened);
         }
         Event::Closed { episode, why, ended_at } => {
-            pages::closed(state, now, *episode);
+            pages::closed(state, now, *episode, *why);
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),
         Event::Told { answer } => cases::told(state, now, answer),
-        Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
+        Event::Ruled { ruling } => {
+            cases::ruled(state, now, seq, ruling);
+            pages::proposed(state, now, seq, ruling);
+        }
         Event::Held { case, until } => cases::held(state, case, *until),
         Event::Intended { intent } => effects::intended(state, intent),
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
@@ -61,8 +65,9 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             state.proposals.remove(proposal);
         }
-        Event::Escalated { case, why, notify } => {
-            pages::escalated(state, now, seq, case.as_ref(), why, notify);
+        Event::Escalated { case, why, notify, about } => {
+            let called = pages::Called { case: case.as_ref(), why, notify, about: about.as_deref() };
+            pages::escalated(state, now, seq, &called);
         }
         Event::Notified { notice } => pages::notified(state, now, notice),
         Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
@@ -82,7 +87,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
+        Event::RevertHeld { intent, until, why } => effects::revert_held(state, *intent, *until, why),
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => {
             world::began(state, now);
