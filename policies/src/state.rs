@@ -4,7 +4,7 @@ mod case;
 mod indexes;
 mod page;
 
-pub use case::{Case, CaseId, Known, LastRuling, Phase};
+pub use case::{Case, CaseId, Kept, Known, LastRuling, Phase};
 pub use indexes::Indexes;
 pub use page::{Call, Calling, Page, Paging, Said, Subject, TRIES_MAX, again};
 
@@ -92,6 +92,8 @@ pub enum Duty {
     },
     /// A call for a person is to be looked at.
     Page(Seq),
+    /// A case has been kept from acting for long.
+    Kept(CaseId),
 }
 
 /// An action that counts against ceilings.

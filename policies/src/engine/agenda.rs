@@ -3,7 +3,7 @@
 
 use crate::answer::{Answer, Found};
 use crate::book::Book;
-use crate::engine::{follow, intake, lease, page, rule, storm, verify};
+use crate::engine::{follow, intake, kept, lease, page, rule, storm, verify};
 use crate::event::{Closing, Event, Seq};
 use crate::state::{Case, Duty, Phase, State};
 use crate::time::Moment;
@@ -15,6 +15,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
     match duty {
         Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired, None),
         Duty::Page(page) => page::due(state, now, *page),
+        Duty::Kept(id) => kept::due(state, now, id),
         Duty::Calm => storm::calm(state, book, now),
         Duty::Revert(intent) => lease::due(state, book, now, *intent),
         Duty::Case { id, .. } => {
@@ -27,7 +28,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
 pub(super) fn first(state: &State) -> Option<(Moment, &Duty)> {
     let waits = |duty: &Duty| match duty {
         Duty::Expire(_) | Duty::Calm => false,
-        Duty::Revert(_) | Duty::Case { .. } | Duty::Page(_) => !state.leader,
+        Duty::Revert(_) | Duty::Case { .. } | Duty::Page(_) | Duty::Kept(_) => !state.leader,
     };
     state.agenda.iter().find(|(_, duty)| !waits(duty)).map(|(due, duty)| (*due, duty))
 }

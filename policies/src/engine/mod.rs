@@ -8,6 +8,7 @@
 //!            sequence.rs  a sequence that has begun: what it still needs, what is told where it ends
 //!            follow.rs  a ruling, an outcome, a verification -> what follows from it
 //!            verify.rs  a verification -> a question, a look, a verdict
+//!            kept.rs    a case that guards have kept from acting for long
 //!            lease.rs   a revert that is due
 //!            orders.rs  operators, books, leadership, clock
 //!            adoption.rs  what a new book ends, and what goes on
@@ -22,6 +23,7 @@ mod agenda;
 mod apply;
 mod follow;
 mod intake;
+mod kept;
 mod lease;
 mod orders;
 mod page;

@@ -328,6 +328,7 @@ fn case(episode: u64, policy: &str) -> Case {
         facts: BTreeMap::new(),
         phase: waiting("08:30:00"),
         last_ruling: None,
+        kept: None,
     }
 }
 

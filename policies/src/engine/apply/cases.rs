@@ -100,6 +100,7 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
     if relapsed && let Some(target) = &ruling.target {
         state.count_relapse(&id.policy, target);
     }
+    state.note_kept(now, &id, ruling);
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.last_ruling = Some(LastRuling::of(seq, ruling));
     // The round is over: the next one begins with nothing. Only an intent in the same block goes by it still.
@@ -149,6 +150,7 @@ pub(super) struct Advanced<'a> {
 
 pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) {
     let id = advanced.case;
+    state.unkeep(id);
     let Some(case) = state.cases.get_mut(id) else { return };
     (case.rung, case.step) = advanced.to;
     case.facts.clear();
@@ -216,6 +218,7 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
         }
     }
     state.drop_questions(id);
+    state.unkeep(id);
     if let Some(case) = state.cases.get_mut(id) {
         case.facts.clear();
     }
@@ -276,6 +279,7 @@ impl State {
     /// Forgets a case.
     pub(super) fn remove_case(&mut self, id: &CaseId) {
         self.drop_questions(id);
+        self.unkeep(id);
         self.set_phase(id, Phase::Resting);
         if let Some(case) = self.cases.remove(id) {
             self.indexes.leaves(&case);

@@ -153,6 +153,7 @@ impl State {
             facts: std::collections::BTreeMap::new(),
             phase: Phase::Withheld,
             last_ruling: None,
+            kept: None,
         };
         self.cases.insert(id.clone(), case);
         self.set_phase(&id, Phase::Waiting { due: now });

@@ -68,6 +68,9 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Escalated { case, why, notify, about } => {
             let called = pages::Called { case: case.as_ref(), why, notify, about: about.as_deref() };
             pages::escalated(state, now, seq, &called);
+            if let Some(case) = case {
+                state.kept_is_told(case);
+            }
         }
         Event::Notified { notice } => pages::notified(state, now, notice),
         Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
