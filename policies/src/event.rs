@@ -470,6 +470,8 @@ pub enum Advance {
     Relapse,
     /// The attempt failed without an effect and is tried again.
     Retry,
+    /// What was done lasted its time, and the alert is still open.
+    Again,
 }
 
 /// How a case ended.

@@ -65,6 +65,7 @@ pub(super) fn tell(event: &Event) -> String {
                 Advance::NextRung => "the rung did not help",
                 Advance::Relapse => "the trouble came back",
                 Advance::Retry => "the attempt failed without an effect",
+                Advance::Again => "what was done has lasted its time, and the alert is still open",
             };
             format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
         }

@@ -49,7 +49,7 @@ pub(super) async fn proposals(State(served): State<Shared>, query: Asked<Whole>)
             let Phase::Proposed { action, .. } = &case.phase else { return (id, Value::Null) };
             let alert = state.episodes.get(&case.id.episode).map(|episode| episode.alert().to_owned());
             let item = json!({
-                "id": id, "subject": page.subject, "episode": case.id.episode, "policy": case.id.policy, "alert": alert,
+                "id": id, "episode": case.id.episode, "policy": case.id.policy, "alert": alert,
                 "target": case.target, "action": action, "says": says, "until": due,
             });
             (id, item)

@@ -1,17 +1,18 @@
 //! Samples of what came after the first golden records, in the order in which it came: new ones stand at the end.
 
 use paramedic_policies::action::{Action, Outcome, Wish};
-use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::event::{About, Advance, Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{abort_rollout, block_ip, renew_certificate, run_job};
+use paramedic_policies::remediation::{abort_rollout, block_ip, renew_certificate, run_job, scale};
 use paramedic_policies::state::CaseId;
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), mended()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -149,5 +150,21 @@ fn messages() -> Vec<Event> {
         delivered(Receipt::Failed { what: text("answered 503"), passing: true }),
         Event::Raised { page: Seq(89), to: vec![text("lead")], why: text("nobody acknowledged for 15m") },
         Event::Acknowledged { page: Seq(89), by: text("ada"), comment: text("looking") },
+    ]
+}
+
+fn mended() -> Vec<Event> {
+    let target = Target { kind: text("Deployment"), namespace: text("prod"), name: text("web") };
+    let labels = [(text("alertname"), text("Slow")), (text("severity"), text("critical"))].into();
+    let lever = scale::Lever::Replicas;
+    vec![
+        Event::Escalated {
+            case: Some(case()),
+            why: text("scale 4 -> 6 on prod/deployment/web (intent 9) is not taken back: replicas are 9"),
+            notify: vec![text("sre")],
+            about: Some(Box::new(About { target, labels })),
+        },
+        intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
+        Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
     ]
 }

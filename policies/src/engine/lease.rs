@@ -6,16 +6,19 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
-use crate::event::{About, Event, Seq};
+use crate::event::{About, Advance, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
-use crate::state::{CaseId, Lease, State};
+use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
 /// How long a held revert waits when nothing says how long it is held; it is looked at earlier when something is
 /// resumed, adopted or won.
 const HELD: Span = Span::from_mins(5);
+
+/// What is to be taken back after a while stays while its trouble is there, up to so many times that while.
+const STAYS_TIMES: u64 = 4;
 
 /// A lease that is due: hold, ask, or take back.
 pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
@@ -35,6 +38,11 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
+    if let Some(reason) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
+        let Needed { alert, episode, until, .. } = reason;
+        let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
+        return vec![Event::RevertHeld { intent, until, why }];
+    }
     let mode = book.settings().mode;
     if is_capped(mode, &lease.intent) {
         let why = format!("the daemon runs with --mode {mode}");
@@ -51,6 +59,32 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
             dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
+}
+
+/// Why an action is not taken back yet: what it was done against is still there.
+struct Needed<'a> {
+    alert: &'a str,
+    episode: Seq,
+    /// When it would be taken back otherwise. Whoever wants it earlier wants it whatever fires.
+    from: Moment,
+    /// When it is taken back all the same.
+    until: Moment,
+}
+
+/// The open episode that an action was done for, or another one of its policy on its target. What ends by itself is
+/// needed by nobody any more.
+fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
+    let intent = &lease.intent;
+    let after = intent.revert_after.filter(|_| !intent.action.ends_by_itself())?;
+    let own = state.episodes.get(&intent.episode).filter(|episode| episode.is_open());
+    let others = state.indexes.on(&intent.target).into_iter().flat_map(|crowd| crowd.open_of(&intent.policy));
+    let episode = own.or_else(|| others.filter_map(|id| state.episodes.get(&id.episode)).next())?;
+    Some(Needed {
+        alert: episode.alert(),
+        episode: episode.id,
+        from: intent.at + after,
+        until: intent.at + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
+    })
 }
 
 /// What follows from the look at the target: take back only what is still ours.
@@ -72,7 +106,16 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            vec![Event::Intended { intent: Box::new(revert(state, now, lease, action)) }]
+            let begun = Event::Intended { intent: Box::new(revert(state, now, lease, action)) };
+            let late = needed(state, lease).filter(|needed| needed.until <= now && lease.attempts == 0);
+            let told = late.map(|Needed { alert, episode, .. }| {
+                let lasted = now.since(lease.intent.at);
+                let what = format!(
+                    "is taken back now, after {lasted}, and {alert} is still open (episode {episode})"
+                );
+                called(state, &lease.intent, Some(lease), &what)
+            });
+            std::iter::once(begun).chain(told).collect()
         }
         Some(_) | None if preflight.already => {
             dropped(state, lease, "the value from before already holds".to_owned(), false)
@@ -187,7 +230,9 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
-        (Outcome::Done { .. }, _) => return Vec::new(),
+        (Outcome::Done { .. }, lease) => {
+            return lease.and_then(|lease| again(state, lease, revert)).into_iter().collect();
+        }
         (Outcome::Failed { what, applied: false }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
             return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
@@ -201,6 +246,20 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     };
     let what = format!("is not known to be taken back: that ended {}: {what}", outcome.name());
     vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &what)]
+}
+
+/// What ends by itself has ended, and its alert is open: the rung that did it is decided anew, under every guard. Not
+/// behind the first step of a sequence, not where a part of it still lasts, and not where somebody wanted its end earlier.
+fn again(state: &State, lease: &Lease, revert: &Intent) -> Option<Event> {
+    let intent = &lease.intent;
+    let case = state.cases.get(&CaseId::of(intent))?;
+    let open = state.episodes.get(&intent.episode).is_some_and(|episode| episode.is_open());
+    let is_last = intent.step == 0 && case.rung == intent.rung && case.phase == Phase::Resting;
+    let has_lasted = intent.revert_after.is_some_and(|after| intent.at + after <= revert.at);
+    let wanted = has_lasted && intent.action.ends_by_itself() && revert.action.rest().is_none();
+    let in_force = state.current_book().policy(&intent.policy).is_some();
+    let at = (intent.rung, intent.step);
+    (open && is_last && wanted && in_force).then(|| Event::advanced(&case.id, at, Advance::Again, None))
 }
 
 /// What an effect has left behind that a lease must take back.

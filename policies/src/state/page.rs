@@ -119,7 +119,7 @@ pub struct Call {
     pub key: String,
     /// What is next.
     pub is: Calling,
-    /// Whether more was said while a message was under way.
+    /// Whether more was said than the last message held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -188,6 +188,7 @@ impl Page {
         let settled = self.over || self.acknowledged.is_some();
         match call.reached {
             None => (!settled).then_some(NoticeKind::Trigger),
+            Some(_) if call.more && !settled => Some(NoticeKind::Trigger),
             Some(_) if !follows || call.key != self.key() => None,
             Some(reached) => {
                 // What only was not heard of any more is nobody's to resolve.

@@ -402,9 +402,19 @@ fn what_was_said_by_a_policy_is_said_once_to_each() {
     for number in 0..30 {
         story.record(again(&format!("reason {number}")));
     }
-    story.pass("11m");
+    while out(&story).is_empty() {
+        story.pass("30s");
+    }
     let last = out(&story).pop().expect("told");
     assert!(last.text.starts_with("reason 29\n"), "{}", last.text);
+    // What is to be told more of is resolved all the same.
+    end(&mut story, &taken());
+    story.record(again("and another"));
+    let ended = story.now;
+    story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+    end(&mut story, &taken());
+    assert_eq!(told(&story).last(), Some(&to("sre", NoticeKind::Resolve)));
+    assert!(story.state.paging.pages.is_empty());
 }
 
 #[test]
@@ -486,7 +496,7 @@ fn a_proposal_that_lapses_is_told_to_the_next_too() {
     let proposal = *story.state.proposals.keys().next().expect("one");
     story.order(Command::Acknowledge { page: proposal, comment: String::new() });
     end(&mut story, &taken());
-    story.pass("31m");
+    story.pass("30m");
     assert_eq!(
         story.calls(),
         [format!("nobody approved restart on prod/deployment/web in time (proposal {proposal})")]

@@ -158,7 +158,7 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.last_ruling = None;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
-        Advance::NextStep => case.attempts = 0,
+        Advance::NextStep | Advance::Again => case.attempts = 0,
         Advance::NextRung => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);

@@ -232,6 +232,19 @@ impl State {
         }
     }
 
+    /// An episode ended that may have held what its policies did: look again now.
+    pub(super) fn reconsider_leases_of(&mut self, now: Moment, episode: Seq) {
+        let policies: BTreeSet<String> = self.cases_of(episode).map(|case| case.id.policy.clone()).collect();
+        let is_of = |lease: &Lease| {
+            lease.held && (lease.intent.episode == episode || policies.contains(&lease.intent.policy))
+        };
+        let held: Vec<Seq> =
+            self.leases.iter().filter(|(_, lease)| is_of(lease)).map(|(id, _)| *id).collect();
+        for intent in held {
+            self.move_lease(intent, now);
+        }
+    }
+
     /// What the policy of an action does not want any more, as it is written now, is taken back now.
     pub(super) fn lift_leases(&mut self, now: Moment, book: &Book) {
         let lifted = |lease: &Lease| {

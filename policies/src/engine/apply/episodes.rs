@@ -84,6 +84,7 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     state.agenda.remove(&(expires_at, Duty::Expire(id)));
     state.open.remove(&key);
     state.close_cases(id);
+    state.reconsider_leases_of(now, id);
     match why {
         Closing::Resolved => {
             forget_resolved(state, now);

@@ -157,9 +157,7 @@ fn say(state: &mut State, id: Seq, policy: &str, why: &str, to: &[String]) {
     page.said.drain(..page.said.len().saturating_sub(SAID_MAX));
     for name in to {
         if let Some(call) = page.calls.get_mut(name) {
-            // Told once more, under the same key.
-            call.reached = None;
-            call.more |= matches!(call.is, Calling::Out { .. });
+            call.more = true;
         }
     }
 }
@@ -178,7 +176,7 @@ fn call(state: &mut State, now: Moment, id: Seq, receivers: &[String]) {
         let key = page.key();
         let fresh = || Call { since: now, reached: None, key, is: Calling::Rest, more: false };
         let call = page.calls.entry(name.clone()).or_insert_with(fresh);
-        if matches!(call.is, Calling::Rest | Calling::GivenUp) && call.reached.is_none() {
+        if matches!(call.is, Calling::Rest | Calling::GivenUp) && (call.reached.is_none() || call.more) {
             call.is = Calling::Waiting { due, attempt: 0 };
         }
     }
@@ -213,7 +211,11 @@ pub(super) fn notified(state: &mut State, now: Moment, notice: &Notice) {
     }
     for id in &notice.pages {
         if let Some(call) = called(state, *id, &notice.receiver) {
-            call.key.clone_from(&notice.key);
+            // What was triggered by itself is resolved by itself, whatever digest told more of it.
+            if call.reached.is_none() || notice.pages.len() == 1 {
+                call.key.clone_from(&notice.key);
+            }
+            call.more &= notice.kind != NoticeKind::Trigger;
             call.is = Calling::Out { notice: notice.id, attempt: notice.attempt, deadline: notice.deadline };
         }
         reschedule(state, *id);
@@ -229,12 +231,10 @@ pub(super) fn delivered(state: &mut State, now: Moment, id: Seq, receipt: &Recei
         if out != id {
             continue;
         }
+        // What it would have said once more is still to be said.
+        let failed = matches!(receipt, Receipt::Failed { .. });
+        call.more |= failed && notice.kind == NoticeKind::Trigger && call.reached.is_some();
         call.is = match receipt {
-            // What was said meanwhile is told too.
-            Receipt::Taken { .. } if call.more => {
-                call.more = false;
-                Calling::Waiting { due: now, attempt: 0 }
-            }
             Receipt::Taken { .. } => {
                 call.reached = Some(notice.kind);
                 Calling::Rest
@@ -302,6 +302,7 @@ pub(super) fn began(state: &mut State, now: Moment) {
         if let Some(page) = state.paging.pages.get_mut(&id) {
             for call in page.calls.values_mut() {
                 if let Calling::Out { attempt, .. } = call.is {
+                    call.more |= call.reached == Some(NoticeKind::Trigger);
                     call.is = Calling::Waiting { due: now, attempt };
                 }
             }
