@@ -275,6 +275,7 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         facts: BTreeMap::new(),
         phase: Phase::Waiting { due: now },
         last_ruling: None,
+        kept: None,
     }
 }
 

@@ -206,6 +206,9 @@ pub enum Event {
         why: String,
         /// Who.
         notify: Vec<String>,
+        /// What it is about, where its case may be gone by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Box<About>>,
     },
     /// A message is to be delivered. It does not leave before this record is durable.
     Notified {
@@ -441,6 +444,17 @@ impl Event {
     }
 }
 
+/// What a call for a person is about whose episode may be forgotten: actions are taken back long after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// On what the action was done.
+    pub target: Target,
+    /// The labels of the alert that it was done for.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+}
+
 /// A part of a delivery that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -488,6 +502,8 @@ pub enum Advance {
     Relapse,
     /// The attempt failed without an effect and is tried again.
     Retry,
+    /// What was done lasted its time, and the alert is still open.
+    Again,
 }
 
 /// How a case ended.

@@ -4,9 +4,9 @@ mod case;
 mod indexes;
 mod page;
 
-pub use case::{Case, CaseId, Known, LastRuling, Phase};
+pub use case::{Case, CaseId, Kept, Known, LastRuling, Phase};
 pub use indexes::Indexes;
-pub use page::{Call, Calling, Page, Paging, TRIES_MAX, again};
+pub use page::{Call, Calling, Page, Paging, Said, Subject, TRIES_MAX, again};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -117,6 +117,8 @@ pub enum Duty {
     },
     /// A call for a person is to be looked at.
     Page(Seq),
+    /// A case has been kept from acting for long.
+    Kept(CaseId),
 }
 
 /// An action that counts against ceilings.
@@ -234,6 +236,15 @@ pub struct Lease {
     pub attempts: u32,
     /// Whether something holds it that may end at any time.
     pub held: bool,
+    /// Why it was held last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+    /// The labels of the alert that it was made for, which may be forgotten by then.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Who is told where it cannot be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
     /// Who wants it taken back now, where somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<Ordered>,

@@ -13,6 +13,8 @@ mod by_hand;
 mod checkpoints;
 #[path = "engine/episodes.rs"]
 mod episodes;
+#[path = "engine/kept.rs"]
+mod kept;
 #[path = "engine/operators.rs"]
 mod operators;
 #[path = "engine/paging.rs"]

@@ -39,6 +39,7 @@ pub fn line(event: &Event) -> Option<String> {
                 Advance::NextRung => "next rung",
                 Advance::Relapse => "the trouble is back, next rung",
                 Advance::Retry => "again",
+                Advance::Again => "anew, for it lasted its time",
             };
             format!("{}: {why}: rung {}, step {}", case.policy, rung + 1, step + 1)
         }

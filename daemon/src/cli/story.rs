@@ -73,11 +73,12 @@ pub(super) fn tell(event: &Event) -> String {
                 Advance::NextRung => "the rung did not help",
                 Advance::Relapse => "the trouble came back",
                 Advance::Retry => "the attempt failed without an effect",
+                Advance::Again => "what was done has lasted its time, and the alert is still open",
             };
             format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
         }
         Event::Concluded { case, conclusion } => format!("{case} is over: {}", concluded(*conclusion)),
-        Event::Escalated { case, why, notify } => {
+        Event::Escalated { case, why, notify, about: _ } => {
             let whom = if notify.is_empty() {
                 "nobody is named to be called".to_owned()
             } else {

@@ -97,6 +97,9 @@ pub(super) async fn leases(State(served): State<Shared>, query: Asked<Whole>) ->
             item["until"] = json!(lease.due);
             item["orderedBy"] = json!(lease.ordered.as_ref().map(|order| &order.by));
             item["held"] = json!(lease.held);
+            if let Some(why) = lease.held_for.as_ref().filter(|_| lease.held) {
+                item["why"] = json!(why);
+            }
             item["attempts"] = json!(lease.attempts);
             (*id, item)
         });
@@ -148,7 +151,7 @@ pub(super) async fn pages(State(served): State<Shared>, query: Asked<Whole>) -> 
             let told: Vec<&String> =
                 page.calls.iter().filter(|(_, call)| call.reached.is_some()).map(|(name, _)| name).collect();
             let item = json!({
-                "id": id, "episode": page.case.as_ref().map(|case| case.episode),
+                "id": id, "subject": page.subject, "episode": page.case.as_ref().map(|case| case.episode),
                 "policy": page.case.as_ref().map(|case| &case.policy), "severity": page.severity,
                 "title": page.title, "since": page.since, "acknowledgedBy": page.acknowledged, "told": told,
                 "calls": page.calls,

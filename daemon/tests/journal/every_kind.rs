@@ -178,7 +178,7 @@ fn adopted_for(by: Option<String>) -> Event {
 
 fn questions() -> Vec<Event> {
     let target = deployment("prod", "web");
-    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 });
+    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None });
     let asks = [
         (Fact::Confirmation, Ask::Query { promql: text("ALERTS{alertstate=\"firing\"}") }),
         (Fact::Let(text("zone")), Ask::Query { promql: text("topk(1, up)") }),
@@ -342,11 +342,12 @@ fn since_then() -> Vec<Event> {
 fn intents() -> Vec<Event> {
     let actions = [
         Action::Restart(restart::Action { generation: 4 }),
-        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 }),
+        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None }),
         Action::Scale(scale::Action {
             lever: scale::Lever::MinReplicas { hpa: text("web"), uid: text("77") },
             from: 2,
             to: 4,
+            wanted: None,
         }),
         Action::ResetBreaker(reset_breaker::Action {
             breaker: text("payments"),
@@ -403,6 +404,7 @@ fn call() -> Action {
         path: text("/m/1"),
         status: 200,
         field: Some((text("/state"), Value::from("dead"))),
+        absent: None,
     };
     let post = |path: &str| http_call::Call {
         method: http_call::Method::Post,
@@ -444,8 +446,13 @@ fn outcomes() -> Vec<Event> {
 fn orders() -> Vec<Event> {
     let (by, web) = (text("ada"), deployment("prod", "web"));
     let mut events = vec![
-        Event::Escalated { case: Some(case()), why: text("no rung helped"), notify: vec![text("sre-pager")] },
-        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new() },
+        Event::Escalated {
+            case: Some(case()),
+            why: text("no rung helped"),
+            notify: vec![text("sre-pager")],
+            about: None,
+        },
+        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new(), about: None },
         Event::Approved { proposal: Seq(8), by: by.clone(), comment: text("go") },
         Event::Denied { proposal: Seq(8), by: by.clone(), comment: String::new() },
         Event::Lapsed { proposal: Seq(8) },

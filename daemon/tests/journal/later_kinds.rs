@@ -2,21 +2,33 @@
 
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::alert::{EpisodeKey, Labels};
-use paramedic_policies::event::{Closing, Conclusion, Event, Seq};
+use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::order::ByHand;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
-    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job,
+    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job, scale,
 };
 use paramedic_policies::state::CaseId;
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages(), left_behind(), pods(), by_hand(), undone()]
-        .concat()
+    [
+        jobs(),
+        renewals(),
+        blocks(),
+        asked_since_then(),
+        messages(),
+        left_behind(),
+        pods(),
+        by_hand(),
+        undone(),
+        mended(),
+    ]
+    .concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -258,5 +270,21 @@ fn undone() -> Vec<Event> {
         ordered(&[], Some(intent)),
         ordered(&["203.0.113.7", "2001:db8::/64"], None),
         Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("it is let in"), order_over: true },
+    ]
+}
+
+fn mended() -> Vec<Event> {
+    let target = Target { kind: text("Deployment"), namespace: text("prod"), name: text("web") };
+    let labels = [(text("alertname"), text("Slow")), (text("severity"), text("critical"))].into();
+    let lever = scale::Lever::Replicas;
+    vec![
+        Event::Escalated {
+            case: Some(case()),
+            why: text("scale 4 -> 6 on prod/deployment/web (intent 9) is not taken back: replicas are 9"),
+            notify: vec![text("sre")],
+            about: Some(Box::new(About { target, labels })),
+        },
+        intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
+        Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
     ]
 }

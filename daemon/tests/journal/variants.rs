@@ -33,6 +33,7 @@ variants!(
         Advance::NextRung => "NextRung",
         Advance::Relapse => "Relapse",
         Advance::Retry => "Retry",
+        Advance::Again => "Again",
     }
 );
 variants!(

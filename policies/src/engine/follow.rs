@@ -7,12 +7,16 @@ use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, by_hand, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
+use crate::notifications::Severity;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
 use crate::state::{Case, Episode, InFlight, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::{Moment, Span};
+
+/// Why a sequence stands whose next step was proposed in vain.
+const UNAPPROVED: &str = "nobody approved the next step in time";
 
 /// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
 pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
@@ -312,16 +316,44 @@ pub(super) fn withdrawn(state: &State, case: &Case, at: AtHand) -> Vec<Event> {
     sequence::ends(state, case, Conclusion::Withdrawn, at, "the policy left the book")
 }
 
-/// A proposal was not answered in time. What nothing would ever look at again ends.
-pub(super) fn lapsed(state: &State, case: &Case, proposal: Seq) -> Vec<Event> {
+/// A proposal was not answered in time, which those are told who are told next, too. What nothing would ever look at
+/// again ends.
+pub(super) fn lapsed(state: &State, now: Moment, case: &Case, proposal: Seq, action: &Action) -> Vec<Event> {
     let mut events = vec![Event::Lapsed { proposal }];
+    let policy = state.policy_of(case);
+    if let Some(policy) = policy.filter(|_| !sequence::is_begun(case)) {
+        let on = case.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
+        let why = format!("nobody approved {action}{on} in time (proposal {proposal})");
+        let notify = all_of(state, now, case, policy);
+        events.push(Event::Escalated { case: Some(case.id.clone()), why, notify, about: None });
+    }
     if state.episodes.get(&case.id.episode).is_some_and(Episode::is_open) {
+        if let Some(policy) = policy.filter(|_| sequence::is_begun(case)) {
+            let why = sequence::told(policy, case, AtHand::NotDone, UNAPPROVED.to_owned());
+            events.push(escalated(case, policy, why));
+        }
         events.push(Event::Held { case: case.id.clone(), until: None });
     } else {
-        let why = "nobody approved the next step in time";
-        events.extend(sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, why));
+        events.extend(sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, UNAPPROVED));
     }
     events
+}
+
+/// Everybody who is told by a policy, and those who are told after them.
+fn all_of(state: &State, now: Moment, case: &Case, policy: &Policy) -> Vec<String> {
+    let book = state.current_book();
+    let settings = &book.settings().notifications;
+    let episode = state.episodes.get(&case.id.episode);
+    let severity = episode.and_then(|episode| episode.labels.get("severity")).map(String::as_str);
+    let first = settings.told(&policy.on_failure.notify, Severity::of_label(severity), now);
+    let next = first.iter().filter_map(|name| settings.receivers.get(name)).flat_map(|one| one.then.clone());
+    let mut all = first.clone();
+    for name in next {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    if all.is_empty() { policy.on_failure.notify.clone() } else { all }
 }
 
 pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
@@ -329,7 +361,8 @@ pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
 }
 
 pub(super) fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
-    Event::Escalated { case: Some(case.id.clone()), why, notify: policy.on_failure.notify.clone() }
+    let notify = policy.on_failure.notify.clone();
+    Event::Escalated { case: Some(case.id.clone()), why, notify, about: None }
 }
 
 fn step_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a crate::policy::Step> {

@@ -6,16 +6,19 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
-use crate::event::{Event, Seq};
+use crate::event::{About, Advance, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
-use crate::state::{CaseId, Lease, State};
+use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
 /// How long a held revert waits when nothing says how long it is held; it is looked at earlier when something is
 /// resumed, adopted or won.
 const HELD: Span = Span::from_mins(5);
+
+/// What is to be taken back after a while stays while its trouble is there, up to so many times that while.
+const STAYS_TIMES: u64 = 4;
 
 /// A lease that is due: hold, ask, or take back.
 pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
@@ -35,6 +38,11 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
+    if let Some(reason) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
+        let Needed { alert, episode, until, .. } = reason;
+        let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
+        return vec![Event::revert_held(intent, until, why)];
+    }
     let mode = book.settings().mode;
     if is_capped(mode, lease) {
         return vec![Event::revert_held(intent, now + HELD, format!("the daemon runs with --mode {mode}"))];
@@ -42,14 +50,41 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
         Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
-        Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
+        Some(Found::Absent { what }) => dropped(state, lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
             vec![Event::revert_held(intent, now + book.settings().facts.retry, what.clone())]
         }
         Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
-            dropped(lease, "an answer to another question".to_owned(), true)
+            dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
+}
+
+/// Why an action is not taken back yet: what it was done against is still there.
+struct Needed<'a> {
+    alert: &'a str,
+    episode: Seq,
+    /// When it would be taken back otherwise. Whoever wants it earlier wants it whatever fires.
+    from: Moment,
+    /// When it is taken back all the same.
+    until: Moment,
+}
+
+/// The open episode that an action was done for, or another one of its policy on its target. What ends by itself is
+/// needed by nobody any more, nor is what somebody wants taken back.
+fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
+    let intent = &lease.intent;
+    let ends_with_it = lease.ordered.is_none() && !intent.action.ends_by_itself();
+    let after = intent.revert_after.filter(|_| ends_with_it)?;
+    let own = state.episodes.get(&intent.episode).filter(|episode| episode.is_open());
+    let others = state.indexes.on(&intent.target).into_iter().flat_map(|crowd| crowd.open_of(&intent.policy));
+    let episode = own.or_else(|| others.filter_map(|id| state.episodes.get(&id.episode)).next())?;
+    Some(Needed {
+        alert: episode.alert(),
+        episode: episode.id,
+        from: intent.at + after,
+        until: intent.at + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
+    })
 }
 
 /// What follows from the look at the target: take back only what is still ours.
@@ -66,11 +101,20 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     // A remediation whose objects are its own, known by their stamp, pins nothing.
     if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
         let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
-        return dropped(lease, why, true);
+        return dropped(state, lease, why, true);
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            vec![Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) }]
+            let begun = Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) };
+            let late = needed(state, lease).filter(|needed| needed.until <= now && lease.attempts == 0);
+            let told = late.map(|Needed { alert, episode, .. }| {
+                let lasted = now.since(lease.intent.at);
+                let what = format!(
+                    "is taken back now, after {lasted}, and {alert} is still open (episode {episode})"
+                );
+                called(state, &lease.intent, Some(lease), &what)
+            });
+            std::iter::once(begun).chain(told).collect()
         }
         Some(_) | None if preflight.already && is_partial(lease) => {
             let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
@@ -78,9 +122,9 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
             vec![Event::RevertHeld { intent: lease.intent.id, until, why, order_over: true }]
         }
         Some(_) | None if preflight.already => {
-            dropped(lease, "the value from before already holds".to_owned(), false)
+            dropped(state, lease, "the value from before already holds".to_owned(), false)
         }
-        Some(_) | None => dropped(lease, said(&preflight.refusals), true),
+        Some(_) | None => dropped(state, lease, said(&preflight.refusals), true),
     }
 }
 
@@ -173,16 +217,25 @@ fn revert(state: &State, now: Moment, lease: &Lease, action: &Action) -> Intent 
     }
 }
 
-fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
-    let mut events = vec![Event::RevertDropped { intent: lease.intent.id, into: None, why: why.clone() }];
-    if call {
-        events.push(Event::Escalated {
-            case: Some(CaseId::of(&lease.intent)),
-            why: format!("intent {} is not taken back: {why}", lease.intent.id),
-            notify: Vec::new(),
-        });
+fn dropped(state: &State, lease: &Lease, why: String, call: bool) -> Vec<Event> {
+    let what = format!("is not taken back: {why}");
+    let told = call.then(|| called(state, &lease.intent, Some(lease), &what));
+    let dropped = Event::RevertDropped { intent: lease.intent.id, into: None, why };
+    std::iter::once(dropped).chain(told).collect()
+}
+
+/// A person is called about what was done: with all that is needed to find it, since its alert may be long forgotten.
+fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> Event {
+    let of_now =
+        || state.current_book().policy(&intent.policy).map(|policy| policy.on_failure.notify.clone());
+    let known = lease.map(|lease| lease.notify.clone()).filter(|notify| !notify.is_empty());
+    let labels = lease.map(|lease| lease.labels.clone()).unwrap_or_default();
+    Event::Escalated {
+        case: Some(CaseId::of(intent)),
+        why: format!("{} on {} (intent {}) {what}", intent.action, intent.target, intent.id),
+        notify: known.or_else(of_now).unwrap_or_default(),
+        about: Some(Box::new(About { target: intent.target.clone(), labels })),
     }
-    events
 }
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
@@ -200,7 +253,9 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
-        (Outcome::Done { .. }, _) => return Vec::new(),
+        (Outcome::Done { .. }, lease) => {
+            return lease.and_then(|lease| again(state, lease, revert)).into_iter().collect();
+        }
         (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
             return vec![Event::revert_held(lease.intent.id, until, what.clone())];
@@ -212,15 +267,22 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
         (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
-    vec![Event::Escalated {
-        case: Some(CaseId::of(revert)),
-        why: format!(
-            "the revert of intent {} ended {}: {what}",
-            revert.reverts.unwrap_or_default(),
-            outcome.name()
-        ),
-        notify: Vec::new(),
-    }]
+    let what = format!("is not known to be taken back: that ended {}: {what}", outcome.name());
+    vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &what)]
+}
+
+/// What ends by itself has ended, and its alert is open: the rung that did it is decided anew, under every guard. Not
+/// behind the first step of a sequence, not where a part of it still lasts, and not where somebody wanted its end earlier.
+fn again(state: &State, lease: &Lease, revert: &Intent) -> Option<Event> {
+    let intent = &lease.intent;
+    let case = state.cases.get(&CaseId::of(intent))?;
+    let open = state.episodes.get(&intent.episode).is_some_and(|episode| episode.is_open());
+    let is_last = intent.step == 0 && case.rung == intent.rung && case.phase == Phase::Resting;
+    let has_lasted = intent.revert_after.is_some_and(|after| intent.at + after <= revert.at);
+    let wanted = has_lasted && intent.action.ends_by_itself() && revert.action.rest().is_none();
+    let in_force = state.current_book().policy(&intent.policy).is_some() && lease.ordered.is_none();
+    let at = (intent.rung, intent.step);
+    (open && is_last && wanted && in_force).then(|| Event::advanced(&case.id, at, Advance::Again, None))
 }
 
 /// What an effect has left behind that a lease must take back.

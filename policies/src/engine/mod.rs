@@ -8,6 +8,7 @@
 //!            sequence.rs  a sequence that has begun: what it still needs, what is told where it ends
 //!            follow.rs  a ruling, an outcome, a verification -> what follows from it
 //!            verify.rs  a verification -> a question, a look, a verdict
+//!            kept.rs    a case that guards have kept from acting for long
 //!            lease.rs   a revert that is due
 //!            orders.rs  operators, books, leadership, clock
 //!            undo.rs    an operator wants an action taken back
@@ -25,6 +26,7 @@ mod apply;
 pub(crate) mod by_hand;
 mod follow;
 mod intake;
+mod kept;
 mod lease;
 mod orders;
 mod page;

@@ -381,6 +381,11 @@ impl Acts for Action {
         Some("a block takes no replica away")
     }
 
+    /// Every entry expires.
+    fn ends_by_itself(&self) -> bool {
+        true
+    }
+
     fn lasts(&self) -> Option<Span> {
         match self {
             Self::Block(block) => block.ranges.iter().map(|entry| entry.lasts).min(),

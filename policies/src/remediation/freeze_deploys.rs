@@ -311,6 +311,11 @@ fn one_line(text: &str) -> Result<(), String> {
 }
 
 impl Acts for Action {
+    /// The API server lets deploys through from then on.
+    fn ends_by_itself(&self) -> bool {
+        true
+    }
+
     fn inverse(&self) -> Option<Self> {
         match self {
             Self::Freeze(freeze) => Some(Self::Thaw(freeze.clone())),

@@ -113,6 +113,11 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
         None
     }
 
+    /// Whether what it does ends by itself, or must, whatever still fires.
+    fn ends_by_itself(&self) -> bool {
+        false
+    }
+
     /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
     fn rest(&self) -> Option<(Self, Moment)> {
         None
@@ -303,6 +308,11 @@ macro_rules! remediations {
                     }
                 };
                 with_rest.unwrap_or_else(|| self.clone())
+            }
+
+            /// Whether what it does ends by itself, or must, whatever still fires.
+            pub(crate) fn ends_by_itself(&self) -> bool {
+                match self { $(Self::$name(action) => action.ends_by_itself(),)+ }
             }
 
             /// Of what takes an action back: the part that it leaves, and when that is to be taken back.

@@ -69,6 +69,11 @@ impl Crowd {
         self.watching.iter().map(|(id, intent)| (id, *intent))
     }
 
+    /// Cases of open episodes that this policy has here.
+    pub(crate) fn open_of(&self, policy: &str) -> impl Iterator<Item = &CaseId> {
+        self.open.iter().filter(move |id| id.policy == policy)
+    }
+
     /// How many cases other policies have here.
     pub(crate) fn of_others(&self, policy: &str) -> usize {
         self.cases.iter().filter(|(name, _)| *name != policy).map(|(_, count)| count).sum()

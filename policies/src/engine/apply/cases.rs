@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::answer::{Answer, Found};
+use crate::engine::apply::pages;
 use crate::event::{Advance, Conclusion, Seq};
 use crate::guard::Finding;
 use crate::question::{Ask, Fact, Question};
@@ -99,6 +100,7 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
     if relapsed && let Some(target) = &ruling.target {
         state.count_relapse(&id.policy, target);
     }
+    state.note_kept(now, &id, ruling);
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.last_ruling = Some(LastRuling::of(seq, ruling));
     // The round is over: the next one begins with nothing. Only an intent in the same block goes by it still.
@@ -148,6 +150,7 @@ pub(super) struct Advanced<'a> {
 
 pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) {
     let id = advanced.case;
+    state.unkeep(id);
     let Some(case) = state.cases.get_mut(id) else { return };
     (case.rung, case.step) = advanced.to;
     case.facts.clear();
@@ -155,7 +158,7 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.last_ruling = None;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
-        Advance::NextStep => case.attempts = 0,
+        Advance::NextStep | Advance::Again => case.attempts = 0,
         Advance::NextRung => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
@@ -222,6 +225,7 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             state.efficacy.remove(&id.policy);
         }
     }
+    state.unkeep(id);
     state.rest(id);
 }
 
@@ -240,10 +244,12 @@ impl State {
         let Some(case) = self.cases.get_mut(id) else { return };
         let duty = Duty::Case { rank: -i64::from(case.priority), id: id.clone() };
         let before = case.phase.due();
+        let mut answered = None;
         if let Phase::Proposed { proposal, .. } = case.phase
             && !matches!(phase, Phase::Proposed { .. })
         {
             self.proposals.remove(&proposal);
+            answered = Some(proposal);
         }
         let after = phase.due();
         self.indexes.leaves_phase(case);
@@ -255,6 +261,9 @@ impl State {
         }
         if let Some(due) = after {
             self.agenda.insert((due, duty));
+        }
+        if let Some(proposal) = answered {
+            pages::answered(self, proposal);
         }
     }
 
@@ -282,6 +291,7 @@ impl State {
     /// Forgets a case.
     pub(super) fn remove_case(&mut self, id: &CaseId) {
         self.drop_questions(id);
+        self.unkeep(id);
         self.set_phase(id, Phase::Resting);
         if let Some(case) = self.cases.remove(id) {
             self.indexes.leaves(&case);

@@ -82,6 +82,8 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         && lease::trace(outcome) != Trace::Nothing
     {
         state.agenda.insert((now + after, Duty::Revert(intent.id)));
+        let episode = state.episodes.get(&intent.episode);
+        let policy = state.cases.get(&id).and_then(|case| state.policy_of(case));
         let lease = Lease {
             intent: intent.clone(),
             due: now + after,
@@ -90,6 +92,9 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
             attempts: 0,
             held: false,
             ordered: None,
+            held_for: None,
+            labels: episode.map(|episode| episode.labels.clone()).unwrap_or_default(),
+            notify: policy.map(|policy| policy.on_failure.notify.clone()).unwrap_or_default(),
         };
         state.leases.insert(intent.id, lease);
     }
@@ -146,9 +151,9 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
     }
 }
 
-pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment, order_over: bool) {
+pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment, why: &str, order_over: bool) {
     let Some(lease) = state.leases.get_mut(&intent) else { return };
-    (lease.looked, lease.held) = (None, !order_over);
+    (lease.looked, lease.held, lease.held_for) = (None, !order_over, Some(why.to_owned()));
     if order_over {
         lease.ordered = None;
     }
@@ -265,6 +270,19 @@ impl State {
             if let Some(lease) = self.leases.get_mut(&intent) {
                 lease.held = false;
             }
+            self.move_lease(intent, now);
+        }
+    }
+
+    /// An episode ended that may have held what its policies did: look again now.
+    pub(super) fn reconsider_leases_of(&mut self, now: Moment, episode: Seq) {
+        let policies: BTreeSet<String> = self.cases_of(episode).map(|case| case.id.policy.clone()).collect();
+        let is_of = |lease: &Lease| {
+            lease.held && (lease.intent.episode == episode || policies.contains(&lease.intent.policy))
+        };
+        let held: Vec<Seq> =
+            self.leases.iter().filter(|(_, lease)| is_of(lease)).map(|(id, _)| *id).collect();
+        for intent in held {
             self.move_lease(intent, now);
         }
     }

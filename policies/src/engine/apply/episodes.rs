@@ -107,6 +107,7 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     }
     state.agenda.remove(&(expires_at, Duty::Expire(id)));
     state.close_cases(id);
+    state.reconsider_leases_of(now, id);
     match why {
         Closing::Resolved => {
             forget_resolved(state, now);
@@ -207,6 +208,7 @@ impl State {
             facts: std::collections::BTreeMap::new(),
             phase: Phase::Withheld,
             last_ruling: None,
+            kept: None,
         };
         self.cases.insert(id.clone(), case);
         self.set_phase(&id, Phase::Waiting { due: now });

@@ -5,13 +5,14 @@
 //!   episodes.rs  Received, Opened, Closed, storms
 //!   cases.rs     Asked, Told, Ruled, Held, Advanced, Concluded, proposals
 //!   effects.rs   Intended, Ended, Looked, Verified, leases
-//!   pages.rs     Escalated, Notified, Delivered, Raised, Acknowledged
+//!   pages.rs     proposals, Escalated, Notified, Delivered, Raised, Acknowledged
 //!   world.rs     Adopted, Began, pauses, leadership, clock
 //! ```
 
 mod cases;
 mod effects;
 mod episodes;
+mod page_text;
 mod pages;
 mod world;
 
@@ -43,13 +44,16 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Closed { episode, why, ended_at } => {
             // What somebody ran by hand and did not go well is no better because it is over.
             if *why != Closing::Over {
-                pages::closed(state, now, *episode);
+                pages::closed(state, now, *episode, *why);
             }
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),
         Event::Told { answer } => cases::told(state, now, answer),
-        Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
+        Event::Ruled { ruling } => {
+            cases::ruled(state, now, seq, ruling);
+            pages::proposed(state, now, seq, ruling);
+        }
         Event::Held { case, until } => cases::held(state, case, *until),
         Event::Intended { intent } => effects::intended(state, intent),
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
@@ -65,8 +69,12 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             state.proposals.remove(proposal);
         }
-        Event::Escalated { case, why, notify } => {
-            pages::escalated(state, now, seq, case.as_ref(), why, notify);
+        Event::Escalated { case, why, notify, about } => {
+            let called = pages::Called { case: case.as_ref(), why, notify, about: about.as_deref() };
+            pages::escalated(state, now, seq, &called);
+            if let Some(case) = case {
+                state.kept_is_told(case);
+            }
         }
         Event::Notified { notice } => pages::notified(state, now, notice),
         Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
@@ -86,8 +94,8 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, order_over, why: _ } => {
-            effects::revert_held(state, *intent, *until, *order_over);
+        Event::RevertHeld { intent, until, order_over, why } => {
+            effects::revert_held(state, *intent, *until, why, *order_over);
         }
         Event::RevertOrdered { intent, by, only, of, reason: _ } => {
             effects::revert_ordered(state, now, *intent, by, only, of.as_deref());
