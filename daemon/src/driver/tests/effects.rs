@@ -214,7 +214,7 @@ impl World for Closing {
 async fn check_closing(left: Span, takes: Duration, ends: &str) {
     let clock = Arc::new(HandClock::new());
     let seal = seal(&clock, left);
-    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock);
+    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock, Default::default());
     errands.close(seal);
     let Input::Ended { outcome, .. } = errands.next().await else { panic!("an end is awaited") };
     assert_eq!(outcome.name(), ends, "{left} until the deadline, {takes:?} to close");
