@@ -15,19 +15,25 @@ mod block_ip;
 mod breaker_states;
 mod checks;
 pub mod courier;
+mod delete_pod;
+mod drain_node;
 pub mod endpoints;
+mod evict_pod;
 #[cfg(test)]
 mod fakes;
 mod freeze_deploys;
 mod http_call;
 #[cfg(any(test, feature = "in-memory"))]
 pub mod in_memory;
+mod ingress_nginx;
 pub mod kubernetes;
 mod one_change;
 mod ownership;
 mod patch;
 pub mod plain_http;
+mod pods;
 pub mod ports;
+mod quarantine;
 pub mod remedies;
 mod remedy;
 mod renew_certificate;

@@ -110,6 +110,10 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::AbortRollout(wish) => wish,
         Wish::RunJob(wish) => wish,
         Wish::RenewCertificate(wish) => wish,
+        Wish::Quarantine(wish) => wish,
+        Wish::EvictPod(wish) => wish,
+        Wish::DeletePod(wish) => wish,
+        Wish::DrainNode(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -128,6 +132,10 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::AbortRollout(action) => action,
         Action::RunJob(action) => action,
         Action::RenewCertificate(action) => action,
+        Action::Quarantine(action) => action,
+        Action::EvictPod(action) => action,
+        Action::DeletePod(action) => action,
+        Action::DrainNode(action) => action,
     }
 }
 

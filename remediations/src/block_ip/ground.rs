@@ -17,7 +17,7 @@ use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
 
 pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
-pub(super) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
+pub(crate) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
 const ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute");
 
 /// Policies of other kinds, which open and close in ways of their own. Cilium's and Calico's deny rules are the better lever
@@ -47,11 +47,9 @@ const FOREIGN: [Resource; 6] = [
 ];
 
 /// DaemonSets of networks that enforce NetworkPolicies whenever they run.
-const ENFORCERS: [&str; 10] = [
+const ENFORCERS: [&str; 8] = [
     "calico-node",
     "canal",
-    "cilium",
-    "anetd",
     "antrea-agent",
     "kube-router",
     "weave-net",
@@ -59,6 +57,10 @@ const ENFORCERS: [&str; 10] = [
     "azure-npm",
     "romana-agent",
 ];
+
+/// DaemonSets of networks that enforce them too, and whose ranges match no node: all but a few addresses leaves out the
+/// nodes, and with them ingress controllers and agents there, NodePorts, and the API server that calls a webhook.
+const WITHOUT_NODES: [&str; 2] = ["cilium", "anetd"];
 
 type Labels = BTreeMap<String, String>;
 
@@ -80,7 +82,7 @@ pub(super) async fn ground(
     } else {
         Ok("the pods have a network of their own".into())
     });
-    checks.note(enforced(cluster, terms).await?);
+    checks.note(enforced(cluster, terms.enforced).await?);
     let pods = pods(cluster, target, workload, &template).await?;
     others(cluster, target, &pods, ranges, checks).await?;
     foreign(cluster, &target.namespace, checks).await?;
@@ -93,13 +95,24 @@ fn wrong(why: String) -> Reason {
 }
 
 /// Without a network that enforces it a NetworkPolicy is a wish.
-async fn enforced(cluster: &dyn Cluster, terms: &Terms) -> Result<Result<String, Reason>, LookError> {
-    if terms.enforced {
+pub(crate) async fn enforced(
+    cluster: &dyn Cluster,
+    declared: bool,
+) -> Result<Result<String, Reason>, LookError> {
+    if declared {
         return Ok(Ok("the policy says that this cluster's network enforces NetworkPolicies".into()));
     }
     let found = cluster.list(DAEMON_SETS, "", "").await?;
-    let names = found.iter().map(|set| text(set, "/metadata/name"));
-    Ok(match names.into_iter().find(|name| ENFORCERS.contains(name)) {
+    let find = |known: &[&str]| {
+        found.iter().map(|set| text(set, "/metadata/name")).find(|name| known.contains(name))
+    };
+    if let Some(name) = find(&WITHOUT_NODES) {
+        return Ok(Err(wrong(format!(
+            "ranges of a NetworkPolicy match no node under {name}, so that a block would cut the nodes off; set enforced: \
+             true once a probe from a node has shown that they still reach pods so closed"
+        ))));
+    }
+    Ok(match find(&ENFORCERS) {
         Some(name) => Ok(format!("{name} enforces NetworkPolicies")),
         None => Err(wrong(
             "no network that enforces NetworkPolicies is recognised; set enforced: true once somebody has seen one hold"
@@ -151,7 +164,7 @@ async fn others(
         }));
     }
     if free {
-        checks.pass("no other NetworkPolicy selects these pods");
+        checks.pass("no other NetworkPolicy selects these pods now; one that is added later may let in whom we keep out");
     }
     Ok(())
 }
@@ -177,7 +190,11 @@ fn lets_in(policy: &Value, range: AddressRange) -> bool {
 }
 
 /// Policies of other kinds cannot be judged here.
-async fn foreign(cluster: &dyn Cluster, namespace: &str, checks: &mut Checks) -> Result<(), LookError> {
+pub(crate) async fn foreign(
+    cluster: &dyn Cluster,
+    namespace: &str,
+    checks: &mut Checks,
+) -> Result<(), LookError> {
     let mut found = Vec::new();
     for resource in FOREIGN {
         match cluster.list(resource, if resource.namespaced { namespace } else { "" }, "").await {
@@ -191,7 +208,7 @@ async fn foreign(cluster: &dyn Cluster, namespace: &str, checks: &mut Checks) ->
     checks.note(if found.is_empty() {
         Ok("no policies of other kinds are there".into())
     } else {
-        Err(wrong(format!("nobody here can judge what {} allow and deny; block there", found.join(", "))))
+        Err(wrong(format!("nobody here can judge what {} allow and deny; do it there", found.join(", "))))
     });
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::texts;
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
 use crate::stamp::{INTENT, MANAGED_BY, UNTIL, annotation};
 
-pub(super) const POLICIES: Resource =
+pub(crate) const POLICIES: Resource =
     Resource::namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
 
 /// Annotation: the application whose pods it is about.

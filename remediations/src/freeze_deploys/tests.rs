@@ -18,6 +18,8 @@ use crate::ports::cluster::ClusterChange;
 use crate::ports::objects::{Address, ObjectChange};
 use crate::ports::world::World;
 
+mod reach;
+
 const US: &str = "system:serviceaccount:ops:paramedic";
 
 fn wish(namespaces: &[&str], lasts: Span) -> freeze_deploys::Wish {
@@ -26,11 +28,12 @@ fn wish(namespaces: &[&str], lasts: Span) -> freeze_deploys::Wish {
         lasts,
         reason: None,
         break_glass: "paramedic:break-glass".into(),
+        reach: Vec::new(),
     }
 }
 
 fn freeze() -> Freeze {
-    Freeze { wish: wish(&["prod"], Span::from_hours(2)), exempt: US.into() }
+    Freeze::new(wish(&["prod"], Span::from_hours(2)), US.into())
 }
 
 fn freezing() -> Intent {
@@ -142,7 +145,7 @@ async fn the_policy_comes_before_what_switches_it_on_and_a_repeat_makes_nothing(
 async fn a_freeze_that_refuses_nothing_has_failed() {
     let cluster = FakeCluster::new(|_| {});
     *cluster.enforces.lock().expect("no test panicked") = false;
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&sealed(freezing())).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&sealed(freezing())).await else {
         panic!("nobody has seen it refuse");
     };
     assert!(what.contains("it is let through"), "{what}");

@@ -23,6 +23,7 @@ use crate::ports::cluster::{
 use crate::ports::objects::{Address, Resource};
 use crate::seal::Sealed;
 
+mod argo;
 mod calls;
 mod change;
 mod endpoints;

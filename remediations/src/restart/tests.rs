@@ -92,7 +92,7 @@ async fn a_rollout_that_is_late_or_stuck_is_a_failure_that_was_applied() {
     late.rollouts.lock().expect("unpoisoned").extend(std::iter::repeat_n(rolling("1 of 3 updated"), 1000));
     let seal = sealed(Intent { deadline: now() + Span::from_secs(30), ..restarting() });
     let begun = tokio::time::Instant::now();
-    let Outcome::Failed { what, applied: true } = on(&late).perform(&seal).await else { panic!() };
+    let Outcome::Failed { what, applied: true, .. } = on(&late).perform(&seal).await else { panic!() };
     assert!(what.contains("1 of 3 updated"), "{what}");
     assert!((29..=31).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 
@@ -152,4 +152,19 @@ async fn a_rehearsal_touches_no_hands() {
     let paused = FakeCluster::new(|workload| workload.paused = true);
     assert_eq!(refused(&on(&paused).perform(&seal).await), ["workloadPaused"]);
     assert_eq!((cluster.changes(), paused.changes()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argo_rollout_is_restarted_as_its_controller_does_it() {
+    let rollout = Target { kind: "Rollout.argoproj.io".into(), ..target() };
+    let cluster = FakeCluster::new(|workload| workload.target = rollout.clone());
+    let found = preflight(&on(&cluster), rollout.clone(), Wish::Restart(restart::Wish {}), false).await;
+    assert_eq!(found.action, Some(Action::Restart(restart::Action { generation: 4 })), "{found:?}");
+    let cluster = cluster.answering(Answer::LostAfter);
+    let seal = sealed(Intent { target: rollout, ..restarting() });
+    let outcome = on(&cluster).perform(&seal).await;
+    let Outcome::Done { diff: Some(diff), .. } = &outcome else { panic!("not done: {outcome:?}") };
+    assert_eq!(diff.fields[0].path, "spec.restartAt", "found by looking");
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(cluster.changes(), 1);
 }

@@ -12,6 +12,7 @@ use paramedic_remediations::{Release, WriteAhead};
 
 use super::*;
 use crate::driver::errands::EFFECTS_AT_ONCE;
+use crate::redaction::Redactor;
 
 /// A world in which everything may be restarted, and a restart ends when the test says so.
 struct Restarting {
@@ -91,7 +92,9 @@ async fn not_begun(running: &Running) -> Vec<String> {
     let filter = crate::journal::Filter { outcome: Some("failed".to_owned()), ..Default::default() };
     let records = archive.query(filter).await.expect("readable").items.into_iter();
     let ended = records.filter_map(|record| match record.event {
-        paramedic_policies::event::Event::Ended { outcome: Outcome::Failed { what, applied }, .. } => {
+        paramedic_policies::event::Event::Ended {
+            outcome: Outcome::Failed { what, applied, .. }, ..
+        } => {
             assert!(!applied);
             Some(what)
         }
@@ -200,7 +203,7 @@ impl World for Closing {
         Found::Failed { what: "nobody is there".to_owned() }
     }
     async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
-        Outcome::Failed { what: "nobody is there".to_owned(), applied: false }
+        Outcome::Failed { what: "nobody is there".to_owned(), applied: false, diff: None }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {
         tokio::time::sleep(self.0).await;
@@ -212,7 +215,7 @@ impl World for Closing {
 async fn check_closing(left: Span, takes: Duration, ends: &str) {
     let clock = Arc::new(HandClock::new());
     let seal = seal(&clock, left);
-    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock);
+    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock, Redactor::default());
     errands.close(seal);
     let Input::Ended { outcome, .. } = errands.next().await else { panic!("an end is awaited") };
     assert_eq!(outcome.name(), ends, "{left} until the deadline, {takes:?} to close");
