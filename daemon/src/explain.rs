@@ -159,8 +159,14 @@ async fn of_episode(
     world: &dyn World,
     now: Moment,
 ) -> Explanation {
-    let matching = book.matching(&episode.labels);
-    let others = book.policies().values().filter_map(|policy| unmatched(policy, &episode.labels)).collect();
+    let (matching, others) = match &episode.by_hand {
+        // No matcher was asked.
+        Some(order) => (book.policy(&order.policy).into_iter().collect(), Vec::new()),
+        None => {
+            let others = book.policies().values().filter_map(|policy| unmatched(policy, &episode.labels));
+            (book.matching(&episode.labels), others.collect())
+        }
+    };
     let accounts = matching.into_iter().map(|policy| account(state, book, policy, episode, world, now));
     Explanation {
         alert: episode.alert().to_owned(),
@@ -190,6 +196,7 @@ fn imagined(state: &State, book: &Book, key: EpisodeKey, alert: &Alert, now: Mom
         closed_at: (alert.status == AlertStatus::Resolved).then_some(now),
         fingerprint: alert.fingerprint.clone(),
         correlation: "explain".to_owned(),
+        by_hand: None,
     }
 }
 
@@ -268,6 +275,7 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         facts: BTreeMap::new(),
         phase: Phase::Waiting { due: now },
         last_ruling: None,
+        kept: None,
     }
 }
 
@@ -293,6 +301,14 @@ fn standing(case: &Case) -> Standing {
 
 /// The first matcher that these labels do not meet.
 fn unmatched(policy: &Policy, labels: &Labels) -> Option<Unmatched> {
+    if policy.is_only_by_hand() {
+        return Some(Unmatched {
+            policy: policy.name.clone(),
+            place: policy.place.clone(),
+            matcher: "none: it is only run by hand".to_owned(),
+            has: None,
+        });
+    }
     let failed = policy.matchers.iter().find(|matcher| !matcher.meets(labels))?;
     Some(Unmatched {
         policy: policy.name.clone(),

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use paramedic_policies::event::{Event, Verdict};
+use paramedic_policies::event::{Closing, Event, Verdict};
 use paramedic_policies::state::{CaseId, State};
 use paramedic_remediations::ports::journal::Block;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -48,6 +48,7 @@ pub struct Metrics {
     deliveries: Family<What, Counter>,
     escalations: Counter,
     quarantines: Family<PolicyName, Counter>,
+    runs: Family<PolicyName, Counter>,
     questions: Family<What, Counter>,
     records: Family<What, Counter>,
     append_seconds: Histogram,
@@ -86,6 +87,7 @@ impl Metrics {
             deliveries: Family::default(),
             escalations: Counter::default(),
             quarantines: Family::default(),
+            runs: Family::default(),
             questions: Family::default(),
             records: Family::default(),
             // 0.1 ms to 3.3 s: below is a memory, above is a sick disk.
@@ -124,6 +126,7 @@ impl Metrics {
         r.register("notifications", "Messages to receivers, by what came of them", self.deliveries.clone());
         r.register("verifications", "Whether actions helped", self.verifications.clone());
         r.register("escalations", "Times a person was called", self.escalations.clone());
+        r.register("runs", "Policies that operators ran by hand", self.runs.clone());
         r.register("quarantines", "Policies put into quarantine", self.quarantines.clone());
         r.register("questions", "Questions asked and answered", self.questions.clone());
         r.register("records", "Records handed to the journal, by kind", self.records.clone());
@@ -219,11 +222,14 @@ impl Metrics {
                 alerts("unreadable", unreadable.len() as u64);
                 alerts("truncated", *truncated);
             }
-            Event::Opened { .. } => {
+            Event::Opened { by_hand: None, .. } => {
                 alerts("opened", 1);
             }
-            Event::Closed { .. } => {
+            Event::Closed { why: Closing::Resolved | Closing::Expired, .. } => {
                 alerts("closed", 1);
+            }
+            Event::Opened { by_hand: Some(order), .. } => {
+                self.runs.get_or_create(&PolicyName { policy: order.policy.clone() }).inc();
             }
             Event::Asked { .. } => {
                 self.questions.get_or_create(&what("asked")).inc();
@@ -268,7 +274,8 @@ impl Metrics {
                 self.quarantines.get_or_create(&PolicyName { policy: policy.clone() }).inc();
             }
             // Counted by kind alone, or elsewhere.
-            Event::Held { .. }
+            Event::Closed { why: Closing::Over, .. }
+            | Event::Held { .. }
             | Event::Looked { .. }
             | Event::Advanced { .. }
             | Event::Concluded { .. }
@@ -287,6 +294,7 @@ impl Metrics {
             | Event::StormEnded
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paramedic_policies::book::{Digest, Source, SourceFile};
-use paramedic_policies::load;
+use paramedic_policies::load::{self, built_in};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
@@ -98,6 +98,7 @@ pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
     for problem in &left_out {
         tracing::warn!(problem = %problem, "left out of the policies");
     }
+    let source = built_in::with(source);
     let checked = load::check(source.clone());
     for problem in checked.problems.iter().filter(|problem| !problem.is_error()) {
         tracing::warn!(problem = %problem, "doubtful policy");
@@ -106,11 +107,11 @@ pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
         tracing::warn!("no policies are named; alerts are recorded and nothing follows (--policies PATH)");
     }
     match checked.book {
-        Some(book) if book.policies().is_empty() && !wanted.policies.is_empty() => {
+        Some(book) if book.written() == 0 && !wanted.policies.is_empty() => {
             let left_out = left_out.iter().map(ToString::to_string);
             Err(std::iter::once(no_policies(&wanted.policies)).chain(left_out).collect())
         }
-        Some(book) => Ok((Arc::new(source), book.policies().len())),
+        Some(book) => Ok((Arc::new(source), book.written())),
         None => Err(checked.problems.iter().filter(|one| one.is_error()).map(ToString::to_string).collect()),
     }
 }
@@ -218,12 +219,12 @@ impl Reloader {
     /// # Errors
     /// Everything that keeps them from loading under these settings; nothing is wanted then.
     pub fn fall_back(&mut self, adopted: Vec<SourceFile>, settings: Settings) -> Result<(), Vec<String>> {
-        let source = Source { files: adopted, settings, tzdb: tzdb() };
+        let source = built_in::with(Source { files: adopted, settings, tzdb: tzdb() });
         self.policies = match load::book(source.clone()) {
-            Ok(book) if book.policies().is_empty() => {
+            Ok(book) if book.written() == 0 => {
                 return Err(vec!["there is no policy in them".to_owned()]);
             }
-            Ok(book) => book.policies().len(),
+            Ok(book) => book.written(),
             Err(problems) => return Err(problems.iter().map(ToString::to_string).collect()),
         };
         tracing::error!(

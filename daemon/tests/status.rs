@@ -52,7 +52,12 @@ impl World for Willing {
             Ask::Preflight { wish, .. } => Found::Preflight(Box::new(Preflight {
                 uid: "0d3e".to_owned(),
                 action: Some(if let Wish::Scale(_) = wish {
-                    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 2, to: 4 })
+                    Action::Scale(scale::Action {
+                        lever: scale::Lever::Replicas,
+                        from: 2,
+                        to: 4,
+                        wanted: None,
+                    })
                 } else {
                     Action::Restart(restart::Action { generation: 7 })
                 }),

@@ -120,6 +120,12 @@ impl Book {
         &self.policies
     }
 
+    /// How many of them somebody wrote: without paramedic's own.
+    pub fn written(&self) -> usize {
+        let own = |policy: &&Policy| crate::load::built_in::is_own(&policy.place.file);
+        self.policies.values().filter(|policy| !own(policy)).count()
+    }
+
     /// One policy.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         self.policies.get(name)

@@ -6,11 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Intent, Outcome};
+use crate::address::AddressRange;
 use crate::alert::{EpisodeKey, Labels};
 use crate::answer::Answer;
 use crate::book::{Digest, Source};
 use crate::notifications::{Notice, Receipt};
-use crate::order::PauseScope;
+use crate::order::{ByHand, PauseScope};
 use crate::question::Question;
 use crate::ruling::Ruling;
 use crate::state::CaseId;
@@ -86,7 +87,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_zero")]
         truncated: u64,
     },
-    /// An alert fires that was not open. The episode's id is this record's sequence.
+    /// An alert fires that was not open, or an operator runs a policy by hand. The episode's id is this record's
+    /// sequence.
     Opened {
         /// Its identity.
         key: EpisodeKey,
@@ -102,6 +104,9 @@ pub enum Event {
         fingerprint: Option<String>,
         /// The delivery's correlation id.
         correlation: String,
+        /// Who opened it, where that was no alert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_hand: Option<Box<ByHand>>,
     },
     /// An episode ended.
     Closed {
@@ -201,6 +206,9 @@ pub enum Event {
         why: String,
         /// Who.
         notify: Vec<String>,
+        /// What it is about, where its case may be gone by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Box<About>>,
     },
     /// A message is to be delivered. It does not leave before this record is durable.
     Notified {
@@ -328,6 +336,25 @@ pub enum Event {
         until: Moment,
         /// Why.
         why: String,
+        /// Whether the order that asked for it is over with this.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        order_over: bool,
+    },
+    /// An operator wants an action taken back now.
+    RevertOrdered {
+        /// The intent to be taken back.
+        intent: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// Of several entries only these; none means all of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<AddressRange>,
+        /// The action as it was recorded, where nothing was going to take it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<Box<Intent>>,
     },
     /// Leadership won or lost.
     Reigned {
@@ -358,6 +385,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Event {
+    /// Taking this intent back waits until then.
+    pub(crate) fn revert_held(intent: Seq, until: Moment, why: String) -> Self {
+        Self::RevertHeld { intent, until, why, order_over: false }
+    }
+
     /// The case goes on at this rung and step, at once or then.
     pub(crate) fn advanced(case: &CaseId, at: (usize, usize), why: Advance, due: Option<Moment>) -> Self {
         Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due, target: None }
@@ -403,12 +435,24 @@ impl Event {
             Self::Quarantined { .. } => "quarantined",
             Self::RevertDropped { .. } => "revertDropped",
             Self::RevertHeld { .. } => "revertHeld",
+            Self::RevertOrdered { .. } => "revertOrdered",
             Self::Reigned { .. } => "reigned",
             Self::Began { .. } => "began",
             Self::ClockStepped { .. } => "clockStepped",
             Self::ClockAccepted { .. } => "clockAccepted",
         }
     }
+}
+
+/// What a call for a person is about whose episode may be forgotten: actions are taken back long after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// On what the action was done.
+    pub target: Target,
+    /// The labels of the alert that it was done for.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 /// A part of a delivery that could not be read.
@@ -430,6 +474,8 @@ pub enum Closing {
     Resolved,
     /// Nobody repeated it for too long.
     Expired,
+    /// It was opened by hand, and its case rests.
+    Over,
 }
 
 /// Whether an action helped.
@@ -456,6 +502,8 @@ pub enum Advance {
     Relapse,
     /// The attempt failed without an effect and is tried again.
     Retry,
+    /// What was done lasted its time, and the alert is still open.
+    Again,
 }
 
 /// How a case ended.
@@ -482,4 +530,6 @@ pub enum Conclusion {
     Withdrawn,
     /// An operator denied it.
     Denied,
+    /// A guard refused what was ordered by hand: nobody tries it again.
+    Refused,
 }

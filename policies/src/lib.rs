@@ -24,6 +24,7 @@ pub mod engine;
 pub mod event;
 pub mod guard;
 pub mod input;
+pub mod lasting;
 pub mod load;
 pub mod matcher;
 pub mod notifications;

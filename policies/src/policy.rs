@@ -28,7 +28,7 @@ pub struct Policy {
     pub mode: Mode,
     /// Where two policies want one target, the higher comes first, then the lesser name.
     pub priority: i32,
-    /// All of them must meet the alert.
+    /// All of them must meet the alert; none means that it is only run by hand.
     pub matchers: Vec<Matcher>,
     /// Withheld while one open alert meets all of these; empty means never.
     pub unless: Vec<Matcher>,
@@ -53,7 +53,19 @@ pub struct Policy {
 impl Policy {
     /// The labels that matchers and templates use, sorted: what confirmation asks Prometheus about.
     pub fn labels_used(&self) -> BTreeSet<String> {
-        let mut used: BTreeSet<String> = self.matchers.iter().map(|matcher| matcher.name.clone()).collect();
+        let mut used = self.labels_in_templates();
+        used.extend(self.matchers.iter().map(|matcher| matcher.name.clone()));
+        used
+    }
+
+    /// Whether no alert starts it.
+    pub fn is_only_by_hand(&self) -> bool {
+        self.matchers.is_empty()
+    }
+
+    /// The labels that its templates use, sorted: whoever runs it by hand gives them.
+    pub fn labels_in_templates(&self) -> BTreeSet<String> {
+        let mut used = BTreeSet::new();
         let mut add = |template: &Template| {
             used.extend(
                 template.uses.iter().filter_map(|name| name.strip_prefix("labels.")).map(str::to_owned),

@@ -422,6 +422,59 @@ impl Reason {
         }
     }
 
+    /// Whether people know of it without being called: the policy itself says so, somebody decided so, or they were told.
+    pub(crate) fn is_known_to_people(&self) -> bool {
+        match self {
+            Self::NotLeading
+            | Self::Storm { .. }
+            | Self::Paused { .. }
+            | Self::PausedByAnnotation { .. }
+            | Self::Quarantined { .. }
+            | Self::OtherCluster { .. }
+            | Self::Protected { .. }
+            | Self::Unless { .. }
+            | Self::TooYoung { .. }
+            | Self::OffSchedule { .. }
+            | Self::Relapsed { .. }
+            | Self::EndedInDoubt { .. }
+            | Self::NotConfirmed { .. }
+            | Self::ConditionFalse { .. }
+            | Self::WorkloadPaused
+            | Self::Suspended => true,
+            Self::ClockStepped { .. }
+            | Self::TimeStandsStill { .. }
+            | Self::AlreadyRunning { .. }
+            | Self::Outranked { .. }
+            | Self::TooManyRunning { .. }
+            | Self::CoolingDown { .. }
+            | Self::Settling { .. }
+            | Self::LimitReached { .. }
+            | Self::Pace { .. }
+            | Self::TooManyTargets { .. }
+            | Self::TooManyDown { .. }
+            | Self::FactUnknown { .. }
+            | Self::FactStale { .. }
+            | Self::BadValue { .. }
+            | Self::TargetAbsent { .. }
+            | Self::WrongKind { .. }
+            | Self::JobRunning { .. }
+            | Self::RollingOut { .. }
+            | Self::NoPodWouldMove { .. }
+            | Self::OwnedByAutoscaler { .. }
+            | Self::NeverBlocked { .. }
+            | Self::WrongLever { .. }
+            | Self::ManagedByGitOps { .. }
+            | Self::ManagedByOther { .. }
+            | Self::DisruptionBudget { .. }
+            | Self::OutOfBounds { .. }
+            | Self::WouldLower { .. }
+            | Self::Changed { .. }
+            | Self::ServerRefused { .. }
+            | Self::NoKubernetes
+            | Self::NotAsApproved { .. } => false,
+        }
+    }
+
     /// When it may no longer stand, where that is known.
     pub fn until(&self) -> Option<Moment> {
         match self {

@@ -98,6 +98,8 @@ pub enum Cap {
     Daemon,
     /// `inStorm: approve`.
     Storm,
+    /// The order itself asked for no more than a dry-run.
+    Order,
 }
 
 impl std::fmt::Display for EffectiveMode {
@@ -106,6 +108,7 @@ impl std::fmt::Display for EffectiveMode {
             None => self.is.fmt(f),
             Some(Cap::Daemon) => write!(f, "{}, capped to {} by --mode", self.wanted, self.is),
             Some(Cap::Storm) => write!(f, "{}, lowered to {} by the storm", self.wanted, self.is),
+            Some(Cap::Order) => write!(f, "{}, a {} as ordered", self.wanted, self.is),
         }
     }
 }

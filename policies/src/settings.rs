@@ -53,6 +53,9 @@ const LEAST_WAIT: Span = Span::from_secs(1);
 /// Below this, an episode would expire before any Alertmanager repeats it.
 const LEAST_EXPIRY: Span = Span::from_mins(1);
 
+/// Below this, the pauses between two looks would call people.
+const LEAST_STUCK: Span = Span::from_mins(1);
+
 impl Settings {
     /// Everything that cannot be meant. A book is not made with any.
     pub fn senseless(&self) -> Vec<Senseless> {
@@ -77,6 +80,12 @@ impl Settings {
             let message = format!("{} is no share in percent", storm.targets_firing_percent);
             let hint = "write 1 to 100; a storm stop that never stops anything is off";
             found.push(Senseless { path: "guards.storm.targetsFiringPercent", message, hint });
+        }
+        let stuck_after = self.guards.stuck_after;
+        if stuck_after != Span::ZERO && stuck_after < LEAST_STUCK {
+            let message = format!("{stuck_after} is too short");
+            let hint = "write at least 1m, or 0s to call nobody";
+            found.push(Senseless { path: "guards.stuckAfter", message, hint });
         }
         if self.guards.limits.iter().any(|limit| limit.per == Span::ZERO) {
             let message = "a window of no length holds nothing".to_owned();
@@ -118,6 +127,17 @@ pub struct GlobalGuards {
     pub settle: Span,
     /// Before acting, Prometheus must show the alert firing.
     pub confirmation: bool,
+    /// A person is called when guards have kept a policy from acting for this long while its alert fires; `0s` means never.
+    /// Default 30m.
+    #[serde(skip_serializing_if = "is_usual_patience")]
+    pub stuck_after: Span,
+}
+
+/// How long a policy may be kept from acting before a person is called.
+pub(crate) const STUCK_AFTER: Span = Span::from_mins(30);
+
+fn is_usual_patience(stuck_after: &Span) -> bool {
+    *stuck_after == STUCK_AFTER
 }
 
 impl Default for GlobalGuards {
@@ -129,6 +149,7 @@ impl Default for GlobalGuards {
             protected: Protected::default(),
             settle: Span::from_mins(2),
             confirmation: true,
+            stuck_after: STUCK_AFTER,
         }
     }
 }

@@ -4,9 +4,9 @@ mod case;
 mod indexes;
 mod page;
 
-pub use case::{Case, CaseId, Known, LastRuling, Phase};
+pub use case::{Case, CaseId, Kept, Known, LastRuling, Phase};
 pub use indexes::Indexes;
-pub use page::{Call, Calling, Page, Paging, TRIES_MAX, again};
+pub use page::{Call, Calling, Page, Paging, Said, Subject, TRIES_MAX, again};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::action::Intent;
+use crate::address::AddressRange;
 use crate::alert::{EpisodeKey, Labels};
 use crate::book::{Book, Digest};
 use crate::event::Seq;
-use crate::order::PauseScope;
+use crate::order::{ByHand, PauseScope};
 use crate::question::Question;
 use crate::reason::Reason;
 use crate::target::Target;
@@ -49,6 +50,9 @@ pub struct Episode {
     pub fingerprint: Option<String>,
     /// Correlation id of the delivery that opened it.
     pub correlation: String,
+    /// Who opened it, where that was no alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
 }
 
 impl Episode {
@@ -61,6 +65,27 @@ impl Episode {
     pub fn is_open(&self) -> bool {
         self.closed_at.is_none()
     }
+
+    /// Whether it is open, and an alert's: what somebody runs by hand is no sign of trouble.
+    pub fn fires(&self) -> bool {
+        self.is_open() && self.by_hand.is_none()
+    }
+}
+
+/// A request to run a policy by hand, so that the same again is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requested {
+    /// The episode that it opened.
+    pub episode: Seq,
+    /// When.
+    pub at: Moment,
+    /// Which policy.
+    pub policy: String,
+    /// With which labels.
+    pub labels: EpisodeKey,
+    /// Whether only to show.
+    pub dry_run: bool,
 }
 
 /// When an alert was resolved.
@@ -92,6 +117,8 @@ pub enum Duty {
     },
     /// A call for a person is to be looked at.
     Page(Seq),
+    /// A case has been kept from acting for long.
+    Kept(CaseId),
 }
 
 /// An action that counts against ceilings.
@@ -209,12 +236,42 @@ pub struct Lease {
     pub attempts: u32,
     /// Whether something holds it that may end at any time.
     pub held: bool,
+    /// Why it was held last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+    /// The labels of the alert that it was made for, which may be forgotten by then.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Who is told where it cannot be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// Who wants it taken back now, where somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Ordered>,
+}
+
+/// An order to take an action back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ordered {
+    /// Whose.
+    pub by: String,
+    /// Of several entries only these; none means all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<AddressRange>,
+    /// When what it leaves is to be taken back.
+    pub rest_due: Moment,
 }
 
 impl Lease {
     /// Whether taking it back may be tried once more after it failed without an effect.
     pub fn may_be_tried_again(&self) -> bool {
         self.attempts < crate::engine::ATTEMPTS_MAX
+    }
+
+    /// Who wants it taken back, or approved what was done: whoever approved the action approved its end.
+    pub fn approved_by(&self) -> Option<&String> {
+        self.ordered.as_ref().map(|order| &order.by).or(self.intent.approved_by.as_ref())
     }
 }
 
@@ -331,6 +388,9 @@ pub struct State {
     /// Calls for people.
     #[serde(default, skip_serializing_if = "Paging::is_empty")]
     pub paging: Paging,
+    /// Requests to run a policy by hand, by their keys, as long as the same may come again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requested: BTreeMap<String, Requested>,
     /// Where guards look things up; derived from the rest.
     #[serde(skip)]
     pub indexes: Indexes,

@@ -27,7 +27,8 @@ impl fmt::Display for Target {
 }
 
 /// Kinds as policies write them; others are written with their group, such as `Rollout.argoproj.io`.
-const KINDS: [&str; 7] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob", "Pod"];
+const KINDS: [&str; 8] =
+    ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob", "Pod", "Namespace"];
 
 /// A kind that a person wrote, as targets have it: `deployment` is a `Deployment`. `None` where no target can have it.
 pub fn kind_as_written(text: &str) -> Option<&str> {

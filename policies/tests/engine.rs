@@ -7,10 +7,14 @@ mod story;
 mod acting;
 #[path = "engine/books.rs"]
 mod books;
+#[path = "engine/by_hand.rs"]
+mod by_hand;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/episodes.rs"]
 mod episodes;
+#[path = "engine/kept.rs"]
+mod kept;
 #[path = "engine/operators.rs"]
 mod operators;
 #[path = "engine/paging.rs"]

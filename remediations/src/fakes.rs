@@ -56,6 +56,7 @@ pub(crate) fn workload() -> Workload {
         rollout: settled(),
         immovable: None,
         max_unavailable: 1,
+        available: Some(3),
         autoscaler: None,
         budgets: Vec::new(),
         gitops: None,

@@ -31,17 +31,42 @@ mod steps;
 
 const SPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
 
+/// The kind of target that is frozen without any workload named.
+const SPACE: &str = "Namespace";
+
+/// A namespace as a look shows it.
+fn seen_of(namespace: &Value) -> Seen {
+    let text =
+        |pointer: &str| namespace.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let labels = namespace.pointer("/metadata/labels").cloned();
+    let labels = labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
+    Seen { uid: text("/metadata/uid"), labels, ..Seen::default() }
+}
+
 #[async_trait]
 impl Plans for Wish {
     async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
         let (cluster, now) = (eyes.cluster()?, eyes.now());
         let mut checks = Checks::default();
-        if !KINDS.contains(&target.kind.as_str()) {
-            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: KINDS.join(", ") });
-            return Ok(checks.into_preflight(Seen::default(), None, false));
-        }
-        let workload = cluster.look(target).await?;
-        checks::pauses(&workload, now, &mut checks);
+        let mut seen = match target.kind.as_str() {
+            SPACE => {
+                let found = cluster.get(&SPACES.named("", &target.name)).await?;
+                let what = || LookError::Absent { what: format!("namespace {}", target.name) };
+                let found = found.ok_or_else(what)?;
+                checks.note(pause(&target.name, Some(&found), now));
+                seen_of(&found)
+            }
+            kind if KINDS.contains(&kind) => {
+                let workload = cluster.look(target).await?;
+                checks::pauses(&workload, now, &mut checks);
+                Seen { uid: workload.uid, labels: workload.labels, ..Seen::default() }
+            }
+            kind => {
+                let wanted = format!("{}, {SPACE}", KINDS.join(", "));
+                checks.refuse(Reason::WrongKind { kind: kind.to_owned(), wanted });
+                return Ok(checks.into_preflight(Seen::default(), None, false));
+            }
+        };
         let exempt = match cluster.username().await {
             Err(LookError::Absent { what }) => {
                 checks.refuse(Reason::TargetAbsent { what });
@@ -79,7 +104,6 @@ impl Plans for Wish {
                     frozen(cluster, &found?, &freeze, now, &mut checks).await? && reached.iter().all(is_shut);
             }
         }
-        let mut seen = Seen { uid: workload.uid, labels: workload.labels, ..Seen::default() };
         if diff && checks.is_clear() && !already {
             let terms = Terms {
                 freeze: &freeze,
@@ -229,7 +253,7 @@ impl<'a> Sealing<'a> {
     /// After every object is made, or removed.
     async fn ended(&self, eyes: Eyes<'_>, fields: Vec<Change>) -> Outcome {
         let proof = match self.action {
-            Action::Freeze(_) => proof::proven(eyes, self.seal).await,
+            Action::Freeze(freeze) => proof::proven(eyes, self.seal, &freeze.wish.namespaces).await,
             Action::Thaw(_) => Ok(()),
         };
         match proof {

@@ -127,6 +127,13 @@ impl Deed for Action {
         if left(clock, seal.deadline).is_zero() {
             return failed("its deadline has passed before anything was sent".into());
         }
+        let mut checks = Checks::default();
+        if let Err(error) = around(hands.eyes, &seal.target, &mut checks).await {
+            return failed(format!("nothing was sent: {error}"));
+        }
+        if !checks.is_clear() {
+            return Outcome::Refused { reasons: checks.refusals };
+        }
         match self.looked(http, seal).await {
             Some(Shown::Done) => return Outcome::Done { diff: None, already: true },
             Some(Shown::Unclear(problem)) => return failed(problem),
@@ -140,7 +147,9 @@ impl Deed for Action {
             let doubt = match hands.http.send(seal, call.method, &request).await {
                 Ok(reply) => match judged(call, reply.status) {
                     Judged::Done => return self.done(&url, reply.status),
-                    Judged::Already => return Outcome::Done { diff: None, already: true },
+                    Judged::Already if sent == 1 => return Outcome::Done { diff: None, already: true },
+                    // By the try before, whose answer was lost.
+                    Judged::Already => return self.done(&url, reply.status),
                     Judged::Refused(why) if sent == 1 => return failed(format!("{url} {why}")),
                     Judged::Unexpected(why) => {
                         return Outcome::Failed { what: format!("{url} {why}"), applied: true, diff: None };

@@ -88,9 +88,7 @@ impl Objects {
     /// The object as it would be; none where it would be gone.
     fn after(&self, change: &ObjectChange) -> Result<Option<Value>, ChangeError> {
         let at = change.address();
-        if let ObjectChange::Patch { operations, .. } = change
-            && let Some(message) = admission::proof_refused(operations, |at| self.by_address.contains_key(at))
-        {
+        if let Some(message) = admission::proof_refused(change, |at| self.by_address.contains_key(at)) {
             return Err(ChangeError::Refused { message, conflict: false });
         }
         let conflict = |message: String| ChangeError::Refused { message, conflict: true };

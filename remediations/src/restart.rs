@@ -162,11 +162,18 @@ pub(crate) fn rolls(workload: &Workload, checks: &mut Checks) {
     if workload.budgets.is_empty() {
         checks.pass("no PodDisruptionBudget selects its pods");
     }
+    // Budgets do not bind rollouts: what is asked of them is whether a replica can be missed, where one would be.
+    let spares = match workload {
+        Workload { available: Some(0), .. } => Some("no replica is available, so none can be lost"),
+        Workload { max_unavailable: 0, .. } => Some("the rollout takes no replica away"),
+        _ => None,
+    };
     for (budget, allowed) in &workload.budgets {
-        checks.note(if *allowed > 0 {
-            Ok(format!("PodDisruptionBudget {budget} allows {}", counted(*allowed, "disruption")))
-        } else {
-            Err(Reason::DisruptionBudget { budget: budget.clone(), allowed: *allowed })
+        let allows = format!("PodDisruptionBudget {budget} allows {}", counted(*allowed, "disruption"));
+        checks.note(match (*allowed > 0, spares) {
+            (true, _) => Ok(allows),
+            (false, Some(why)) => Ok(format!("{allows}, but {why}")),
+            (false, None) => Err(Reason::DisruptionBudget { budget: budget.clone(), allowed: *allowed }),
         });
     }
 }

@@ -54,7 +54,7 @@ impl Deed for Action {
         checks::pauses(&workload, eyes.now(), &mut checks);
         checks.note(holds(&workload, &self.lever, self.to));
         let mut seen = Seen::of(&workload, 0);
-        let back = Action { lever: self.lever.clone(), from: self.to, to: self.from };
+        let back = Action { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None };
         if diff && checks.is_clear() {
             let change = change(target, &workload.uid, &back);
             seen.diff = one_change::preview(cluster, &change, &mut checks).await;
@@ -143,7 +143,7 @@ impl OneChange for Scaling<'_> {
 }
 
 fn change(target: &Target, uid: &str, action: &Action) -> ClusterChange {
-    let Action { lever, from, to } = action.clone();
+    let Action { lever, from, to, wanted: _ } = action.clone();
     match lever {
         Lever::Replicas => ClusterChange::Replicas { target: target.clone(), uid: uid.to_owned(), from, to },
         Lever::MinReplicas { hpa, uid } => {
@@ -236,32 +236,45 @@ fn plan(workload: &Workload, wish: &Wish, now: Moment) -> (Checks, Planned) {
     owners(workload, &mut checks);
     let planned = match &workload.autoscaler {
         Some(hpa) => minimum(replicas, hpa, wish),
-        None => amount(replicas, wish).map(|to| (Lever::Replicas, replicas, to)),
+        None => amount(replicas, wish).map(|Amounts { to, wanted }| Action {
+            lever: Lever::Replicas,
+            from: replicas,
+            to,
+            wanted,
+        }),
     };
     match planned {
         Err(reason) => {
             checks.refuse(reason);
             (checks, Planned::Refused)
         }
-        Ok((lever, from, to)) => {
-            checks.pass(format!("{} {from} -> {to} is within bounds", path(&lever)));
-            if from == to {
-                (checks, Planned::Nothing)
-            } else {
-                (checks, Planned::Change(Action { lever, from, to }))
+        Ok(action) => {
+            let Action { lever, from, to, wanted } = &action;
+            checks.pass(format!("{} {from} -> {to} is within bounds", path(lever)));
+            if let (Some(wanted), Some(most)) = (wanted, wish.max_step) {
+                checks.pass(format!("{wanted} is wanted, and maxStep {most} cuts it to {to}"));
             }
+            if from == to { (checks, Planned::Nothing) } else { (checks, Planned::Change(action)) }
         }
     }
 }
 
-/// The number of replicas wanted, from the number there is. `by` is a push, so bounds cut it short; `to` and `atLeast`
-/// are promises, so a bound refuses them.
-fn amount(now: u32, wish: &Wish) -> Result<u32, Reason> {
+/// What an amount comes to.
+struct Amounts {
+    to: u32,
+    /// What was wanted, where `maxStep` cut it short.
+    wanted: Option<u32>,
+}
+
+/// The number of replicas wanted, from the number there is. `by` is a push, so bounds cut it short, and so does a step
+/// `atLeast`; `to` is a promise, and so is a bound itself: it refuses.
+fn amount(now: u32, wish: &Wish) -> Result<Amounts, Reason> {
     let current = i64::from(now);
     let floor = i64::from(wish.min.unwrap_or(1));
     let beyond =
         |value: i64, bound: i64, which: &str| Reason::OutOfBounds { value, bound, which: which.into() };
-    let to = match wish.amount {
+    let mut wanted = None;
+    let mut to = match wish.amount {
         Amount::By(0) => current,
         Amount::By(by) => {
             let step = wish
@@ -287,33 +300,43 @@ fn amount(now: u32, wish: &Wish) -> Result<u32, Reason> {
             return Err(beyond(to, min, "min"));
         }
         if let Some(step) = wish.max_step.map(i64::from).filter(|step| (to - current).abs() > *step) {
-            return Err(beyond((to - current).abs(), step, "maxStep"));
+            match wish.amount {
+                // Part of the way is better than nothing at all; the next time goes on from there.
+                Amount::AtLeast(least) => (to, wanted) = (current + step, Some(least)),
+                Amount::By(_) | Amount::To(_) => return Err(beyond((to - current).abs(), step, "maxStep")),
+            }
         }
     }
     let countable = i64::from(i32::MAX);
-    let wanted = u32::try_from(to).ok().filter(|_| to <= countable);
-    let wanted = wanted.ok_or_else(|| beyond(to, countable, "what Kubernetes can count"))?;
-    if wanted < now && !wish.allow_down {
-        return Err(Reason::WouldLower { from: now, to: wanted });
+    let counted = u32::try_from(to).ok().filter(|_| to <= countable);
+    let to = counted.ok_or_else(|| beyond(to, countable, "what Kubernetes can count"))?;
+    if to < now && !wish.allow_down {
+        return Err(Reason::WouldLower { from: now, to });
     }
-    Ok(wanted)
+    Ok(Amounts { to, wanted })
 }
 
-/// The same by an HPA's minimum: a push up starts from the replicas that the HPA runs now, or it would add none.
-fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Wish) -> Result<(Lever, u32, u32), Reason> {
+/// The same by an HPA's minimum: what pushes up starts from the replicas that the HPA runs now, or it would add none; and
+/// `atLeast` asks for nothing that runs already.
+fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Wish) -> Result<Action, Reason> {
     let pushes_up = matches!(wish.amount, Amount::By(by) if by > 0);
-    let base = if pushes_up { replicas.max(hpa.min) } else { hpa.min };
+    let at_least = matches!(wish.amount, Amount::AtLeast(_));
+    let base = if pushes_up || at_least { replicas.max(hpa.min) } else { hpa.min };
+    let minimum = |to: u32, wanted: Option<u32>| {
+        let lever = Lever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() };
+        Action { lever, from: hpa.min, to, wanted }
+    };
     let refused = |why: String| Reason::OwnedByAutoscaler { by: format!("HPA {}", hpa.name), why };
     if pushes_up && base >= hpa.max {
         return Err(refused(format!("it runs {base} already, and its maxReplicas is {}", hpa.max)));
     }
-    let wanted = amount(base, wish)?;
-    let to = match wanted {
-        _ if wanted <= hpa.max => wanted,
-        _ if pushes_up => hpa.max,
-        _ => return Err(refused(format!("{wanted} is above its maxReplicas {}", hpa.max))),
-    };
-    Ok((Lever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() }, hpa.min, to))
+    let Amounts { to, wanted } = amount(base, wish)?;
+    match to {
+        _ if at_least && to == base => Ok(minimum(hpa.min, None)),
+        _ if to <= hpa.max => Ok(minimum(to, wanted)),
+        _ if pushes_up => Ok(minimum(hpa.max, None)),
+        _ => Err(refused(format!("{to} is above its maxReplicas {}", hpa.max))),
+    }
 }
 
 #[cfg(test)]

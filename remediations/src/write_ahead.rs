@@ -247,6 +247,7 @@ impl WriteAhead {
             | Event::Quarantined { .. }
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::ClockStepped { .. }
             | Event::ClockAccepted { .. } => {}
@@ -328,6 +329,7 @@ fn told(duty: &Duty) -> String {
         Duty::Calm => "the end of the storm".to_owned(),
         Duty::Revert(intent) => format!("taking back intent {intent}"),
         Duty::Page(page) => format!("the call for a person {page}"),
+        Duty::Kept(id) => format!("the long wait of policy `{}` on episode {}", id.policy, id.episode),
         Duty::Case { id, .. } => format!("the case of policy `{}` on episode {}", id.policy, id.episode),
     }
 }

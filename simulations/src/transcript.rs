@@ -16,6 +16,7 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::Closed { episode, why: Closing::Resolved, .. } => format!("episode {episode} is resolved"),
         Event::Closed { episode, why: Closing::Expired, .. } => format!("episode {episode} expires"),
+        Event::Closed { episode, why: Closing::Over, .. } => format!("episode {episode} is over"),
         Event::Ruled { ruling } => ruled(ruling),
         Event::Intended { intent } if intent.reverts.is_some() => {
             format!("intent {}: take back: {} {}", intent.id, intent.action, intent.target)
@@ -38,6 +39,7 @@ pub fn line(event: &Event) -> Option<String> {
                 Advance::NextRung => "next rung",
                 Advance::Relapse => "the trouble is back, next rung",
                 Advance::Retry => "again",
+                Advance::Again => "anew, for it lasted its time",
             };
             format!("{}: {why}: rung {}, step {}", case.policy, rung + 1, step + 1)
         }
@@ -64,6 +66,7 @@ pub fn line(event: &Event) -> Option<String> {
         }
         Event::RevertDropped { intent, why, .. } => format!("intent {intent} is not taken back: {why}"),
         Event::RevertHeld { intent, why, .. } => format!("taking intent {intent} back waits: {why}"),
+        Event::RevertOrdered { intent, by, .. } => format!("{by} wants intent {intent} taken back"),
         Event::ClockStepped { by_ms } => format!("the clock steps by {by_ms} ms"),
         Event::ClockAccepted { by } => format!("the clock is accepted by {by}"),
         Event::Received { .. }
@@ -127,6 +130,7 @@ fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Resolved => "the alert ended first",
         Conclusion::Withdrawn => "the policy left the book or was changed",
         Conclusion::Denied => "denied",
+        Conclusion::Refused => "refused",
     }
 }
 

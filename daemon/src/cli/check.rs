@@ -183,7 +183,14 @@ fn shown(policy: &Policy, book: &Book, written: &Written) -> String {
     let mut head = Table::headless(2);
     head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode)]);
     let matchers: Vec<String> = policy.matchers.iter().map(ToString::to_string).collect();
-    head.row(["match".to_owned(), matchers.join(", ")]);
+    let labels: Vec<String> =
+        policy.labels_in_templates().iter().map(|label| format!(" --label {label}=...")).collect();
+    if policy.is_only_by_hand() {
+        let usage = format!("no alert; by hand: paramedic run {}{}", policy.name, labels.concat());
+        head.row(["match".to_owned(), usage]);
+    } else {
+        head.row(["match".to_owned(), matchers.join(", ")]);
+    }
     head.row(["does".to_owned(), does(policy)]);
     let mut table = Table::headless(4);
     for (key, value) in leaves(spec.get("guards").unwrap_or(&Value::Null), "") {

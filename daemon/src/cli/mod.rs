@@ -3,6 +3,8 @@
 
 mod alerts;
 mod audit;
+mod blocking;
+mod by_hand;
 mod check;
 mod completions;
 mod console;
@@ -10,6 +12,9 @@ mod demo;
 mod explain;
 mod eyes;
 mod failure;
+mod following;
+mod freezing;
+mod in_force;
 mod orders;
 mod records;
 mod ruling;
@@ -86,6 +91,12 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Ack(orders::AckArgs),
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
+    Run(by_hand::RunArgs),
+    Undo(by_hand::UndoArgs),
+    Freeze(freezing::FreezeArgs),
+    Thaw(freezing::ThawArgs),
+    Block(blocking::BlockArgs),
+    Unblock(blocking::UnblockArgs),
     Demo(crate::demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -145,6 +156,12 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Ack(args) => orders::ack(args, console).await,
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
+        Command::Run(args) => by_hand::run(args, console).await,
+        Command::Undo(args) => by_hand::undo(args, console).await,
+        Command::Freeze(args) => freezing::freeze(args, console).await,
+        Command::Thaw(args) => freezing::thaw(args, console).await,
+        Command::Block(args) => blocking::block(args, console).await,
+        Command::Unblock(args) => blocking::unblock(args, console).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Completions(args) => completions::run(args, console),
     }

@@ -130,7 +130,7 @@ impl ScopeArgs {
     }
 }
 
-fn target(text: &str) -> Result<Target, String> {
+pub(super) fn target(text: &str) -> Result<Target, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let [namespace, kind, name] = parts.as_slice() else {
         return Err("write NAMESPACE/KIND/NAME, such as shop/Deployment/cart".to_owned());

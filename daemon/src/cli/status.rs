@@ -160,6 +160,8 @@ struct Lease {
     says: String,
     until: Moment,
     held: bool,
+    #[serde(default)]
+    why: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -278,7 +280,11 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
         "unless somebody else changes the value first",
         ["ID", "POLICY", "TARGET", "ACTION", "TAKEN BACK"],
         leases.into_iter().map(|one| {
-            let held = if one.held { ", held now" } else { "" };
+            let held = match (one.held, one.why) {
+                (false, _) => String::new(),
+                (true, None) => ", held now".to_owned(),
+                (true, Some(why)) => format!(", held now: {}", plain(&why)),
+            };
             let due = format!("{}{held}", when(one.until, now));
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, due]
         }),

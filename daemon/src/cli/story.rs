@@ -8,7 +8,9 @@ use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
 use paramedic_policies::guard::{Finding, Guard, Stance};
+use paramedic_policies::load::built_in;
 use paramedic_policies::notifications::{NoticeKind, Receipt};
+use paramedic_policies::order::ByHand;
 use paramedic_policies::question::Ask;
 use paramedic_policies::ruling::{self, Ruling};
 use paramedic_policies::time::{Moment, Span};
@@ -32,10 +34,16 @@ pub(super) fn tell(event: &Event) -> String {
             }
             text
         }
-        Event::Opened { labels, .. } => format!("{} fires: {}", alert(labels), list(labels)),
+        Event::Opened { labels, by_hand: None, .. } => format!("{} fires: {}", alert(labels), list(labels)),
+        Event::Opened { labels, by_hand: Some(order), .. } => {
+            let ByHand { by, policy, reason, dry_run, key: _ } = &**order;
+            let does = if *dry_run { "asks what would be done by" } else { "runs" };
+            format!("{by} {does} {policy} by hand{}: {}", quoted(reason), list(labels))
+        }
         Event::Closed { episode, why, .. } => match why {
             Closing::Resolved => format!("episode {episode} ended: resolved"),
             Closing::Expired => format!("episode {episode} ended: nobody repeated it for too long"),
+            Closing::Over => format!("episode {episode} ended: what was run by hand is over"),
         },
         Event::Asked { question } => {
             format!("asked for {}: {} ({})", question.fact, ask(&question.ask), question.case)
@@ -65,11 +73,12 @@ pub(super) fn tell(event: &Event) -> String {
                 Advance::NextRung => "the rung did not help",
                 Advance::Relapse => "the trouble came back",
                 Advance::Retry => "the attempt failed without an effect",
+                Advance::Again => "what was done has lasted its time, and the alert is still open",
             };
             format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
         }
         Event::Concluded { case, conclusion } => format!("{case} is over: {}", concluded(*conclusion)),
-        Event::Escalated { case, why, notify } => {
+        Event::Escalated { case, why, notify, about: _ } => {
             let whom = if notify.is_empty() {
                 "nobody is named to be called".to_owned()
             } else {
@@ -109,9 +118,10 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Adopted { digest, source, by } => {
             let mode = source.settings.mode;
             let by = by.as_ref().map(|by| format!(", loaded by {by}")).unwrap_or_default();
+            let written = source.files.iter().filter(|file| !built_in::is_own(&file.path)).count();
             format!(
                 "policies of {} in force, mode {mode}, book {}{by}",
-                counted(source.files.len(), "file"),
+                counted(written, "file"),
                 short(digest)
             )
         }
@@ -128,8 +138,14 @@ pub(super) fn tell(event: &Event) -> String {
             let into = into.map(|into| format!("; intent {into} takes it back")).unwrap_or_default();
             format!("intent {intent} is not taken back: {why}{into}")
         }
-        Event::RevertHeld { intent, until, why } => {
+        Event::RevertHeld { intent, until, why, order_over: _ } => {
             format!("taking back intent {intent} waits until {until}: {why}")
+        }
+        Event::RevertOrdered { intent, by, reason, only, of } => {
+            let what = of.as_ref().map(|of| format!(" ({} on {})", of.action, of.target)).unwrap_or_default();
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            let only = if only.is_empty() { String::new() } else { format!(", of it {}", only.join(", ")) };
+            format!("{by} wants intent {intent}{what} taken back now{only}{}", quoted(reason))
         }
         Event::Reigned { leader: true, epoch } => format!("this process leads (epoch {epoch})"),
         Event::Reigned { leader: false, epoch } => format!("this process does not lead (epoch {epoch})"),
@@ -303,6 +319,7 @@ pub(super) fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Resolved => "the alert ended first",
         Conclusion::Withdrawn => "the policy is no longer in force, or was changed",
         Conclusion::Denied => "an operator denied it",
+        Conclusion::Refused => "a guard refused what was run by hand",
     }
 }
 

@@ -81,7 +81,7 @@ impl Standing {
             next: state.next,
             now: state.now,
             book: state.book,
-            policies: book.map_or(0, |book| book.policies().len()),
+            policies: book.map_or(0, |book| book.written()),
             leader: state.leader,
             clock_stepped_ms: state.clock_stepped,
             stands_still_until: state.stands_still_until,

@@ -64,7 +64,7 @@ fn intent(intent: &Intent) -> Value {
     json!({
         "id": intent.id, "episode": intent.episode, "policy": intent.policy, "target": intent.target,
         "action": intent.action, "says": intent.action.to_string(), "mode": intent.mode, "since": intent.at,
-        "takesBack": intent.reverts,
+        "takesBack": intent.reverts, "approvedBy": intent.approved_by,
     })
 }
 
@@ -95,7 +95,11 @@ pub(super) async fn leases(State(served): State<Shared>, query: Asked<Whole>) ->
         let items = state.leases.range((Excluded(after), Unbounded)).map(|(id, lease)| {
             let mut item = intent(&lease.intent);
             item["until"] = json!(lease.due);
+            item["orderedBy"] = json!(lease.ordered.as_ref().map(|order| &order.by));
             item["held"] = json!(lease.held);
+            if let Some(why) = lease.held_for.as_ref().filter(|_| lease.held) {
+                item["why"] = json!(why);
+            }
             item["attempts"] = json!(lease.attempts);
             (*id, item)
         });
@@ -147,7 +151,7 @@ pub(super) async fn pages(State(served): State<Shared>, query: Asked<Whole>) -> 
             let told: Vec<&String> =
                 page.calls.iter().filter(|(_, call)| call.reached.is_some()).map(|(name, _)| name).collect();
             let item = json!({
-                "id": id, "episode": page.case.as_ref().map(|case| case.episode),
+                "id": id, "subject": page.subject, "episode": page.case.as_ref().map(|case| case.episode),
                 "policy": page.case.as_ref().map(|case| &case.policy), "severity": page.severity,
                 "title": page.title, "since": page.since, "acknowledgedBy": page.acknowledged, "told": told,
                 "calls": page.calls,
@@ -165,6 +169,21 @@ pub(super) fn pages_named(state: &state::State) -> String {
     match named(open.map(|page| format!("{} ({})", page.id, page.title))) {
         None => "no call waits for anybody now".to_owned(),
         Some(names) => format!("waiting now: {names}"),
+    }
+}
+
+/// What will be taken back, for somebody who named an intent that cannot be.
+pub(super) fn leases_named(state: &state::State) -> String {
+    let leases = state
+        .leases
+        .values()
+        .map(|lease| format!("{} ({} on {})", lease.intent.id, lease.intent.action, lease.intent.target));
+    match named(leases) {
+        None => {
+            "nothing is waiting to be taken back; `paramedic audit query --kind intended` lists what was done"
+                .to_owned()
+        }
+        Some(names) => format!("in force now: {names}"),
     }
 }
 

@@ -131,6 +131,8 @@ pub(super) async fn policies(
             "description": policy.description,
             "mode": shown,
             "priority": policy.priority,
+            "onlyByHand": policy.is_only_by_hand(),
+            "labels": policy.labels_in_templates(),
             "place": policy.place,
             "rungs": policy.ladder.len(),
             "quarantinedSince": efficacy.get(&policy.name).and_then(|one| one.quarantined_since),

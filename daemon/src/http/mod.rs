@@ -3,6 +3,7 @@
 
 mod admin;
 mod api;
+mod by_hand;
 mod error;
 mod explain;
 mod in_force;
@@ -104,6 +105,8 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/pauses", post(orders::pause))
         .route("/api/v1/resume", post(orders::resume))
         .route("/api/v1/clock/accept", post(orders::accept_clock))
+        .route("/api/v1/runs", post(by_hand::run))
+        .route("/api/v1/intents/{id}/undo", post(by_hand::undo))
         .route("/-/reload", post(orders::reload))
         .route_layer(role(Role::Operate));
     let open = Router::new().route("/api/v1/openapi.json", get(openapi::document));

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::api::sequence;
 use super::tokens::Caller;
 use super::{ApiError, Shared, in_force};
-use crate::driver::NewBook;
+use crate::driver::{NewBook, Taken};
 use crate::intake::bounds;
 use crate::reload::Loaded;
 
@@ -167,7 +167,13 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
     }
 }
 
-async fn give(served: &Shared, Caller(by): Caller, command: Command) -> Answer {
+async fn give(served: &Shared, caller: Caller, command: Command) -> Answer {
+    let taken = given(served, caller, command).await?;
+    Ok(Json(json!({"record": taken.first, "end": taken.end})))
+}
+
+/// Gives an order; an answer only where it was not refused.
+pub(super) async fn given(served: &Shared, Caller(by): Caller, command: Command) -> Result<Taken, ApiError> {
     let (order, on) = named(&command);
     let taken = served.inbox.take(Input::Order(Order { by: by.clone(), command: command.clone() })).await;
     // One sentence for each order, once its outcome is known; the record has the rest.
@@ -181,9 +187,9 @@ async fn give(served: &Shared, Caller(by): Caller, command: Command) -> Answer {
     };
     tracing::info!(by, order, on, outcome, record, why, "order answered");
     let taken = taken?;
-    match taken.refusal {
-        None => Ok(Json(json!({"record": taken.first, "end": taken.end}))),
-        Some(why) => Err(ApiError::new(StatusCode::CONFLICT, why, hint(served, &command).await)),
+    match &taken.refusal {
+        None => Ok(taken),
+        Some(why) => Err(ApiError::new(StatusCode::CONFLICT, why.clone(), hint(served, &command).await)),
     }
 }
 
@@ -196,6 +202,9 @@ fn named(command: &Command) -> (&'static str, String) {
         Command::Pause { scope, .. } => ("pause", scope.to_string()),
         Command::Resume { scope } => ("resume", scope.to_string()),
         Command::AcceptClock => ("acceptClock", "the clock".to_owned()),
+        Command::Undo { intent, .. } => ("undo", format!("intent {intent}")),
+        Command::Run { policy, dry_run: false, .. } => ("run", format!("policy {policy}")),
+        Command::Run { policy, dry_run: true, .. } => ("run", format!("policy {policy}, as a rehearsal")),
     }
 }
 
@@ -208,6 +217,10 @@ async fn hint(served: &Shared, command: &Command) -> String {
         Command::Acknowledge { .. } => served.inbox.look(in_force::pages_named).await.ok(),
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
+        Command::Undo { .. } => served.inbox.look(in_force::leases_named).await.ok(),
+        Command::Run { .. } => {
+            Some("`paramedic check` shows each policy with the labels that it takes".to_owned())
+        }
         Command::AcceptClock => {
             Some("there is nothing to accept; `paramedic status` says what keeps it from acting".to_owned())
         }
@@ -221,12 +234,12 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn read_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, ApiError> {
     if body.is_empty() { Ok(T::default()) } else { read(body) }
 }
 
 /// What an operator wrote, as it may be kept.
-fn text(served: &Shared, text: String) -> String {
+pub(super) fn text(served: &Shared, text: String) -> String {
     let kept = bounds::cut(text.trim(), COMMENT_BYTES_MAX);
     let plain: String = kept.chars().map(|c| if bounds::is_plain(c) { c } else { '\u{fffd}' }).collect();
     served.redactor.text(&plain).into_owned()

@@ -13,6 +13,7 @@ use crate::reload::{Begun, Reloader, Want, Wanted};
 use paramedic_policies::settings::Settings;
 use tokens::TokenFile;
 
+mod by_hand;
 mod reloading;
 mod streaming;
 

@@ -20,7 +20,7 @@ pub const OUTCOMES: [&str; 11] = [
 ];
 
 /// Every kind of record, in the order in which an alert meets them.
-pub const KINDS: [&str; 35] = [
+pub const KINDS: [&str; 36] = [
     "received",
     "opened",
     "closed",
@@ -52,6 +52,7 @@ pub const KINDS: [&str; 35] = [
     "quarantined",
     "revertDropped",
     "revertHeld",
+    "revertOrdered",
     "reigned",
     "began",
     "clockStepped",

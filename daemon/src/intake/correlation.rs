@@ -18,7 +18,7 @@ pub fn of(headers: &HeaderMap) -> String {
 }
 
 /// Whether an id may be used as it was sent.
-fn is_harmless(id: &str) -> bool {
+pub fn is_harmless(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     (1..=LENGTH_MAX).contains(&id.len()) && id.bytes().all(allowed)
 }
@@ -36,7 +36,7 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 }
 
 /// An id of our own: unlike any of another process, and unlike the one before.
-fn made_up() -> String {
+pub fn made_up() -> String {
     static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!("p{:016x}-{}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed))

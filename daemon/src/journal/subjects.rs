@@ -63,13 +63,14 @@ impl Subjects {
 
     fn about(&mut self, record: &Record, terms: &mut Vec<Term>) {
         match &record.event {
-            Event::Opened { key, labels, fingerprint, .. } => {
+            Event::Opened { key, labels, fingerprint, by_hand, .. } => {
                 terms.push(Term::seq(Dimension::Episode, record.seq));
                 terms.push(Term::text(Dimension::Fingerprint, &key.to_string()));
                 if let Some(fingerprint) = fingerprint {
                     terms.push(Term::text(Dimension::Fingerprint, fingerprint));
                 }
                 labelled(labels, terms);
+                terms.extend(by_hand.iter().map(|order| Term::text(Dimension::Policy, &order.policy)));
                 self.remember(record.seq, terms);
             }
             Event::Closed { episode, .. } => self.recall(Dimension::Episode, *episode, terms),
@@ -136,6 +137,16 @@ impl Subjects {
             Event::Looked { intent, .. }
             | Event::RevertDropped { intent, .. }
             | Event::RevertHeld { intent, .. } => self.recall(Dimension::Intent, *intent, terms),
+            Event::RevertOrdered { intent, of, .. } => {
+                self.recall(Dimension::Intent, *intent, terms);
+                if let Some(of) = of {
+                    // Older than what is remembered.
+                    terms.push(Term::seq(Dimension::Episode, of.episode));
+                    terms.push(Term::text(Dimension::Policy, &of.policy));
+                    target(&of.target, terms);
+                    self.remember(*intent, terms);
+                }
+            }
             Event::Approved { proposal, .. }
             | Event::Denied { proposal, .. }
             | Event::Lapsed { proposal } => {

@@ -253,7 +253,7 @@ async fn the_fall_back_keeps_to_the_mode_of_today() {
         let daemon = under(mode).await.expect("it falls back");
         let look = daemon.inbox.look(|state| {
             let book = state.current_book();
-            (book.settings().mode, book.policies().len())
+            (book.settings().mode, book.written())
         });
         assert_eq!(look.await, Ok((mode, 1)));
         let (_, detail) = get(daemon.admin, "/readyz").await;

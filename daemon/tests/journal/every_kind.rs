@@ -26,7 +26,7 @@ use crate::later_kinds;
 use crate::samples::{deployment, labels, start};
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 35;
+pub(crate) const KINDS: usize = 36;
 
 /// The place of an event's kind. Whoever adds a kind adds a number here, and a sample below.
 pub(crate) fn position(event: &Event) -> usize {
@@ -66,6 +66,7 @@ pub(crate) fn position(event: &Event) -> usize {
         Event::Delivered { .. } => 32,
         Event::Raised { .. } => 33,
         Event::Acknowledged { .. } => 34,
+        Event::RevertOrdered { .. } => 35,
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
             starts_at: moment(0),
             fingerprint: Some(text("a1b2c3d4e5f60718")),
             correlation: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+            by_hand: None,
         },
         Event::Closed { episode: Seq(2), why: Closing::Resolved, ended_at: Some(moment(9)) },
         Event::Closed { episode: Seq(2), why: Closing::Expired, ended_at: None },
@@ -176,7 +178,7 @@ fn adopted_for(by: Option<String>) -> Event {
 
 fn questions() -> Vec<Event> {
     let target = deployment("prod", "web");
-    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 });
+    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None });
     let asks = [
         (Fact::Confirmation, Ask::Query { promql: text("ALERTS{alertstate=\"firing\"}") }),
         (Fact::Let(text("zone")), Ask::Query { promql: text("topk(1, up)") }),
@@ -340,11 +342,12 @@ fn since_then() -> Vec<Event> {
 fn intents() -> Vec<Event> {
     let actions = [
         Action::Restart(restart::Action { generation: 4 }),
-        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6 }),
+        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None }),
         Action::Scale(scale::Action {
             lever: scale::Lever::MinReplicas { hpa: text("web"), uid: text("77") },
             from: 2,
             to: 4,
+            wanted: None,
         }),
         Action::ResetBreaker(reset_breaker::Action {
             breaker: text("payments"),
@@ -401,6 +404,7 @@ fn call() -> Action {
         path: text("/m/1"),
         status: 200,
         field: Some((text("/state"), Value::from("dead"))),
+        absent: None,
     };
     let post = |path: &str| http_call::Call {
         method: http_call::Method::Post,
@@ -442,8 +446,13 @@ fn outcomes() -> Vec<Event> {
 fn orders() -> Vec<Event> {
     let (by, web) = (text("ada"), deployment("prod", "web"));
     let mut events = vec![
-        Event::Escalated { case: Some(case()), why: text("no rung helped"), notify: vec![text("sre-pager")] },
-        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new() },
+        Event::Escalated {
+            case: Some(case()),
+            why: text("no rung helped"),
+            notify: vec![text("sre-pager")],
+            about: None,
+        },
+        Event::Escalated { case: None, why: text("a storm"), notify: Vec::new(), about: None },
         Event::Approved { proposal: Seq(8), by: by.clone(), comment: text("go") },
         Event::Denied { proposal: Seq(8), by: by.clone(), comment: String::new() },
         Event::Lapsed { proposal: Seq(8) },
@@ -454,7 +463,12 @@ fn orders() -> Vec<Event> {
         Event::Quarantined { policy: text("conductor-high-error-rate"), rounds: 3 },
         Event::RevertDropped { intent: Seq(9), why: text("the field no longer holds our value"), into: None },
         Event::RevertDropped { intent: Seq(9), why: text("a later lease took it over"), into: Some(Seq(11)) },
-        Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("everything is paused") },
+        Event::RevertHeld {
+            intent: Seq(9),
+            until: moment(12),
+            why: text("everything is paused"),
+            order_over: false,
+        },
         Event::ClockStepped { by_ms: -90_000 },
         Event::ClockAccepted { by: by.clone() },
         Event::Reigned { leader: false, epoch: 2 },

@@ -1,19 +1,34 @@
 //! Samples of what came after the first golden records, in the order in which it came: new ones stand at the end.
 
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
-use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::alert::{EpisodeKey, Labels};
+use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
+use paramedic_policies::order::ByHand;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
-    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job,
+    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job, scale,
 };
 use paramedic_policies::state::CaseId;
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages(), left_behind(), pods()].concat()
+    [
+        jobs(),
+        renewals(),
+        blocks(),
+        asked_since_then(),
+        messages(),
+        left_behind(),
+        pods(),
+        by_hand(),
+        undone(),
+        mended(),
+    ]
+    .concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -200,4 +215,76 @@ fn pods() -> Vec<Event> {
         Wish::DrainNode(draining),
     ];
     actions.into_iter().enumerate().map(intended).chain(wishes.map(asked)).collect()
+}
+
+fn by_hand() -> Vec<Event> {
+    let opened = |order: ByHand| Event::Opened {
+        key: EpisodeKey::of(&Labels::new(), &[]),
+        labels: [(text("alertname"), text("ByHand")), (text("namespace"), text("prod"))].into(),
+        annotations: Labels::new(),
+        starts_at: moment(30),
+        fingerprint: None,
+        correlation: order.key.clone(),
+        by_hand: Some(Box::new(order)),
+    };
+    let order = ByHand {
+        by: text("ada"),
+        policy: text("maestro-restore-service"),
+        reason: text("the database is back"),
+        dry_run: false,
+        key: text("p0a1b2c3d4e5f6071-0"),
+    };
+    let asked =
+        ByHand { reason: String::new(), dry_run: true, key: text("p0a1b2c3d4e5f6071-1"), ..order.clone() };
+    vec![
+        opened(order),
+        opened(asked),
+        Event::Concluded { case: case(), conclusion: Conclusion::Refused },
+        Event::Closed { episode: Seq(2), why: Closing::Over, ended_at: None },
+    ]
+}
+
+fn undone() -> Vec<Event> {
+    let Event::Intended { intent } = intended((
+        0,
+        Action::RunJob(run_job::Action {
+            wish: run_job::Wish {
+                template: None,
+                parameters: [].into(),
+                container: None,
+                within: Span::from_hours(2),
+            },
+            generation: Some(3),
+        }),
+    )) else {
+        unreachable!("it makes intents")
+    };
+    let ordered = |only: &[&str], of| Event::RevertOrdered {
+        intent: Seq(9),
+        by: text("ada"),
+        reason: if only.is_empty() { text("calm again") } else { String::new() },
+        only: only.iter().map(|range| range.parse().expect("an address")).collect(),
+        of,
+    };
+    vec![
+        ordered(&[], Some(intent)),
+        ordered(&["203.0.113.7", "2001:db8::/64"], None),
+        Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("it is let in"), order_over: true },
+    ]
+}
+
+fn mended() -> Vec<Event> {
+    let target = Target { kind: text("Deployment"), namespace: text("prod"), name: text("web") };
+    let labels = [(text("alertname"), text("Slow")), (text("severity"), text("critical"))].into();
+    let lever = scale::Lever::Replicas;
+    vec![
+        Event::Escalated {
+            case: Some(case()),
+            why: text("scale 4 -> 6 on prod/deployment/web (intent 9) is not taken back: replicas are 9"),
+            notify: vec![text("sre")],
+            about: Some(Box::new(About { target, labels })),
+        },
+        intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
+        Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
+    ]
 }

@@ -90,6 +90,7 @@ impl Scribe {
             fingerprint: Some(format!("{:016x}", self.next.0 * 7919)),
             labels,
             correlation,
+            by_hand: None,
         })
     }
 

@@ -33,6 +33,7 @@ variants!(
         Advance::NextRung => "NextRung",
         Advance::Relapse => "Relapse",
         Advance::Retry => "Retry",
+        Advance::Again => "Again",
     }
 );
 variants!(
@@ -49,6 +50,7 @@ variants!(
         Conclusion::Resolved => "Resolved",
         Conclusion::Withdrawn => "Withdrawn",
         Conclusion::Denied => "Denied",
+        Conclusion::Refused => "Refused",
     }
 );
 variants!(
@@ -57,6 +59,7 @@ variants!(
     Closing {
         Closing::Resolved => "Resolved",
         Closing::Expired => "Expired",
+        Closing::Over => "Over",
     }
 );
 variants!(
@@ -328,6 +331,7 @@ impl Seen {
             | Event::Quarantined { .. }
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

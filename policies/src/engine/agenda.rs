@@ -3,7 +3,7 @@
 
 use crate::answer::{Answer, Found};
 use crate::book::Book;
-use crate::engine::{follow, intake, lease, page, rule, storm, verify};
+use crate::engine::{by_hand, follow, intake, kept, lease, page, rule, storm, verify};
 use crate::event::{Closing, Event, Seq};
 use crate::state::{Case, Duty, Phase, State};
 use crate::time::Moment;
@@ -13,8 +13,10 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
         return Vec::new();
     };
     match duty {
+        Duty::Expire(episode) if by_hand::of(state, *episode).is_some() => by_hand::given_up(state, *episode),
         Duty::Expire(episode) => intake::close(state, *episode, Closing::Expired, None),
         Duty::Page(page) => page::due(state, now, *page),
+        Duty::Kept(id) => kept::due(state, now, id),
         Duty::Calm => storm::calm(state, book, now),
         Duty::Revert(intent) => lease::due(state, book, now, *intent),
         Duty::Case { id, .. } => {
@@ -27,7 +29,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
 pub(super) fn first(state: &State) -> Option<(Moment, &Duty)> {
     let waits = |duty: &Duty| match duty {
         Duty::Expire(_) | Duty::Calm => false,
-        Duty::Revert(_) | Duty::Case { .. } | Duty::Page(_) => !state.leader,
+        Duty::Revert(_) | Duty::Case { .. } | Duty::Page(_) | Duty::Kept(_) => !state.leader,
     };
     state.agenda.iter().find(|(_, duty)| !waits(duty)).map(|(due, duty)| (*due, duty))
 }
@@ -39,7 +41,7 @@ fn look_at(state: &State, book: &Book, now: Moment, case: &Case) -> Vec<Event> {
             open.iter().map(|question| unanswered(now, *question)).collect()
         }
         Phase::Asking { .. } | Phase::Approved { .. } => rule::consider(state, book, now, case),
-        Phase::Proposed { proposal, .. } => follow::lapsed(state, case, *proposal),
+        Phase::Proposed { proposal, action, .. } => follow::lapsed(state, now, case, *proposal, action),
         Phase::Verifying { open: Some(question), .. } => vec![unanswered(now, *question)],
         Phase::Verifying { intent, since, held_since, .. } => verify::look(
             state,

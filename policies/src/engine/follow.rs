@@ -5,14 +5,18 @@ use crate::action::{Action, Intent, Mode, Outcome};
 use crate::counted::counted;
 use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
-use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, lease};
+use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, by_hand, lease};
 use crate::event::{Advance, Conclusion, Event, Seq, Verdict as Helped};
+use crate::notifications::Severity;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::ruling::{Ruling, Verdict};
 use crate::state::{Case, Episode, InFlight, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::{Moment, Span};
+
+/// Why a sequence stands whose next step was proposed in vain.
+const UNAPPROVED: &str = "nobody approved the next step in time";
 
 /// After a ruling: act, propose, or wait. The same refusal again is not recorded again.
 pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
@@ -27,9 +31,17 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
         Verdict::Hold { .. } | Verdict::Withhold => {
             let already = crate::guard::all_allow(&ruling.findings)
                 && inquiry.preflight().is_some_and(|preflight| preflight.already);
+            let until = match ruling.verdict {
+                Verdict::Hold { until } => Some(until),
+                Verdict::Act | Verdict::Withhold | Verdict::Propose { .. } => None,
+            };
+            let over = by_hand::is_refused(inquiry.episode, until);
             let mut events = refused(state, inquiry, ruling);
             if already {
                 events.extend(nothing_to_do(state, inquiry));
+            } else if over {
+                // Whoever ordered it is told at once, and looks again when it suits them.
+                events.push(concluded(inquiry.case, Conclusion::Refused));
             }
             events
         }
@@ -105,7 +117,9 @@ fn quarantines(state: &State, policy: &Policy, rounds: u32) -> bool {
 /// after it follows.
 fn nothing_to_do(state: &State, inquiry: Inquiry<'_>) -> Vec<Event> {
     let case = inquiry.case;
-    if sequence::is_early(inquiry.policy, case) || case.rung_begun {
+    // What was ordered by hand and holds already is no trouble.
+    let no_alert = inquiry.episode.by_hand.is_some();
+    if no_alert || sequence::is_early(inquiry.policy, case) || case.rung_begun {
         return next_step(state, inquiry.policy, case, Conclusion::Already);
     }
     if case.rung + 1 < inquiry.policy.ladder.len() {
@@ -127,7 +141,7 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         | Phase::Acting { .. }
         | Phase::Verifying { .. }
         | Phase::Withheld
-        | Phase::Resting => None,
+        | Phase::Resting => inquiry.episode.by_hand.as_ref().map(|order| order.by.clone()),
     };
     let action = ruling.action.clone()?;
     Some(Intent {
@@ -142,7 +156,8 @@ fn intent(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: &Ruling) -> 
         mode: ruling.mode.is,
         at: now,
         deadline: now + deadline(&action),
-        charged: true,
+        // To ask what would be done costs nothing.
+        charged: inquiry.episode.by_hand.as_ref().is_none_or(|order| !order.dry_run),
         reverts: None,
         revert_after: action.lasts().or(inquiry.step().revert_after),
         action,
@@ -260,9 +275,11 @@ fn did_not_help(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     }
     let rounds =
         state.efficacy.get(&policy.name).map_or(0, |efficacy| efficacy.ineffective).saturating_add(1);
+    // Whether it helps against its alert is not known from what somebody wanted by hand.
+    let rounds = Some(rounds).filter(|_| by_hand::of(state, case.id.episode).is_none());
     let why =
         sequence::told(policy, case, AtHand::Done, format!("no rung of {} helped", policy.ladder.len()));
-    let mut events = called(state, case, policy, &why, Some(rounds));
+    let mut events = called(state, case, policy, &why, rounds);
     events.push(concluded(case, Conclusion::Exhausted));
     events
 }
@@ -299,16 +316,44 @@ pub(super) fn withdrawn(state: &State, case: &Case, at: AtHand) -> Vec<Event> {
     sequence::ends(state, case, Conclusion::Withdrawn, at, "the policy left the book")
 }
 
-/// A proposal was not answered in time. What nothing would ever look at again ends.
-pub(super) fn lapsed(state: &State, case: &Case, proposal: Seq) -> Vec<Event> {
+/// A proposal was not answered in time, which those are told who are told next, too. What nothing would ever look at
+/// again ends.
+pub(super) fn lapsed(state: &State, now: Moment, case: &Case, proposal: Seq, action: &Action) -> Vec<Event> {
     let mut events = vec![Event::Lapsed { proposal }];
+    let policy = state.policy_of(case);
+    if let Some(policy) = policy.filter(|_| !sequence::is_begun(case)) {
+        let on = case.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
+        let why = format!("nobody approved {action}{on} in time (proposal {proposal})");
+        let notify = all_of(state, now, case, policy);
+        events.push(Event::Escalated { case: Some(case.id.clone()), why, notify, about: None });
+    }
     if state.episodes.get(&case.id.episode).is_some_and(Episode::is_open) {
+        if let Some(policy) = policy.filter(|_| sequence::is_begun(case)) {
+            let why = sequence::told(policy, case, AtHand::NotDone, UNAPPROVED.to_owned());
+            events.push(escalated(case, policy, why));
+        }
         events.push(Event::Held { case: case.id.clone(), until: None });
     } else {
-        let why = "nobody approved the next step in time";
-        events.extend(sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, why));
+        events.extend(sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, UNAPPROVED));
     }
     events
+}
+
+/// Everybody who is told by a policy, and those who are told after them.
+fn all_of(state: &State, now: Moment, case: &Case, policy: &Policy) -> Vec<String> {
+    let book = state.current_book();
+    let settings = &book.settings().notifications;
+    let episode = state.episodes.get(&case.id.episode);
+    let severity = episode.and_then(|episode| episode.labels.get("severity")).map(String::as_str);
+    let first = settings.told(&policy.on_failure.notify, Severity::of_label(severity), now);
+    let next = first.iter().filter_map(|name| settings.receivers.get(name)).flat_map(|one| one.then.clone());
+    let mut all = first.clone();
+    for name in next {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    if all.is_empty() { policy.on_failure.notify.clone() } else { all }
 }
 
 pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
@@ -316,7 +361,8 @@ pub(super) fn concluded(case: &Case, conclusion: Conclusion) -> Event {
 }
 
 pub(super) fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
-    Event::Escalated { case: Some(case.id.clone()), why, notify: policy.on_failure.notify.clone() }
+    let notify = policy.on_failure.notify.clone();
+    Event::Escalated { case: Some(case.id.clone()), why, notify, about: None }
 }
 
 fn step_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a crate::policy::Step> {

@@ -34,6 +34,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Deliver
         starts_at: alert.starts_at,
         fingerprint: alert.fingerprint.clone(),
         correlation: delivery.correlation.clone(),
+        by_hand: None,
     }));
     for (episode, ended_at) in sorted.closed {
         events.extend(close(state, episode, Closing::Resolved, ended_at));

@@ -6,16 +6,19 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
-use crate::event::{Event, Seq};
+use crate::event::{About, Advance, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
-use crate::state::{CaseId, Lease, State};
+use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
 /// How long a held revert waits when nothing says how long it is held; it is looked at earlier when something is
 /// resumed, adopted or won.
 const HELD: Span = Span::from_mins(5);
+
+/// What is to be taken back after a while stays while its trouble is there, up to so many times that while.
+const STAYS_TIMES: u64 = 4;
 
 /// A lease that is due: hold, ask, or take back.
 pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
@@ -27,30 +30,61 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     }
     let held = |reason: &Reason| {
         let until = reason.until().unwrap_or(now + HELD);
-        vec![Event::RevertHeld { intent, until, why: reason.to_string() }]
+        vec![Event::revert_held(intent, until, reason.to_string())]
     };
     if state.in_flight.values().any(|flight| flight.intent.reverts == Some(intent)) {
-        return vec![Event::RevertHeld { intent, until: now + HELD, why: "it is under way".to_owned() }];
+        return vec![Event::revert_held(intent, now + HELD, "it is under way".to_owned())];
     }
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
+    if let Some(reason) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
+        let Needed { alert, episode, until, .. } = reason;
+        let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
+        return vec![Event::revert_held(intent, until, why)];
+    }
     let mode = book.settings().mode;
-    if is_capped(mode, &lease.intent) {
-        let why = format!("the daemon runs with --mode {mode}");
-        return vec![Event::RevertHeld { intent, until: now + HELD, why }];
+    if is_capped(mode, lease) {
+        return vec![Event::revert_held(intent, now + HELD, format!("the daemon runs with --mode {mode}"))];
     }
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
         Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
-        Some(Found::Absent { what }) => dropped(lease, format!("there is no {what}"), true),
+        Some(Found::Absent { what }) => dropped(state, lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
-            vec![Event::RevertHeld { intent, until: now + book.settings().facts.retry, why: what.clone() }]
+            vec![Event::revert_held(intent, now + book.settings().facts.retry, what.clone())]
         }
         Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
-            dropped(lease, "an answer to another question".to_owned(), true)
+            dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
+}
+
+/// Why an action is not taken back yet: what it was done against is still there.
+struct Needed<'a> {
+    alert: &'a str,
+    episode: Seq,
+    /// When it would be taken back otherwise. Whoever wants it earlier wants it whatever fires.
+    from: Moment,
+    /// When it is taken back all the same.
+    until: Moment,
+}
+
+/// The open episode that an action was done for, or another one of its policy on its target. What ends by itself is
+/// needed by nobody any more, nor is what somebody wants taken back.
+fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
+    let intent = &lease.intent;
+    let ends_with_it = lease.ordered.is_none() && !intent.action.ends_by_itself();
+    let after = intent.revert_after.filter(|_| ends_with_it)?;
+    let own = state.episodes.get(&intent.episode).filter(|episode| episode.is_open());
+    let others = state.indexes.on(&intent.target).into_iter().flat_map(|crowd| crowd.open_of(&intent.policy));
+    let episode = own.or_else(|| others.filter_map(|id| state.episodes.get(&id.episode)).next())?;
+    Some(Needed {
+        alert: episode.alert(),
+        episode: episode.id,
+        from: intent.at + after,
+        until: intent.at + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
+    })
 }
 
 /// What follows from the look at the target: take back only what is still ours.
@@ -58,35 +92,48 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     let protected = &book.settings().guards.protected;
     if let Some(rule) = protection::protecting_label(protected, &preflight.labels) {
         let why = Reason::Protected { rule: format!("label {rule}") }.to_string();
-        return vec![Event::RevertHeld { intent: lease.intent.id, until: now + HELD, why }];
+        return vec![Event::revert_held(lease.intent.id, now + HELD, why)];
     }
     if are_passing(&preflight.refusals) {
         let until = preflight.refusals.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-        let why = said(&preflight.refusals);
-        return vec![Event::RevertHeld { intent: lease.intent.id, until, why }];
+        return vec![Event::revert_held(lease.intent.id, until, said(&preflight.refusals))];
     }
     // A remediation whose objects are its own, known by their stamp, pins nothing.
     if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
         let why = format!("{} is another object now (uid {})", lease.intent.target, preflight.uid);
-        return dropped(lease, why, true);
+        return dropped(state, lease, why, true);
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            vec![Event::Intended { intent: Box::new(revert(state, now, lease, action)) }]
+            let begun = Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) };
+            let late = needed(state, lease).filter(|needed| needed.until <= now && lease.attempts == 0);
+            let told = late.map(|Needed { alert, episode, .. }| {
+                let lasted = now.since(lease.intent.at);
+                let what = format!(
+                    "is taken back now, after {lasted}, and {alert} is still open (episode {episode})"
+                );
+                called(state, &lease.intent, Some(lease), &what)
+            });
+            std::iter::once(begun).chain(told).collect()
+        }
+        Some(_) | None if preflight.already && is_partial(lease) => {
+            let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
+            let why = "what was to be let in is let in; the rest waits for its own end".to_owned();
+            vec![Event::RevertHeld { intent: lease.intent.id, until, why, order_over: true }]
         }
         Some(_) | None if preflight.already => {
-            dropped(lease, "the value from before already holds".to_owned(), false)
+            dropped(state, lease, "the value from before already holds".to_owned(), false)
         }
-        Some(_) | None => dropped(lease, said(&preflight.refusals), true),
+        Some(_) | None => dropped(state, lease, said(&preflight.refusals), true),
     }
 }
 
 /// Whether the daemon's cap on modes keeps this from being taken back. Who approved the action approved its end; in
 /// dry-run there are no hands at all.
-fn is_capped(cap: Mode, intent: &Intent) -> bool {
+fn is_capped(cap: Mode, lease: &Lease) -> bool {
     match cap {
         Mode::DryRun => true,
-        Mode::Approve => intent.approved_by.is_none(),
+        Mode::Approve => lease.approved_by().is_none(),
         Mode::Enforce => false,
     }
 }
@@ -130,10 +177,28 @@ fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question 
         fact: Fact::Revert(lease.intent.id),
         ask: Ask::Preflight {
             target: lease.intent.target.clone(),
-            wish: Wish::Revert(lease.intent.action.clone()),
+            wish: Wish::Revert(wanted(lease)),
             diff: false,
         },
         deadline: now + book.settings().facts.deadline,
+    }
+}
+
+/// What is to be taken back: all of it, or the entries that somebody named.
+fn wanted(lease: &Lease) -> Action {
+    let only = lease.ordered.as_ref().map_or(&[][..], |order| &order.only);
+    lease.intent.action.part(only).unwrap_or_else(|| lease.intent.action.clone())
+}
+
+fn is_partial(lease: &Lease) -> bool {
+    lease.ordered.as_ref().is_some_and(|order| lease.intent.action.part(&order.only).is_some())
+}
+
+/// The revert of a part, with what it leaves.
+fn part(lease: &Lease, revert: &Action) -> Action {
+    match &lease.ordered {
+        Some(order) if is_partial(lease) => revert.leaving(&lease.intent.action, order.rest_due),
+        Some(_) | None => revert.clone(),
     }
 }
 
@@ -147,20 +212,30 @@ fn revert(state: &State, now: Moment, lease: &Lease, action: &Action) -> Intent 
         reverts: Some(lease.intent.id),
         revert_after: None,
         epoch: state.epoch,
+        approved_by: lease.approved_by().cloned(),
         ..lease.intent.clone()
     }
 }
 
-fn dropped(lease: &Lease, why: String, call: bool) -> Vec<Event> {
-    let mut events = vec![Event::RevertDropped { intent: lease.intent.id, into: None, why: why.clone() }];
-    if call {
-        events.push(Event::Escalated {
-            case: Some(CaseId::of(&lease.intent)),
-            why: format!("intent {} is not taken back: {why}", lease.intent.id),
-            notify: Vec::new(),
-        });
+fn dropped(state: &State, lease: &Lease, why: String, call: bool) -> Vec<Event> {
+    let what = format!("is not taken back: {why}");
+    let told = call.then(|| called(state, &lease.intent, Some(lease), &what));
+    let dropped = Event::RevertDropped { intent: lease.intent.id, into: None, why };
+    std::iter::once(dropped).chain(told).collect()
+}
+
+/// A person is called about what was done: with all that is needed to find it, since its alert may be long forgotten.
+fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> Event {
+    let of_now =
+        || state.current_book().policy(&intent.policy).map(|policy| policy.on_failure.notify.clone());
+    let known = lease.map(|lease| lease.notify.clone()).filter(|notify| !notify.is_empty());
+    let labels = lease.map(|lease| lease.labels.clone()).unwrap_or_default();
+    Event::Escalated {
+        case: Some(CaseId::of(intent)),
+        why: format!("{} on {} (intent {}) {what}", intent.action, intent.target, intent.id),
+        notify: known.or_else(of_now).unwrap_or_default(),
+        about: Some(Box::new(About { target: intent.target.clone(), labels })),
     }
-    events
 }
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
@@ -178,27 +253,36 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
-        (Outcome::Done { .. }, _) => return Vec::new(),
+        (Outcome::Done { .. }, lease) => {
+            return lease.and_then(|lease| again(state, lease, revert)).into_iter().collect();
+        }
         (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
-            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
+            return vec![Event::revert_held(lease.intent.id, until, what.clone())];
         }
         (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
             let until = reasons.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-            return vec![Event::RevertHeld { intent: lease.intent.id, until, why: said(reasons) }];
+            return vec![Event::revert_held(lease.intent.id, until, said(reasons))];
         }
         (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
-    vec![Event::Escalated {
-        case: Some(CaseId::of(revert)),
-        why: format!(
-            "the revert of intent {} ended {}: {what}",
-            revert.reverts.unwrap_or_default(),
-            outcome.name()
-        ),
-        notify: Vec::new(),
-    }]
+    let what = format!("is not known to be taken back: that ended {}: {what}", outcome.name());
+    vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &what)]
+}
+
+/// What ends by itself has ended, and its alert is open: the rung that did it is decided anew, under every guard. Not
+/// behind the first step of a sequence, not where a part of it still lasts, and not where somebody wanted its end earlier.
+fn again(state: &State, lease: &Lease, revert: &Intent) -> Option<Event> {
+    let intent = &lease.intent;
+    let case = state.cases.get(&CaseId::of(intent))?;
+    let open = state.episodes.get(&intent.episode).is_some_and(|episode| episode.is_open());
+    let is_last = intent.step == 0 && case.rung == intent.rung && case.phase == Phase::Resting;
+    let has_lasted = intent.revert_after.is_some_and(|after| intent.at + after <= revert.at);
+    let wanted = has_lasted && intent.action.ends_by_itself() && revert.action.rest().is_none();
+    let in_force = state.current_book().policy(&intent.policy).is_some() && lease.ordered.is_none();
+    let at = (intent.rung, intent.step);
+    (open && is_last && wanted && in_force).then(|| Event::advanced(&case.id, at, Advance::Again, None))
 }
 
 /// What an effect has left behind that a lease must take back.

@@ -8,8 +8,11 @@
 //!            sequence.rs  a sequence that has begun: what it still needs, what is told where it ends
 //!            follow.rs  a ruling, an outcome, a verification -> what follows from it
 //!            verify.rs  a verification -> a question, a look, a verdict
+//!            kept.rs    a case that guards have kept from acting for long
 //!            lease.rs   a revert that is due
 //!            orders.rs  operators, books, leadership, clock
+//!            undo.rs    an operator wants an action taken back
+//!            by_hand.rs  a policy that an operator runs, without an alert
 //!            adoption.rs  what a new book ends, and what goes on
 //!   apply    apply/     each event -> the state
 //! ```
@@ -20,8 +23,10 @@
 mod adoption;
 mod agenda;
 mod apply;
+pub(crate) mod by_hand;
 mod follow;
 mod intake;
+mod kept;
 mod lease;
 mod orders;
 mod page;
@@ -29,6 +34,7 @@ mod questions;
 pub mod rule;
 pub(crate) mod sequence;
 mod storm;
+mod undo;
 mod verify;
 
 use crate::book::Book;
@@ -52,7 +58,7 @@ pub const LATE_PEER: Span = Span::from_mins(5);
 ///
 /// `book` is the book in force; ladders that have begun finish under their own.
 pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Event> {
-    match input {
+    let events = match input {
         Input::Alerts(delivery) => intake::decide(state, book, now, delivery),
         Input::Told(answer) => orders::told(state, answer),
         Input::Ended { intent, outcome } => follow::ended(state, now, *intent, outcome),
@@ -64,7 +70,8 @@ pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Eve
         Input::Began { version } => vec![Event::Began { version: version.clone() }],
         Input::ClockStepped { by_ms } => vec![Event::ClockStepped { by_ms: *by_ms }],
         Input::Wake => agenda::decide(state, book, now),
-    }
+    };
+    by_hand::ends(state, events)
 }
 
 /// When the engine next wants to be called; a function of the state alone.

@@ -1,12 +1,12 @@
 //! Operators, books, leadership, and answers: what is true of the outside now.
 
 use crate::answer::Answer;
-use crate::book::Source;
-use crate::engine::adoption;
+use crate::book::{Book, Source};
 use crate::engine::sequence::{self, AtHand};
+use crate::engine::{adoption, by_hand, undo};
 use crate::event::{Conclusion, Event, Seq};
 use crate::notifications::Receipt;
-use crate::order::{Command, Order, PauseScope};
+use crate::order::{ByHand, Command, Order, PauseScope};
 use crate::state::{CaseId, Page, Phase, State};
 use crate::time::Moment;
 
@@ -65,9 +65,7 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
         Command::Pause { scope: PauseScope::Policy(name), .. }
             if state.current_book().policy(name).is_none() =>
         {
-            let book = state.current_book();
-            let names: Vec<&str> = book.policies().keys().map(String::as_str).take(NAMES_SHOWN_MAX).collect();
-            refused(format!("there is no policy {name}; there are: {}", names.join(", ")))
+            refused(no_policy(&state.current_book(), name))
         }
         Command::Pause { scope, until, reason } => {
             vec![Event::Paused { scope: scope.clone(), by, until: *until, reason: reason.clone() }]
@@ -81,7 +79,27 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
         }
         Command::AcceptClock if state.clock_stepped.is_some() => vec![Event::ClockAccepted { by }],
         Command::AcceptClock => refused("the clock has not stepped".to_owned()),
+        Command::Run { policy, labels, reason, dry_run, key } => {
+            let wanted = ByHand {
+                by,
+                policy: policy.clone(),
+                reason: reason.clone(),
+                dry_run: *dry_run,
+                key: key.clone(),
+            };
+            by_hand::run(state, now, wanted, labels).unwrap_or_else(refused)
+        }
+        Command::Undo { intent, only, reason, past } => {
+            let wanted = undo::Wanted { intent: *intent, only, reason, past: past.as_deref() };
+            undo::order(state, &by, &wanted).unwrap_or_else(refused)
+        }
     }
+}
+
+/// What somebody is told who mistyped a policy.
+pub(super) fn no_policy(book: &Book, name: &str) -> String {
+    let names: Vec<&str> = book.policies().keys().map(String::as_str).take(NAMES_SHOWN_MAX).collect();
+    format!("there is no policy {name}; there are: {}", names.join(", "))
 }
 
 fn no_proposal(proposal: Seq) -> String {

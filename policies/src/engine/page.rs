@@ -65,7 +65,8 @@ fn notice(state: &State, now: Moment, page: &Page, receiver: &str, attempt: u32)
     let (Some(known), NoticeKind::Trigger) = (known, kind) else { return alone };
     let waits = |page: &&Page| {
         page.calls.get(receiver).is_some_and(|call| {
-            call.reached.is_none() && matches!(call.is, Calling::Waiting { due, .. } if due <= now)
+            (call.reached.is_none() || call.more)
+                && matches!(call.is, Calling::Waiting { due, .. } if due <= now)
         })
     };
     let told = state.paging.told.get(receiver);

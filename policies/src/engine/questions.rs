@@ -108,7 +108,8 @@ impl<'a> Inquiry<'a> {
         };
         let scope = self.scope(&lets, target);
         let mut questions = Questions::default();
-        if self.book.settings().guards.confirmation && !sequence::is_begun(self.case) {
+        let is_alert = self.episode.by_hand.is_none();
+        if self.book.settings().guards.confirmation && is_alert && !sequence::is_begun(self.case) {
             questions.put(Fact::Confirmation, self.confirmation());
         }
         for wanted in &self.policy.lets {

@@ -65,7 +65,9 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     if !storm.is_empty() {
         return storm;
     }
-    let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway: false };
+    // Who asks what would happen is shown all of it.
+    let ask_anyway = episode.by_hand.as_ref().is_some_and(|order| order.dry_run);
+    let inquiry = Inquiry { state, book, policy, episode, case, now, ask_anyway };
     if let Some((rung, target)) = inquiry.relapse() {
         return follow::relapsed(state, policy, case, rung, target);
     }
@@ -106,7 +108,8 @@ impl<'a> Inquiry<'a> {
             episode: self.episode,
             case: self.case,
             target,
-            rehearsal: mode.is == Mode::DryRun,
+            // Who asks by hand what would happen is told by what counts when it happens.
+            rehearsal: self.mode_unless_ordered().is == Mode::DryRun,
             unaskable: &nothing,
             now: self.now,
         };
@@ -165,6 +168,8 @@ impl<'a> Inquiry<'a> {
         match mode {
             Mode::DryRun | Mode::Enforce => Verdict::Act,
             Mode::Approve if matches!(self.case.phase, Phase::Approved { .. }) => Verdict::Act,
+            // The order is the approval: who would be asked has asked.
+            Mode::Approve if self.episode.by_hand.is_some() => Verdict::Act,
             Mode::Approve => Verdict::Propose { until: self.now + self.policy.guards.approval },
         }
     }
@@ -181,8 +186,19 @@ impl<'a> Inquiry<'a> {
         Verdict::Hold { until: until.max(self.now + Span::from_ms(1)) }
     }
 
-    /// The mode after the step's own, the daemon's cap and the storm.
+    /// The mode after the step's own, the daemon's cap, the storm and the order.
     pub fn mode(&self) -> EffectiveMode {
+        let mode = self.mode_unless_ordered();
+        match &self.episode.by_hand {
+            Some(order) if order.dry_run && mode.is != Mode::DryRun => {
+                EffectiveMode { is: Mode::DryRun, capped_by: Some(Cap::Order), ..mode }
+            }
+            Some(_) | None => mode,
+        }
+    }
+
+    /// The same, if no order asked for less.
+    fn mode_unless_ordered(&self) -> EffectiveMode {
         let wanted = self.policy.mode.min(self.step().mode.unwrap_or(Mode::Enforce));
         let cap = self.book.settings().mode;
         let storm = self.state.storm.since.is_some() && self.policy.guards.in_storm == InStorm::Approve;
@@ -206,7 +222,8 @@ impl<'a> Inquiry<'a> {
         let Aim::Known(target) = self.aim() else { return None };
         let last = self.state.last_ladders.get(&(self.policy.name.clone(), target.clone()))?;
         let next = last.next_rung()?;
-        let relapsed = !self.case.acted
+        let relapsed = self.episode.by_hand.is_none()
+            && !self.case.acted
             && last.episode != self.episode.id
             && self.now.since(last.ended_at) < self.policy.guards.relapse
             && next > self.case.rung

@@ -89,6 +89,13 @@ pub(super) fn resolved(state: &State, case: &Case) -> Vec<Event> {
             let why = "the alert is over, and the next step was refused";
             ends(state, case, Conclusion::Resolved, AtHand::NotDone, why)
         }
+        // It was held so long that a person was called: nothing would end it any more.
+        Phase::Waiting { .. } | Phase::Asking { .. }
+            if is_begun(case) && case.kept.as_ref().is_some_and(|kept| kept.due.is_none()) =>
+        {
+            let why = "the alert is over, and the next step is still refused";
+            ends(state, case, Conclusion::Failed, AtHand::NotDone, why)
+        }
         Phase::Waiting { .. }
         | Phase::Asking { .. }
         | Phase::Proposed { .. }

@@ -31,7 +31,12 @@ pub(super) fn begins(state: &State, book: &Book, now: Moment, more: usize, trunc
     why.map(|why| {
         vec![
             Event::StormBegan { why: why.clone() },
-            Event::Escalated { case: None, why: format!("a storm began: {why}"), notify: Vec::new() },
+            Event::Escalated {
+                case: None,
+                why: format!("a storm began: {why}"),
+                notify: Vec::new(),
+                about: None,
+            },
         ]
     })
     .unwrap_or_default()

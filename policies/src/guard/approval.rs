@@ -8,7 +8,9 @@ use crate::state::Phase;
 /// Refuses where what was approved is not what would be done now.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Phase::Approved { action: approved, by, .. } = &view.case.phase else {
-        return Finding::allows(Guard::Approval, "");
+        let order = view.episode.by_hand.as_ref();
+        let detail = order.map(|order| format!("ordered by {}", order.by)).unwrap_or_default();
+        return Finding::allows(Guard::Approval, detail);
     };
     // Why there is no preflight, the guard of that name says.
     let Ok(preflight) = fact::preflight(view) else {

@@ -10,6 +10,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return Finding::allows(Guard::Cluster, "no cluster name is configured");
     }
     match view.episode.labels.get(&identity.label) {
+        None if view.episode.by_hand.is_some() => {
+            Finding::allows(Guard::Cluster, format!("by hand, of the daemon of {}", identity.name))
+        }
         Some(has) if *has == identity.name => {
             Finding::allows(Guard::Cluster, format!("{}=\"{has}\" is this cluster", identity.label))
         }

@@ -8,6 +8,9 @@ use crate::reason::Reason;
 
 /// Refuses unless `ALERTS` has a firing series for the alert, where confirmation is on.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
+    if view.episode.by_hand.is_some() {
+        return Finding::allows(Guard::Confirmation, "by hand: there is no alert to confirm");
+    }
     if !view.book.settings().guards.confirmation {
         return Finding::allows(Guard::Confirmation, "switched off");
     }

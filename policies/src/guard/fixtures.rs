@@ -213,7 +213,7 @@ pub(super) fn series(samples: &[(&str, f64)]) -> Found {
 }
 
 pub(super) fn scale(from: u32, to: u32) -> Action {
-    Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from, to })
+    Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from, to, wanted: None })
 }
 
 pub(super) fn wants_let(name: &str, label: &str) -> Let {
@@ -309,6 +309,7 @@ pub(super) fn episode(id: u64, alert: &str, opened: &str) -> Episode {
         expires_at: at("23:00:00"),
         fingerprint: None,
         correlation: "c-1".to_owned(),
+        by_hand: None,
     }
 }
 
@@ -328,6 +329,7 @@ fn case(episode: u64, policy: &str) -> Case {
         facts: BTreeMap::new(),
         phase: waiting("08:30:00"),
         last_ruling: None,
+        kept: None,
     }
 }
 

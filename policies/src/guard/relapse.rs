@@ -10,6 +10,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::Relapse);
     };
+    if view.episode.by_hand.is_some() {
+        return Finding::allows(Guard::Relapse, "by hand: the ladder begins at its first rung");
+    }
     let relapse = view.policy.guards.relapse;
     let rungs = view.policy.ladder.len();
     let key = (view.policy.name.clone(), target.clone());

@@ -6,6 +6,9 @@ use crate::reason::Reason;
 
 /// Refuses while the episode is younger than `for:`.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
+    if view.episode.by_hand.is_some() {
+        return Finding::allows(Guard::For, "by hand: there is no alert that must last");
+    }
     let wanted = view.policy.wait;
     let age = view.now.since(view.episode.opened_at);
     if age < wanted {

@@ -90,8 +90,9 @@ pub struct Spec {
     pub mode: Option<Mode>,
     /// Where two policies want one target, the higher goes first, then the lesser name. Default 0.
     pub priority: Option<i32>,
-    /// Matchers in Alertmanager's syntax; the alert must meet all of them. At least one.
-    pub r#match: Vec<String>,
+    /// Matchers in Alertmanager's syntax; the alert must meet all of them. At least one. Without the key no alert starts the
+    /// policy: it is only run by hand, by `paramedic run`.
+    pub r#match: Option<Vec<String>>,
     /// Withheld while one open alert meets all of these matchers.
     pub unless: Option<Vec<String>>,
     /// How long the episode must have been open. Default 0s.

@@ -16,7 +16,7 @@ pub(crate) fn of_each(written: &[Written], walk: &mut Walk) {
                 format!("`{}` can never match: {a} and {b} contradict each other", policy.name),
                 "an alert must meet all matchers; make two policies of it",
             );
-        } else if policy.matchers.iter().all(|matcher| matcher.meets_value("")) {
+        } else if !policy.is_only_by_hand() && policy.matchers.iter().all(|matcher| matcher.meets_value("")) {
             walk.warn(
                 *match_at,
                 format!("`{}` matches every alert that lacks a label", policy.name),
@@ -50,7 +50,7 @@ pub(crate) fn of_each(written: &[Written], walk: &mut Walk) {
 /// Doubts about policies beside each other.
 pub(crate) fn between(written: &[Written], walk: &mut Walk) {
     // Only policies that could meet one alert are compared: those that share an equality, or have none.
-    let mut order: Vec<&Written> = written.iter().collect();
+    let mut order: Vec<&Written> = written.iter().filter(|one| !one.policy.is_only_by_hand()).collect();
     order.sort_by(|a, b| {
         b.policy.priority.cmp(&a.policy.priority).then_with(|| a.policy.name.cmp(&b.policy.name))
     });

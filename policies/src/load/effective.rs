@@ -14,7 +14,6 @@ pub fn effective(policy: &Policy) -> Value {
     let mut spec = json!({
         "mode": policy.mode,
         "priority": policy.priority,
-        "match": strings(&policy.matchers),
         "unless": strings(&policy.unless),
         "for": policy.wait,
         "target": target(&policy.target),
@@ -27,6 +26,9 @@ pub fn effective(policy: &Policy) -> Value {
         "guards": guards(&policy.guards),
         "onFailure": {"notify": policy.on_failure.notify, "quarantineAfter": policy.on_failure.quarantine_after},
     });
+    if !policy.is_only_by_hand() {
+        spec["match"] = json!(strings(&policy.matchers));
+    }
     if !policy.description.is_empty() {
         spec["description"] = json!(policy.description);
     }

@@ -2,7 +2,8 @@
 //!
 //! Every policy is filed under one of its equality matchers, the one that the fewest policies share. An alert looks
 //! up its own labels, so it meets only policies that one of its labels names, and those without any equality. What
-//! remains of their matchers is compared, equalities first; equal expressions are run once for an alert.
+//! remains of their matchers is compared, equalities first; equal expressions are run once for an alert. A policy
+//! without matchers is only run by hand: it stands in no index.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -37,7 +38,7 @@ struct Entry {
 impl Index {
     /// The index over these policies.
     pub fn of(policies: &BTreeMap<String, Policy>) -> Self {
-        let mut order: Vec<&Policy> = policies.values().collect();
+        let mut order: Vec<&Policy> = policies.values().filter(|policy| !policy.is_only_by_hand()).collect();
         order.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
         let mut shared: Map<(&str, &str), u32> = Map::default();
         for key in order.iter().flat_map(|policy| equalities(policy)) {

@@ -10,6 +10,7 @@
 //! serde reads no document here: it stops at the first mistake and forgets where it stands. The types of
 //! [`document`] exist for the JSON Schema, and a test keeps their keys equal to the ones walked.
 
+pub mod built_in;
 pub mod conform;
 pub mod document;
 mod doubts;
@@ -127,6 +128,13 @@ fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
             let name = document.get("metadata").and_then(|metadata| metadata.get("name"));
             if let Some((yaml::Node::Text(text), at)) = name.map(|name| (&name.node, name.at)) {
                 let place = format!("{}:{}", file.path, at.line);
+                if built_in::is_reserved(text) && !built_in::is_own(&file.path) {
+                    walk.error(
+                        at,
+                        format!("`{text}` is the name of a policy of paramedic's own"),
+                        "`paramedic freeze` and `paramedic block` run those; rename yours",
+                    );
+                }
                 if let Some(first) = names.insert(text.clone(), place) {
                     walk.error(
                         at,

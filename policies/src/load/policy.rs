@@ -88,14 +88,21 @@ impl Walk {
         let priority = fields.or(self, "priority", 0, |walk, tree, what| {
             walk.count(tree, what, -1_000_000, 1_000_000).and_then(|priority| i32::try_from(priority).ok())
         });
-        let matchers = fields
-            .need(self, "match", "which alerts it is for, such as match: ['alertname=\"HighErrorRate\"']")
-            .and_then(|tree| self.matchers(tree, "match"));
-        if matchers.as_ref().is_some_and(Vec::is_empty) {
+        let by_hand = fields.key_at("match").is_none();
+        let matchers = fields.or(self, "match", Vec::new(), Self::matchers);
+        if !by_hand && matchers.as_ref().is_some_and(Vec::is_empty) {
             self.error(
                 fields.at_key("match"),
                 "`match` is empty",
-                "a policy must say which alerts it is for",
+                "say which alerts it is for; without the key `match` it is only run by hand, by `paramedic run`",
+            );
+        }
+        if by_hand && fields.key_at("for").is_some() {
+            self.error(
+                fields.at_key("for"),
+                "`for` without `match`",
+                "no alert starts this policy, so there is none that must last; remove `for`, or say by `match` for which \
+                 alerts it is",
             );
         }
         let unless = fields.or(self, "unless", Vec::new(), Self::matchers);

@@ -154,7 +154,9 @@ impl Walk {
             );
         }
         let lasts = remediation.as_ref().and_then(Remediation::lasts);
-        if let (Some(_), Some(Some(_)), Some(remediation)) = (lasts, revert_after, &remediation) {
+        if let (Some(Some(_)), Some(remediation)) = (revert_after, &remediation)
+            && remediation.lasts_by_itself()
+        {
             self.error(
                 fields.at_key("revert"),
                 format!("`{}` says itself how long it lasts", remediation.name()),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Acts, Asks};
 use crate::address::AddressRange;
 use crate::alert::Labels;
+use crate::lasting::{Lasting, LastingDocument};
 use crate::load::fields::Walk;
 use crate::load::yaml::Tree;
 use crate::policy::rendered;
@@ -44,8 +45,8 @@ pub struct BlockIpDocument {
     pub label: Option<String>,
     /// The most addresses that `query` may give, from 1 to 50; more refuse. Default 10.
     pub max: Option<u32>,
-    /// How long an address is kept out the first time, from 1m to 7d.
-    pub r#for: Span,
+    /// How long an address is kept out the first time, from 1m to 7d, or a template of it.
+    pub r#for: LastingDocument,
     /// How much longer it is kept out when it comes back. Without it always as long as the first time.
     pub growth: Option<GrowthDocument>,
     /// Templates of addresses and ranges that are never blocked. Adding one here lifts what it covers.
@@ -104,6 +105,8 @@ pub enum ClientAddress {
 pub struct Written {
     source: Source,
     allow: Vec<Template>,
+    /// How long the first time; what stands in the terms is filled in from it.
+    lasts: Lasting,
     terms: Terms,
 }
 
@@ -245,7 +248,7 @@ impl Asks for Written {
         let mut body = json!({
             "by": terms.by,
             "clientAddress": terms.client_address,
-            "for": terms.lasts,
+            "for": self.lasts.document(),
             "private": terms.private,
             "ipv4Bits": terms.ipv4_bits,
             "ipv6Bits": terms.ipv6_bits,
@@ -280,7 +283,7 @@ impl Asks for Written {
             Source::Address(address) => address,
             Source::Query { query, .. } => &query.template,
         };
-        std::iter::once(source).chain(&self.allow).collect()
+        std::iter::once(source).chain(&self.allow).chain(self.lasts.template()).collect()
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {
@@ -299,7 +302,11 @@ impl Asks for Written {
     }
 
     fn lasts(&self) -> Option<Span> {
-        Some(self.terms.lasts)
+        self.lasts.fixed()
+    }
+
+    fn lasts_by_itself(&self) -> bool {
+        true
     }
 
     /// Whoever is allowed now is let in now. What the alert's own labels allow counted when it was decided.
@@ -313,7 +320,8 @@ impl Asks for Written {
     }
 
     fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {
-        let terms = self.terms.clone();
+        let lasts = self.lasts.rendered(scope, "for", &read::BOUNDS)?;
+        let terms = Terms { lasts, ..self.terms.clone() };
         let whom = match &self.source {
             Source::Address(address) => {
                 let read = |text: &str| AddressRange::read(text, terms.ipv4_bits, terms.ipv6_bits);
@@ -340,6 +348,17 @@ fn allowed(range: &Template, scope: &Scope<'_>) -> Result<AddressRange, Reason> 
     read(&text).map_err(|problem| Reason::BadValue { what: "allow".into(), problem })
 }
 
+impl Action {
+    /// The addresses that it keeps out, or lets in.
+    pub fn ranges(&self) -> impl Iterator<Item = AddressRange> {
+        let entries = match self {
+            Self::Block(block) => &block.ranges,
+            Self::Unblock(unblock) => &unblock.ranges,
+        };
+        entries.iter().map(|entry| entry.range)
+    }
+}
+
 impl Acts for Action {
     fn inverse(&self) -> Option<Self> {
         match self {
@@ -362,6 +381,11 @@ impl Acts for Action {
         Some("a block takes no replica away")
     }
 
+    /// Every entry expires.
+    fn ends_by_itself(&self) -> bool {
+        true
+    }
+
     fn lasts(&self) -> Option<Span> {
         match self {
             Self::Block(block) => block.ranges.iter().map(|entry| entry.lasts).min(),
@@ -376,6 +400,22 @@ impl Acts for Action {
             }
             Self::Block(_) | Self::Unblock(_) => None,
         }
+    }
+
+    fn part(&self, only: &[AddressRange]) -> Option<Self> {
+        let Self::Block(block) = self else { return None };
+        let (some, rest): (Vec<Entry>, Vec<Entry>) =
+            block.ranges.iter().cloned().partition(|entry| only.contains(&entry.range));
+        let terms = block.terms.clone();
+        (!some.is_empty() && !rest.is_empty()).then_some(Self::Block(Block { ranges: some, terms }))
+    }
+
+    fn leaving(&self, whole: &Self, rest_due: Moment) -> Option<Self> {
+        let (Self::Unblock(unblock), Self::Block(block)) = (self, whole) else { return None };
+        let gone = |entry: &&Entry| unblock.ranges.iter().any(|out| out.range == entry.range);
+        let rest: Vec<Entry> = block.ranges.iter().filter(|entry| !gone(entry)).cloned().collect();
+        let again = (!rest.is_empty()).then_some(rest_due);
+        Some(Self::Unblock(Unblock { rest, again, ..unblock.clone() }))
     }
 }
 

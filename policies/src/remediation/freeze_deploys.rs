@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Acts, Asks};
+use crate::lasting::{Lasting, LastingDocument};
 use crate::load::fields::{Fields, Walk};
 use crate::load::values::May;
-use crate::load::yaml::{Tree, printable};
+use crate::load::yaml::{Node, Tree, printable};
 use crate::policy::rendered;
 use crate::reason::Reason;
 use crate::target::is_dns_label;
@@ -25,6 +26,8 @@ pub const FREEZE_MAX: Span = Span::from_hours(24 * 7);
 /// A shorter one is over before anybody has noticed it.
 const FREEZE_MIN: Span = Span::from_mins(1);
 
+const BOUNDS: std::ops::RangeInclusive<Span> = FREEZE_MIN..=FREEZE_MAX;
+
 /// No freeze covers more namespaces; a wider one is the work of a person.
 const NAMESPACES_MAX: usize = 16;
 
@@ -39,10 +42,11 @@ pub const BREAK_GLASS: &str = "paramedic:break-glass";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FreezeDeploysDocument {
-    /// How long, from 1m to 7d. Then it opens, whether paramedic lives or not.
-    pub r#for: Span,
-    /// Templates of the namespaces to freeze; the target's own must be among them. Default the target's alone.
-    pub namespaces: Option<Vec<String>>,
+    /// How long, from 1m to 7d, or a template of it. Then it opens, whether paramedic lives or not.
+    pub r#for: LastingDocument,
+    /// Templates of the namespaces to freeze, or one template of a list with commas; the target's own must be among them.
+    /// Default the target's alone.
+    pub namespaces: Option<NamespacesDocument>,
     /// Template of what refused colleagues are told. Default the policy's name.
     pub reason: Option<String>,
     /// The group whose members deploy all the same. Default `paramedic:break-glass`.
@@ -53,13 +57,32 @@ pub struct FreezeDeploysDocument {
     pub flux: Option<Vec<FluxDocument>>,
 }
 
+/// Namespaces, one by one or as one text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum NamespacesDocument {
+    /// A template of one each.
+    Each(Vec<String>),
+    /// A template of several with commas between them, such as `{{ labels.namespaces }}`.
+    Joined(String),
+}
+
+/// Which namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Namespaces {
+    /// One each; none means the target's.
+    Each(Vec<Template>),
+    /// Several, with commas between them.
+    Joined(Template),
+}
+
 /// What to freeze, for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// How long.
-    pub lasts: Span,
-    /// Which namespaces; none means the target's.
-    pub namespaces: Vec<Template>,
+    pub lasts: Lasting,
+    /// Which namespaces.
+    pub namespaces: Namespaces,
     /// What colleagues are told.
     pub reason: Option<Template>,
     /// The group that is let through.
@@ -132,10 +155,9 @@ impl Asks for Written {
 
     fn read(walk: &mut Walk, tree: &Tree) -> Option<Self> {
         let mut fields = Fields::open(walk, tree, "freezeDeploys", "FreezeDeploysDocument")?;
-        let lasts = fields
-            .need(walk, "for", "how long, such as for: 2h")
-            .and_then(|tree| walk.span(tree, "for").map(|span| (span, tree.at)));
-        let namespaces = fields.or(walk, "namespaces", Vec::new(), namespaces);
+        let lasts =
+            fields.need(walk, "for", "how long, such as for: 2h").and_then(|tree| walk.lasting(tree, "for"));
+        let namespaces = fields.or(walk, "namespaces", Namespaces::Each(Vec::new()), namespaces);
         let reason = fields.maybe(walk, "reason", |walk, tree, what| {
             let template = walk.template(tree, what, May::NameAll)?;
             if template.is_literal()
@@ -157,7 +179,7 @@ impl Asks for Written {
         let flux = fields.or(walk, "flux", Vec::new(), reach::flux);
         fields.close(walk);
         let (lasts, at) = lasts?;
-        if !(FREEZE_MIN..=FREEZE_MAX).contains(&lasts) {
+        if let Some(lasts) = lasts.fixed().filter(|lasts| !BOUNDS.contains(lasts)) {
             let message = format!("`for`: {lasts} is no length of a freeze");
             walk.error(at, message, format!("from {FREEZE_MIN} to {FREEZE_MAX}"));
             return None;
@@ -167,9 +189,13 @@ impl Asks for Written {
     }
 
     fn document(&self) -> Value {
-        let mut body = json!({"for": self.lasts, "breakGlass": self.break_glass});
-        if !self.namespaces.is_empty() {
-            body["namespaces"] = self.namespaces.iter().map(|name| json!(name.source)).collect();
+        let mut body = json!({"for": self.lasts.document(), "breakGlass": self.break_glass});
+        match &self.namespaces {
+            Namespaces::Each(names) if names.is_empty() => {}
+            Namespaces::Each(names) => {
+                body["namespaces"] = names.iter().map(|name| json!(name.source)).collect();
+            }
+            Namespaces::Joined(names) => body["namespaces"] = json!(names.source),
         }
         if let Some(reason) = &self.reason {
             body["reason"] = json!(reason.source);
@@ -180,12 +206,16 @@ impl Asks for Written {
 
     fn templates(&self) -> Vec<&Template> {
         let reached = self.reach.iter().flat_map(|one| [&one.namespace, &one.name]);
-        self.namespaces.iter().chain(&self.reason).chain(reached).collect()
+        let names = match &self.namespaces {
+            Namespaces::Each(names) => names.as_slice(),
+            Namespaces::Joined(names) => std::slice::from_ref(names),
+        };
+        names.iter().chain(&self.reason).chain(self.lasts.template()).chain(reached).collect()
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {
-        let fits = ["Deployment", "StatefulSet", "DaemonSet", "workload"].contains(&kind);
-        (!fits).then_some("a Deployment, StatefulSet or DaemonSet, on which the freeze is proven")
+        let fits = ["Deployment", "StatefulSet", "DaemonSet", "Namespace", "workload"].contains(&kind);
+        (!fits).then_some("a Deployment, StatefulSet, DaemonSet or Namespace, on which the freeze is proven")
     }
 
     fn is_revertible(&self) -> bool {
@@ -193,7 +223,11 @@ impl Asks for Written {
     }
 
     fn lasts(&self) -> Option<Span> {
-        Some(self.lasts)
+        self.lasts.fixed()
+    }
+
+    fn lasts_by_itself(&self) -> bool {
+        true
     }
 
     fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {
@@ -201,8 +235,21 @@ impl Asks for Written {
         let home = scope.target.ok_or_else(|| bad("the target is not known".into()))?.namespace.clone();
         let label =
             |text: &str| if is_dns_label(text) { Ok(()) } else { Err("is not a namespace".to_owned()) };
-        let named = self.namespaces.iter().map(|name| rendered(name, scope, "namespaces", label));
-        let mut namespaces = named.collect::<Result<Vec<String>, Reason>>()?;
+        let mut namespaces = match &self.namespaces {
+            Namespaces::Each(names) => {
+                let named = names.iter().map(|name| rendered(name, scope, "namespaces", label));
+                named.collect::<Result<Vec<String>, Reason>>()?
+            }
+            Namespaces::Joined(names) => {
+                let split =
+                    |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>();
+                let all = |text: &str| match split(text) {
+                    names if names.len() > NAMESPACES_MAX => Err(format!("names more than {NAMESPACES_MAX}")),
+                    names => names.iter().try_for_each(|name| label(name)),
+                };
+                split(&rendered(names, scope, "namespaces", all)?)
+            }
+        };
         if namespaces.is_empty() {
             namespaces.push(home.clone());
         }
@@ -216,7 +263,7 @@ impl Asks for Written {
         let reason = self.reason.as_ref().map(|reason| rendered(reason, scope, "reason", one_line));
         Ok(Wish {
             namespaces,
-            lasts: self.lasts,
+            lasts: self.lasts.rendered(scope, "for", &BOUNDS)?,
             reason: reason.transpose()?,
             break_glass: self.break_glass.clone(),
             reach: reach::wish(&self.reach, scope)?,
@@ -225,7 +272,12 @@ impl Asks for Written {
 }
 
 /// The templates of namespaces; where one is literal it must be a namespace already.
-fn namespaces(walk: &mut Walk, tree: &Tree, what: &str) -> Option<Vec<Template>> {
+fn namespaces(walk: &mut Walk, tree: &Tree, what: &str) -> Option<Namespaces> {
+    if let Node::Text(text) = &tree.node
+        && text.contains("{{")
+    {
+        return walk.template(tree, what, May::NameAll).map(Namespaces::Joined);
+    }
     let read = walk.each(tree, what, |walk, tree, what| {
         let template = walk.template(tree, what, May::NameAll)?;
         if template.is_literal() && !is_dns_label(&template.source) {
@@ -245,7 +297,7 @@ fn namespaces(walk: &mut Walk, tree: &Tree, what: &str) -> Option<Vec<Template>>
         );
         return None;
     }
-    Some(read)
+    Some(Namespaces::Each(read))
 }
 
 fn one_line(text: &str) -> Result<(), String> {
@@ -259,6 +311,11 @@ fn one_line(text: &str) -> Result<(), String> {
 }
 
 impl Acts for Action {
+    /// The API server lets deploys through from then on.
+    fn ends_by_itself(&self) -> bool {
+        true
+    }
+
     fn inverse(&self) -> Option<Self> {
         match self {
             Self::Freeze(freeze) => Some(Self::Thaw(freeze.clone())),
@@ -279,6 +336,13 @@ impl Acts for Action {
         match self {
             Self::Freeze(freeze) | Self::Thaw(freeze) if freeze.touches.is_empty() => &freeze.wish.namespaces,
             Self::Freeze(freeze) | Self::Thaw(freeze) => &freeze.touches,
+        }
+    }
+
+    fn lasts(&self) -> Option<Span> {
+        match self {
+            Self::Freeze(freeze) => Some(freeze.wish.lasts),
+            Self::Thaw(_) => None,
         }
     }
 }

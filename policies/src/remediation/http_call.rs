@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::template::{Scope, Template};
 use crate::time::Span;
 
-pub use call::{Call, Look, Method};
+pub use call::{Absent, Call, Look, Method};
 use call::{WrittenCall, WrittenLook};
 
 mod body;
@@ -75,6 +75,8 @@ pub struct HttpLookDocument {
     pub field: Option<String>,
     /// What that value must be: a template, a number or a flag.
     pub is: Option<Value>,
+    /// What a 404 or 410 shows: `done` or `notDone`. Without it, where `field` is given, it shows nothing.
+    pub absent: Option<Absent>,
 }
 
 /// The call that takes it back, to the same endpoint.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::address::AddressRange;
 use crate::load::fields::Walk;
 use crate::load::yaml::Tree;
 use crate::reason::Reason;
@@ -59,9 +60,14 @@ pub(crate) trait Asks: Sized {
     /// Whether what it does can be taken back.
     fn is_revertible(&self) -> bool;
 
-    /// How long what it does lasts, where that belongs to it; it is taken back then.
+    /// How long what it does lasts, where that belongs to it and is written out; it is taken back then.
     fn lasts(&self) -> Option<Span> {
         None
+    }
+
+    /// Whether how long it lasts belongs to it, though only the alert may tell.
+    fn lasts_by_itself(&self) -> bool {
+        self.lasts().is_some()
     }
 
     /// Whether it ends well only when its effect was seen: there is nothing more to verify.
@@ -107,8 +113,23 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
         None
     }
 
+    /// Whether what it does ends by itself, or must, whatever still fires.
+    fn ends_by_itself(&self) -> bool {
+        false
+    }
+
     /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
     fn rest(&self) -> Option<(Self, Moment)> {
+        None
+    }
+
+    /// The same for only these addresses; none where it is not of several, or would be all of it.
+    fn part(&self, _only: &[AddressRange]) -> Option<Self> {
+        None
+    }
+
+    /// Of what takes a part of `whole` back: the same, with the rest, which is to be taken back then.
+    fn leaving(&self, _whole: &Self, _rest_due: Moment) -> Option<Self> {
         None
     }
 }
@@ -209,6 +230,10 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.lasts(),)+ }
             }
 
+            pub(crate) fn lasts_by_itself(&self) -> bool {
+                match self { $(Self::$name(written) => written.lasts_by_itself(),)+ }
+            }
+
             /// Whether an action of its policy may no longer stand by what is written now.
             pub(crate) fn lifts(&self, action: &Action, vars: &BTreeMap<String, String>) -> bool {
                 match self { $(Self::$name(written) => written.lifts(action, vars),)+ }
@@ -264,6 +289,30 @@ macro_rules! remediations {
             /// How long it lasts, where it knows that better than its policy.
             pub(crate) fn lasts(&self) -> Option<Span> {
                 match self { $(Self::$name(action) => action.lasts(),)+ }
+            }
+
+            /// The same for only these addresses; none where it is not of several, or would be all of it.
+            pub(crate) fn part(&self, only: &[AddressRange]) -> Option<Self> {
+                match self { $(Self::$name(action) => action.part(only).map(Self::$name),)+ }
+            }
+
+            /// Of what takes a part of `whole` back: the same, with the rest, which is to be taken back then.
+            pub(crate) fn leaving(&self, whole: &Self, rest_due: Moment) -> Self {
+                let with_rest = match (self, whole) {
+                    $((Self::$name(action), Self::$name(whole)) => {
+                        action.leaving(whole, rest_due).map(Self::$name)
+                    })+
+                    (action, whole) => {
+                        debug_assert_ne!(action.name(), whole.name());
+                        None
+                    }
+                };
+                with_rest.unwrap_or_else(|| self.clone())
+            }
+
+            /// Whether what it does ends by itself, or must, whatever still fires.
+            pub(crate) fn ends_by_itself(&self) -> bool {
+                match self { $(Self::$name(action) => action.ends_by_itself(),)+ }
             }
 
             /// Of what takes an action back: the part that it leaves, and when that is to be taken back.

@@ -29,7 +29,7 @@ pub struct ScaleDocument {
     pub max: Option<u32>,
     /// Never below this.
     pub min: Option<u32>,
-    /// Never by more than this at once.
+    /// Never by more than this at once: `by` and `atLeast` go as far, `to` is refused.
     pub max_step: Option<u32>,
     /// Whether fewer replicas than now are allowed. Default false.
     pub allow_down: Option<bool>,
@@ -76,6 +76,9 @@ pub struct Action {
     pub from: u32,
     /// The value it gets.
     pub to: u32,
+    /// What was wanted, where `maxStep` cut it short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<u32>,
 }
 
 /// Which field holds the number of replicas.
@@ -192,7 +195,7 @@ fn by(walk: &mut Walk, tree: &Tree, min: Option<u32>, max: Option<u32>, allow_do
 
 impl Acts for Action {
     fn inverse(&self) -> Option<Self> {
-        Some(Self { lever: self.lever.clone(), from: self.to, to: self.from })
+        Some(Self { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None })
     }
 
     fn after(&self, earlier: &Self) -> Option<Self> {
@@ -202,10 +205,11 @@ impl Acts for Action {
 
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lever, from, to } = self;
+        let Self { lever, from, to, wanted } = self;
         match lever {
-            Lever::Replicas => write!(f, "scale {from} -> {to}"),
-            Lever::MinReplicas { hpa, .. } => write!(f, "scale minReplicas of HPA {hpa} {from} -> {to}"),
+            Lever::Replicas => write!(f, "scale {from} -> {to}")?,
+            Lever::MinReplicas { hpa, .. } => write!(f, "scale minReplicas of HPA {hpa} {from} -> {to}")?,
         }
+        wanted.map_or(Ok(()), |wanted| write!(f, ", short of {wanted}"))
     }
 }

@@ -71,6 +71,22 @@ pub struct Case {
     pub phase: Phase,
     /// What the last ruling said, so that the same is not recorded again.
     pub last_ruling: Option<LastRuling>,
+    /// Since when it has been kept from acting, where that is news to people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What keeps a case from acting without a break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Since when.
+    pub since: Moment,
+    /// When a person is called; nothing once one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Moment>,
+    /// The reasons of the last ruling, with their numbers.
+    pub says: Vec<String>,
 }
 
 impl Case {

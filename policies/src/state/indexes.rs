@@ -69,6 +69,11 @@ impl Crowd {
         self.watching.iter().map(|(id, intent)| (id, *intent))
     }
 
+    /// Cases of open episodes that this policy has here.
+    pub(crate) fn open_of(&self, policy: &str) -> impl Iterator<Item = &CaseId> {
+        self.open.iter().filter(move |id| id.policy == policy)
+    }
+
     /// How many cases other policies have here.
     pub(crate) fn of_others(&self, policy: &str) -> usize {
         self.cases.iter().filter(|(name, _)| *name != policy).map(|(_, count)| count).sum()
@@ -258,7 +263,7 @@ impl State {
         let policies = self.books.values().flat_map(|book| book.policies().values());
         let names = policies.flat_map(|policy| &policy.unless).map(|matcher| matcher.name.clone());
         self.indexes.open_by_label = names.map(|name| (name, BTreeMap::new())).collect();
-        for episode in self.episodes.values().filter(|episode| episode.is_open()) {
+        for episode in self.episodes.values().filter(|episode| episode.fires()) {
             self.indexes.episode_opened(episode);
         }
     }
@@ -267,7 +272,7 @@ impl State {
     pub fn reindex(&mut self) {
         self.indexes = Indexes::default();
         for case in self.cases.values() {
-            let open = self.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
+            let open = self.episodes.get(&case.id.episode).is_some_and(Episode::fires);
             if case.target.is_some() {
                 self.indexes.arrived(case, open);
             } else {

@@ -52,8 +52,17 @@ pub struct Page {
     pub text: String,
     /// The alert's labels.
     pub labels: BTreeMap<String, String>,
-    /// What was said so far, so that a repetition is silent.
+    /// What was said so far, the latest last.
     pub whys: Vec<String>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Subject::is_trouble")]
+    pub subject: Subject,
+    /// What was said to whom, so that a repetition is silent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<Said>,
+    /// Whether its alert is heard of no more, and nobody said that it ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unended: bool,
     /// Since when.
     pub since: Moment,
     /// By receiver.
@@ -64,6 +73,38 @@ pub struct Page {
     pub over: bool,
     /// When it is looked at next, as in the agenda.
     pub due: Option<Moment>,
+}
+
+/// What a call is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// The trouble.
+    #[default]
+    Trouble,
+    /// More of a trouble of which somebody has an earlier call.
+    More,
+    /// Something that waits for approval: the `Ruled` record with the call's own number.
+    Proposal,
+}
+
+impl Subject {
+    fn is_trouble(&self) -> bool {
+        *self == Self::Trouble
+    }
+}
+
+/// One thing that one receiver was told, or is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// Who.
+    pub receiver: String,
+    /// By which policy; empty where it is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
+    /// What.
+    pub why: String,
 }
 
 /// How far one receiver was told.
@@ -78,6 +119,9 @@ pub struct Call {
     pub key: String,
     /// What is next.
     pub is: Calling,
+    /// Whether more was said than the last message held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
 }
 
 /// What is next for a receiver.
@@ -109,10 +153,34 @@ pub enum Calling {
 impl Page {
     /// The key of messages about it.
     pub fn key(&self) -> String {
-        match &self.case {
-            Some(case) => format!("episode-{}", case.episode),
-            None => format!("page-{}", self.id),
+        match (self.subject, &self.case) {
+            (Subject::Trouble, Some(case)) => format!("episode-{}", case.episode),
+            (Subject::More, Some(case)) => format!("episode-{}-{}", case.episode, self.id),
+            (Subject::Proposal, _) => format!("proposal-{}", self.id),
+            (Subject::Trouble | Subject::More, None) => format!("page-{}", self.id),
         }
+    }
+
+    /// Whether it is about trouble with this episode.
+    pub(crate) fn is_of(&self, episode: Seq) -> bool {
+        self.subject != Subject::Proposal && self.case.as_ref().is_some_and(|case| case.episode == episode)
+    }
+
+    /// Whether a receiver was told this, or will be.
+    pub(crate) fn has_told(&self, receiver: &str, policy: &str, why: &str) -> bool {
+        self.said.iter().any(|said| (&*said.receiver, &*said.policy, &*said.why) == (receiver, policy, why))
+    }
+
+    /// What was said so far, each once, the latest last.
+    pub(crate) fn reasons(&self) -> Vec<(&str, &str)> {
+        let mut reasons: Vec<(&str, &str)> = Vec::new();
+        for said in &self.said {
+            let reason = (said.policy.as_str(), said.why.as_str());
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons
     }
 
     /// What a receiver is to be told next, where anything.
@@ -120,9 +188,11 @@ impl Page {
         let settled = self.over || self.acknowledged.is_some();
         match call.reached {
             None => (!settled).then_some(NoticeKind::Trigger),
+            Some(_) if call.more && !settled => Some(NoticeKind::Trigger),
             Some(_) if !follows || call.key != self.key() => None,
             Some(reached) => {
-                let wanted = match (self.over, settled) {
+                // What only was not heard of any more is nobody's to resolve.
+                let wanted = match (self.over && !self.unended, settled) {
                     (true, _) => NoticeKind::Resolve,
                     (false, true) => NoticeKind::Acknowledge,
                     (false, false) => NoticeKind::Trigger,

@@ -6,7 +6,7 @@ use paramedic_policies::input::Input;
 use paramedic_policies::notifications::{
     Notice, NoticeKind, Notifications, PagerDuty, Rate, Receipt, Receiver, Route, Severity, Slack,
 };
-use paramedic_policies::order::Command;
+use paramedic_policies::order::{Command, PauseScope};
 use paramedic_policies::settings::Settings;
 use paramedic_policies::time::Span;
 
@@ -301,4 +301,228 @@ fn what_cannot_be_meant_is_said_with_its_place() {
     ] {
         assert!(paths.iter().any(|found| found == path), "{path} in {paths:?}");
     }
+}
+
+/// Two policies about one alert, with receivers of their own.
+fn two_teams() -> Story {
+    let receivers = ["sre", "database"].map(|name| (name.to_owned(), pager(&[])));
+    let notifications = Notifications { receivers: receivers.into(), ..Notifications::default() };
+    let other = RESTART_THEN_SCALE
+        .replace("name: errors}", "name: z-database}")
+        .replace(r#"name: "{{ labels.deployment }}""#, "name: db")
+        .replace("notify: [sre]", "notify: [sre, database]");
+    let policies = [RESTART_THEN_SCALE, &other];
+    let mut story = Story::with(&policies, &Settings { notifications, ..settings() });
+    story.outcome = Some(Outcome::Unknown { what: "the answer was lost".to_owned() });
+    story.order(Command::Pause {
+        scope: PauseScope::Policy("z-database".to_owned()),
+        until: None,
+        reason: String::new(),
+    });
+    story
+}
+
+fn resume_database(story: &mut Story) {
+    story.order(Command::Resume { scope: PauseScope::Policy("z-database".to_owned()) });
+    story.pass("1m");
+}
+
+#[test]
+fn who_is_new_is_told_after_an_acknowledgement_too_and_so_is_what_is_new() {
+    let mut story = two_teams();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    end(&mut story, &taken());
+    let page = story.last("escalated");
+    story.order(Command::Acknowledge { page, comment: String::new() });
+    end(&mut story, &taken());
+    assert_eq!(told(&story), [to("sre", NoticeKind::Trigger), to("sre", NoticeKind::Acknowledge)]);
+    // The same words, by another policy, are another trouble, and for another team.
+    resume_database(&mut story);
+    let calls: Vec<Notice> = out(&story);
+    assert_eq!(calls.iter().map(|one| one.receiver.as_str()).collect::<Vec<_>>(), ["database", "sre"]);
+    assert!(calls.iter().all(|one| one.kind == NoticeKind::Trigger && one.pages != [page]), "{calls:?}");
+    assert_ne!(calls[0].key, format!("episode-{}", calls[0].case.as_ref().expect("a case").episode));
+    end(&mut story, &taken());
+    // Both calls end with the alert.
+    let ended = story.now;
+    story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+    let over = out(&story);
+    assert_eq!(over.iter().filter(|one| one.kind == NoticeKind::Resolve).count(), 3, "{over:?}");
+    end(&mut story, &taken());
+    assert!(story.state.paging.pages.is_empty());
+}
+
+#[test]
+fn before_an_acknowledgement_a_new_reason_joins_the_call_and_keeps_the_earlier_one() {
+    let mut story = two_teams();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    end(&mut story, &taken());
+    resume_database(&mut story);
+    let calls = out(&story);
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert_eq!(calls[0].key, calls[1].key);
+    end(&mut story, &taken());
+    story.feed(&Input::Wake);
+    assert_eq!(story.state.paging.pages.len(), 1);
+    let page = story.state.paging.pages.values().next().expect("one");
+    assert_eq!(page.whys.len(), 2);
+    assert!(page.text.contains("\nearlier: errors: the answer was lost") || page.said.len() == 3, "{page:?}");
+}
+
+#[test]
+fn what_was_said_by_a_policy_is_said_once_to_each() {
+    let mut story = paged();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    end(&mut story, &taken());
+    let case = story.state.cases.keys().next().expect("a case").clone();
+    let again = |why: &str| Event::Escalated {
+        case: Some(case.clone()),
+        why: why.to_owned(),
+        notify: vec!["sre".to_owned()],
+        about: None,
+    };
+    story.record(again("the answer was lost"));
+    story.feed(&Input::Wake);
+    assert_eq!(story.count("notified"), 1);
+    story.record(again("it is worse now"));
+    story.feed(&Input::Wake);
+    let notice = out(&story).pop().expect("what is new is told");
+    assert!(
+        notice.text.starts_with("it is worse now\nearlier: errors: the answer was lost\n"),
+        "{}",
+        notice.text
+    );
+    // Said while a message was under way: it is told behind it.
+    story.record(again("and worse"));
+    end(&mut story, &taken());
+    let notice = out(&story).pop().expect("what came meanwhile is told");
+    assert!(notice.text.starts_with("and worse\n"), "{}", notice.text);
+    end(&mut story, &taken());
+    // However many there were.
+    for number in 0..30 {
+        story.record(again(&format!("reason {number}")));
+    }
+    while out(&story).is_empty() {
+        story.pass("30s");
+    }
+    let last = out(&story).pop().expect("told");
+    assert!(last.text.starts_with("reason 29\n"), "{}", last.text);
+    // What is to be told more of is resolved all the same.
+    end(&mut story, &taken());
+    story.record(again("and another"));
+    let ended = story.now;
+    story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+    end(&mut story, &taken());
+    assert_eq!(told(&story).last(), Some(&to("sre", NoticeKind::Resolve)));
+    assert!(story.state.paging.pages.is_empty());
+}
+
+#[test]
+fn an_alert_that_only_is_heard_of_no_more_ends_no_call() {
+    let mut story = paged();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    end(&mut story, &taken());
+    let page = story.last("escalated");
+    for _ in 0..40 {
+        story.pass("10m");
+        end(&mut story, &taken());
+    }
+    assert_eq!(story.count("closed"), 1);
+    assert!(told(&story).iter().all(|(_, kind)| *kind == NoticeKind::Trigger), "{:?}", told(&story));
+    story.order(Command::Acknowledge { page, comment: String::new() });
+    end(&mut story, &taken());
+    assert!(told(&story).iter().all(|(_, kind)| *kind != NoticeKind::Resolve), "{:?}", told(&story));
+    assert!(story.state.paging.pages.is_empty(), "somebody has it, and nothing else would end it");
+}
+
+/// The same policy, and a person decides.
+fn asking() -> Story {
+    let receivers = [("sre".to_owned(), pager(&["lead"])), ("lead".to_owned(), pager(&[]))];
+    let notifications = Notifications { receivers: receivers.into(), ..Notifications::default() };
+    let policy = RESTART_THEN_SCALE.replace("mode: enforce", "mode: approve");
+    Story::with(&[&policy], &Settings { notifications, ..settings() })
+}
+
+#[test]
+fn a_proposal_is_told_with_how_to_answer_it_and_is_over_when_it_is_approved() {
+    let mut story = asking();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = *story.state.proposals.keys().next().expect("one");
+    let notice = out(&story).pop().expect("it is told");
+    assert_eq!(
+        (notice.receiver.as_str(), notice.kind, &notice.pages),
+        ("sre", NoticeKind::Trigger, &vec![proposal])
+    );
+    let asks = format!(
+        "restart on prod/deployment/web? `paramedic approve {proposal}` or `paramedic deny {proposal}`, until "
+    );
+    assert!(notice.title.contains(&asks), "{}", notice.title);
+    assert!(
+        notice.key == format!("proposal-{proposal}") && notice.text.contains("policy errors"),
+        "{notice:?}"
+    );
+    end(&mut story, &taken());
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(told(&story), [to("sre", NoticeKind::Trigger), to("sre", NoticeKind::Resolve)]);
+    end(&mut story, &taken());
+    assert!(story.state.paging.pages.is_empty());
+    assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn a_proposal_is_over_when_it_is_denied_or_its_alert_ends() {
+    for deny in [true, false] {
+        let mut story = asking();
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        end(&mut story, &taken());
+        let proposal = *story.state.proposals.keys().next().expect("one");
+        if deny {
+            story.order(Command::Deny { proposal, comment: String::new() });
+        } else {
+            let ended = story.now;
+            story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+        }
+        end(&mut story, &taken());
+        assert_eq!(told(&story), [to("sre", NoticeKind::Trigger), to("sre", NoticeKind::Resolve)], "{deny}");
+        assert!(story.state.paging.pages.is_empty());
+    }
+}
+
+#[test]
+fn a_proposal_that_lapses_is_told_to_the_next_too() {
+    let mut story = asking();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    end(&mut story, &taken());
+    let proposal = *story.state.proposals.keys().next().expect("one");
+    story.order(Command::Acknowledge { page: proposal, comment: String::new() });
+    end(&mut story, &taken());
+    story.pass("30m");
+    assert_eq!(
+        story.calls(),
+        [format!("nobody approved restart on prod/deployment/web in time (proposal {proposal})")]
+    );
+    let told = told(&story);
+    assert!(told.contains(&to("lead", NoticeKind::Trigger)), "{told:?}");
+    assert_eq!(told.iter().filter(|one| **one == to("sre", NoticeKind::Trigger)).count(), 2, "{told:?}");
+    assert!(told.contains(&to("sre", NoticeKind::Resolve)), "the question itself is over: {told:?}");
+}
+
+#[test]
+fn proposals_in_a_storm_are_one_digest() {
+    let policy = RESTART_THEN_SCALE.replace("  onFailure:", "  guards: {inStorm: approve, concurrency: 100, blastRadius: {targets: off, unavailable: off}}\n  onFailure:");
+    let receivers = [("sre".to_owned(), pager(&[]))];
+    let notifications = Notifications { receivers: receivers.into(), ..Notifications::default() };
+    let mut story = Story::with(&[&policy], &Settings { notifications, ..settings() });
+    story.outcome = None;
+    story.deliver_truncated(vec![], 5);
+    let storm: Vec<_> = (0..40).map(|number| alert("Errors", &format!("prod/web-{number}"))).collect();
+    story.deliver(storm);
+    for _ in 0..30 {
+        end(&mut story, &taken());
+        story.pass("1m");
+    }
+    let proposals = story.rulings().iter().filter(|ruling| ruling.verdict.name() == "propose").count();
+    assert!(proposals >= 40, "{proposals}");
+    let messages = told(&story).iter().filter(|(_, kind)| *kind == NoticeKind::Trigger).count();
+    assert!(messages <= 8, "{messages} messages for {proposals} proposals");
 }

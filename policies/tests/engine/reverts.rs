@@ -29,7 +29,13 @@ fn scaled() -> Story {
     story.series.insert("errors".to_owned(), value(0.0));
     story.deliver(vec![alert("Slow", "prod/web")]);
     assert_eq!(story.replicas, 6);
+    over(&mut story);
     story
+}
+
+fn over(story: &mut Story) {
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Slow", "prod/web"), ended)]);
 }
 
 #[test]
@@ -79,6 +85,7 @@ fn overlapping_leases_restore_the_value_from_before_the_first() {
     again.starts_at = story.now;
     story.deliver(vec![again]);
     assert_eq!(story.replicas, 8);
+    over(&mut story);
     story.pass("45m");
     assert_eq!(story.replicas, 8, "the first lease was taken over");
     story.pass("30m");
@@ -136,6 +143,7 @@ fn scaled_with(outcome: Outcome, made: bool) -> Story {
         story.replicas = 6;
     }
     story.outcome = Some(Outcome::Done { diff: None, already: false });
+    over(&mut story);
     story
 }
 
@@ -185,6 +193,7 @@ fn an_effect_that_changed_nothing_leaves_the_earlier_lease_alone() {
     again.starts_at = story.now;
     story.deliver(vec![again]);
     assert_eq!(story.count("intended"), 2);
+    over(&mut story);
     story.outcome = Some(Outcome::Done { diff: None, already: false });
     story.replicas = 6;
     story.pass("1h");
@@ -224,6 +233,7 @@ fn what_a_person_approved_is_held_in_dry_run_and_taken_back_afterwards() {
     let proposal = story.last("ruled");
     story.order(Command::Approve { proposal, comment: String::new() });
     assert_eq!(story.replicas, 6);
+    over(&mut story);
     story.restart();
     story.adopt(&[SCALE_FOR_AN_HOUR], &capped(Mode::DryRun));
     story.pass("2h");
@@ -330,7 +340,7 @@ fn a_thaw_is_held_by_a_pause_of_any_namespace_that_was_frozen() {
     assert_eq!(story.count("intended"), 1);
     story.order(Command::Resume { scope: stage() });
     assert_eq!(
-        story.intents().last().map(String::as_str),
+        story.intents().get(1).map(String::as_str),
         Some("freeze: thaw deploys in prod, stage on prod/deployment/web"),
         "{:?}",
         story.calls()
@@ -367,6 +377,8 @@ fn blocked() -> Story {
 fn each_part_of_an_action_ends_at_its_own_time() {
     let mut story = blocked();
     story.pass("59m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(alert("Logins", "prod/web"), ended)]);
     assert_eq!(story.intents().len(), 1);
     story.pass("2m");
     assert_eq!(story.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
@@ -389,4 +401,119 @@ fn who_is_allowed_by_a_new_book_is_let_in_at_once() {
     assert_eq!(story.intents().len(), 1, "that is somebody else");
     story.adopt(&[&allowing("203.0.113.0/24")], &crate::story::settings());
     assert_eq!(story.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
+}
+
+/// Long after the alert is forgotten, whoever is called knows what it is about.
+#[test]
+fn a_call_about_what_is_not_taken_back_says_what_where_and_for_whom() {
+    use paramedic_policies::event::Event;
+    use paramedic_policies::notifications::{Notifications, Receiver, Severity, Slack};
+
+    let slack =
+        |file: &str| Receiver { slack: Some(Slack { url_file: file.to_owned() }), ..Receiver::default() };
+    let receivers = [("sre".to_owned(), slack("a")), ("other".to_owned(), slack("b"))].into();
+    let notifications = Notifications { receivers, ..Notifications::default() };
+    let policy = SCALE_FOR_AN_HOUR.to_owned() + "  onFailure: {notify: [sre]}\n";
+    let mut story = Story::with(&[&policy], &Settings { notifications, ..settings() });
+    story.series.insert("errors".to_owned(), value(0.0));
+    let mut slow = alert("Slow", "prod/web");
+    slow.labels.insert("severity".to_owned(), "critical".to_owned());
+    story.deliver(vec![slow.clone()]);
+    story.pass("5m");
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(slow, ended)]);
+    assert!(story.state.episodes.is_empty(), "it is forgotten");
+    story.restart();
+    story.replicas = 9;
+    story.pass("2h");
+    let intent = story.last("intended");
+    let wanted = format!("scale 4 -> 6 on prod/deployment/web (intent {intent}) is not taken back: ");
+    assert!(story.calls()[0].starts_with(&wanted), "{:?}", story.calls());
+    let notice = story.records.iter().find_map(|(_, event)| match event {
+        Event::Notified { notice } => Some(notice),
+        _ => None,
+    });
+    let notice = notice.expect("it is told");
+    assert_eq!((notice.receiver.as_str(), notice.severity), ("sre", Severity::Critical));
+    assert!(
+        notice.title.starts_with("[critical] Slow: scale 4 -> 6 on prod/deployment/web"),
+        "{}",
+        notice.title
+    );
+    assert_eq!(notice.labels.get("namespace").map(String::as_str), Some("prod"));
+}
+
+fn still_open() -> Story {
+    let mut story = Story::new(&[SCALE_FOR_AN_HOUR]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    assert_eq!(story.replicas, 6);
+    story
+}
+
+#[test]
+fn what_helps_stays_while_the_trouble_is_there_and_goes_when_it_is_over() {
+    let mut story = still_open();
+    story.pass("2h");
+    assert_eq!((story.replicas, story.count("revertHeld")), (6, 1), "one word, not one each five minutes");
+    let lease = story.state.leases.values().next().expect("one");
+    let why = lease.held_for.as_deref().unwrap_or_default();
+    assert!(why.starts_with("Slow is still open (episode ") && why.contains("taken back at "), "{why}");
+    story.restart();
+    over(&mut story);
+    assert_eq!(story.replicas, 4);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn another_alert_of_the_policy_on_the_target_holds_it_too() {
+    let mut story = still_open();
+    story.pass("10m");
+    let mut other = alert("Slow", "prod/web");
+    other.labels.insert("zone".to_owned(), "b".to_owned());
+    story.deliver(vec![other.clone()]);
+    over(&mut story);
+    story.pass("90m");
+    assert!(story.replicas > 4, "{}", story.replicas);
+    let ended = story.now;
+    story.deliver(vec![crate::story::resolved(other, ended)]);
+    story.pass("2h");
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn it_does_not_stay_for_ever_and_a_person_is_told() {
+    let mut story = still_open();
+    for _ in 0..24 {
+        story.pass("10m");
+        story.deliver(vec![alert("Slow", "prod/web")]);
+    }
+    assert_eq!(story.replicas, 4);
+    let calls = story.calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(
+        calls[0].starts_with("scale 4 -> 6 on prod/deployment/web (intent ")
+            && calls[0].contains("is taken back now, after 4h, and Slow is still open"),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn what_ends_by_itself_does_not_wait() {
+    let freeze = SCALE_FOR_AN_HOUR.replace(
+        "    - scale: {by: 2, max: 10}\n      revert: {after: 1h}\n",
+        "    - freezeDeploys: {for: 1h}\n",
+    );
+    let mut story = Story::new(&[&freeze]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    assert_eq!(story.intents().len(), 1);
+    story.pass("61m");
+    assert!(story.intents()[1].contains("thaw"), "{:?}", story.intents());
+    // The alert is still open: it is decided anew, and ends with it.
+    let freezes = |story: &Story| story.intents().iter().filter(|one| one.contains("freeze deploys")).count();
+    assert_eq!(freezes(&story), 2, "{:?}", story.intents());
+    over(&mut story);
+    story.pass("3h");
+    assert_eq!(freezes(&story), 2, "{:?}", story.intents());
 }

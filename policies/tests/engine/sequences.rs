@@ -206,6 +206,28 @@ fn a_policy_that_leaves_the_book_in_the_middle_is_told() {
 }
 
 #[test]
+fn what_is_held_for_long_behind_the_first_step_is_told_and_ends_with_the_alert() {
+    let held = || {
+        let mut story = begun();
+        silent(&mut story);
+        story.refusals = vec![Reason::WorkloadPaused];
+        story.pass("3m");
+        story
+    };
+    let told = "done: scale; not done: restart, freezeDeploys";
+    let mut story = held();
+    story.pass("40m");
+    assert!(story.calls()[0].ends_with(told) && story.calls().len() == 1, "{:?}", story.calls());
+    over(&mut story);
+    assert!(story.calls()[1].ends_with(told) && story.state.episodes.is_empty(), "{:?}", story.calls());
+    let mut story = held();
+    over(&mut story);
+    story.pass("40m");
+    assert!(story.calls()[0].ends_with(told) && story.calls().len() == 1, "{:?}", story.calls());
+    assert!(story.state.episodes.is_empty(), "it does not wait for ever");
+}
+
+#[test]
 fn what_is_so_already_is_passed_over() {
     let mut story = Story::new(&[CORRUPT]);
     story.series.insert("errors".to_owned(), value(0.0));

@@ -134,6 +134,15 @@ impl Story {
         story
     }
 
+    /// With the policies of paramedic's own.
+    pub(crate) fn with_own() -> Self {
+        let mut story = Self::with(&[], &settings());
+        let empty = Source { files: Vec::new(), settings: settings(), tzdb: "test".to_owned() };
+        let source = paramedic_policies::load::built_in::with(empty);
+        story.feed(&Input::Adopt(Box::new(source)));
+        story
+    }
+
     pub(crate) fn adopt(&mut self, policies: &[&str], settings: &Settings) {
         self.feed(&Input::Adopt(Box::new(source(policies, settings))));
     }
@@ -215,8 +224,9 @@ impl Story {
 
     pub(crate) fn preflight(&self, wish: &Wish) -> Preflight {
         let now = self.replicas;
-        let scale =
-            |to: u32| Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to });
+        let scale = |to: u32| {
+            Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to, wanted: None })
+        };
         let mut refusals = self.refusals.clone();
         let action = match wish {
             Wish::Restart(restart::Wish {}) => Some(Action::Restart(restart::Action { generation: 1 })),
@@ -258,8 +268,13 @@ impl Story {
             Wish::Revert(Action::BlockIp(block_ip::Action::Block(block))) => {
                 Some(Action::BlockIp(block_ip::Action::Unblock(unblocked(block, self.now))))
             }
-            Wish::Revert(Action::Scale(scaling::Action { lever, from, to })) if *to == now => {
-                Some(Action::Scale(scaling::Action { lever: lever.clone(), from: *to, to: *from }))
+            Wish::Revert(Action::Scale(scaling::Action { lever, from, to, .. })) if *to == now => {
+                Some(Action::Scale(scaling::Action {
+                    lever: lever.clone(),
+                    from: *to,
+                    to: *from,
+                    wanted: None,
+                }))
             }
             Wish::Revert(Action::Scale(scaling::Action { from, .. })) if *from == now => None,
             Wish::Revert(_) => {

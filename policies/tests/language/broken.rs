@@ -99,7 +99,7 @@ fn who_and_what() {
             ("a mode in the old spelling", "mode: enforce", "mode: dryRun"),
             ("enforce for any alert", MATCH, "    - 'severity=\"page\"'\n"),
             ("enforce for an alert by expression", MATCH, "    - 'alertname=~\"Web.*\"'\n"),
-            ("no match", "  match:\n    - 'alertname=\"WebErrors\"'\n", ""),
+            ("a wait for no alert", "  match:\n    - 'alertname=\"WebErrors\"'\n", "  for: 2m\n"),
             ("an empty match", "  match:\n    - 'alertname=\"WebErrors\"'\n", "  match: []\n"),
             (
                 "match as text",

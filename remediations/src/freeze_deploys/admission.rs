@@ -191,8 +191,16 @@ fn literal(text: &str) -> String {
 
 /// How an API server that enforces our freeze answers its proof; for objects in memory.
 #[cfg(any(test, feature = "in-memory"))]
-pub(crate) fn proof_refused(operations: &[Value], is_there: impl Fn(&Address) -> bool) -> Option<String> {
-    let stamp = operations.iter().find_map(|operation| operation.pointer("/value")?.get(PROBE)?.as_str())?;
+pub(crate) fn proof_refused(change: &ObjectChange, is_there: impl Fn(&Address) -> bool) -> Option<String> {
+    let stamp = match change {
+        ObjectChange::Patch { operations, .. } => {
+            operations.iter().find_map(|operation| operation.pointer("/value")?.get(PROBE)?.as_str())?
+        }
+        ObjectChange::Create { object, .. } => {
+            object.pointer("/spec/template/metadata/annotations")?.get(PROBE)?.as_str()?
+        }
+        ObjectChange::Delete { .. } | ObjectChange::Evict { .. } => return None,
+    };
     let frozen = addresses(stamp).iter().all(is_there);
     frozen.then(|| format!("ValidatingAdmissionPolicy '{0}' with binding '{0}' denied request", name(stamp)))
 }

@@ -6,10 +6,11 @@ use paramedic_policies::action::{Diff, DiffSource, Intent};
 use paramedic_policies::target::Target;
 use serde_json::json;
 
+use super::SPACE;
 use super::admission::{self, PROBE};
 use crate::ports::clock::left;
-use crate::ports::cluster::{ChangeError, ClusterChange};
-use crate::ports::objects::{ObjectChange, Resource, add};
+use crate::ports::cluster::{ChangeError, Cluster, ClusterChange};
+use crate::ports::objects::{Address, ObjectChange, Resource, add};
 use crate::remedy::Eyes;
 use crate::seal::Sealed;
 
@@ -24,10 +25,14 @@ const PROVE_EVERY: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// What was seen instead, until time was up.
-pub(super) async fn proven(eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Result<(), String> {
+pub(super) async fn proven(
+    eyes: Eyes<'_>,
+    seal: &Sealed<Intent>,
+    namespaces: &[String],
+) -> Result<(), String> {
     let cluster = eyes.cluster().map_err(|error| error.to_string())?;
     let name = admission::name(seal.stamp());
-    let probe = probe(&seal.target, seal.stamp())?;
+    let probe = probe(cluster, &seal.target, namespaces, seal.stamp()).await?;
     let until = tokio::time::Instant::now() + left(eyes.clock, seal.deadline).min(PROVEN_WITHIN);
     loop {
         let seen = match cluster.preview(&probe, seal.stamp()).await {
@@ -48,19 +53,66 @@ pub(super) async fn proven(eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Result<(), 
     }
 }
 
-fn probe(target: &Target, stamp: &str) -> Result<ClusterChange, String> {
-    let plural = match target.kind.as_str() {
-        "Deployment" => "deployments",
-        "StatefulSet" => "statefulsets",
-        "DaemonSet" => "daemonsets",
+async fn probe(
+    cluster: &dyn Cluster,
+    target: &Target,
+    namespaces: &[String],
+    stamp: &str,
+) -> Result<ClusterChange, String> {
+    let of = |plural: &'static str| Resource::namespaced("apps", "v1", plural, "workload");
+    let at = match target.kind.as_str() {
+        "Deployment" => of("deployments").named(&target.namespace, &target.name),
+        "StatefulSet" => of("statefulsets").named(&target.namespace, &target.name),
+        "DaemonSet" => of("daemonsets").named(&target.namespace, &target.name),
+        SPACE => match anything(cluster, namespaces).await? {
+            Some(at) => at,
+            // Nothing runs there that could be changed, so something new is tried.
+            None => return Ok(newcomer(&target.name, stamp)),
+        },
         other => return Err(format!("a {other} has no pod template")),
     };
-    let resource = Resource::namespaced("apps", "v1", plural, "workload");
     Ok(ClusterChange::Object(ObjectChange::Patch {
-        at: resource.named(&target.namespace, &target.name),
+        at,
         subresource: None,
         // In a dry run only: it would take the other annotations away.
         operations: vec![add("/spec/template/metadata/annotations", json!({(PROBE): stamp}))],
         fields: Vec::new(),
     }))
+}
+
+/// Any workload of these namespaces.
+async fn anything(cluster: &dyn Cluster, namespaces: &[String]) -> Result<Option<Address>, String> {
+    for plural in ["deployments", "statefulsets", "daemonsets"] {
+        let resource = Resource::namespaced("apps", "v1", plural, "workload");
+        for namespace in namespaces {
+            let found = cluster.list(resource, namespace, "").await.map_err(|error| error.to_string())?;
+            let names = found.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str());
+            if let Some(name) = names.min() {
+                return Ok(Some(resource.named(namespace, name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A Deployment that is made in a dry run only.
+fn newcomer(namespace: &str, stamp: &str) -> ClusterChange {
+    let (resource, name) =
+        (Resource::namespaced("apps", "v1", "deployments", "Deployment"), "paramedic-freeze-probe");
+    let labels = json!({"app.kubernetes.io/name": name});
+    let container = json!({"name": "probe", "image": "registry.invalid/probe"});
+    let object = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {(PROBE): stamp}},
+                "spec": {"containers": [container]},
+            },
+        },
+    });
+    ClusterChange::Object(ObjectChange::Create { at: resource.named(namespace, name), object })
 }

@@ -1,6 +1,6 @@
 //! What an answer says about a call, and what a look shows. Pure.
 
-use paramedic_policies::remediation::http_call::{Call, Look};
+use paramedic_policies::remediation::http_call::{Absent, Call, Look};
 use serde_json::Value;
 
 use crate::ports::http::Reply;
@@ -25,7 +25,10 @@ pub(super) fn judged(call: &Call, status: u16) -> Judged {
     match status {
         _ if call.expect.contains(&status) => Judged::Done,
         _ if call.already.contains(&status) => Judged::Already,
-        300..=399 => Judged::Refused(format!("{answered}, and redirects are not followed")),
+        // The same request is wanted elsewhere, so it was not taken here. What other redirects say follows a request that
+        // was often done: 303 is the usual answer to a POST, and 302 what most frameworks send for it.
+        301 | 307 | 308 => Judged::Refused(format!("{answered}, and redirects are not followed")),
+        300..=399 => Judged::Doubt(format!("{answered}, which may follow a call that was done")),
         // Only so much of a request as the headers, or none, was looked at; a timeout may come in the middle of it.
         408 => Judged::Doubt(answered),
         400..=499 | 501 | 505 => Judged::Refused(answered),
@@ -51,10 +54,18 @@ const FOUND_CHARS_MAX: usize = 80;
 pub(super) fn shown(look: &Look, reply: &Reply) -> Shown {
     let answered = format!("{} answered {}", look.path, reply.status);
     if reply.status != look.status {
-        // That something is not there, or is there and not so, are answers. Anything else is about the asking.
-        return match reply.status {
-            200..=299 | 404 | 409 | 410 => Shown::NotDone(answered),
-            _ => Shown::Unclear(answered),
+        return match (reply.status, look.absent) {
+            (404 | 410, Some(Absent::Done)) => Shown::Done,
+            (404 | 410, Some(Absent::NotDone)) => Shown::NotDone(answered),
+            // A value was asked for. A 404 may be of a proxy that has lost its way, or of a service that removes what is
+            // done: only the policy knows.
+            (404 | 410, None) if look.field.is_some() => {
+                Shown::Unclear(format!("{answered}, and the look does not say by `absent` what that means"))
+            }
+            (_, _) if look.field.is_some() => Shown::Unclear(answered),
+            // That something is not there, or is there and not so, are answers. Anything else is about the asking.
+            (200..=299 | 404 | 409 | 410, _) => Shown::NotDone(answered),
+            (_, _) => Shown::Unclear(answered),
         };
     }
     let Some((pointer, wanted)) = &look.field else { return Shown::Done };
@@ -100,11 +111,11 @@ mod tests {
         };
         assert_eq!(judged(&call, 202), Judged::Done);
         assert_eq!(judged(&call, 409), Judged::Already);
-        for status in [301, 302, 307, 400, 401, 404, 422, 429, 501] {
+        for status in [301, 307, 308, 400, 401, 404, 422, 429, 501] {
             assert!(matches!(judged(&call, status), Judged::Refused(_)), "{status}");
         }
         assert!(matches!(judged(&call, 200), Judged::Unexpected(_)));
-        for status in [100, 408, 500, 502, 503, 504, 599, 999] {
+        for status in [100, 300, 302, 303, 304, 305, 408, 500, 502, 503, 504, 599, 999] {
             assert!(matches!(judged(&call, status), Judged::Doubt(_)), "{status}");
         }
     }
@@ -112,7 +123,7 @@ mod tests {
     #[test]
     fn a_look_shows_it_by_status_or_by_one_value() {
         let reply = |status, body: &str| Reply { status, body: body.to_owned() };
-        let there = Look { path: "/m/1".into(), status: 200, field: None };
+        let there = Look { path: "/m/1".into(), status: 200, field: None, absent: None };
         assert_eq!(shown(&there, &reply(200, "")), Shown::Done);
         assert!(matches!(shown(&there, &reply(404, "")), Shown::NotDone(_)));
         for status in [301, 400, 401, 403, 429, 500, 503] {
@@ -126,5 +137,17 @@ mod tests {
             assert!(matches!(shown(&dead(json!("dead")), &reply(200, body)), Shown::NotDone(_)), "{body}");
         }
         assert!(matches!(shown(&dead(json!("dead")), &reply(200, "<html>")), Shown::Unclear(_)));
+        // Where a value is asked for, another status is no verdict, unless the policy says what an absence means.
+        for status in [204, 404, 409, 410] {
+            assert!(matches!(shown(&dead(json!("dead")), &reply(status, "")), Shown::Unclear(_)), "{status}");
+        }
+        let gone = |absent| Look { absent: Some(absent), ..dead(json!("dead")) };
+        for status in [404, 410] {
+            assert_eq!(shown(&gone(Absent::Done), &reply(status, "")), Shown::Done, "{status}");
+            assert!(
+                matches!(shown(&gone(Absent::NotDone), &reply(status, "")), Shown::NotDone(_)),
+                "{status}"
+            );
+        }
     }
 }

@@ -103,6 +103,9 @@ impl HttpHands for Queue {
         let state = if request.path.ends_with("replay") { "queued" } else { "dead" };
         let work = || *self.state.lock().expect("no test panicked") = state;
         match answer {
+            Answer::Honest if *self.state.lock().expect("no test panicked") == state => {
+                Ok(Reply { status: 409, body: String::new() })
+            }
             Answer::Honest => {
                 work();
                 Ok(Reply { status: 202, body: String::new() })
@@ -125,7 +128,7 @@ fn call(path: &str) -> Call {
 }
 
 fn look(state: &str) -> Look {
-    Look { path: "/m/1".into(), status: 200, field: Some(("/state".into(), json!(state))) }
+    Look { path: "/m/1".into(), status: 200, field: Some(("/state".into(), json!(state))), absent: None }
 }
 
 /// Moves a message to the dead letters; knows how to look, and how to take it back.
@@ -256,6 +259,30 @@ async fn an_idempotent_call_is_repeated_with_its_key_and_not_for_ever() {
     // A refusal of the second try says nothing about the first.
     let odd = Queue::new().answering(&[Answer::LostBefore, Answer::Denied, Answer::NotSent]);
     assert_eq!(performed(&odd, idempotent()).await.name(), "unknown");
+}
+
+/// The first try was done and its answer lost, so the second is told that it was so already: by us.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_meets_its_own_first_try_leaves_something_to_take_back() {
+    let idempotent = || http_call::Wish { idempotent: true, ..blunt() };
+    let met = Queue::new().answering(&[Answer::LostAfter]);
+    let outcome = performed(&met, idempotent()).await;
+    assert!(matches!(outcome, Outcome::Done { already: false, diff: Some(_) }), "{outcome:?}");
+    let so_before = Queue::new().with_state("dead");
+    assert_eq!(performed(&so_before, idempotent()).await, Outcome::Done { diff: None, already: true });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_came_after_the_decision_holds_a_call() {
+    let paused = FakeCluster::new(|workload| {
+        workload.annotations.insert("paramedic.dev/pause-until".into(), "2027-01-01T00:00:00Z".into());
+    });
+    let queue = Queue::new();
+    let http = Arc::clone(&queue) as Arc<dyn HttpHands>;
+    let world = Remedies::with_hands(Some(paused as Arc<dyn Hands>), http, nobody(), Arc::new(now));
+    let outcome = world.perform(&sealed(intended(whole()))).await;
+    assert_eq!(refused(&outcome), ["pausedByAnnotation"]);
+    assert!(queue.sent().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

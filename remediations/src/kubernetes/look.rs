@@ -81,6 +81,8 @@ async fn own(client: &Client, target: &Target) -> Result<Own, LookError> {
             }
             own.workload.rollout = rollouts::of_deployment(&object);
             own.workload.max_unavailable = deployment_unavailable(&object);
+            let status = object.status.as_ref();
+            own.workload.available = status.map(|status| count(status.available_replicas.unwrap_or(0)));
             Ok(own)
         }
         Kind::StatefulSet(api) => {
@@ -92,6 +94,8 @@ async fn own(client: &Client, target: &Target) -> Result<Own, LookError> {
             }
             own.workload.rollout = rollouts::of_stateful_set(&object);
             own.workload.max_unavailable = stateful_set_unavailable(&object);
+            let status = object.status.as_ref();
+            own.workload.available = status.map(|status| count(status.available_replicas.unwrap_or(0)));
             own.workload.immovable = stateful_set_immovable(&object);
             Ok(own)
         }
@@ -103,6 +107,8 @@ async fn own(client: &Client, target: &Target) -> Result<Own, LookError> {
             }
             own.workload.rollout = rollouts::of_daemon_set(&object);
             own.workload.max_unavailable = daemon_set_unavailable(&object);
+            let status = object.status.as_ref();
+            own.workload.available = status.map(|status| count(status.number_available.unwrap_or(0)));
             own.workload.immovable = daemon_set_immovable(&object);
             Ok(own)
         }
@@ -161,6 +167,7 @@ fn blank(target: &Target, metadata: &ObjectMeta) -> Own {
         },
         immovable: None,
         max_unavailable: 0,
+        available: None,
         autoscaler: None,
         budgets: Vec::new(),
         gitops: gitops::owner(metadata).map(|by| GitOps {

@@ -31,6 +31,8 @@ pub struct Workload {
     pub namespace_annotations: BTreeMap<String, String>,
     /// `spec.replicas`, where it has such a field.
     pub replicas: Option<u32>,
+    /// How many of its replicas are available, where its kind says so.
+    pub available: Option<u32>,
     /// Who last set `spec.replicas`, where the server knows.
     pub replicas_set: Option<SetBy>,
     /// `spec.paused`.

@@ -33,6 +33,21 @@ async fn each_obstacle_refuses_by_its_name() {
     assert_eq!(refusals(|workload| workload.replicas = Some(0)).await, ["noPodWouldMove"]);
     let budgets = |workload: &mut Workload| workload.budgets = vec![("a".into(), 1), ("b".into(), 0)];
     assert_eq!(refusals(budgets).await, ["disruptionBudget"]);
+    let dead = |workload: &mut Workload| {
+        workload.budgets = vec![("a".into(), 0)];
+        workload.available = Some(0);
+    };
+    assert!(refusals(dead).await.is_empty(), "what serves nobody has no replica to lose");
+    let unknown = |workload: &mut Workload| {
+        workload.budgets = vec![("a".into(), 0)];
+        workload.available = None;
+    };
+    assert_eq!(refusals(unknown).await, ["disruptionBudget"]);
+    let surges = |workload: &mut Workload| {
+        workload.budgets = vec![("a".into(), 0)];
+        workload.max_unavailable = 0;
+    };
+    assert!(refusals(surges).await.is_empty(), "a rollout that only adds takes none away");
     let pause = |workload: &mut Workload| {
         workload
             .namespace_annotations
@@ -49,6 +64,18 @@ async fn each_obstacle_refuses_by_its_name() {
         });
     };
     assert!(refusals(tracked).await.is_empty(), "a restart is fine under GitOps");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_is_passed_over_is_said() {
+    let world = on(&FakeCluster::new(|workload| {
+        workload.budgets = vec![("web".into(), 0)];
+        workload.available = Some(0);
+    }));
+    let found = preflight(&world, target(), Wish::Restart(restart::Wish {}), false).await;
+    let said =
+        "PodDisruptionBudget web allows 0 disruptions, but no replica is available, so none can be lost";
+    assert!(found.passed.iter().any(|passed| passed == said), "{:?}", found.passed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,7 +42,7 @@ fn gitops(tracks_replicas: bool) -> Option<GitOps> {
 }
 
 fn replicas(from: u32, to: u32) -> Action {
-    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to })
+    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted: None })
 }
 
 fn minimum(from: u32, to: u32) -> Action {
@@ -50,6 +50,7 @@ fn minimum(from: u32, to: u32) -> Action {
         lever: scale::Lever::MinReplicas { hpa: "web".into(), uid: "uid-hpa".into() },
         from,
         to,
+        wanted: None,
     })
 }
 
@@ -90,6 +91,8 @@ async fn a_wish_becomes_absolute_numbers_within_its_bounds() {
         (at_least(3), "already"),
         (at_least(2), "already"),
         (bounded(at_least(9)), "outOfBounds"),
+        (Scale { max_step: Some(2), ..at_least(9) }, "scale 3 -> 5, short of 9"),
+        (Scale { max_step: Some(6), ..at_least(9) }, "scale 3 -> 9"),
         (to(u32::MAX), "outOfBounds"),
     ] {
         assert_eq!(wished(|_| {}, wish.clone()).await, becomes, "{wish:?}");
@@ -105,6 +108,17 @@ async fn an_autoscaler_is_asked_for_more_and_never_fought() {
     assert_eq!(wished(with(2, 10), at_least(6)).await, "scale minReplicas of HPA web 2 -> 6");
     assert_eq!(wished(with(2, 5), at_least(6)).await, "ownedByAutoscaler");
     assert_eq!(wished(with(6, 10), at_least(6)).await, "already");
+    assert_eq!(wished(with(1, 10), at_least(3)).await, "already", "3 run, whatever the minimum says");
+    let runs = |min, running| {
+        move |workload: &mut Workload| {
+            workload.autoscaler = hpa(min, 12);
+            workload.replicas = Some(running);
+        }
+    };
+    let six = Scale { max: Some(10), max_step: Some(4), ..at_least(6) };
+    assert_eq!(wished(runs(1, 5), six.clone()).await, "scale minReplicas of HPA web 1 -> 6");
+    assert_eq!(wished(runs(1, 1), six.clone()).await, "scale minReplicas of HPA web 1 -> 5, short of 6");
+    assert_eq!(wished(runs(2, 8), six).await, "already", "more run than are wanted");
     assert_eq!(wished(with(2, 10), to(1)).await, "wouldLower");
     let switched_off = |workload: &mut Workload| {
         workload.autoscaler = hpa(2, 10);

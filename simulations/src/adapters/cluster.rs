@@ -215,6 +215,7 @@ fn seen(world: &World, found: &world::Workload) -> Workload {
         rollout: found.rollout(now),
         immovable: found.immovable.clone(),
         max_unavailable: 1,
+        available: None,
         autoscaler: found.hpa.as_ref().map(|hpa| Autoscaler {
             name: hpa.name.clone(),
             uid: hpa.uid.clone(),

@@ -14,6 +14,8 @@ use clap::Subcommand;
 use super::console::Console;
 use super::failure::Failure;
 
+pub(super) use query::row;
+
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]
 #[allow(missing_docs, reason = "a command's help stands at its arguments")]

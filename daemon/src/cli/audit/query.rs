@@ -79,7 +79,7 @@ pub(super) fn table(records: &[Record]) -> Table {
 }
 
 /// One record's cells.
-pub(super) fn row(record: &Record) -> [String; 4] {
+pub(in crate::cli) fn row(record: &Record) -> [String; 4] {
     [
         record.seq.to_string(),
         record.at.to_string(),

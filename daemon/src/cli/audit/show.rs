@@ -113,7 +113,15 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
                 writeln!(console.out, "  could not read {which}: {}", plain(&one.problem))?;
             }
         }
-        Event::Opened { key, annotations, fingerprint, correlation, starts_at, .. } => {
+        Event::Opened { correlation, by_hand: Some(order), .. } => {
+            let mut table = Table::headless(2);
+            table.row(["ordered by".to_owned(), order.by.clone()]);
+            table.row(["policy".to_owned(), order.policy.clone()]);
+            table.row(["only shown".to_owned(), if order.dry_run { "yes" } else { "no" }.to_owned()]);
+            table.row(["correlation".to_owned(), correlation.clone()]);
+            write!(console.out, "{table}")?;
+        }
+        Event::Opened { key, annotations, fingerprint, correlation, starts_at, by_hand: None, .. } => {
             let mut table = Table::headless(2);
             table.row(["fires since".to_owned(), starts_at.to_string()]);
             table.row([
@@ -205,7 +213,8 @@ fn episode_in(event: &Event, seq: Seq) -> Result<Option<Seq>, Seq> {
         | Event::Looked { intent, .. }
         | Event::Verified { intent, .. }
         | Event::RevertDropped { intent, .. }
-        | Event::RevertHeld { intent, .. } => Err(*intent),
+        | Event::RevertHeld { intent, .. }
+        | Event::RevertOrdered { intent, .. } => Err(*intent),
         Event::Approved { proposal, .. } | Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             Err(*proposal)
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::answer::{Answer, Found};
+use crate::engine::apply::pages;
 use crate::event::{Advance, Conclusion, Seq};
 use crate::guard::Finding;
 use crate::question::{Ask, Fact, Question};
@@ -99,6 +100,7 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
     if relapsed && let Some(target) = &ruling.target {
         state.count_relapse(&id.policy, target);
     }
+    state.note_kept(now, &id, ruling);
     let Some(case) = state.cases.get_mut(&id) else { return };
     case.last_ruling = Some(LastRuling::of(seq, ruling));
     // The round is over: the next one begins with nothing. Only an intent in the same block goes by it still.
@@ -148,6 +150,7 @@ pub(super) struct Advanced<'a> {
 
 pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) {
     let id = advanced.case;
+    state.unkeep(id);
     let Some(case) = state.cases.get_mut(id) else { return };
     (case.rung, case.step) = advanced.to;
     case.facts.clear();
@@ -155,7 +158,7 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.last_ruling = None;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
-        Advance::NextStep => case.attempts = 0,
+        Advance::NextStep | Advance::Again => case.attempts = 0,
         Advance::NextRung => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
@@ -166,7 +169,9 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
             }
         }
     }
-    state.set_phase(id, Phase::Waiting { due: advanced.due.unwrap_or(now) });
+    let due = advanced.due.unwrap_or(now);
+    state.set_phase(id, Phase::Waiting { due });
+    state.waits_again(id.episode, due.max(now));
 }
 
 /// What is known of the rung at hand when its case ends. Doubt, and what never happened, are no proof that it does not
@@ -181,14 +186,20 @@ fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
         Conclusion::Unknown => RungEnd::Unknown,
         Conclusion::Failed if begun => RungEnd::Unknown,
         Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied if begun => RungEnd::Tried,
-        Conclusion::Failed | Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied => {
-            RungEnd::NotDone
-        }
+        Conclusion::Failed
+        | Conclusion::Resolved
+        | Conclusion::Withdrawn
+        | Conclusion::Denied
+        | Conclusion::Refused => RungEnd::NotDone,
     }
 }
 
 pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion: Conclusion) {
     let Some(case) = state.cases.get(id) else { return };
+    if state.episodes.get(&id.episode).is_some_and(|episode| episode.by_hand.is_some()) {
+        // Whether it helps against its alert is not known from what somebody wanted by hand.
+        return state.rest(id);
+    }
     let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
     let helped = conclusion == Conclusion::Helped;
     let exhausted = conclusion == Conclusion::Exhausted;
@@ -214,35 +225,45 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             state.efficacy.remove(&id.policy);
         }
     }
-    state.drop_questions(id);
-    if let Some(case) = state.cases.get_mut(id) {
-        case.facts.clear();
-    }
-    state.set_phase(id, Phase::Resting);
-    state.forget_if_over(id.episode);
+    state.unkeep(id);
+    state.rest(id);
 }
 
 impl State {
+    fn rest(&mut self, id: &CaseId) {
+        self.drop_questions(id);
+        if let Some(case) = self.cases.get_mut(id) {
+            case.facts.clear();
+        }
+        self.set_phase(id, Phase::Resting);
+        self.forget_if_over(id.episode);
+    }
+
     /// Moves a case to a phase and keeps agenda and indexes true to it. The only way a phase changes.
     pub(super) fn set_phase(&mut self, id: &CaseId, phase: Phase) {
         let Some(case) = self.cases.get_mut(id) else { return };
         let duty = Duty::Case { rank: -i64::from(case.priority), id: id.clone() };
         let before = case.phase.due();
+        let mut answered = None;
         if let Phase::Proposed { proposal, .. } = case.phase
             && !matches!(phase, Phase::Proposed { .. })
         {
             self.proposals.remove(&proposal);
+            answered = Some(proposal);
         }
         let after = phase.due();
         self.indexes.leaves_phase(case);
         case.phase = phase;
-        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::fires);
         self.indexes.entered(case, open);
         if let Some(due) = before {
             self.agenda.remove(&(due, duty.clone()));
         }
         if let Some(due) = after {
             self.agenda.insert((due, duty));
+        }
+        if let Some(proposal) = answered {
+            pages::answered(self, proposal);
         }
     }
 
@@ -254,7 +275,7 @@ impl State {
         }
         self.indexes.leaves(case);
         case.target = Some(target);
-        let open = self.episodes.get(&id.episode).is_some_and(Episode::is_open);
+        let open = self.episodes.get(&id.episode).is_some_and(Episode::fires);
         self.indexes.arrived(case, open);
     }
 
@@ -270,6 +291,7 @@ impl State {
     /// Forgets a case.
     pub(super) fn remove_case(&mut self, id: &CaseId) {
         self.drop_questions(id);
+        self.unkeep(id);
         self.set_phase(id, Phase::Resting);
         if let Some(case) = self.cases.remove(id) {
             self.indexes.leaves(&case);

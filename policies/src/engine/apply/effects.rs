@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::action::{Action, Intent, Mode, Outcome};
+use crate::address::AddressRange;
 use crate::book::Book;
 use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
@@ -10,7 +11,7 @@ use crate::engine::lease::{self, Trace};
 use crate::event::Seq;
 use crate::guard::{ledger, pace};
 use crate::question::{Fact, Question};
-use crate::state::{CaseId, Charge, Duty, InFlight, Known, LastAction, Lease, Phase, State};
+use crate::state::{CaseId, Charge, Duty, InFlight, Known, LastAction, Lease, Ordered, Phase, State};
 use crate::time::{Moment, Span};
 
 /// Charges are kept at least this long, so that a new book with longer windows finds some history.
@@ -37,6 +38,7 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
     }
     state.set_target(&id, intent.target.clone());
     state.set_phase(&id, Phase::Acting { intent: intent.id });
+    state.stays_open(id.episode);
 }
 
 fn charge(state: &mut State, intent: &Intent) {
@@ -80,6 +82,8 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         && lease::trace(outcome) != Trace::Nothing
     {
         state.agenda.insert((now + after, Duty::Revert(intent.id)));
+        let episode = state.episodes.get(&intent.episode);
+        let policy = state.cases.get(&id).and_then(|case| state.policy_of(case));
         let lease = Lease {
             intent: intent.clone(),
             due: now + after,
@@ -87,6 +91,10 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
             looked: None,
             attempts: 0,
             held: false,
+            ordered: None,
+            held_for: None,
+            labels: episode.map(|episode| episode.labels.clone()).unwrap_or_default(),
+            notify: policy.map(|policy| policy.on_failure.notify.clone()).unwrap_or_default(),
         };
         state.leases.insert(intent.id, lease);
     }
@@ -143,10 +151,45 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
     }
 }
 
-pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment) {
+pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment, why: &str, order_over: bool) {
     let Some(lease) = state.leases.get_mut(&intent) else { return };
-    (lease.looked, lease.held) = (None, true);
+    (lease.looked, lease.held, lease.held_for) = (None, !order_over, Some(why.to_owned()));
+    if order_over {
+        lease.ordered = None;
+    }
     state.move_lease(intent, until);
+}
+
+/// Somebody wants an action taken back: its lease is due now. One whose action had no end gets one.
+pub(super) fn revert_ordered(
+    state: &mut State,
+    now: Moment,
+    intent: Seq,
+    by: &str,
+    only: &[AddressRange],
+    of: Option<&Intent>,
+) {
+    if let Some(of) = of {
+        let fresh = Lease {
+            intent: of.clone(),
+            due: now,
+            open: None,
+            looked: None,
+            attempts: 0,
+            held: false,
+            ordered: None,
+        };
+        state.leases.entry(intent).or_insert(fresh);
+    }
+    let Some(lease) = state.leases.get_mut(&intent) else { return };
+    let rest_due = lease.ordered.as_ref().map_or(lease.due, |before| before.rest_due);
+    lease.ordered = Some(Ordered { by: by.to_owned(), only: only.to_vec(), rest_due });
+    (lease.looked, lease.attempts, lease.held) = (None, 0, false);
+    // It is asked anew, for what is wanted now.
+    if let Some(open) = lease.open.take() {
+        state.questions.remove(&open);
+    }
+    state.move_lease(intent, now);
 }
 
 impl State {
@@ -208,6 +251,9 @@ impl State {
                     && let Some(lease) = self.leases.get_mut(&intent)
                 {
                     (lease.intent.action, lease.attempts) = (rest, 0);
+                    // Who wants all of it back waits for no end of an entry.
+                    let part = lease.ordered.take_if(|order| !order.only.is_empty());
+                    let due = if part.is_none() && lease.ordered.is_some() { now } else { due };
                     self.move_lease(intent, due.max(now));
                     return;
                 }
@@ -224,6 +270,19 @@ impl State {
             if let Some(lease) = self.leases.get_mut(&intent) {
                 lease.held = false;
             }
+            self.move_lease(intent, now);
+        }
+    }
+
+    /// An episode ended that may have held what its policies did: look again now.
+    pub(super) fn reconsider_leases_of(&mut self, now: Moment, episode: Seq) {
+        let policies: BTreeSet<String> = self.cases_of(episode).map(|case| case.id.policy.clone()).collect();
+        let is_of = |lease: &Lease| {
+            lease.held && (lease.intent.episode == episode || policies.contains(&lease.intent.policy))
+        };
+        let held: Vec<Seq> =
+            self.leases.iter().filter(|(_, lease)| is_of(lease)).map(|(id, _)| *id).collect();
+        for intent in held {
             self.move_lease(intent, now);
         }
     }

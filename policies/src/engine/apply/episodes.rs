@@ -2,10 +2,18 @@
 
 use crate::alert::{EpisodeKey, Labels};
 use crate::engine::LATE_PEER;
+use crate::engine::by_hand::PATIENCE;
 use crate::engine::storm::MINUTE;
 use crate::event::{Closing, Seq};
-use crate::state::{Case, CaseId, Duty, Episode, Phase, Resolved, State};
-use crate::time::Moment;
+use crate::order::ByHand;
+use crate::state::{Case, CaseId, Duty, Episode, Phase, Requested, Resolved, State};
+use crate::time::{Moment, Span};
+
+/// How long a request to run a policy is remembered: far longer than anybody repeats one that was not answered.
+const REQUESTS_KEPT: Span = Span::from_hours(24);
+
+/// No more requests are remembered; the oldest gives way.
+const REQUESTS_MAX: usize = 1000;
 
 /// The openings of one minute are kept up to here; far above any storm's threshold, so none is missed.
 const OPENINGS_MAX: usize = 100_000;
@@ -17,6 +25,7 @@ pub(super) struct Opened<'a> {
     pub(super) starts_at: Moment,
     pub(super) fingerprint: &'a Option<String>,
     pub(super) correlation: &'a str,
+    pub(super) by_hand: Option<&'a ByHand>,
 }
 
 pub(super) fn received(state: &mut State, now: Moment, repeated: &[Seq], truncated: u64) {
@@ -35,6 +44,7 @@ pub(super) fn received(state: &mut State, now: Moment, repeated: &[Seq], truncat
 
 pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'_>) {
     let book = state.current_book();
+    let lasts = if opened.by_hand.is_some() { PATIENCE } else { book.settings().episodes.expiry };
     let episode = Episode {
         id: seq,
         key: opened.key,
@@ -43,14 +53,24 @@ pub(super) fn opened(state: &mut State, now: Moment, seq: Seq, opened: &Opened<'
         starts_at: opened.starts_at,
         opened_at: now,
         seen_at: now,
-        expires_at: now + book.settings().episodes.expiry,
+        expires_at: now + lasts,
         closed_at: None,
         fingerprint: opened.fingerprint.clone(),
         correlation: opened.correlation.to_owned(),
+        by_hand: opened.by_hand.cloned(),
     };
+    state.agenda.insert((episode.expires_at, Duty::Expire(seq)));
+    if let Some(by_hand) = opened.by_hand {
+        // No alert: nothing repeats or resolves it, no other policy sees it, and it makes no storm.
+        state.requested(now, seq, by_hand, opened.key);
+        state.episodes.insert(seq, episode);
+        if let Some(policy) = book.policy(&by_hand.policy) {
+            state.begin_case(now, seq, policy, book.digest());
+        }
+        return;
+    }
     state.open.insert(opened.key, seq);
     state.recently_resolved.remove(&opened.key);
-    state.agenda.insert((episode.expires_at, Duty::Expire(seq)));
     for policy in book.matching(&episode.labels) {
         state.begin_case(now, seq, policy, book.digest());
     }
@@ -80,10 +100,14 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     let Some(episode) = state.episodes.get_mut(&id) else { return };
     episode.closed_at = Some(now);
     let (key, expires_at) = (episode.key, episode.expires_at);
-    state.indexes.episode_closed(episode);
+    let is_alert = episode.by_hand.is_none();
+    if is_alert {
+        state.indexes.episode_closed(episode);
+        state.open.remove(&key);
+    }
     state.agenda.remove(&(expires_at, Duty::Expire(id)));
-    state.open.remove(&key);
     state.close_cases(id);
+    state.reconsider_leases_of(now, id);
     match why {
         Closing::Resolved => {
             forget_resolved(state, now);
@@ -92,7 +116,7 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
             state.resolved_order.push_back((now, key));
         }
         // Whoever repeats an expired one has an alert that fires.
-        Closing::Expired => {}
+        Closing::Expired | Closing::Over => {}
     }
     state.forget_if_over(id);
 }
@@ -129,6 +153,37 @@ pub(super) fn storm_ended(state: &mut State, now: Moment) {
 }
 
 impl State {
+    /// Remembers a request to run a policy, and forgets old ones.
+    fn requested(&mut self, now: Moment, episode: Seq, by_hand: &ByHand, labels: EpisodeKey) {
+        self.requested.retain(|_, known| now.since(known.at) < REQUESTS_KEPT);
+        if self.requested.len() >= REQUESTS_MAX {
+            let oldest = self.requested.iter().min_by_key(|(_, known)| known.episode);
+            if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+                self.requested.remove(&key);
+            }
+        }
+        let (policy, dry_run) = (by_hand.policy.clone(), by_hand.dry_run);
+        let known = Requested { episode, at: now, policy, labels, dry_run };
+        self.requested.insert(by_hand.key.clone(), known);
+    }
+
+    /// An order by hand is under way: it is given up no more while it acts.
+    pub(super) fn stays_open(&mut self, id: Seq) {
+        if let Some(episode) = self.episodes.get(&id).filter(|episode| episode.by_hand.is_some()) {
+            self.agenda.remove(&(episode.expires_at, Duty::Expire(id)));
+        }
+    }
+
+    /// An order by hand goes on then: it waits for its guards as long as at its beginning.
+    pub(super) fn waits_again(&mut self, id: Seq, from: Moment) {
+        let Some(episode) = self.episodes.get_mut(&id).filter(|episode| episode.by_hand.is_some()) else {
+            return;
+        };
+        self.agenda.remove(&(episode.expires_at, Duty::Expire(id)));
+        episode.expires_at = from + PATIENCE;
+        self.agenda.insert((episode.expires_at, Duty::Expire(id)));
+    }
+
     /// A new case, to be looked at now.
     pub(super) fn begin_case(
         &mut self,
@@ -153,6 +208,7 @@ impl State {
             facts: std::collections::BTreeMap::new(),
             phase: Phase::Withheld,
             last_ruling: None,
+            kept: None,
         };
         self.cases.insert(id.clone(), case);
         self.set_phase(&id, Phase::Waiting { due: now });

@@ -5,17 +5,18 @@
 //!   episodes.rs  Received, Opened, Closed, storms
 //!   cases.rs     Asked, Told, Ruled, Held, Advanced, Concluded, proposals
 //!   effects.rs   Intended, Ended, Looked, Verified, leases
-//!   pages.rs     Escalated, Notified, Delivered, Raised, Acknowledged
+//!   pages.rs     proposals, Escalated, Notified, Delivered, Raised, Acknowledged
 //!   world.rs     Adopted, Began, pauses, leadership, clock
 //! ```
 
 mod cases;
 mod effects;
 mod episodes;
+mod page_text;
 mod pages;
 mod world;
 
-use crate::event::{Event, Seq};
+use crate::event::{Closing, Event, Seq};
 use crate::state::State;
 use crate::time::Moment;
 
@@ -28,7 +29,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
     state.stands_still_until = state.stands_still_until.filter(|until| now < *until);
     match event {
         Event::Received { repeated, truncated, .. } => episodes::received(state, now, repeated, *truncated),
-        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation } => {
+        Event::Opened { key, labels, annotations, starts_at, fingerprint, correlation, by_hand } => {
             let opened = episodes::Opened {
                 key: *key,
                 labels,
@@ -36,16 +37,23 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
                 starts_at: *starts_at,
                 fingerprint,
                 correlation,
+                by_hand: by_hand.as_deref(),
             };
             episodes::opened(state, now, seq, &opened);
         }
         Event::Closed { episode, why, ended_at } => {
-            pages::closed(state, now, *episode);
+            // What somebody ran by hand and did not go well is no better because it is over.
+            if *why != Closing::Over {
+                pages::closed(state, now, *episode, *why);
+            }
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),
         Event::Told { answer } => cases::told(state, now, answer),
-        Event::Ruled { ruling } => cases::ruled(state, now, seq, ruling),
+        Event::Ruled { ruling } => {
+            cases::ruled(state, now, seq, ruling);
+            pages::proposed(state, now, seq, ruling);
+        }
         Event::Held { case, until } => cases::held(state, case, *until),
         Event::Intended { intent } => effects::intended(state, intent),
         Event::Ended { intent, outcome } => effects::ended(state, now, *intent, outcome),
@@ -61,8 +69,12 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             state.proposals.remove(proposal);
         }
-        Event::Escalated { case, why, notify } => {
-            pages::escalated(state, now, seq, case.as_ref(), why, notify);
+        Event::Escalated { case, why, notify, about } => {
+            let called = pages::Called { case: case.as_ref(), why, notify, about: about.as_deref() };
+            pages::escalated(state, now, seq, &called);
+            if let Some(case) = case {
+                state.kept_is_told(case);
+            }
         }
         Event::Notified { notice } => pages::notified(state, now, notice),
         Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
@@ -82,7 +94,12 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, .. } => effects::revert_held(state, *intent, *until),
+        Event::RevertHeld { intent, until, order_over, why } => {
+            effects::revert_held(state, *intent, *until, why, *order_over);
+        }
+        Event::RevertOrdered { intent, by, only, of, reason: _ } => {
+            effects::revert_ordered(state, now, *intent, by, only, of.as_deref());
+        }
         Event::Reigned { leader, epoch } => world::reigned(state, now, *leader, *epoch),
         Event::Began { .. } => {
             world::began(state, now);

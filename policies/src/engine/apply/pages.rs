@@ -1,13 +1,17 @@
-//! Calls for people: opened by escalations, told to receivers, acknowledged, over. Delivery never holds anything else
-//! back: nothing outside this file reads what stands here.
+//! Calls for people: opened by proposals and escalations, told to receivers, acknowledged, over. Delivery never holds
+//! anything else back: nothing outside this file reads what stands here.
+//!
+//! What a receiver was told by a policy is not told to it again, however often it comes. An acknowledgement covers what was
+//! said before it: what is new after it is a call of its own.
 
 use std::collections::BTreeMap;
 
-use crate::event::Seq;
+use crate::alert::Labels;
+use crate::engine::apply::page_text::{self, Text};
+use crate::event::{About, Closing, Seq};
 use crate::notifications::{Notice, NoticeKind, Receipt, Severity};
-use crate::policy::Policy;
-use crate::state::{Call, Calling, CaseId, Duty, Page, State, TRIES_MAX, again};
-use crate::template::{Scope, Template};
+use crate::ruling::{Ruling, Verdict};
+use crate::state::{Call, Calling, CaseId, Duty, Page, Said, State, Subject, TRIES_MAX, again};
 use crate::time::{Moment, Span};
 
 /// No more calls are kept open; the oldest gives way.
@@ -16,134 +20,152 @@ const PAGES_MAX: usize = 1000;
 /// A call that nobody acknowledged, about trouble that never ended, is forgotten after this.
 const FORGOTTEN_AFTER: Span = Span::from_hours(7 * 24);
 
-/// Bounds of what is told, in bytes; PagerDuty takes 1024 characters of a summary.
-const TITLE_BYTES_MAX: usize = 1000;
-const TEXT_BYTES_MAX: usize = 2800;
+/// Bounds of what is kept of a call; the oldest gives way.
 const WHYS_MAX: usize = 20;
+const SAID_MAX: usize = 200;
 const LABELS_MAX: usize = 40;
 
+/// One escalation.
+pub(super) struct Called<'a> {
+    pub(super) case: Option<&'a CaseId>,
+    pub(super) why: &'a str,
+    pub(super) notify: &'a [String],
+    pub(super) about: Option<&'a About>,
+}
+
 /// A person is called.
-pub(super) fn escalated(
-    state: &mut State,
-    now: Moment,
-    id: Seq,
-    case: Option<&CaseId>,
-    why: &str,
-    notify: &[String],
-) {
+pub(super) fn escalated(state: &mut State, now: Moment, id: Seq, called: &Called<'_>) {
     let book = state.current_book();
     let settings = &book.settings().notifications;
     if settings.receivers.is_empty() {
         return;
     }
     forget_old(state, now);
+    let labels = labels_of(state, called.case, called.about);
+    let severity = severity_of(called.case, &labels);
+    let policy = called.case.map_or("", |case| case.policy.as_str());
+    let earlier: Vec<&Page> = match called.case {
+        Some(case) => state.paging.pages.values().filter(|page| page.is_of(case.episode)).collect(),
+        None => Vec::new(),
+    };
+    let open = earlier.iter().find(|page| !page.over && page.acknowledged.is_none());
+    let mut to = settings.told(called.notify, severity, now);
+    // Whoever was told of this policy because others did not answer goes on being told.
+    to.extend(
+        open.iter()
+            .flat_map(|page| page.said.iter())
+            .filter(|said| said.policy == policy)
+            .map(|said| said.receiver.clone()),
+    );
+    to.sort();
+    to.dedup();
+    to.retain(|name| !earlier.iter().any(|page| !page.over && page.has_told(name, policy, called.why)));
+    if to.is_empty() {
+        return;
+    }
+    let open = open.map(|page| page.id);
+    let subject = if earlier.is_empty() { Subject::Trouble } else { Subject::More };
+    let id = open.unwrap_or_else(|| {
+        let page = Page { severity, labels, ..blank(id, now, called.case, subject) };
+        state.paging.pages.insert(id, page);
+        id
+    });
+    let text = page_text::of_call(state, now, id, called);
+    say(state, id, policy, called.why, &to);
+    put(state, id, text);
+    call(state, now, id, &to);
+}
+
+/// Something waits for approval: whoever would be called about its case is asked.
+pub(super) fn proposed(state: &mut State, now: Moment, id: Seq, ruling: &Ruling) {
+    let Verdict::Propose { until } = ruling.verdict else { return };
+    let book = state.current_book();
+    let settings = &book.settings().notifications;
+    if settings.receivers.is_empty() || !state.proposals.contains_key(&id) {
+        return;
+    }
+    forget_old(state, now);
+    let case = CaseId { episode: ruling.episode, policy: ruling.policy.clone() };
+    let labels = labels_of(state, Some(&case), None);
+    let severity = severity_of(Some(&case), &labels);
+    let policy = state.cases.get(&case).and_then(|case| state.policy_of(case));
+    let to = settings.told(policy.map_or(&[], |policy| policy.on_failure.notify.as_slice()), severity, now);
+    if to.is_empty() {
+        return;
+    }
+    let page = Page { severity, labels, ..blank(id, now, Some(&case), Subject::Proposal) };
+    state.paging.pages.insert(id, page);
+    let why = page_text::asks(ruling, id, until);
+    let text = page_text::of_proposal(state, now, id, &case, &why, ruling);
+    say(state, id, &case.policy, &why, &to);
+    put(state, id, text);
+    call(state, now, id, &to);
+}
+
+/// A proposal is open no more: approved, denied, lapsed, or its case is over.
+pub(super) fn answered(state: &mut State, proposal: Seq) {
+    if let Some(page) = state.paging.pages.get_mut(&proposal).filter(|page| page.subject == Subject::Proposal)
+    {
+        page.over = true;
+        let now = state.now;
+        follow(state, now, proposal);
+    }
+}
+
+/// The labels of the alert that it is about.
+fn labels_of(state: &State, case: Option<&CaseId>, about: Option<&About>) -> Labels {
     let episode = case.and_then(|case| state.episodes.get(&case.episode));
-    let labels: BTreeMap<String, String> =
-        episode.map(|one| one.labels.clone()).unwrap_or_default().into_iter().take(LABELS_MAX).collect();
-    let severity = match case {
+    let labels = episode.map(|episode| &episode.labels).or(about.map(|about| &about.labels));
+    labels.cloned().unwrap_or_default().into_iter().take(LABELS_MAX).collect()
+}
+
+fn severity_of(case: Option<&CaseId>, labels: &Labels) -> Severity {
+    match case {
         Some(_) => Severity::of_label(labels.get("severity").map(String::as_str)),
         None => Severity::Critical,
-    };
-    let to = settings.told(notify, severity, now);
-    let same = state.paging.pages.values().find(|page| {
-        let about = |case: &Option<CaseId>| case.as_ref().map(|case| case.episode);
-        case.is_some() && !page.over && about(&page.case) == case.map(|case| case.episode)
-    });
-    let id = match same.map(|page| page.id) {
-        Some(open) => open,
-        None if to.is_empty() => return,
-        None => {
-            let page = Page {
-                id,
-                case: case.cloned(),
-                severity,
-                title: String::new(),
-                text: String::new(),
-                labels,
-                whys: Vec::new(),
-                since: now,
-                calls: BTreeMap::new(),
-                acknowledged: None,
-                over: false,
-                due: None,
-            };
-            state.paging.pages.insert(id, page);
-            id
-        }
-    };
-    let (title, text) = told(state, now, id, case, why, severity);
+    }
+}
+
+fn blank(id: Seq, now: Moment, case: Option<&CaseId>, subject: Subject) -> Page {
+    Page {
+        id,
+        case: case.cloned(),
+        severity: Severity::default(),
+        title: String::new(),
+        text: String::new(),
+        labels: BTreeMap::new(),
+        whys: Vec::new(),
+        subject,
+        said: Vec::new(),
+        unended: false,
+        since: now,
+        calls: BTreeMap::new(),
+        acknowledged: None,
+        over: false,
+        due: None,
+    }
+}
+
+/// Notes what is said, to whom.
+fn say(state: &mut State, id: Seq, policy: &str, why: &str, to: &[String]) {
     let Some(page) = state.paging.pages.get_mut(&id) else { return };
-    if page.whys.iter().any(|said| said == why) || page.whys.len() >= WHYS_MAX {
-        return;
-    }
     page.whys.push(why.to_owned());
-    (page.title, page.text) = (title, text);
-    if page.acknowledged.is_some() {
-        return;
-    }
-    for call in page.calls.values_mut().filter(|call| call.reached.is_some()) {
-        // Told once more, under the same key.
-        call.reached = None;
-    }
-    let receivers: Vec<String> = page.calls.keys().cloned().chain(to).collect();
-    call(state, now, id, &receivers);
-}
-
-/// What is told: one line, and what a person needs to begin.
-fn told(
-    state: &State,
-    now: Moment,
-    page: Seq,
-    case: Option<&CaseId>,
-    why: &str,
-    severity: Severity,
-) -> (String, String) {
-    let book = state.current_book();
-    let settings = book.settings();
-    let episode = case.and_then(|case| state.episodes.get(&case.episode));
-    let kept = case.and_then(|case| state.cases.get(case));
-    let target = kept.and_then(|case| case.target.as_ref());
-    let policy: Option<&Policy> = kept.and_then(|case| state.policy_of(case));
-    let none = BTreeMap::new();
-    let labels = episode.map_or(&none, |episode| &episode.labels);
-    let mut lets = kept.map(|case| case.lets.clone()).unwrap_or_default();
-    lets.insert("why".to_owned(), why.to_owned());
-    lets.insert("severity".to_owned(), severity.name().to_owned());
-    lets.extend(case.map(|case| ("policy".to_owned(), case.policy.clone())));
-    let scope = Scope { labels, vars: &settings.vars, lets: &lets, target };
-    let written = settings.notifications.titles.get(&severity).and_then(|text| Template::parse(text).ok());
-    let title = written.and_then(|template| template.render(&scope).ok()).unwrap_or_else(|| {
-        let about = episode.map_or("paramedic", |episode| episode.alert());
-        let on = target.map(|target| format!(" on {target}")).unwrap_or_default();
-        format!("[{}] {about}{on}: {why}", severity.name())
-    });
-    let mut lines = vec![why.to_owned()];
-    if let Some(episode) = episode {
-        lines.push(format!(
-            "alert {} (episode {}), open since {}",
-            episode.alert(),
-            episode.id,
-            episode.opened_at
-        ));
-        for key in ["summary", "description", "runbook_url"] {
-            lines.extend(episode.annotations.get(key).map(|text| format!("{key}: {text}")));
+    let said =
+        |name: &String| Said { receiver: name.clone(), policy: policy.to_owned(), why: why.to_owned() };
+    page.said.extend(to.iter().map(said));
+    page.whys.drain(..page.whys.len().saturating_sub(WHYS_MAX));
+    page.said.drain(..page.said.len().saturating_sub(SAID_MAX));
+    for name in to {
+        if let Some(call) = page.calls.get_mut(name) {
+            call.more = true;
         }
     }
-    lines.extend(target.map(|target| format!("target {target}")));
-    lines.extend(case.map(|case| format!("policy {}", case.policy)));
-    lines.extend(
-        policy.filter(|policy| !policy.description.is_empty()).map(|policy| policy.description.clone()),
-    );
-    lines.push(format!("decided at {now}; acknowledge: paramedic ack {page}"));
-    (cut(title, TITLE_BYTES_MAX), cut(lines.join("\n"), TEXT_BYTES_MAX))
 }
 
-fn cut(mut text: String, bytes_max: usize) -> String {
-    if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
-        text.push('…');
+fn put(state: &mut State, id: Seq, text: Text) {
+    if let Some(page) = state.paging.pages.get_mut(&id) {
+        (page.title, page.text) = (text.title, text.text);
     }
-    text
 }
 
 /// These receivers are to be told, each at once or when its window has room.
@@ -152,9 +174,9 @@ fn call(state: &mut State, now: Moment, id: Seq, receivers: &[String]) {
         let due = room_at(state, now, name);
         let Some(page) = state.paging.pages.get_mut(&id) else { return };
         let key = page.key();
-        let fresh = || Call { since: now, reached: None, key, is: Calling::Rest };
+        let fresh = || Call { since: now, reached: None, key, is: Calling::Rest, more: false };
         let call = page.calls.entry(name.clone()).or_insert_with(fresh);
-        if matches!(call.is, Calling::Rest | Calling::GivenUp) && call.reached.is_none() {
+        if matches!(call.is, Calling::Rest | Calling::GivenUp) && (call.reached.is_none() || call.more) {
             call.is = Calling::Waiting { due, attempt: 0 };
         }
     }
@@ -189,7 +211,11 @@ pub(super) fn notified(state: &mut State, now: Moment, notice: &Notice) {
     }
     for id in &notice.pages {
         if let Some(call) = called(state, *id, &notice.receiver) {
-            call.key.clone_from(&notice.key);
+            // What was triggered by itself is resolved by itself, whatever digest told more of it.
+            if call.reached.is_none() || notice.pages.len() == 1 {
+                call.key.clone_from(&notice.key);
+            }
+            call.more &= notice.kind != NoticeKind::Trigger;
             call.is = Calling::Out { notice: notice.id, attempt: notice.attempt, deadline: notice.deadline };
         }
         reschedule(state, *id);
@@ -205,6 +231,9 @@ pub(super) fn delivered(state: &mut State, now: Moment, id: Seq, receipt: &Recei
         if out != id {
             continue;
         }
+        // What it would have said once more is still to be said.
+        let failed = matches!(receipt, Receipt::Failed { .. });
+        call.more |= failed && notice.kind == NoticeKind::Trigger && call.reached.is_some();
         call.is = match receipt {
             Receipt::Taken { .. } => {
                 call.reached = Some(notice.kind);
@@ -219,26 +248,47 @@ pub(super) fn delivered(state: &mut State, now: Moment, id: Seq, receipt: &Recei
     }
 }
 
-/// Nobody has it: the next receivers are told.
+/// Nobody has it: the next receivers are told, all that was said so far.
 pub(super) fn raised(state: &mut State, now: Moment, id: Seq, to: &[String]) {
+    if let Some(page) = state.paging.pages.get_mut(&id) {
+        let reasons: Vec<(String, String)> =
+            page.reasons().into_iter().map(|(policy, why)| (policy.to_owned(), why.to_owned())).collect();
+        for name in to {
+            page.said.extend(reasons.iter().map(|(policy, why)| Said {
+                receiver: name.clone(),
+                policy: policy.clone(),
+                why: why.clone(),
+            }));
+        }
+        page.said.drain(..page.said.len().saturating_sub(SAID_MAX));
+    }
     call(state, now, id, to);
 }
 
-/// Somebody has it. What is about no alert is over with that.
+/// Somebody has it. What is about no alert, or about none that is still there to end it, is over with that.
 pub(super) fn acknowledged(state: &mut State, now: Moment, id: Seq, by: &str) {
     let Some(page) = state.paging.pages.get_mut(&id) else { return };
     page.acknowledged = Some(by.to_owned());
-    page.over |= page.case.is_none();
+    let is_there = page.case.as_ref().is_some_and(|case| state.episodes.contains_key(&case.episode));
+    page.over |= page.subject != Subject::Proposal && (!is_there || page.unended);
     follow(state, now, id);
 }
 
-/// The alert ended.
-pub(super) fn closed(state: &mut State, now: Moment, episode: Seq) {
-    let about = |page: &&Page| page.case.as_ref().is_some_and(|case| case.episode == episode);
-    let over: Vec<Seq> = state.paging.pages.values().filter(about).map(|page| page.id).collect();
-    for id in over {
+/// The alert ended, or was not heard of for too long: then nobody knows whether the trouble did, and the call stays until
+/// somebody has it.
+pub(super) fn closed(state: &mut State, now: Moment, episode: Seq, why: Closing) {
+    let about = |page: &&Page| page.is_of(episode);
+    let ids: Vec<Seq> = state.paging.pages.values().filter(about).map(|page| page.id).collect();
+    for id in ids {
         if let Some(page) = state.paging.pages.get_mut(&id) {
-            page.over = true;
+            match why {
+                Closing::Resolved => page.over = true,
+                Closing::Expired => {
+                    page.unended = true;
+                    page.over |= page.acknowledged.is_some();
+                    page_text::add(&mut page.text, &page_text::not_heard_of(now));
+                }
+            }
         }
         follow(state, now, id);
     }
@@ -252,6 +302,7 @@ pub(super) fn began(state: &mut State, now: Moment) {
         if let Some(page) = state.paging.pages.get_mut(&id) {
             for call in page.calls.values_mut() {
                 if let Calling::Out { attempt, .. } = call.is {
+                    call.more |= call.reached == Some(NoticeKind::Trigger);
                     call.is = Calling::Waiting { due: now, attempt };
                 }
             }

@@ -3,6 +3,7 @@
 
 use super::{CONTROLLER, ClientAddress, Growth, Means, Source, Terms, Written};
 use crate::address::AddressRange;
+use crate::lasting::Lasting;
 use crate::load::fields::{Fields, Walk};
 use crate::load::values::May;
 use crate::load::yaml::{Tree, printable};
@@ -15,6 +16,8 @@ const FOR_MAX: Span = Span::from_hours(24 * 7);
 
 /// A shorter one is over before it was looked at.
 const FOR_MIN: Span = Span::from_mins(1);
+
+pub(super) const BOUNDS: std::ops::RangeInclusive<Span> = FOR_MIN..=FOR_MAX;
 
 /// No block is longer, however often the address came back.
 const GROWN_MAX: Span = Span::from_hours(24 * 30);
@@ -45,9 +48,13 @@ pub(super) fn written(walk: &mut Walk, tree: &Tree) -> Option<Written> {
     let source = source(walk, &mut fields);
     let lasts = fields
         .need(walk, "for", "how long, such as for: 1h")
-        .and_then(|tree| walk.span(tree, "for").map(|span| (span, tree.at)))
-        .and_then(|(span, at)| within(walk, at, "for", span, FOR_MIN, FOR_MAX).then_some(span));
-    let growth = fields.maybe(walk, "growth", |walk, tree, _| growth(walk, tree, lasts));
+        .and_then(|tree| walk.lasting(tree, "for"))
+        .and_then(|(lasting, at)| match lasting.fixed() {
+            Some(span) => within(walk, at, "for", span, FOR_MIN, FOR_MAX).then_some(lasting),
+            None => Some(lasting),
+        });
+    let first = lasts.as_ref().and_then(Lasting::fixed);
+    let growth = fields.maybe(walk, "growth", |walk, tree, _| growth(walk, tree, first));
     let allow = fields.or(walk, "allow", Vec::new(), allow);
     let private = fields.or(walk, "private", false, |walk, tree, what| walk.flag(tree, what));
     let ipv4_bits = fields.or(walk, "ipv4Bits", 32, |walk, tree, what| bits(walk, tree, what, 16, 32));
@@ -68,7 +75,7 @@ pub(super) fn written(walk: &mut Walk, tree: &Tree) -> Option<Written> {
     let terms = Terms {
         by: by?,
         client_address: client_address?,
-        lasts: lasts?,
+        lasts: first.unwrap_or(FOR_MIN),
         growth: growth?,
         private: private?,
         ipv4_bits: ipv4_bits?,
@@ -77,7 +84,7 @@ pub(super) fn written(walk: &mut Walk, tree: &Tree) -> Option<Written> {
         enforced: enforced?,
         controller: controller?,
     };
-    Some(Written { source: source?, allow: allow?, terms })
+    Some(Written { source: source?, allow: allow?, lasts: lasts?, terms })
 }
 
 /// Whether these means can reach such an address, and have the keys they are given.

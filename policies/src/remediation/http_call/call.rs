@@ -80,7 +80,22 @@ pub struct Look {
     /// JSON pointer of a value, and what that must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<(String, Value)>,
+    /// What it shows that there is nothing (404, 410), where the policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<Absent>,
 }
+
+/// What the absence of what is looked at shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Absent {
+    /// That it is done: what is done is gone.
+    Done,
+    /// That it is not done: it would be there.
+    NotDone,
+}
+
+const ABSENCES: [(&str, Absent); 2] = [("done", Absent::Done), ("notDone", Absent::NotDone)];
 
 /// A path with query parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +120,7 @@ pub(super) struct WrittenLook {
     at: WrittenPath,
     status: u16,
     field: Option<(String, Part)>,
+    absent: Option<Absent>,
 }
 
 impl WrittenPath {
@@ -248,6 +264,7 @@ impl WrittenLook {
             }
             Node::Null | Node::Bool(_) | Node::Number(..) | Node::Text(_) => Part::read(walk, tree, what),
         });
+        let absent = fields.maybe(walk, "absent", |walk, tree, what| walk.choice(tree, what, &ABSENCES));
         let place = fields.at;
         fields.close(walk);
         let field = match (field?, is?) {
@@ -259,7 +276,7 @@ impl WrittenLook {
                 return None;
             }
         };
-        Some(Self { at: at?, status: status?, field })
+        Some(Self { at: at?, status: status?, field, absent: absent? })
     }
 
     pub(super) fn document(&self) -> Value {
@@ -268,6 +285,9 @@ impl WrittenLook {
         if let Some((field, is)) = &self.field {
             document["field"] = json!(field);
             document["is"] = is.document();
+        }
+        if let Some(absent) = self.absent {
+            document["absent"] = json!(absent);
         }
         document
     }
@@ -281,7 +301,7 @@ impl WrittenLook {
             Some((field, is)) => Some((field.clone(), body::rendered(is, scope)?)),
             None => None,
         };
-        Ok(Look { path: self.at.rendered(scope)?, status: self.status, field })
+        Ok(Look { path: self.at.rendered(scope)?, status: self.status, field, absent: self.absent })
     }
 }
 

@@ -88,8 +88,12 @@ fn call(path: &str) -> Call {
 }
 
 fn wish(path: &str) -> http_call::Wish {
-    let look =
-        |state: &str| Look { path: "/m/1".into(), status: 200, field: Some(("/state".into(), json!(state))) };
+    let look = |state: &str| Look {
+        path: "/m/1".into(),
+        status: 200,
+        field: Some(("/state".into(), json!(state))),
+        absent: None,
+    };
     http_call::Wish {
         endpoint: "dlq".to_owned(),
         call: call(path),

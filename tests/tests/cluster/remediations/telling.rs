@@ -97,7 +97,7 @@ fn sealed(settings: &Notifications, receiver: &str, kind: NoticeKind) -> Sealed<
     apply(&mut state, now(), &Event::Adopted { digest: source.digest(), source: Box::new(source), by: None });
     let reached = (kind != NoticeKind::Trigger).then_some(NoticeKind::Trigger);
     let is = Calling::Waiting { due: now(), attempt: 0 };
-    let call = Call { since: now(), reached, key: "episode-12".to_owned(), is };
+    let call = Call { since: now(), reached, key: "episode-12".to_owned(), is, more: false };
     let id = Seq(1);
     let page = Page {
         id,
@@ -108,6 +108,9 @@ fn sealed(settings: &Notifications, receiver: &str, kind: NoticeKind) -> Sealed<
         labels: [("alertname".to_owned(), "Down".to_owned()), ("namespace".to_owned(), "prod".to_owned())]
             .into(),
         whys: Vec::new(),
+        subject: state::Subject::Trouble,
+        said: Vec::new(),
+        unended: false,
         since: now(),
         calls: [(receiver.to_owned(), call)].into(),
         acknowledged: (kind == NoticeKind::Acknowledge).then(|| "ada".to_owned()),

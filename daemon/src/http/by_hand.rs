@@ -1,0 +1,150 @@
+//! What an operator does by hand: run a policy, undo an action. Taken here, decided by the engine under the same guards as what an alert
+//! starts, and answered when it is on record; what comes of it is told by the records of its episode.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use paramedic_policies::action::Outcome;
+use paramedic_policies::address::AddressRange;
+use paramedic_policies::alert::Labels;
+use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::order::{Command, Past};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::sequence;
+use super::orders::{given, read, read_or_default, text};
+use super::tokens::Caller;
+use super::{ApiError, Shared};
+use crate::driver::Archive;
+use crate::intake::{bounds, correlation};
+use crate::journal::Filter;
+
+/// Records of one kind about one intent that are read: a revert is tried a few times, and held now and then.
+const RECORDS_MAX: usize = 1000;
+
+type Answer = Result<Json<Value>, ApiError>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Run {
+    policy: String,
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    key: Option<String>,
+}
+
+pub(super) async fn run(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let Run { policy, mut labels, reason, dry_run, key } = read(&body)?;
+    checked(&labels)?;
+    served.redactor.labels(&mut labels);
+    let key = named(key)?;
+    let reason = text(&served, reason);
+    let command = Command::Run { policy, labels, reason, dry_run, key: key.clone() };
+    let taken = given(&served, caller, command).await?;
+    let repeated = taken.first == taken.end;
+    let episode = match repeated {
+        false => Some(taken.first),
+        true => {
+            let known = served.inbox.look(move |state| state.requested.get(&key).map(|one| one.episode));
+            known.await?
+        }
+    };
+    Ok(Json(json!({"record": taken.first, "end": taken.end, "episode": episode, "repeated": repeated})))
+}
+
+/// The name of a request: the sender's own, or one made up.
+fn named(key: Option<String>) -> Result<String, ApiError> {
+    match key {
+        Some(key) if correlation::is_harmless(&key) => Ok(key),
+        Some(key) => Err(ApiError::bad(
+            format!("`key` cannot be {}", bounds::quoted(&key)),
+            format!("at most {} letters, digits, `-`, `_`, `.` and `:`", correlation::LENGTH_MAX),
+        )),
+        None => Ok(correlation::made_up()),
+    }
+}
+
+/// Labels of a person are bounded as those of an alert.
+fn checked(labels: &Labels) -> Result<(), ApiError> {
+    let bad =
+        |problem: String| Err(ApiError::bad(problem, "give the labels that the policy's templates use"));
+    if labels.len() > bounds::LABELS_MAX {
+        return bad(format!("{} labels, at most {} may be", labels.len(), bounds::LABELS_MAX));
+    }
+    for (name, value) in labels {
+        let shown = bounds::quoted(name);
+        if name.is_empty() || name.len() > bounds::NAME_BYTES_MAX {
+            return bad(format!("{shown} cannot be the name of a label"));
+        }
+        if value.len() > bounds::VALUE_BYTES_MAX {
+            return bad(format!(
+                "the label {shown} has {} bytes, at most {} may be",
+                value.len(),
+                bounds::VALUE_BYTES_MAX
+            ));
+        }
+        if !name.chars().chain(value.chars()).all(bounds::is_plain) {
+            return bad(format!("the label {shown} has a control character"));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Undo {
+    only: Vec<AddressRange>,
+    reason: String,
+}
+
+pub(super) async fn undo(
+    State(served): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let intent = sequence(&id)?;
+    let Undo { only, reason } = read_or_default(&body)?;
+    let reason = text(&served, reason);
+    let archive = served.inbox.archive().ok_or_else(ApiError::no_archive)?;
+    let past = past(&*archive, intent).await?.map(Box::new);
+    let taken = given(&served, caller, Command::Undo { intent, only, reason, past }).await?;
+    let repeated = taken.first == taken.end;
+    Ok(Json(json!({"record": taken.first, "end": taken.end, "intent": intent, "repeated": repeated})))
+}
+
+/// What the journal tells of an intent: the engine reads no journal.
+async fn past(archive: &dyn Archive, id: Seq) -> Result<Option<Past>, ApiError> {
+    let Some(Event::Intended { intent }) = archive.record(id).await?.map(|record| record.event) else {
+        return Ok(None);
+    };
+    let mut past = Past { intent: *intent, outcome: None, taken_back: None, into: None };
+    let mut reverts = Vec::new();
+    for kind in ["intended", "ended", "revertDropped"] {
+        let (kind, limit) = (Some(kind.to_owned()), Some(RECORDS_MAX));
+        let filter = Filter { intent: Some(id), kind, limit, ..Filter::default() };
+        for record in archive.query(filter).await?.items {
+            match record.event {
+                Event::Intended { intent } if intent.reverts == Some(id) => reverts.push(intent.id),
+                Event::Ended { intent, outcome } if intent == id => past.outcome = Some(outcome),
+                Event::Ended { intent, outcome: Outcome::Done { .. } } if reverts.contains(&intent) => {
+                    past.taken_back = Some(intent);
+                }
+                Event::RevertDropped { intent, into, .. } if intent == id => past.into = past.into.or(into),
+                // Of the intents that it led to.
+                _ => {}
+            }
+        }
+    }
+    Ok(Some(past))
+}

@@ -1,0 +1,66 @@
+//! Orders by hand: who may give them, what is refused, and that the same request is one.
+
+use super::*;
+
+fn run(policy: &str, key: &str) -> Value {
+    json!({"policy": policy, "labels": {"namespace": "prod"}, "reason": "drill", "key": key})
+}
+
+async fn ordered(server: &Server, path: &str, body: &Value) -> (StatusCode, Value) {
+    let asked = request(Method::POST, path, Some(body));
+    server.ask(bearing(asked, &format!("Bearer {}", token("joe")))).await
+}
+
+#[tokio::test]
+async fn a_run_is_on_record_with_a_name_and_the_same_request_is_one() {
+    let server = Server::with(&[("joe", Role::Operate)]).await;
+    let (status, answer) = ordered(&server, "/api/v1/runs", &run("restart-web", "k-1")).await;
+    assert_eq!((status, &answer["repeated"]), (StatusCode::OK, &json!(false)), "{answer}");
+    assert_eq!(answer["episode"], answer["record"]);
+    let asked = request(Method::GET, &format!("/api/v1/records/{}", answer["episode"]), None);
+    let (_, record) = server.ask(bearing(asked, &format!("Bearer {}", token("joe")))).await;
+    assert_eq!(
+        record["event"]["byHand"],
+        json!({"by": "joe", "policy": "restart-web", "reason": "drill", "key": "k-1"}),
+        "{record}"
+    );
+    let (status, again) = ordered(&server, "/api/v1/runs", &run("restart-web", "k-1")).await;
+    assert_eq!((status, &again["repeated"]), (StatusCode::OK, &json!(true)), "{again}");
+    assert_eq!(again["episode"], answer["episode"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_with_what_to_do() {
+    let server = Server::with(&[("joe", Role::Operate), ("eve", Role::Read)]).await;
+    for (body, status, error) in [
+        (run("restart-db", "k-1"), 409, "there is no policy restart-db; there are: "),
+        (json!({"policy": "restart-web"}), 409, "restart-web needs values for these labels: namespace"),
+        (run("restart-web", "a b"), 400, "`key` cannot be `a b`"),
+        (json!({"policy": "restart-web", "labels": {"a": "\u{1b}"}}), 400, "the label `a` has a control"),
+        (json!({"policy": "restart-web", "all": true}), 400, "the body is not what this takes"),
+    ] {
+        let (got, answer) = ordered(&server, "/api/v1/runs", &body).await;
+        assert_eq!(got.as_u16(), status, "{body}: {answer}");
+        assert!(answer["error"].as_str().is_some_and(|text| text.starts_with(error)), "{answer}");
+        assert!(answer["hint"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+    }
+    let asked = request(Method::POST, "/api/v1/runs", Some(&run("restart-web", "k-2")));
+    let (status, answer) = server.ask(bearing(asked, &format!("Bearer {}", token("eve")))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_refused_with_what_could_be() {
+    let server = Server::with(&[("joe", Role::Operate)]).await;
+    for (path, body, status, error) in [
+        ("/api/v1/intents/9/undo", json!({}), 409, "the journal has no intent 9"),
+        ("/api/v1/intents/1/undo", json!({"reason": "x"}), 409, "the journal has no intent 1"),
+        ("/api/v1/intents/x/undo", json!({}), 400, "`x` is not a record's sequence"),
+        ("/api/v1/intents/1/undo", json!({"only": ["x"]}), 400, "the body is not what this takes"),
+    ] {
+        let (got, answer) = ordered(&server, path, &body).await;
+        assert_eq!(got.as_u16(), status, "{path}: {answer}");
+        assert!(answer["error"].as_str().is_some_and(|text| text.starts_with(error)), "{answer}");
+        assert!(answer["hint"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+    }
+}
