@@ -21,7 +21,7 @@ fn said(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
-const SHIPPED: [&str; 7] = [
+const SHIPPED: [&str; 10] = [
     "test",
     "simulations/scenarios",
     "simulations/scenarios/guards",
@@ -29,35 +29,41 @@ const SHIPPED: [&str; 7] = [
     "policies/maestro",
     "--config",
     "simulations/maestro.yaml",
+    "--coverage",
+    "-o",
+    "json",
 ];
 
-#[test]
-fn every_scenario_that_ships_is_as_expected() {
-    let output = ran(&repository(), &SHIPPED);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-}
+/// Policies that no scenario plays: the simulated world has no pod of its own and no node that can be drained.
+const UNPLAYED: [&str; 2] = ["maestro-suspected-breach", "maestro-drain-node"];
 
 #[test]
-fn every_step_of_the_policies_that_ship_is_done_in_some_scenario() {
-    let output = ran(&repository(), &[&SHIPPED[..], &["--coverage", "-o", "json"]].concat());
+fn every_scenario_that_ships_is_as_expected_and_every_step_is_done_in_one() {
+    let output = ran(&repository(), &SHIPPED);
     let results: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut wrong = Vec::new();
+    for scenario in results["scenarios"].as_array().expect("a list") {
+        if scenario["ok"] != true {
+            wrong.push(format!("{}: {}: {}", scenario["file"], scenario["name"], scenario["misses"]));
+        }
+    }
     let policies = results["coverage"]["policies"].as_object().expect("a mapping");
-    let mut missing = Vec::new();
-    for (name, policy) in policies {
+    for (name, policy) in policies.iter().filter(|(name, _)| !UNPLAYED.contains(&name.as_str())) {
         for step in policy["steps"].as_array().expect("a list") {
             if step["exercised"] != true {
-                missing.push(format!("{name}: {}", step["name"]));
+                wrong.push(format!("{name}: no scenario does {}", step["name"]));
             }
         }
     }
-    assert_eq!(missing, UNDONE, "a step that no scenario does");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Steps that no scenario does yet.
-const UNDONE: [&str; 0] = [];
+/// Texts, each with its name or its command.
+type Texts = Vec<(String, String)>;
 
 /// The files and commands of a page: a line with a name in backquotes before each block of YAML, and what follows `$ `.
-fn blocks(page: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
+fn blocks(page: &str) -> (Texts, Texts) {
     let (mut files, mut commands) = (Vec::new(), Vec::new());
     let mut named = String::new();
     let mut lines = page.lines();

@@ -94,6 +94,19 @@ mod tests {
             untold: Vec::new(),
             story: vec!["+00:00 A opens".into()],
         };
-        insta::assert_snapshot!(text(&[one(true), one(false)]), @"");
+        assert_eq!(text(&[one(true), one(false)]), WRITTEN);
     }
+
+    const WRITTEN: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites>
+  <testsuite name="a.yaml" tests="2" failures="1">
+    <testcase classname="a.yaml" name="x &lt; y"/>
+    <testcase classname="a.yaml" name="x &lt; y">
+      <failure message="actions[0].do: expected &quot;restart&quot;, found nothing">a.yaml:3:1: actions[0].do: expected &quot;restart&quot;, found nothing
+
++00:00 A opens</failure>
+    </testcase>
+  </testsuite>
+</testsuites>
+"#;
 }
