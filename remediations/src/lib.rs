@@ -35,6 +35,7 @@ mod reset_breaker;
 mod restart;
 mod retry;
 mod revisions;
+pub mod rights;
 mod rollback;
 mod rollout_watch;
 mod run_job;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Found, Preflight};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::rollback::{Action, Helm, Wish};
+use paramedic_policies::remediation::rollback::{Action, Helm, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::ports::metrics::Metrics;
 use crate::ports::objects::{DEPLOYMENTS, Field, ObjectChange, REPLICA_SETS, test};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::revisions::{self, Earlier, Revision, Standing};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 use crate::stamp;
@@ -33,6 +34,15 @@ const ASKED_MAX: usize = 5;
 
 /// How long a stuck rollout may go on looking stuck once it has been told to go back.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let aim = aim.only(&["Deployment"]);
+        rights.workload(&aim);
+        rights.look(&[Verb::List], &aim.beside(REPLICA_SETS));
+        rights.change(&[Verb::Patch], &aim.target_of(DEPLOYMENTS));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -11,6 +11,7 @@ mod explain;
 mod eyes;
 mod failure;
 mod orders;
+mod rbac;
 mod records;
 mod ruling;
 mod schema;
@@ -67,6 +68,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
 `paramedic check --config FILE` shows the whole configuration with its defaults.")]
     Serve(Box<crate::serve::ServeArgs>),
     Check(check::CheckArgs),
+    Rbac(rbac::RbacArgs),
     Schema(schema::SchemaArgs),
     Explain(Box<explain::ExplainArgs>),
     /// Read the journal: find records, tell their story, follow, verify and export them.
@@ -133,6 +135,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
     match command {
         Command::Serve(args) => serve::run(*args).await,
         Command::Check(args) => check::run(args, console),
+        Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,

@@ -115,6 +115,13 @@ enum Source {
 
 impl Eq for Written {}
 
+impl Written {
+    /// What does not depend on the alert.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+}
+
 /// What does not depend on the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

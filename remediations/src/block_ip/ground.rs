@@ -15,6 +15,7 @@ use super::{SERVICES, selects, text, texts};
 use crate::checks::Checks;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
+use crate::rights::{Aim, Rights, Verb, everywhere};
 
 pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 pub(super) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
@@ -86,6 +87,16 @@ pub(super) async fn ground(
     foreign(cluster, &target.namespace, checks).await?;
     let services = services(cluster, &target.namespace, &pods, checks).await?;
     proxied(cluster, &target.namespace, &services, checks).await
+}
+
+/// What [`ground`] reads.
+pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
+    if !terms.enforced {
+        rights.look(&[Verb::List], &everywhere(DAEMON_SETS));
+    }
+    for resource in [PODS, POLICIES, SERVICES, INGRESSES, ROUTES].into_iter().chain(FOREIGN) {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
 }
 
 fn wrong(why: String) -> Reason {

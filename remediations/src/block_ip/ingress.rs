@@ -15,6 +15,7 @@ use crate::checks::Checks;
 use crate::ownership;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
+use crate::rights::{Aim, Rights, Verb, everywhere, within};
 use crate::stamp::annotation;
 
 pub(super) const INGRESSES: Resource =
@@ -134,6 +135,17 @@ pub(super) async fn ground(
     }
     ownership::note(object, &ownership::Path::of(&["metadata", "annotations", DENYLIST]), checks);
     Ok(())
+}
+
+/// What [`ground`] reads, and the change of the Ingress itself.
+pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
+    for target in aim.targets() {
+        rights.look(&[Verb::Get], &target);
+        rights.change(&[Verb::Patch], &target);
+    }
+    rights.look(&[Verb::Get], &everywhere(CLASSES));
+    let (namespace, name) = &terms.controller;
+    rights.look(&[Verb::Get], &within(namespace, CONFIG_MAPS).named(Some(name.clone())));
 }
 
 async fn class(cluster: &dyn Cluster, object: &Value) -> Result<Result<String, Reason>, LookError> {

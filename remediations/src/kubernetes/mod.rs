@@ -21,8 +21,10 @@ use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload,
 };
 use crate::ports::objects::{Address, Resource};
+use crate::rights::Right;
 use crate::seal::Sealed;
 
+mod access;
 mod calls;
 mod change;
 mod endpoints;
@@ -94,6 +96,22 @@ impl KubernetesEyes {
     /// As there.
     pub fn new(config: Config) -> Result<Self, ConnectError> {
         Kubernetes::new(config).map(|inner| Self { inner })
+    }
+
+    /// Whether the API server would let this account do something. Nothing is tried.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    pub async fn may(&self, right: &Right) -> Result<bool, LookError> {
+        access::may(&self.inner.client, right).await
+    }
+
+    /// The plural of a kind that is written with its group, such as `rollouts` of `Rollout.argoproj.io`.
+    ///
+    /// # Errors
+    /// [`LookError::Absent`] where the server does not know the kind; otherwise when nobody knows.
+    pub async fn plural(&self, kind: &str) -> Result<String, LookError> {
+        kinds::discovered(&self.inner.client, kind).await.map(|resource| resource.plural)
     }
 }
 
