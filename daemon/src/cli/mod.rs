@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 mod eyes;
 mod failure;
+mod live;
 mod orders;
 mod rbac;
 mod records;
@@ -134,7 +135,7 @@ pub fn run(args: Vec<OsString>, console: &mut Console<'_>) -> u8 {
 async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(*args).await,
-        Command::Check(args) => check::run(args, console),
+        Command::Check(args) => check::run(args, console).await,
         Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
         Command::Explain(args) => explain::run(*args, console).await,

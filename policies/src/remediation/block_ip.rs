@@ -290,6 +290,13 @@ impl Asks for Written {
         std::iter::once(source).chain(&self.allow).collect()
     }
 
+    fn queries(&self) -> Vec<&Query> {
+        match &self.source {
+            Source::Query { query, .. } => vec![query],
+            Source::Address(_) => Vec::new(),
+        }
+    }
+
     fn misfit(&self, kind: &str) -> Option<&'static str> {
         match self.terms.by {
             Means::NetworkPolicy => {

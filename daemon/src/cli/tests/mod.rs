@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod fixture;
 mod help;
+mod live;
 mod rbac;
 
 use std::ffi::OsString;
