@@ -33,6 +33,8 @@ mod never;
 mod record;
 mod step;
 
+pub(crate) use ingress::left;
+
 use record::Record;
 use step::{Doing, Step};
 

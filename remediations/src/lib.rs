@@ -14,6 +14,7 @@ mod addresses;
 mod block_ip;
 mod breaker_states;
 mod checks;
+pub mod cleanup;
 pub mod courier;
 pub mod endpoints;
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub mod write_ahead;
 
 pub use courier::Courier;
 pub use endpoints::Endpoints;
-pub use kubernetes::{Kubernetes, KubernetesEyes};
+pub use kubernetes::{Kubernetes, KubernetesEyes, KubernetesSweeper};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;
 pub use seal::Sealed;

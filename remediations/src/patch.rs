@@ -21,6 +21,9 @@ use crate::seal::Sealed;
 mod fields;
 mod looked;
 mod plan;
+mod swept;
+
+pub(crate) use swept::left;
 
 use fields::{kept, path, same, stamped};
 use looked::Looked;

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod check;
+mod cleanup;
 mod completions;
 mod console;
 mod demo;
@@ -88,6 +89,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
     Demo(crate::demo::DemoArgs),
+    Cleanup(cleanup::CleanupArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -147,6 +149,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Cleanup(args) => cleanup::run(args, console).await,
         Command::Completions(args) => completions::run(args, console),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::record::{BLOCKED, Record};
 use crate::checks::Checks;
+use crate::cleanup::Known;
 use crate::ownership;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
@@ -100,6 +101,19 @@ pub(super) fn change(at: Address, object: &Value, theirs: &[String], record: &Re
         after: list.unwrap_or_else(|| "-".into()),
     }];
     ObjectChange::Patch { at, subresource: None, operations, fields }
+}
+
+/// What takes our entries and our record away, where there are any; what a person wrote into the list stays.
+pub(crate) fn left(at: &Address, object: &Value) -> Option<Known> {
+    annotation(object, BLOCKED)?;
+    let told = |reason: Reason| Err(reason.to_string());
+    let record = match Record::of(Some(object)) {
+        Ok(record) => record,
+        Err(reason) => return Some((String::new(), told(reason))),
+    };
+    let stamps = record.stamps().join(", ");
+    let swept = theirs(object, &record).map(|theirs| change(at.clone(), object, &theirs, &Record::default()));
+    Some((stamps, swept.or_else(told)))
 }
 
 /// Whether a list of this Ingress keeps anybody out, and nobody else puts it back.

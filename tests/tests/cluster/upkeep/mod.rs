@@ -1,6 +1,8 @@
-//! What an operator runs around the daemon, against real servers: the check of the world before the night.
+//! What an operator runs around the daemon, against real servers: the check of the world before the night, and the
+//! clean-up after the last day.
 
 mod checking;
+mod cleaning;
 
 use paramedic_tests::control_plane::{ControlPlane, User};
 use paramedic_tests::scratch::Scratch;
