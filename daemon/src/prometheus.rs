@@ -9,9 +9,10 @@ use anyhow::Context;
 use async_trait::async_trait;
 use paramedic_policies::answer::{Found, Number, SERIES_MAX, Sample};
 use paramedic_policies::time::Moment;
-use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
+use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Values};
 use prometheus_http_query::Client;
 use prometheus_http_query::response::{Data, PromqlResult};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -99,32 +100,73 @@ impl Prometheus {
         Ok(Some((prometheus, seen)))
     }
 
-    async fn ask(&self, promql: &str) -> Result<PromqlResult, String> {
-        let timeout_ms = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
-        let mut query = self.client.query(promql).timeout(timeout_ms);
+    /// What every request carries. The token is read for each: such tokens are short-lived and replaced under our hands.
+    async fn credentials(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+        let mut headers = Vec::new();
         for (name, value) in &self.headers {
-            let name: reqwest::header::HeaderName =
-                name.parse().map_err(|_| format!("`{name}` is not a header's name"))?;
-            let value: reqwest::header::HeaderValue =
+            let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header's name"))?;
+            let value: HeaderValue =
                 value.parse().map_err(|_| format!("the value of `{name}` is not a header's"))?;
-            query = query.header(name, value);
+            headers.push((name, value));
         }
         if let Some(file) = &self.token_file {
-            // Read for each query: such tokens are short-lived and replaced under our hands.
             let token = tokio::fs::read_to_string(file)
                 .await
                 .map_err(|error| format!("could not read the token from {}: {error}", file.display()))?;
-            let mut value: reqwest::header::HeaderValue = format!("Bearer {}", token.trim())
+            let mut value: HeaderValue = format!("Bearer {}", token.trim())
                 .parse()
                 .map_err(|_| format!("{} holds no token", file.display()))?;
             value.set_sensitive(true);
-            query = query.header(reqwest::header::AUTHORIZATION, value);
+            headers.push((AUTHORIZATION, value));
         }
-        match tokio::time::timeout(self.timeout, query.post()).await {
+        Ok(headers)
+    }
+
+    fn timeout_ms(&self) -> i64 {
+        i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    async fn ask(&self, promql: &str) -> Result<PromqlResult, String> {
+        let mut query = self.client.query(promql).timeout(self.timeout_ms());
+        for (name, value) in self.credentials().await? {
+            query = query.header(name, value);
+        }
+        self.in_time(query.post()).await
+    }
+
+    async fn ask_over(&self, promql: &str, over: Range) -> Result<PromqlResult, String> {
+        let (from, to) = (over.from.unix_ms().div_euclid(1000), over.to.unix_ms().div_euclid(1000));
+        let step = over.step.ms() as f64 / 1000.0;
+        let mut query = self.client.query_range(promql, from, to, step).timeout(self.timeout_ms());
+        for (name, value) in self.credentials().await? {
+            query = query.header(name, value);
+        }
+        self.in_time(query.post()).await
+    }
+
+    async fn in_time(
+        &self,
+        asked: impl Future<Output = Result<PromqlResult, prometheus_http_query::Error>>,
+    ) -> Result<PromqlResult, String> {
+        match tokio::time::timeout(self.timeout, asked).await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(causes(&error)),
             Err(_) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
         }
+    }
+
+    /// What came of a request, for status and metrics.
+    fn noted<T>(&self, answered: Result<T, String>) -> Result<T, String> {
+        let at = self.clock.wall();
+        self.metrics.prometheus_answered(answered.is_ok());
+        match &answered {
+            Ok(_) => self.reachable.send_replace(Reachable::Answered { at }),
+            Err(problem) => {
+                tracing::warn!(problem, "Prometheus did not answer");
+                self.reachable.send_replace(Reachable::Failed { at, problem: problem.clone() })
+            }
+        };
+        answered.map_err(|problem| format!("Prometheus: {problem}"))
     }
 }
 
@@ -132,20 +174,40 @@ impl Prometheus {
 impl MetricsPort for Prometheus {
     async fn query(&self, promql: &str) -> Found {
         let answered = self.ask(promql).await;
-        let at = self.clock.wall();
-        self.metrics.prometheus_answered(answered.is_ok());
-        match answered {
-            Ok(result) => {
-                self.reachable.send_replace(Reachable::Answered { at });
-                found(result, &self.redactor)
-            }
-            Err(problem) => {
-                tracing::warn!(problem, "Prometheus did not answer");
-                self.reachable.send_replace(Reachable::Failed { at, problem: problem.clone() });
-                Found::Failed { what: format!("Prometheus: {problem}") }
-            }
+        match self.noted(answered) {
+            Ok(result) => found(result, &self.redactor),
+            Err(what) => Found::Failed { what },
         }
     }
+
+    async fn range(&self, promql: &str, over: Range) -> Result<Vec<Values>, String> {
+        let answered = self.ask_over(promql, over).await;
+        values(self.noted(answered)?, &self.redactor)
+    }
+}
+
+/// Values over a time, as the remediations take them.
+fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, String> {
+    let Data::Matrix(series) = result.into_inner().0 else {
+        return Err("Prometheus: values over a time were asked for, and something else came back".to_owned());
+    };
+    if series.len() > SERIES_MAX {
+        return Err(format!("Prometheus: {} series, at most {SERIES_MAX} are taken", series.len()));
+    }
+    let mut all: Vec<Values> = series
+        .into_iter()
+        .map(|series| {
+            let (labels, samples) = series.into_inner();
+            let mut labels = labels.into_iter().collect();
+            redactor.labels(&mut labels);
+            let point = |sample: &prometheus_http_query::response::Sample| {
+                (Moment::from_unix_ms((sample.timestamp() * 1000.0).round() as i64), Number(sample.value()))
+            };
+            Values { labels, points: samples.iter().map(point).collect() }
+        })
+        .collect();
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(all)
 }
 
 /// An answer as the engine takes it.

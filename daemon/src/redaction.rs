@@ -11,6 +11,8 @@ use regex::{Captures, Regex, RegexSet};
 
 use crate::config::RedactionSettings;
 
+mod ends;
+
 /// One kind of secret: how it looks, and what stands in its place.
 struct Pattern {
     looks: &'static str,

@@ -158,6 +158,9 @@ pub enum Outcome {
         what: String,
         /// Whether something was changed all the same (a rollout that did not complete).
         applied: bool,
+        /// What it left behind, such as a Job's log: for the record, never part of a message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        diff: Option<Diff>,
     },
     /// Nobody knows whether it was done: it stays charged, is escalated, is not repeated.
     #[serde(rename_all = "camelCase")]

@@ -77,6 +77,11 @@ pub struct Fault {
 /// Headers that the client sets itself, or that would change where a request goes or how it is framed.
 const OURS: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "content-type"];
 
+/// Whether nobody but the client itself may set this header, whatever its case.
+pub(crate) fn is_reserved(header: &str) -> bool {
+    OURS.contains(&header.to_ascii_lowercase().as_str())
+}
+
 impl Endpoint {
     /// Everything in it that cannot be meant.
     pub fn faults(&self, name: &str) -> Vec<Fault> {
@@ -101,7 +106,7 @@ impl Endpoint {
                 fault(&path, format!("`{}` is not a header's name", name.escape_debug()), "such as X-Team");
                 continue;
             }
-            if OURS.contains(&lower.as_str()) {
+            if is_reserved(&lower) {
                 fault(&path, format!("`{name}` cannot be set"), "remove it; it follows from the request");
                 continue;
             }

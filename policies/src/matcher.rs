@@ -108,6 +108,15 @@ impl Matcher {
     /// # Errors
     /// When it is not one matcher.
     pub fn parse(text: &str, regexes: &mut Regexes) -> Result<Self, Malformed> {
+        Self::parse_filled(text, regexes, Ok)
+    }
+
+    /// As [`Matcher::parse`], with a value that is filled in first; what is put in stays one value, whatever it holds.
+    pub(crate) fn parse_filled(
+        text: &str,
+        regexes: &mut Regexes,
+        fill: impl FnOnce(String) -> Result<String, Malformed>,
+    ) -> Result<Self, Malformed> {
         let usage = "write it such as alertname=\"HighErrorRate\" or severity=~\"critical|page\"";
         let bad = |problem: &str| Malformed::new(format!("`{text}` is not a matcher: {problem}"), usage);
         let mut rest = text.trim();
@@ -154,6 +163,7 @@ impl Matcher {
                 )));
             }
         }
+        let value = fill(value)?;
         let regex = match operator {
             Operator::Matches | Operator::NotMatches => Some(regexes.get(&value)?),
             Operator::Equal | Operator::NotEqual => None,

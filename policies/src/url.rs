@@ -133,21 +133,29 @@ pub(crate) fn check_path(template: &Template) -> Result<(), String> {
     check(&format!("http://h{path}"))
 }
 
-/// The path for this scope, every value percent-encoded, so that it stays within its segment.
+/// The path for this scope. A value must be one segment wherever it is read, encoded or not: servers and proxies decode
+/// before they route, some twice. `vars` are the operator's, and are only kept from climbing.
 pub(crate) fn rendered_path(template: &Template, scope: &Scope<'_>) -> Result<String, Reason> {
     let bad = |problem: String| Reason::BadValue { what: "path".to_owned(), problem };
-    let mut climbs = None;
+    let names: Vec<String> = template.parts().filter_map(|(_, name)| name).collect();
+    let mut problem = None;
     let path = template
-        .render_with(scope, |_, value| {
-            // A server that decodes before it routes would see these as segments.
-            if value.split(['/', '\\']).any(is_dots) || value.chars().any(char::is_control) {
-                climbs.get_or_insert_with(|| value.escape_debug().to_string());
+        .render_with(scope, |number, value| {
+            let is_ours = names.get(number).is_some_and(|name| name.starts_with("vars."));
+            let climbs = value.split(['/', '\\']).any(is_dots) || value.chars().any(char::is_control);
+            let judged = match is_ours {
+                true if climbs => Err("climbs out of its place".to_owned()),
+                true => Ok(()),
+                false => path_segment(&value),
+            };
+            if let Err(why) = judged {
+                problem.get_or_insert_with(|| format!("`{}` {why}", value.escape_debug()));
             }
             encode(&value)
         })
         .map_err(|error: TemplateError| bad(error.to_string()))?;
-    match climbs {
-        Some(value) => Err(bad(format!("`{value}` cannot stand in one segment of a path"))),
+    match problem {
+        Some(problem) => Err(bad(problem)),
         None => check(&format!("http://h{path}")).map(|()| path).map_err(bad),
     }
 }

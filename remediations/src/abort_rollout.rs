@@ -288,7 +288,7 @@ fn lacks(rollout: &Value, action: &Action) -> Option<String> {
 /// Looks at least once, so that an abort that ended before its deadline is seen to have ended after a crash too.
 async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action, diff: Diff) -> Outcome {
     let until = tokio::time::Instant::now() + left(eyes.clock, seal.deadline);
-    let failed = |what: String| Outcome::Failed { what, applied: true };
+    let failed = |what: String| Outcome::Failed { what, applied: true, diff: None };
     loop {
         let time = until.saturating_duration_since(tokio::time::Instant::now()).max(LOOK_EVERY);
         let looked = retry::question(

@@ -5,13 +5,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Metadata services outside the link-local range: AWS by IPv6, Alibaba, Azure, Oracle.
+/// Metadata services outside the link-local range: Alibaba, Azure, Oracle, Google by IPv6.
 const METADATA: [IpAddr; 4] = [
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254)),
 ];
+
+/// AWS by IPv6: metadata, time, names, and the credentials of EKS's pods.
+fn is_of_aws(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[..2] == [0xfd00, 0x0ec2])
+}
 
 /// Why this address is not called, where it is not.
 pub(crate) fn forbidden(address: IpAddr, loopback: bool) -> Option<&'static str> {
@@ -23,7 +28,7 @@ pub(crate) fn forbidden(address: IpAddr, loopback: bool) -> Option<&'static str>
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     if link_local {
         Some("a link-local address, where clouds keep their metadata")
-    } else if METADATA.contains(&address) {
+    } else if METADATA.contains(&address) || is_of_aws(address) {
         Some("the metadata service of a cloud")
     } else if address.is_unspecified() || address.is_multicast() || broadcast {
         Some("no address of one host")
@@ -46,7 +51,10 @@ fn embedded(address: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     match parts {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => of(high, low),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        // NAT64 of a site's own.
+        | [0x64, 0xff9b, 1, _, _, _, high, low] => of(high, low),
         [0x2002, high, low, ..] => of(high, low),
         _ => address,
     }
@@ -106,7 +114,10 @@ mod tests {
             "2002:a9fe:a9fe::1",
             "::a9fe:a9fe",
             "fe80::1",
+            "64:ff9b:1::a9fe:a9fe",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
             "100.100.100.200",
             "168.63.129.16",
             "0.0.0.0",

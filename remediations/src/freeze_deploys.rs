@@ -85,6 +85,7 @@ impl Plans for Wish {
             }
             found => {
                 checks.pass("the API server serves ValidatingAdmissionPolicies");
+                checks.pass("Jobs, bare pods and workloads that Kubernetes and Argo Rollouts do not know are not frozen");
                 already = frozen(cluster, &found?, &freeze, now, &mut checks).await?;
             }
         }
@@ -240,6 +241,7 @@ impl<'a> Sealing<'a> {
                     "the freeze was made, and a dry run of a new pod template does not show it: {seen}"
                 ),
                 applied: true,
+                diff: None,
             },
         }
     }
@@ -335,9 +337,9 @@ fn half(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Refused { reasons } => {
             let what = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
-            Outcome::Failed { what, applied: true }
+            Outcome::Failed { what, applied: true, diff: None }
         }
-        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true },
+        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
         other @ (Outcome::Done { .. } | Outcome::Unknown { .. }) => other,
     }
 }

@@ -158,7 +158,7 @@ impl Deed for Action {
                     Judged::Already => return Outcome::Done { diff: None, already: true },
                     Judged::Refused(why) if sent == 1 => return failed(format!("{url} {why}")),
                     Judged::Unexpected(why) => {
-                        return Outcome::Failed { what: format!("{url} {why}"), applied: true };
+                        return Outcome::Failed { what: format!("{url} {why}"), applied: true, diff: None };
                     }
                     // What an earlier try did is not known by that.
                     Judged::Refused(why) | Judged::Doubt(why) => format!("{url} {why}"),

@@ -23,6 +23,7 @@ mod freeze_deploys;
 mod http_call;
 #[cfg(any(test, feature = "in-memory"))]
 pub mod in_memory;
+mod ingress_nginx;
 pub mod kubernetes;
 mod one_change;
 mod ownership;

@@ -269,5 +269,5 @@ fn unclear(seal: &Sealed<Intent>, error: LookError) -> Outcome {
 
 /// Known not to have been made.
 pub(crate) fn failed(what: String) -> Outcome {
-    Outcome::Failed { what, applied: false }
+    Outcome::Failed { what, applied: false, diff: None }
 }

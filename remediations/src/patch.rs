@@ -10,11 +10,12 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
+use crate::ingress_nginx;
 use crate::one_change::{self, OneChange, Trace};
 use crate::ownership;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::remedy::{BothHands, Deed, Eyes, Plans};
-use crate::rights::{Aim, Needs, Rights, Verb, everywhere, within};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 
@@ -39,9 +40,8 @@ impl Needs for Written {
         match &self.field {
             Field::Resources { .. } => rights.workload(aim),
             Field::RateLimit { controller_namespace, controller_name, .. } => {
-                rights.look(&[Verb::Get], &everywhere(plan::INGRESS_CLASSES));
-                let settings = within(controller_namespace, looked::CONFIG_MAPS);
-                rights.look(&[Verb::Get], &settings.named(Some(controller_name.clone())));
+                ingress_nginx::needs(controller_namespace, controller_name, rights);
+                ingress_nginx::needs_to_tell_apart(controller_namespace, controller_name, rights);
             }
             Field::Selector { .. } => rights.look(&[Verb::List], &aim.beside(looked::PODS)),
             Field::Switch { .. } => {}

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::Intent;
 use paramedic_policies::remediation::http_call::Method;
 
-use crate::addresses::Resolver;
+use crate::addresses::{self, Resolver};
 use crate::endpoints::{self, Endpoints};
 use crate::ports::http::{
     BODY_BYTES_MAX, Call, CallError, Declared, Http, HttpHands, Reply, Request, not_declared,
@@ -52,6 +52,11 @@ impl PlainHttp {
     }
 
     async fn call(&self, method: reqwest::Method, call: &Call) -> Result<Reply, CallError> {
+        // A host that is an address is never resolved, so nobody else would judge it.
+        let forbidden = reqwest::Url::parse(&call.url).ok().and_then(|url| addresses::literal(&url));
+        if let Some(problem) = forbidden {
+            return Err(CallError::NotSent { url: call.url.clone(), problem });
+        }
         let mut request = self.client.request(method, &call.url).timeout(call.timeout);
         for (name, value) in &call.headers {
             request = request.header(name, value);
@@ -185,6 +190,17 @@ mod tests {
         let redirect = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
         let reply = got(answering(redirect.into()).await).await.expect("an answer");
         assert_eq!(reply.status, 302);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_written_out_is_judged_like_one_that_a_name_leads_to() {
+        for url in ["http://169.254.169.254/latest", "http://[fd00:ec2::23]/v1", "http://2852039166/"] {
+            let refused = got(url.to_owned()).await.expect_err(url);
+            assert!(
+                matches!(&refused, CallError::NotSent { problem, .. } if problem.contains(" is ")),
+                "{refused:?}"
+            );
+        }
     }
 
     #[tokio::test]

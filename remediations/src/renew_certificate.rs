@@ -138,6 +138,16 @@ impl Looked {
         checks.note(checks::pause("Certificate", &annotations(&self.object), now));
         let namespace = self.namespace.as_ref().map(annotations).unwrap_or_default();
         checks.note(checks::pause("namespace", &namespace, now));
+        let renewal = self.object.pointer("/status/renewalTime").and_then(Value::as_str);
+        checks.note(match renewal.map(|text| (text, text.parse::<Moment>())) {
+            Some((text, Ok(renewal))) if renewal > now => {
+                let problem = format!("cert-manager renews it by itself at {text}");
+                Err(Reason::BadValue { what: "time for a renewal".into(), problem })
+            }
+            Some((text, Ok(_))) => Ok(format!("cert-manager wanted to renew it at {text}")),
+            Some((text, Err(_))) => Ok(format!("`{text}` is no time to renew it at")),
+            None => Ok("cert-manager has no time to renew it at".into()),
+        });
         checks.note(if self.is_issuing() {
             let detail = format!("cert-manager is issuing it already ({})", self.text("reason"));
             Err(Reason::RollingOut { detail })
@@ -273,7 +283,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action) -> Outcom
                 None => format!("Issuing is {}: {}", looked.text("status"), looked.text("message")),
             },
             Err(error @ LookError::Absent { .. }) => {
-                return Outcome::Failed { what: format!("{error} any more"), applied: true };
+                return Outcome::Failed { what: format!("{error} any more"), applied: true, diff: None };
             }
             Err(
                 error @ (LookError::NoKubernetes | LookError::Forbidden { .. } | LookError::Failed { .. }),
@@ -281,7 +291,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action) -> Outcom
         };
         if tokio::time::Instant::now() + LOOK_EVERY > until {
             let what = format!("{} was not renewed by {}: {seen}", seal.target, seal.deadline);
-            return Outcome::Failed { what, applied: true };
+            return Outcome::Failed { what, applied: true, diff: None };
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -308,6 +318,7 @@ fn ended(looked: &Looked, seal: &Sealed<Intent>, action: &Action) -> Option<Outc
     failed.then(|| Outcome::Failed {
         what: format!("cert-manager could not issue {}: {}", seal.target, looked.text("message")),
         applied: true,
+        diff: None,
     })
 }
 

@@ -286,7 +286,7 @@ fn would_change(breaker: &str, states: &States) -> Diff {
 }
 
 fn failed(what: String, applied: bool) -> Outcome {
-    Outcome::Failed { what, applied }
+    Outcome::Failed { what, applied, diff: None }
 }
 
 /// What came of the calls.

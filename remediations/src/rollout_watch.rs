@@ -24,6 +24,7 @@ pub(crate) async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, diff: Diff, pat
     let late = |seen: &str| Outcome::Failed {
         what: format!("the rollout of {} was not complete by {}: {seen}", seal.target, seal.deadline),
         applied: true,
+        diff: None,
     };
     loop {
         let time = until.saturating_duration_since(tokio::time::Instant::now()).max(LOOK_EVERY);
@@ -37,13 +38,14 @@ pub(crate) async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, diff: Diff, pat
             Ok(rollout) if rollout.complete => return Outcome::Done { diff: Some(diff), already: false },
             Ok(rollout) if rollout.stuck && begun.elapsed() >= patience => {
                 let what = format!("the rollout of {} is stuck: {}", seal.target, rollout.detail);
-                return Outcome::Failed { what, applied: true };
+                return Outcome::Failed { what, applied: true, diff: None };
             }
             Ok(rollout) => rollout.detail,
             Err(error @ LookError::Absent { .. }) => {
                 return Outcome::Failed {
                     what: format!("{error} any more, its rollout never ended"),
                     applied: true,
+                    diff: None,
                 };
             }
             Err(

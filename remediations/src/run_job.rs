@@ -201,7 +201,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, action: &Action, made: Dif
         };
         if tokio::time::Instant::now() + LOOK_EVERY > until {
             let what = format!("{at} had not ended by {}: {seen}", seal.deadline);
-            return Outcome::Failed { what, applied: true };
+            return Outcome::Failed { what, applied: true, diff: None };
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -217,13 +217,14 @@ async fn told(eyes: Eyes<'_>, at: &Address, action: &Action, end: End, made: Dif
         }
         Err(error) => ended::LastWords::unheard(error.to_string()),
     };
+    let mut diff = made;
+    diff.fields.extend(last.fields());
     match end {
-        End::Complete => {
-            let mut diff = made;
-            diff.fields.extend(last.fields());
-            Outcome::Done { diff: Some(diff), already: false }
+        End::Complete => Outcome::Done { diff: Some(diff), already: false },
+        // Its log is for the record: what it is about stands in no message.
+        End::Failed { why } => {
+            Outcome::Failed { what: format!("{at} failed: {why}; {last}"), applied: true, diff: Some(diff) }
         }
-        End::Failed { why } => Outcome::Failed { what: format!("{at} failed: {why}; {last}"), applied: true },
     }
 }
 

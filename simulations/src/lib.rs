@@ -7,13 +7,16 @@
 //!   adapters/: Cluster, Hands, Http, Metrics  <-- Remedies <-- run.rs: WriteAhead, a journal in memory, virtual time
 //! ```
 //!
-//! Deliberately absent: axum, sled, real time. Scenario files, backtests and faults are to be built on this.
+//! `scenario/` reads scenario files, plays them on this, and holds what happened against what they expect.
+//!
+//! Deliberately absent: axum, sled, real time. Backtests and a swarm of faults are to be built on this.
 
 pub mod adapters;
 pub mod alertmanager;
 pub mod maestro;
 pub mod memory_journal;
 pub mod run;
+pub mod scenario;
 pub mod transcript;
 pub mod world;
 

@@ -27,6 +27,9 @@ pub const CONNECTION_FAILURES: &str = "job:database_connection_failures:rate5m";
 /// 1 while a database answers its own probe.
 pub const DATABASE_UP: &str = "job:database_up:min";
 
+/// What the nodes have left beside all that pods asked for, as a share.
+pub const HEADROOM: &str = "cluster:requests_headroom:min_ratio";
+
 /// Jobs that wait.
 pub const QUEUE_DEPTH: &str = "job:maestro_queue_depth:max";
 
@@ -103,6 +106,7 @@ fn series() -> Vec<Series> {
     all.push(Series::new(POOL, &database, 0.4));
     all.push(Series::new(CONNECTION_FAILURES, &database, 0.0));
     all.push(Series::new(DATABASE_UP, &database, 1.0));
+    all.push(Series::new(HEADROOM, &[], 0.4));
     all.push(Series::new(QUEUE_DEPTH, &[("namespace", NAMESPACE), ("deployment", "maestro-worker")], 12.0));
     all
 }

@@ -54,6 +54,7 @@ pub struct Run {
     errands: FuturesUnordered<BoxFuture<'static, Input>>,
     alertmanager: Alertmanager,
     evaluated: Moment,
+    every: Option<Span>,
     memory: Memory,
     twin: State,
     source: Source,
@@ -74,10 +75,23 @@ impl std::fmt::Debug for Run {
 impl Run {
     /// A process that begins on this world under this book, and leads.
     pub fn new(world: World, source: Source, memory: Memory) -> Self {
+        let outside = |cluster: &SimulatedCluster| Arc::new(cluster.remedies()) as Arc<dyn Outside>;
+        Self::told(world, source, memory, Some(EVALUATE_EVERY), outside)
+    }
+
+    /// The same with something between the loop and the remedies, and with rules that are evaluated now and then, or only
+    /// when [`evaluate`](Self::evaluate) is called.
+    pub fn told(
+        world: World,
+        source: Source,
+        memory: Memory,
+        every: Option<Span>,
+        outside: impl FnOnce(&SimulatedCluster) -> Arc<dyn Outside>,
+    ) -> Self {
         let epoch = (world.now(), Instant::now());
         let clock: Clock = Arc::new(move || now(epoch));
         let cluster = SimulatedCluster::new(world, Arc::clone(&clock));
-        let outside = Arc::new(cluster.remedies());
+        let outside = outside(&cluster);
         let mut run = Self {
             cluster,
             outside,
@@ -88,6 +102,7 @@ impl Run {
             errands: FuturesUnordered::new(),
             alertmanager: Alertmanager::default(),
             evaluated: epoch.0,
+            every,
             memory,
             twin: State::new(),
             source,
@@ -185,7 +200,11 @@ impl Run {
 
     /// Lets time pass: alerts begin and end, questions are answered, effects come to their ends.
     pub async fn pass(&mut self, span: Span) {
-        let until = self.now() + span;
+        self.pass_until(self.now() + span).await;
+    }
+
+    /// Lets time pass until a moment.
+    pub async fn pass_until(&mut self, until: Moment) {
         while self.now() < until || !self.is_quiet() {
             self.step_before(until).await;
         }
@@ -197,9 +216,12 @@ impl Run {
     }
 
     async fn step_before(&mut self, until: Moment) {
-        self.evaluate();
+        if self.every.is_some() {
+            self.evaluate();
+        }
         let wake = self.ahead.wake().unwrap_or(until);
-        let next = until.min(wake).min(self.evaluated + EVALUATE_EVERY).max(self.now());
+        let evaluation = self.every.map_or(until, |every| self.evaluated + every);
+        let next = until.min(wake).min(evaluation).max(self.now());
         let next = self.instant(next);
         let input = tokio::select! {
             biased;
@@ -215,7 +237,7 @@ impl Run {
     }
 
     /// Prometheus evaluates its rules, and Alertmanager sends what is new.
-    fn evaluate(&mut self) {
+    pub fn evaluate(&mut self) {
         let now = self.now();
         self.evaluated = now;
         let firing = self.world(|world| world.firing());
@@ -233,8 +255,10 @@ impl Run {
         while let Some(block) = self.ahead.take_block() {
             is_new = true;
             let receipt = self.journal.append(&block).expect("a journal in memory takes blocks in order");
-            for record in &block.records {
-                paramedic_policies::apply(&mut self.twin, record.at, &record.event);
+            if self.memory == Memory::ForgetfulAfterEveryBlock {
+                for record in &block.records {
+                    paramedic_policies::apply(&mut self.twin, record.at, &record.event);
+                }
             }
             let releases = self.ahead.committed(&receipt);
             self.leave(releases);

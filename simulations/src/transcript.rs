@@ -109,8 +109,8 @@ fn ended(outcome: &Outcome) -> String {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             format!("refused: {}", reasons.join("; "))
         }
-        Outcome::Failed { what, applied: false } => format!("failed, nothing changed: {what}"),
-        Outcome::Failed { what, applied: true } => format!("failed: {what}"),
+        Outcome::Failed { what, applied: false, .. } => format!("failed, nothing changed: {what}"),
+        Outcome::Failed { what, applied: true, .. } => format!("failed: {what}"),
         Outcome::Unknown { what } => format!("is in doubt: {what}"),
     }
 }

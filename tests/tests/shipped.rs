@@ -46,6 +46,11 @@ fn the_alerts_of_days_fire_where_they_should_and_nowhere_else() {
 }
 
 #[test]
+fn the_alert_of_a_month_fires_where_it_should_and_nowhere_else() {
+    passes("promtool", "ops/prometheus", &["test", "rules", "maestro-month.test.yaml"]);
+}
+
+#[test]
 fn alertmanager_takes_the_suggested_route() {
     passes("amtool", "ops/alertmanager", &["check-config", "maestro.yaml"]);
 }
@@ -83,11 +88,15 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Stands for a `|` that separates no cells.
+const ESCAPED: &str = "\u{1}";
+
 /// The words of the table's rows, cell by cell, without the heading.
 fn rows(table: &str, heading: &str) -> Vec<Vec<String>> {
     let lines = table.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
     let rows = lines.take_while(|line| line.starts_with('|'));
-    rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+    let cell = |cell: &str| cell.trim().replace(ESCAPED, "|");
+    rows.map(|line| line.replace("\\|", ESCAPED).trim_matches('|').split('|').map(cell).collect()).collect()
 }
 
 /// What stands in backquotes.
@@ -95,9 +104,14 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Settings with the endpoint that the policy for row 15 calls.
+/// Settings with the variables that the table names, and the endpoint that the policy for row 15 calls.
 fn configured() -> Settings {
     let mut settings = Settings::default();
+    for cells in rows(&read("ops/docs/runbooks.md"), "| variable |") {
+        for (name, example) in quoted(&cells[0]).into_iter().zip(quoted(&cells[1])) {
+            settings.vars.insert(name.to_owned(), example.to_owned());
+        }
+    }
     let url = "http://maestro.prod.svc:8080/api/queues".to_owned();
     let endpoint = Endpoint { url, ca_file: None, headers: BTreeMap::new() };
     settings.endpoints.insert("maestro-queues".to_owned(), endpoint);
@@ -106,15 +120,8 @@ fn configured() -> Settings {
 
 #[test]
 fn the_policies_load_together_with_the_variables_that_the_table_names() {
-    let variables = rows(&read("ops/docs/runbooks.md"), "| variable |");
-    let mut settings = configured();
-    for cells in &variables {
-        for (name, example) in quoted(&cells[0]).into_iter().zip(quoted(&cells[1])) {
-            settings.vars.insert(name.to_owned(), example.to_owned());
-        }
-    }
     let files = policies().into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-    let checked = load::check(Source { files, settings, tzdb: "test".to_owned() });
+    let checked = load::check(Source { files, settings: configured(), tzdb: "test".to_owned() });
     let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
     assert_eq!(said, [""; 0]);
 }
@@ -136,6 +143,47 @@ fn each_policy_is_for_an_alert_that_fires_with_the_severity_it_wants() {
             };
             let met = alerts.iter().any(|(alert, all)| all.iter().any(|severity| fits(alert, severity)));
             assert!(met, "{file}: no alert of the rules meets {}", policy.name);
+        }
+    }
+}
+
+#[test]
+fn every_policy_acts_in_the_namespaces_of_maestro_alone() {
+    for (file, text) in policies() {
+        let source = Source {
+            files: vec![SourceFile { path: file.clone(), text }],
+            settings: configured(),
+            tzdb: "test".to_owned(),
+        };
+        for policy in load::book(source).expect("it loads").policies().values() {
+            let meets = |namespace: &str| {
+                let labels = labels("namespace", namespace);
+                let ofs = policy.matchers.iter().filter(|matcher| matcher.name == "namespace");
+                ofs.clone().count() > 0 && ofs.into_iter().all(|matcher| matcher.meets(&labels))
+            };
+            let met = ["maestro", "maestro-staging", "shop", "monitoring", ""].map(meets);
+            assert_eq!(met, [true, true, false, false, false], "{file}: {}", policy.name);
+        }
+    }
+}
+
+#[test]
+fn no_rule_takes_the_namespace_of_an_exporter_for_that_of_a_workload() {
+    let rules = read("ops/prometheus/maestro.rules.yaml");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    for (number, line) in rules.lines().enumerate().filter(|(_, line)| !line.trim().starts_with('#')) {
+        for exporter in ["kube_", "certmanager_", "rollout_info"] {
+            for (at, _) in line.match_indices(exporter) {
+                let (before, rest) = line.split_at(at);
+                let name: String = rest.chars().take_while(|c| is_name(*c)).collect();
+                // Part of another name, a recorded series, or of nodes, which have no namespace.
+                if before.ends_with(is_name) || name.contains(':') || name.starts_with("kube_node_") {
+                    continue;
+                }
+                let selector = rest[name.len()..].strip_prefix('{').and_then(|rest| rest.split('}').next());
+                let asks = selector.is_some_and(|selector| selector.contains("exported_namespace"));
+                assert!(asks, "line {}: {name} without exported_namespace", number + 1);
+            }
         }
     }
 }
@@ -163,14 +211,18 @@ fn every_recorded_series_that_a_policy_asks_for_is_recorded() {
 #[test]
 fn the_table_of_the_runbooks_tells_the_truth() {
     let rows = rows(&read("ops/docs/runbooks.md"), "| # |");
-    let numbers: Vec<String> = rows.iter().map(|cells| cells[0].clone()).collect();
+    let mut numbers: Vec<String> = rows.iter().map(|cells| cells[0].clone()).collect();
+    // A row of the runbooks may have several policies.
+    numbers.dedup();
     assert_eq!(numbers, (1..=31).map(|n| n.to_string()).collect::<Vec<_>>());
     let (alerts, policies, tests) = (alerts(), policies(), names_of_tests());
-    let mut shown = BTreeSet::new();
+    let (mut shown, mut played) = (BTreeSet::new(), BTreeSet::new());
     for cells in &rows {
-        let [number, _, alert, policy, remediations, tried] = cells.as_slice() else {
-            panic!("{cells:?} has not six cells")
+        let [number, _, alert, policy, remediations, scenario, tried] = cells.as_slice() else {
+            panic!("{cells:?} has not seven cells")
         };
+        shows_both(number, &quoted(policy), &quoted(scenario));
+        played.extend(quoted(scenario).into_iter().map(str::to_owned));
         for alert in quoted(alert) {
             assert!(alerts.contains_key(alert), "row {number}: no rule fires {alert}");
         }
@@ -193,6 +245,26 @@ fn the_table_of_the_runbooks_tells_the_truth() {
         }
     }
     assert_eq!(shown, policies.into_keys().collect::<BTreeSet<_>>(), "every policy stands in the table");
+    let folder = std::fs::read_dir(repository().join("simulations/scenarios")).expect("the folder is there");
+    let files =
+        folder.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned());
+    let files: BTreeSet<String> = files.filter(|name| name.ends_with(".yaml")).collect();
+    assert_eq!(played, files, "every scenario stands in the table");
+}
+
+/// A scenario of a row is named after it, and has a case that acts and one that a guard stops.
+fn shows_both(number: &str, policy: &[&str], scenario: &[&str]) {
+    assert!(scenario.is_empty() || !policy.is_empty(), "row {number}: a scenario shows a policy");
+    for file in scenario {
+        assert!(file.starts_with(&format!("{number:0>2}-")), "row {number}: {file} is of another row");
+        let text = read(&format!("simulations/scenarios/{file}"));
+        for case in ["acts", "refused"] {
+            assert!(
+                text.contains(&format!("name: {number:0>2}-{case}")),
+                "{file} has no {number:0>2}-{case}"
+            );
+        }
+    }
 }
 
 /// The names of all functions in the repository's Rust sources that are marked as tests.

@@ -109,5 +109,5 @@ impl World for Eyes {
 }
 
 fn nothing_done() -> Outcome {
-    Outcome::Failed { what: "explaining never acts".to_owned(), applied: false }
+    Outcome::Failed { what: "explaining never acts".to_owned(), applied: false, diff: None }
 }

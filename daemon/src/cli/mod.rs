@@ -21,6 +21,7 @@ mod serve;
 mod status;
 mod story;
 mod table;
+mod test;
 mod variables;
 
 use std::ffi::OsString;
@@ -72,6 +73,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Check(check::CheckArgs),
     Rbac(rbac::RbacArgs),
     Schema(schema::SchemaArgs),
+    Test(Box<test::TestArgs>),
     Explain(Box<explain::ExplainArgs>),
     /// Read the journal: find records, tell their story, follow, verify and export them.
     #[command(
@@ -140,6 +142,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Check(args) => check::run(args, console).await,
         Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
+        Command::Test(args) => test::run(*args, console),
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,
         Command::Status(args) => status::run(args, console).await,

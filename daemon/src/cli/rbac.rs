@@ -22,10 +22,10 @@ use crate::serve::ServeArgs;
   paramedic rbac policies/ --mode enforce
   paramedic rbac policies/ --service-account ops/paramedic-eu > rbac.yaml
 
-A policy whose target names its namespace needs a Role there; one that any alert may aim anywhere
-needs a ClusterRole. A comment at each rule says which policies need it. Mode is the daemon's cap,
-dry-run unless you say otherwise: what nothing but acting needs is left out then. The same policies
-give the same text.
+A policy whose target names its namespace, or whose matchers leave it a few, needs a Role in each;
+one that any alert may aim anywhere needs a ClusterRole. A comment at each rule says which
+policies need it. Mode is the daemon's cap, dry-run unless you say otherwise: what nothing but
+acting needs is left out then. The same policies give the same text.
 
 `paramedic check --live` asks a cluster whether the account it runs under has all of them.")]
 pub struct RbacArgs {

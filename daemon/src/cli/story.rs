@@ -241,8 +241,11 @@ pub(super) fn ended(outcome: &Outcome) -> String {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             format!("refused before anything changed: {}", reasons.join("; "))
         }
-        Outcome::Failed { what, applied: false } => format!("failed without an effect: {what}"),
-        Outcome::Failed { what, applied: true } => format!("failed after a change: {what}"),
+        Outcome::Failed { what, applied: false, .. } => format!("failed without an effect: {what}"),
+        Outcome::Failed { what, applied: true, diff: Some(left) } => {
+            format!("failed after a change: {what}; {}", diff(left))
+        }
+        Outcome::Failed { what, applied: true, diff: None } => format!("failed after a change: {what}"),
         Outcome::Unknown { what } => {
             format!("ended unknown, so it counts as done and is not repeated: {what}")
         }
@@ -278,7 +281,8 @@ pub(super) fn source(source: &DiffSource) -> String {
     }
 }
 
-fn verified(verdict: Verdict) -> &'static str {
+/// What a verification came to.
+pub(super) fn verified(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Helped => "helped",
         Verdict::DidNotHelp => "did not help",
@@ -286,7 +290,8 @@ fn verified(verdict: Verdict) -> &'static str {
     }
 }
 
-fn concluded(conclusion: Conclusion) -> &'static str {
+/// How a case ended.
+pub(super) fn concluded(conclusion: Conclusion) -> &'static str {
     match conclusion {
         Conclusion::Helped => "it helped",
         Conclusion::Done => "it was done; nothing says how to verify it",

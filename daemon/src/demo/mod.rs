@@ -116,7 +116,7 @@ fn configuration(folder: &Path) -> Configuration {
         data_dir: folder.join("journal"),
         policies: vec![folder.join("policies")],
         mode: Mode::Enforce,
-        vars: [("service", "maestro-server"), ("database", "postgres")]
+        vars: [("service", "maestro-server"), ("database", "postgres"), ("namespaces", "intelgraph-prod")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         ..Configuration::default()

@@ -19,6 +19,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::clock::Clock;
+use crate::redaction::Redactor;
 
 /// Questions at once: more would be a burden on a Prometheus that may be sick.
 const QUESTIONS_AT_ONCE: usize = 16;
@@ -36,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(220);
 pub(super) struct Errands {
     world: Arc<dyn World>,
     clock: Arc<dyn Clock>,
+    redactor: Redactor,
     questions: JoinSet<Input>,
     effects: JoinSet<Input>,
     deliveries: JoinSet<Input>,
@@ -51,10 +53,11 @@ pub(super) struct Errands {
 }
 
 impl Errands {
-    pub(super) fn new(world: Arc<dyn World>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(world: Arc<dyn World>, clock: Arc<dyn Clock>, redactor: Redactor) -> Self {
         Self {
             world,
             clock,
+            redactor,
             questions: JoinSet::new(),
             effects: JoinSet::new(),
             deliveries: JoinSet::new(),
@@ -189,8 +192,13 @@ impl Errands {
         self.running.insert(intent);
     }
 
-    /// The next errand that ends; never, while there is none. Dropping it loses nothing.
+    /// The next errand that ends, redacted; never, while there is none. Dropping it loses nothing.
     pub(super) async fn next(&mut self) -> Input {
+        let end = self.end().await;
+        self.redactor.end(end)
+    }
+
+    async fn end(&mut self) -> Input {
         loop {
             tokio::select! {
                 Some(end) = self.effects.join_next_with_id() => {

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::{Clock, ClockGuard};
 use crate::metrics::Metrics;
+use crate::redaction::Redactor;
 use errands::Errands;
 use inbox::Letter;
 pub use inbox::{Inbox, Taken, Turned};
@@ -57,6 +58,8 @@ pub struct Equipment {
     pub world: Arc<dyn World>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Cleans what comes back from the world.
+    pub redactor: Redactor,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The book that should be in force; `None` leaves the last adopted one.
@@ -109,7 +112,8 @@ impl Driver {
         let (standing, standing_seen) = watch::channel(Standing::default());
         let (archive, archive_seen) = watch::channel(None);
         let inbox = Inbox::new(to_driver, standing_seen, archive_seen);
-        let errands = Errands::new(Arc::clone(&equipment.world), Arc::clone(&equipment.clock));
+        let (world, clock) = (Arc::clone(&equipment.world), Arc::clone(&equipment.clock));
+        let errands = Errands::new(world, clock, equipment.redactor.clone());
         let kept = BTreeMap::new();
         let guard = ClockGuard::new(&*equipment.clock);
         let driver =

@@ -37,7 +37,7 @@ impl World for QuietWorld {
         Found::Failed { what: "nobody is there".to_owned() }
     }
     async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
-        Outcome::Failed { what: "nobody is there".to_owned(), applied: false }
+        Outcome::Failed { what: "nobody is there".to_owned(), applied: false, diff: None }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {
         Outcome::Unknown { what: "nobody is there".to_owned() }
@@ -235,6 +235,7 @@ impl Running {
             journals: Arc::clone(&valve) as Arc<dyn Journals>,
             world,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            redactor: Default::default(),
             metrics: Arc::clone(&metrics),
             book,
             stop: stopped,

@@ -18,7 +18,9 @@ async fn served(answer: Value) -> String {
         );
         axum::Json(answer)
     };
-    let router = Router::new().route("/prom/api/v1/query", post(handler));
+    let router = Router::new()
+        .route("/prom/api/v1/query", post(handler.clone()))
+        .route("/prom/api/v1/query_range", post(handler));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -118,4 +120,31 @@ async fn nobody_there_and_no_answer_in_time_are_failures() {
     };
     let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("nobody answered") };
     assert!(what.contains("Prometheus"), "{what}");
+}
+
+#[tokio::test]
+async fn values_over_a_time_keep_their_moments_and_hide_named_labels() {
+    let series = json!([{
+        "metric": {"pod": "a", "user": "jane@corp.example"},
+        "values": [[1_763_713_800.0, "0.5"], [1_763_713_860.5, "NaN"]],
+    }]);
+    let answer = json!({"status": "success", "data": {"resultType": "matrix", "result": series}});
+    let url = served(answer).await;
+    let (prometheus, _) = prometheus(&PrometheusSettings { url, ..PrometheusSettings::default() });
+    let from = Moment::from_unix_ms(1_763_713_800_000);
+    let over = Range::of(from, from + paramedic_policies::time::Span::from_mins(2), 60);
+    let found = prometheus.range("up", over).await.expect("a matrix");
+    assert_eq!(found[0].labels["user"], "[email]");
+    let points: Vec<(i64, String)> =
+        found[0].points.iter().map(|(at, value)| (at.unix_ms(), value.to_string())).collect();
+    assert_eq!(points, [(1_763_713_800_000, "0.5".to_owned()), (1_763_713_860_500, "NaN".to_owned())]);
+}
+
+#[tokio::test]
+async fn one_moment_is_no_answer_to_a_question_about_a_time() {
+    let url = served(vector(&["1"])).await;
+    let (prometheus, _) = prometheus(&PrometheusSettings { url, ..PrometheusSettings::default() });
+    let from = Moment::from_unix_ms(0);
+    let error = prometheus.range("up", Range::of(from, from, 60)).await.expect_err("a vector");
+    assert!(error.contains("something else"), "{error}");
 }

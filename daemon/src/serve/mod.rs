@@ -155,6 +155,7 @@ impl Plan {
             journals,
             world: Arc::clone(&world),
             clock: Arc::clone(&clock),
+            redactor: redactor.clone(),
             metrics: Arc::clone(&metrics),
             book,
             stop: stopped.clone(),

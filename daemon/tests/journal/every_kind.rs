@@ -432,7 +432,7 @@ fn outcomes() -> Vec<Event> {
         Outcome::Done { diff: Some(diff(DiffSource::Applied)), already: false },
         Outcome::Done { diff: None, already: true },
         Outcome::Refused { reasons: vec![Reason::Changed { what: text("spec.replicas is 5") }] },
-        Outcome::Failed { what: text("rollout stuck"), applied: true },
+        Outcome::Failed { what: text("rollout stuck"), applied: true, diff: None },
         Outcome::Unknown { what: text("no answer") },
     ];
     outcomes.into_iter().map(|outcome| Event::Ended { intent: Seq(9), outcome }).collect()

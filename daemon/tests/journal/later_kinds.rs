@@ -1,6 +1,6 @@
 //! Samples of what came after the first golden records, in the order in which it came: new ones stand at the end.
 
-use paramedic_policies::action::{Action, Outcome, Wish};
+use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::reason::Reason;
@@ -11,7 +11,7 @@ use paramedic_policies::time::Span;
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), left_behind()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -150,4 +150,12 @@ fn messages() -> Vec<Event> {
         Event::Raised { page: Seq(89), to: vec![text("lead")], why: text("nobody acknowledged for 15m") },
         Event::Acknowledged { page: Seq(89), by: text("ada"), comment: text("looking") },
     ]
+}
+
+/// A failure that left something behind.
+fn left_behind() -> Vec<Event> {
+    let left = Change { path: text("log of container main"), before: text("-"), after: text("no backup\n") };
+    let diff = Some(Diff { fields: vec![left], source: DiffSource::Applied });
+    let outcome = Outcome::Failed { what: text("prod/job/paramedic-x-9 failed"), applied: true, diff };
+    vec![Event::Ended { intent: Seq(10), outcome }]
 }

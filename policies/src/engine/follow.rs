@@ -185,8 +185,10 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         }
         (false, Outcome::Done { .. }) => done(state, policy, case),
         (false, Outcome::Refused { reasons }) => again_or_failed(state, now, policy, case, &said(reasons)),
-        (false, Outcome::Failed { what, applied: false }) => again_or_failed(state, now, policy, case, what),
-        (false, Outcome::Failed { what, applied: true }) => {
+        (false, Outcome::Failed { what, applied: false, .. }) => {
+            again_or_failed(state, now, policy, case, what)
+        }
+        (false, Outcome::Failed { what, applied: true, .. }) => {
             let why = sequence::told(policy, case, AtHand::Doubt, lease::told_of(intent, outcome, what));
             vec![escalated(case, policy, why), concluded(case, Conclusion::Failed)]
         }

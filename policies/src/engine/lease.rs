@@ -179,7 +179,7 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
         (Outcome::Done { .. }, _) => return Vec::new(),
-        (Outcome::Failed { what, applied: false }, Some(lease)) if lease.may_be_tried_again() => {
+        (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
             return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
         }

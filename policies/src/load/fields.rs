@@ -15,9 +15,9 @@ pub(crate) struct Walk {
     pub(crate) problems: Vec<Problem>,
     pub(crate) regexes: Regexes,
     /// `vars` of the configuration.
-    pub(crate) vars: BTreeSet<String>,
-    /// The names of the endpoints that the configuration declares.
-    pub(crate) endpoints: BTreeSet<String>,
+    pub(crate) vars: BTreeMap<String, String>,
+    /// The endpoints that the configuration declares, each with the headers that it sets, in small letters.
+    pub(crate) endpoints: BTreeMap<String, BTreeSet<String>>,
     /// The names of its receivers.
     pub(crate) receivers: BTreeSet<String>,
     /// The names that `let` has declared so far in the policy at hand.

@@ -37,6 +37,7 @@ pub use problem::{Malformed, Problem, Severity};
 pub use settings::read;
 
 use crate::book::{Book, Digest, Source};
+use crate::endpoint::Endpoint;
 use crate::load::fields::Walk;
 use crate::load::policy::Written;
 use crate::load::yaml::Position;
@@ -97,11 +98,15 @@ pub fn check(source: Source) -> Checked {
     Checked { book: Some(Book { policies, source, digest, index }), problems }
 }
 
+fn headers((name, endpoint): (&String, &Endpoint)) -> (String, BTreeSet<String>) {
+    (name.clone(), endpoint.headers.keys().map(|header| header.to_ascii_lowercase()).collect())
+}
+
 /// Reads every document of every file.
 fn read_policies(source: &Source) -> (Vec<Written>, Walk) {
     let mut walk = Walk {
-        vars: source.settings.vars.keys().cloned().collect::<BTreeSet<_>>(),
-        endpoints: source.settings.endpoints.keys().cloned().collect::<BTreeSet<_>>(),
+        vars: source.settings.vars.clone(),
+        endpoints: source.settings.endpoints.iter().map(headers).collect(),
         receivers: source.settings.notifications.receivers.keys().cloned().collect::<BTreeSet<_>>(),
         ..Walk::default()
     };

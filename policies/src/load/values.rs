@@ -1,5 +1,7 @@
 //! Reads the values that have a syntax of their own: matchers, templates, queries, comparisons, targets' kinds.
 
+use std::collections::BTreeMap;
+
 use crate::comparison::Comparison;
 use crate::load::fields::{Fields, Walk};
 use crate::load::problem::Malformed;
@@ -8,7 +10,7 @@ use crate::matcher::Matcher;
 use crate::policy::{Condition, Empty, TargetSpec};
 use crate::promql::Query;
 use crate::target::{Origin, is_dns_label, is_dns_subdomain};
-use crate::template::Template;
+use crate::template::{Scope, Template};
 
 /// What a template may name besides `labels` and `vars`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Walk {
         let mut fine = true;
         for name in &template.uses {
             if let Some(variable) = name.strip_prefix("vars.") {
-                if !self.vars.contains(variable) {
+                if !self.vars.contains_key(variable) {
                     self.warn(
                         at,
                         format!("`{what}` uses `{name}`, which the configuration does not set: it will be withheld"),
@@ -86,7 +88,8 @@ impl Walk {
                 return None;
             }
             let text = walk.text(item, what)?;
-            let read = Matcher::parse(text, &mut walk.regexes);
+            let vars = &walk.vars;
+            let read = Matcher::parse_filled(text, &mut walk.regexes, |value| filled(value, vars));
             Some((walk.take(item.at, what, read)?, item.at))
         })
     }
@@ -287,4 +290,22 @@ fn is_kind(text: &str) -> bool {
         && kind.len() <= 63
         && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && is_dns_subdomain(group)
+}
+
+/// The value of a matcher, with `vars` put in. What an alert must be is known before there is one, so nothing else may
+/// stand there, and a variable that is not set is no matcher at all.
+fn filled(value: String, vars: &BTreeMap<String, String>) -> Result<String, Malformed> {
+    if !value.contains("{{") {
+        return Ok(value);
+    }
+    let template = Template::parse(&value)?;
+    if let Some(other) = template.uses.iter().find(|used| !used.starts_with("vars.")) {
+        let problem = format!("a matcher cannot use `{other}`");
+        return Err(Malformed::new(problem, "it may use `vars` of the configuration"));
+    }
+    let scope = Scope { labels: &BTreeMap::new(), vars, lets: &BTreeMap::new(), target: None };
+    template.render(&scope).map_err(|error| {
+        let hint = "set it under `vars` in the configuration: without it nobody knows which alerts are meant";
+        Malformed::new(error.to_string(), hint)
+    })
 }

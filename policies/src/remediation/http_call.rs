@@ -170,6 +170,13 @@ impl Asks for Written {
                 walk.error(tree.at, format!("`{what}` is not a header's name"), "such as X-Request-Id");
                 return None;
             }
+            let set = endpoint.as_ref().and_then(|name| walk.endpoints.get(name));
+            let is_taken = set.is_some_and(|headers| headers.contains(&text.to_ascii_lowercase()));
+            if is_taken || crate::endpoint::is_reserved(text) {
+                let message = format!("`{what}` cannot be the header {text}, which is set for other ends");
+                walk.error(tree.at, message, "a header of its own, such as X-Request-Id");
+                return None;
+            }
             Some(text.to_owned())
         });
         let timeout = fields.or(walk, "timeout", TIMEOUT, |walk, tree, what| {
@@ -264,8 +271,8 @@ fn declared(walk: &mut Walk, tree: &Tree) -> Option<String> {
         walk.error(tree.at, format!("`endpoint`: `{}` is not a name", name.escape_debug()), hint);
         return None;
     }
-    if !walk.endpoints.contains(&name) {
-        let near = crate::load::nearest::nearest(&name, walk.endpoints.iter().map(String::as_str));
+    if !walk.endpoints.contains_key(&name) {
+        let near = crate::load::nearest::nearest(&name, walk.endpoints.keys().map(String::as_str));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declare `{name}` under `endpoints` in the configuration"),

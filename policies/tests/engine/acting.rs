@@ -87,8 +87,11 @@ fn a_failed_attempt_without_effect_is_tried_three_times_then_a_person_is_called(
     let mut story = Story::new(&[
         &RESTART_THEN_SCALE.replace("onFailure:", "guards: {cooldown: 0s, limits: []}\n  onFailure:")
     ]);
-    story.outcome =
-        Some(Outcome::Failed { what: "could not reach the API server".to_owned(), applied: false });
+    story.outcome = Some(Outcome::Failed {
+        what: "could not reach the API server".to_owned(),
+        applied: false,
+        diff: None,
+    });
     story.deliver(vec![alert("Errors", "prod/web")]);
     story.pass("1h");
     assert_eq!(story.intents().len(), 3, "{:?}", story.last_ruling());
@@ -334,7 +337,8 @@ fn an_attempt_that_failed_is_not_repeated_once_the_alert_is_resolved() {
     story.deliver(vec![alert("Errors", "prod/web")]);
     let ended = story.now;
     story.deliver(vec![crate::story::resolved(alert("Errors", "prod/web"), ended)]);
-    story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+    story.outcome =
+        Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false, diff: None });
     story.deliver(Vec::new());
     story.pass("1h");
     assert_eq!(story.intents().len(), 1);
@@ -344,7 +348,8 @@ fn an_attempt_that_failed_is_not_repeated_once_the_alert_is_resolved() {
 #[test]
 fn a_record_says_when_an_attempt_is_tried_again() {
     let mut story = Story::new(&[RESTART_THEN_SCALE]);
-    story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+    story.outcome =
+        Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false, diff: None });
     story.deliver(vec![alert("Errors", "prod/web")]);
     let at = story.now;
     let advanced = story.records.iter().find_map(|(_, event)| match event {
@@ -435,7 +440,7 @@ fn doubt_does_not_climb_when_the_trouble_comes_back_and_calls_a_person() {
 fn an_effect_of_which_nobody_knows_does_not_climb_either() {
     for outcome in [
         Outcome::Unknown { what: "no answer to the patch".to_owned() },
-        Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true },
+        Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true, diff: None },
     ] {
         let mut story = Story::new(&[&eager(2)]);
         story.outcome = Some(outcome);
@@ -451,7 +456,8 @@ fn an_effect_of_which_nobody_knows_does_not_climb_either() {
 fn a_rung_that_was_never_done_is_not_climbed_beyond() {
     for rungs in [1, 2] {
         let mut story = Story::new(&[&eager(rungs)]);
-        story.outcome = Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false });
+        story.outcome =
+            Some(Outcome::Failed { what: "connection refused".to_owned(), applied: false, diff: None });
         story.deliver(vec![alert("Errors", "prod/web")]);
         story.pass("5m");
         assert_eq!(story.calls(), ["connection refused"]);

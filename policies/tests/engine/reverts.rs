@@ -105,8 +105,11 @@ fn a_rehearsal_leaves_nothing_to_take_back() {
 fn a_revert_that_failed_without_effect_is_tried_again() {
     let mut story = scaled();
     story.pass("59m");
-    story.outcome =
-        Some(Outcome::Failed { what: "could not reach the API server".to_owned(), applied: false });
+    story.outcome = Some(Outcome::Failed {
+        what: "could not reach the API server".to_owned(),
+        applied: false,
+        diff: None,
+    });
     story.pass("1m 10s");
     assert_eq!(story.replicas, 6);
     story.outcome = Some(Outcome::Done { diff: None, already: false });
@@ -163,7 +166,8 @@ fn what_was_not_done_after_all_is_not_taken_back_and_nobody_is_called_for_it() {
 
 #[test]
 fn what_was_done_and_failed_afterwards_is_taken_back() {
-    let failed = Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true };
+    let failed =
+        Outcome::Failed { what: "the rollout did not complete".to_owned(), applied: true, diff: None };
     let mut story = scaled_with(failed, true);
     assert_eq!(story.calls(), ["the rollout did not complete; what was changed is taken back in 1h"]);
     story.pass("61m");

@@ -95,7 +95,7 @@ fn an_alert_that_is_over_while_the_second_step_waits_ends_nothing_either() {
 #[test]
 fn before_its_first_step_is_done_a_sequence_ends_with_its_alert() {
     let mut story = Story::new(&[CORRUPT]);
-    story.outcome = Some(Outcome::Failed { what: "no route to host".to_owned(), applied: false });
+    story.outcome = Some(Outcome::Failed { what: "no route to host".to_owned(), applied: false, diff: None });
     story.deliver(vec![alert("Corrupt", "prod/web")]);
     over(&mut story);
     story.outcome = Some(Outcome::Done { diff: None, already: false });

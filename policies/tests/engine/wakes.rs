@@ -265,8 +265,8 @@ impl Wild {
 fn outcome(how: u8) -> Outcome {
     let what = "so it is".to_owned();
     match how {
-        0 => Outcome::Failed { what, applied: false },
-        1 => Outcome::Failed { what, applied: true },
+        0 => Outcome::Failed { what, applied: false, diff: None },
+        1 => Outcome::Failed { what, applied: true, diff: None },
         2 => Outcome::Unknown { what },
         3 => Outcome::Refused { reasons: vec![Reason::WorkloadPaused] },
         4 => Outcome::Done { diff: None, already: true },

@@ -7,7 +7,6 @@ use paramedic_policies::alert::Labels;
 use paramedic_policies::load;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::block_ip::{self, Entry, Means, Whom};
-use paramedic_policies::settings::Settings;
 use paramedic_policies::target::Target;
 use paramedic_policies::template::Scope;
 use paramedic_policies::time::Span;
@@ -143,13 +142,13 @@ fn what_cannot_be_meant_is_refused() {
 
 #[test]
 fn the_shipped_policies_load_without_a_word_and_are_shown_as_they_are() {
-    let text = include_str!("../../maestro/09-block-ips.yaml");
-    let mut settings = Settings::default();
+    let mut source = source(&[
+        ("09-block-ips.yaml", include_str!("../../maestro/09-block-ips.yaml")),
+        ("09-block-flood.yaml", include_str!("../../maestro/09-block-flood.yaml")),
+    ]);
     for (name, value) in [("ingress", "maestro"), ("office", "192.0.2.0/24")] {
-        settings.vars.insert(name.to_owned(), value.to_owned());
+        source.settings.vars.insert(name.to_owned(), value.to_owned());
     }
-    let mut source = source(&[("09-block-ips.yaml", text)]);
-    source.settings = settings;
     let checked = load::check(source);
     assert!(checked.problems.is_empty(), "{:?}", checked.problems);
     for policy in checked.book.expect("it loads").policies().values() {

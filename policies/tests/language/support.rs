@@ -1,15 +1,20 @@
 //! Sources made from text.
 
 use paramedic_policies::book::{Book, Source, SourceFile};
-use paramedic_policies::endpoint::Endpoint;
+use paramedic_policies::endpoint::{Endpoint, HeaderValue};
 use paramedic_policies::load;
 use paramedic_policies::settings::Settings;
 
 /// A source of these files.
 pub(crate) fn source(files: &[(&str, &str)]) -> Source {
     let mut settings = Settings::default();
-    settings.vars.insert("tier".to_owned(), "gold".to_owned());
-    let queue = Endpoint { url: "http://queues:8080".to_owned(), ca_file: None, headers: Default::default() };
+    for (name, value) in
+        [("tier", "gold"), ("namespaces", "maestro|maestro-staging"), ("jobs", "backup|retention")]
+    {
+        settings.vars.insert(name.to_owned(), value.to_owned());
+    }
+    let headers = [("X-Team".to_owned(), HeaderValue::Text("sre".to_owned()))].into();
+    let queue = Endpoint { url: "http://queues:8080".to_owned(), ca_file: None, headers };
     settings.endpoints.insert("dlq".to_owned(), queue);
     let files = files
         .iter()

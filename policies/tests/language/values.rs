@@ -37,6 +37,42 @@ fn query(text: &str) -> Query {
 }
 
 #[test]
+fn a_matcher_takes_its_value_from_the_configuration_and_from_nothing_else() {
+    let policy = |matcher: &str| {
+        format!(
+            "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: a}}\nspec:\n  \
+             match: ['alertname=\"X\"', '{matcher}']\n  \
+             target: {{kind: Deployment, namespace: prod, name: web}}\n  ladder: [{{restart: {{}}}}]\n"
+        )
+    };
+    let meets = |matcher: &str, value: &str| {
+        let book = super::support::book(&policy(matcher));
+        let policy = book.policies().values().next().expect("there is one");
+        policy.matchers.iter().filter(|one| one.name != "alertname").all(|one| one.meets_value(value))
+    };
+    for (matcher, value, met) in [
+        (r#"namespace=~"{{ vars.namespaces }}""#, "maestro", true),
+        (r#"namespace=~"{{ vars.namespaces }}""#, "maestro-staging", true),
+        (r#"namespace=~"{{ vars.namespaces }}""#, "maestro-other", false),
+        (r#"namespace=~"{{ vars.namespaces }}""#, "", false),
+        (r#"namespace="{{ vars.namespaces }}""#, "maestro", false),
+        (r#"tier!="{{ vars.tier }}""#, "gold", false),
+        (r#"name="{{ vars.tier }}-web""#, "gold-web", true),
+    ] {
+        assert_eq!(meets(matcher, value), met, "{matcher} {value}");
+    }
+    for (matcher, problem) in [
+        (r#"namespace="{{ vars.nowhere }}""#, "vars.nowhere"),
+        (r#"namespace!="{{ vars.nowhere }}""#, "set it under `vars`"),
+        (r#"namespace="{{ labels.namespace }}""#, "a matcher cannot use `labels.namespace`"),
+        (r#"namespace="{{ vars.tier""#, "without `}}`"),
+    ] {
+        let said = super::support::said(&[("a.yaml", &policy(matcher))]);
+        assert!(said.contains(problem), "{matcher}: {said}");
+    }
+}
+
+#[test]
 fn matchers_are_read_as_alertmanager_reads_them() {
     let cases: &[(&str, &str, Operator, &str)] = &[
         (r#"alertname="X""#, "alertname", Operator::Equal, "X"),

@@ -169,7 +169,7 @@ async fn an_abort_that_nobody_takes_up_is_late_and_a_retry_ends_it() {
     let dead = cluster(|_| {});
     let outcome = world(&dead).perform(&sealed(aborting())).await;
     assert!(
-        matches!(&outcome, Outcome::Failed { what, applied: true } if what.contains("not taken the abort up")),
+        matches!(&outcome, Outcome::Failed { what, applied: true, .. } if what.contains("not taken the abort up")),
         "{outcome:?}"
     );
     let retried = cluster(|_| {});
@@ -184,7 +184,9 @@ async fn an_abort_that_nobody_takes_up_is_late_and_a_retry_ends_it() {
         outcome = world.perform(&seal) => outcome,
         () = person => unreachable!("it never ends"),
     };
-    assert!(matches!(&outcome, Outcome::Failed { what, applied: true } if what.ends_with("was taken back")));
+    assert!(
+        matches!(&outcome, Outcome::Failed { what, applied: true, .. } if what.ends_with("was taken back"))
+    );
 }
 
 #[test]

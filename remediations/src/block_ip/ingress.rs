@@ -13,24 +13,20 @@ use serde_json::{Value, json};
 use super::record::{BLOCKED, Record};
 use crate::checks::Checks;
 use crate::cleanup::Known;
+use crate::ingress_nginx::{self, CONFIG_MAPS, KnownBy};
 use crate::ownership;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
-use crate::rights::{Aim, Rights, Verb, everywhere, within};
+use crate::rights::{Aim, Rights, Verb};
 use crate::stamp::annotation;
 
 pub(super) const INGRESSES: Resource =
     Resource::namespaced("networking.k8s.io", "v1", "ingresses", "Ingress");
-const CLASSES: Resource = Resource::of_cluster("networking.k8s.io", "v1", "ingressclasses", "IngressClass");
-const CONFIG_MAPS: Resource = Resource::namespaced("", "v1", "configmaps", "ConfigMap");
 
 /// The list.
 pub(super) const DENYLIST: &str = "nginx.ingress.kubernetes.io/denylist-source-range";
 const CANARY: &str = "nginx.ingress.kubernetes.io/canary";
 const SATISFY: &str = "nginx.ingress.kubernetes.io/satisfy";
-
-/// The controller that reads it.
-const INGRESS_NGINX: &str = "k8s.io/ingress-nginx";
 
 /// What stands in the list beside what the record says, as it was written.
 ///
@@ -127,7 +123,7 @@ pub(super) async fn ground(
     checks: &mut Checks,
 ) -> Result<(), LookError> {
     let wrong = |why: String| Reason::WrongLever { why };
-    checks.note(class(cluster, object).await?);
+    checks.note(ingress_nginx::reads(cluster, object).await?.map_err(wrong));
     checks.note(if annotation(object, CANARY) == Some("true") {
         Err(wrong("a canary Ingress has no list of its own: ingress-nginx reads that of the main one".into()))
     } else {
@@ -157,23 +153,8 @@ pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
         rights.look(&[Verb::Get], &target);
         rights.change(&[Verb::Patch], &target);
     }
-    rights.look(&[Verb::Get], &everywhere(CLASSES));
     let (namespace, name) = &terms.controller;
-    rights.look(&[Verb::Get], &within(namespace, CONFIG_MAPS).named(Some(name.clone())));
-}
-
-async fn class(cluster: &dyn Cluster, object: &Value) -> Result<Result<String, Reason>, LookError> {
-    let wrong = |why: String| Err(Reason::WrongLever { why });
-    let legacy = || annotation(object, "kubernetes.io/ingress.class");
-    let Some(class) = object.pointer("/spec/ingressClassName").and_then(Value::as_str).or_else(legacy) else {
-        return Ok(wrong("the Ingress has no class, so nobody knows which controller reads its list".into()));
-    };
-    let found = cluster.get(&CLASSES.named("", class)).await?;
-    Ok(match found.as_ref().and_then(|class| class.pointer("/spec/controller")?.as_str()) {
-        Some(INGRESS_NGINX) => Ok(format!("class {class} is of ingress-nginx")),
-        Some(other) => wrong(format!("class {class} is of {other}, which does not read {DENYLIST}")),
-        None => wrong(format!("there is no class {class}, so nobody knows which controller reads the list")),
-    })
+    ingress_nginx::needs(namespace, name, rights);
 }
 
 /// What the controller's own settings say of its clients' addresses.
@@ -188,19 +169,15 @@ fn controller(at: &str, config: &Value, object: &Value, checks: &mut Checks) {
     } else {
         Ok("its list hides no other".into())
     });
-    let trusted = setting("proxy-real-ip-cidr").unwrap_or("0.0.0.0/0");
-    let is_open = |range: &str| ["0.0.0.0/0", "::/0"].contains(&range.trim());
-    let reads_header = setting("use-forwarded-headers") == Some("true");
-    checks.note(if reads_header && trusted.split(',').any(is_open) {
-        Err(wrong(format!(
-            "{at} believes X-Forwarded-For of everybody, so that anyone can have anyone blocked; set \
-             proxy-real-ip-cidr to the ranges of the balancer"
-        )))
-    } else if reads_header {
-        Ok(format!("{at} believes X-Forwarded-For of {trusted} alone"))
-    } else if setting("use-proxy-protocol") == Some("true") {
-        Ok(format!("{at} takes the client's address from the PROXY protocol"))
-    } else {
-        Ok(format!("{at} takes the client's address from the connection"))
+    let handed_on = ingress_nginx::hands_on_what_it_knows(config);
+    checks.note(match handed_on {
+        Ok(what) => Ok(format!("{at} {what}")),
+        Err(why) => Err(wrong(format!("{at} {why}"))),
+    });
+    checks.note(match ingress_nginx::known_by(config) {
+        Ok(KnownBy::Header { from }) => Ok(format!("{at} believes X-Forwarded-For of {from} alone")),
+        Ok(KnownBy::ProxyProtocol) => Ok(format!("{at} takes the client's address from the PROXY protocol")),
+        Ok(KnownBy::Connection) => Ok(format!("{at} takes the client's address from the connection")),
+        Err(why) => Err(wrong(format!("{at} {why}"))),
     });
 }

@@ -21,12 +21,14 @@ const SERVICE_RANGES: Resource =
 
 /// Where the balancers of clouds look from; those of others are private. Google Cloud's, by its documents on health
 /// checks; Azure's one address stands with the special ones.
-const HEALTH_CHECKS: [&str; 6] = [
+const HEALTH_CHECKS: [&str; 7] = [
     "35.191.0.0/16",
     "130.211.0.0/22",
     "209.85.152.0/22",
     "209.85.204.0/22",
     "2600:2d00:1:b029::/64",
+    // Its proxies over IPv6.
+    "2600:2d00:1:1::/64",
     "2600:1901:8001::/48",
 ];
 
@@ -79,7 +81,6 @@ pub(super) async fn of_cluster(cluster: &dyn Cluster) -> Result<Never, LookError
     for range in HEALTH_CHECKS {
         never.put(Some(range), "where health checks come from");
     }
-    let mut knows_pods = true;
     for node in cluster.list(NODES, "", "").await? {
         let name = text(&node, "/metadata/name");
         let addresses = node.pointer("/status/addresses").and_then(Value::as_array);
@@ -88,15 +89,12 @@ pub(super) async fn of_cluster(cluster: &dyn Cluster) -> Result<Never, LookError
         }
         never.put(node.pointer("/spec/podCIDR").and_then(Value::as_str), "for pods");
         never.put_all(&node, "/spec/podCIDRs", "for pods");
-        knows_pods &= node.pointer("/spec/podCIDR").is_some();
     }
-    // Networks that give out addresses without asking the nodes.
-    if !knows_pods {
-        for pod in cluster.list(PODS, "", "").await? {
-            let addresses = pod.pointer("/status/podIPs").and_then(Value::as_array);
-            for address in addresses.into_iter().flatten() {
-                never.put(address.get("ip").and_then(Value::as_str), "a pod");
-            }
+    // Networks give out addresses without asking the nodes, whatever the nodes say.
+    for pod in cluster.list(PODS, "", "").await? {
+        let addresses = pod.pointer("/status/podIPs").and_then(Value::as_array);
+        for address in addresses.into_iter().flatten() {
+            never.put(address.get("ip").and_then(Value::as_str), "a pod");
         }
     }
     for service in cluster.list(SERVICES, "", "").await? {

@@ -4,9 +4,14 @@
 //!
 //! ```text
 //!   refused   a new pod template (UPDATE), a new workload (CREATE), while the API server's own clock, as it stands in
-//!             metadata.managedFields[].time of the object at hand, is not past `until`
-//!   passed    scale, status, deletes; ourselves, but for the one dry run that proves the freeze; the break-glass group
+//!             metadata.managedFields[].time of the object at hand, is not past `until`; of Deployments, StatefulSets,
+//!             DaemonSets, CronJobs and Argo Rollouts
+//!   passed    scale, status, deletes; ourselves, but for the one dry run that proves the freeze; the break-glass group;
+//!             bare pods, Jobs, and workloads of other kinds
 //! ```
+//!
+//! The server stamps a time only where a write sets a field. What only removes some (an environment variable, a container)
+//! stays refused past `until`, where nobody is there any more to thaw.
 //!
 //! It must never outlast `until` or a fault of its own: no parameters that could be missing, and `failurePolicy: Ignore`
 //! lets pass what it cannot judge. A precaution that breaks must not become an outage.
@@ -36,6 +41,16 @@ pub(crate) const NAMESPACES: &str = "paramedic.dev/namespaces";
 
 /// Annotation of a pod template in a dry run: not even we may pass the freeze of that stamp.
 pub(crate) const PROBE: &str = "paramedic.dev/freeze-probe";
+
+/// What is frozen: groups, versions and resources.
+const COVERED: [(&str, &str, &[&str]); 3] = [
+    ("apps", "v1", &["deployments", "statefulsets", "daemonsets"]),
+    ("batch", "v1", &["cronjobs"]),
+    ("argoproj.io", "v1alpha1", &["rollouts"]),
+];
+
+/// Where their pods are described: their own template, a CronJob's, and the Deployment that a Rollout takes it from.
+const TEMPLATES: [&str; 3] = ["template", "jobTemplate", "workloadRef"];
 
 /// A freeze with its name and end.
 #[derive(Debug, Clone)]
@@ -74,12 +89,14 @@ impl Terms<'_> {
 
     fn policy(&self) -> Value {
         let wish = &self.freeze.wish;
-        let resources = json!({
-            "apiGroups": ["apps"],
-            "apiVersions": ["v1"],
-            "operations": ["CREATE", "UPDATE"],
-            "resources": ["deployments", "statefulsets", "daemonsets"],
-            "scope": "Namespaced",
+        let rules = COVERED.map(|(group, version, resources)| {
+            json!({
+                "apiGroups": [group],
+                "apiVersions": [version],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": resources,
+                "scope": "Namespaced",
+            })
         });
         let selector =
             json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": wish.namespaces});
@@ -91,7 +108,7 @@ impl Terms<'_> {
                 "failurePolicy": "Ignore",
                 "matchConstraints": {
                     "namespaceSelector": {"matchExpressions": [selector]},
-                    "resourceRules": [resources],
+                    "resourceRules": rules,
                 },
                 "matchConditions": [
                     {"name": "not-paramedic", "expression": self.not_us()},
@@ -128,7 +145,8 @@ impl Terms<'_> {
 
     fn not_us(&self) -> String {
         let (us, probe, stamp) = (literal(&self.freeze.exempt), literal(PROBE), literal(&self.stamp));
-        let annotations = "object.spec.template.metadata.annotations";
+        // As of no type: a CronJob has no `template`, and the server checks each expression against each kind.
+        let annotations = "dyn(object.spec).template.metadata.annotations";
         format!(
             "request.userInfo.username != {us} || (has(request.dryRun) && request.dryRun && has({annotations}) && \
              {probe} in {annotations} && {annotations}[{probe}] == {stamp})"
@@ -143,9 +161,10 @@ impl Terms<'_> {
     fn passes(&self) -> String {
         let until = literal(&self.until.to_string());
         format!(
-            "(request.operation == 'UPDATE' && object.spec.template == oldObject.spec.template) || \
+            "(request.operation == 'UPDATE' && {}) || \
              (has(object.metadata.managedFields) && object.metadata.managedFields.exists(entry, has(entry.time) && \
-             timestamp(entry.time) > timestamp({until})))"
+             timestamp(entry.time) > timestamp({until})))",
+            TEMPLATES.map(unchanged).join(" && "),
         )
     }
 
@@ -157,6 +176,12 @@ impl Terms<'_> {
             name(&self.stamp)
         )
     }
+}
+
+/// Whether a field of the specification is as it was, or not there as before.
+fn unchanged(field: &str) -> String {
+    let (is, was) = (format!("dyn(object.spec).{field}"), format!("dyn(oldObject.spec).{field}"));
+    format!("(has({is}) ? has({was}) && {is} == {was} : !has({was}))")
 }
 
 /// Text as CEL and JSON both write it.

@@ -142,7 +142,7 @@ async fn the_policy_comes_before_what_switches_it_on_and_a_repeat_makes_nothing(
 async fn a_freeze_that_refuses_nothing_has_failed() {
     let cluster = FakeCluster::new(|_| {});
     *cluster.enforces.lock().expect("no test panicked") = false;
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&sealed(freezing())).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&sealed(freezing())).await else {
         panic!("nobody has seen it refuse");
     };
     assert!(what.contains("it is let through"), "{what}");

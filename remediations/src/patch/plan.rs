@@ -12,17 +12,11 @@ use paramedic_policies::target::Target;
 use serde_json::Value;
 
 use super::fields::path;
-use super::looked::{CONFIG_MAPS, Looked, resource, texts};
+use super::looked::{Looked, resource, texts};
 use crate::checks::Checks;
+use crate::ingress_nginx::{self, CONFIG_MAPS};
 use crate::ports::cluster::{Cluster, LookError};
-use crate::ports::objects::Resource;
 use crate::stamp::annotation;
-
-pub(super) const INGRESS_CLASSES: Resource =
-    Resource::of_cluster("networking.k8s.io", "v1", "ingressclasses", "IngressClass");
-
-/// The controller that these annotations are for.
-const INGRESS_NGINX: &str = "k8s.io/ingress-nginx";
 
 /// The answer that a client understands; ingress-nginx gives 503 where nothing says so.
 const TOO_MANY_REQUESTS: &str = "429";
@@ -81,10 +75,21 @@ pub(super) async fn plan(
         Field::Resources { container, amounts } => resources(looked, container, amounts),
         Field::RateLimit { limited, at_most, paths, controller_namespace, controller_name } => {
             only_these(looked, paths, checks);
-            is_nginx(cluster, looked, checks).await?;
+            let wrong = |why: String| bad("Ingress for a rate limit", why);
+            checks.note(ingress_nginx::reads(cluster, &looked.object).await?.map_err(wrong));
             let controller = CONFIG_MAPS.named(controller_namespace, controller_name);
             let config = cluster.get(&controller).await?;
             checks.note(answers_429(config.as_ref(), *limited, &controller.to_string()));
+            if let Some(config) = &config {
+                let (namespace, name) = (controller_namespace.as_str(), controller_name.as_str());
+                checks.note(match ingress_nginx::known_by(config) {
+                    Ok(known) => {
+                        let apart = ingress_nginx::tells_clients_apart(cluster, namespace, name, &known);
+                        apart.await?.map_err(wrong)
+                    }
+                    Err(why) => Err(wrong(format!("{controller} {why}"))),
+                });
+            }
             rate(looked, *limited, *at_most)
         }
         Field::Selector { label, to, .. } => {
@@ -194,29 +199,6 @@ fn only_these(looked: &Looked, paths: &[String], checks: &mut Checks) {
 fn is_under(path: &str, allowed: &str) -> bool {
     let allowed = allowed.trim_end_matches('/');
     path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Refuses where no ingress-nginx reads the annotation.
-async fn is_nginx(cluster: &dyn Cluster, looked: &Looked, checks: &mut Checks) -> Result<(), LookError> {
-    let class = looked.object.pointer("/spec/ingressClassName").and_then(Value::as_str);
-    let class = class.or_else(|| annotation(&looked.object, "kubernetes.io/ingress.class"));
-    let Some(class) = class else {
-        checks.refuse(bad(
-            "Ingress for a rate limit",
-            "it has no class, so nobody knows which controller reads it",
-        ));
-        return Ok(());
-    };
-    let found = cluster.get(&INGRESS_CLASSES.named("", class)).await?;
-    let by = found.as_ref().and_then(|class| class.pointer("/spec/controller")?.as_str());
-    checks.note(match by {
-        Some(INGRESS_NGINX) => Ok(format!("class {class} is ingress-nginx")),
-        Some(other) => {
-            Err(bad("Ingress for a rate limit", format!("class {class} is {other}, not ingress-nginx")))
-        }
-        None => Err(bad("Ingress for a rate limit", format!("there is no class {class}"))),
-    });
-    Ok(())
 }
 
 /// A limit that answers 503 looks like an outage, and starts the policies against those.

@@ -225,14 +225,24 @@ fn ingress(annotations: Value, paths: &[&str]) -> Value {
         "ingressClassName": "nginx", "rules": [{"host": "a", "http": {"paths": paths}}]}})
 }
 
-/// An Ingress behind an ingress-nginx with this configuration.
+/// An Ingress behind an ingress-nginx with this configuration, whose Service keeps the clients' addresses.
 async fn limited(ingress: Value, class: &str, config: Option<Value>) -> String {
+    limited_behind(ingress, class, config, Some("Local")).await
+}
+
+async fn limited_behind(ingress: Value, class: &str, config: Option<Value>, traffic: Option<&str>) -> String {
     let cluster = with("Ingress.networking.k8s.io", ingress);
     let classes = Resource::of_cluster("networking.k8s.io", "v1", "ingressclasses", "IngressClass");
     put(&cluster, classes.named("", "nginx"), json!({"metadata": {}, "spec": {"controller": class}}));
     if let Some(config) = config {
         let controller = super::looked::CONFIG_MAPS.named("ingress-nginx", "ingress-nginx-controller");
         put(&cluster, controller, json!({"metadata": {}, "data": config}));
+    }
+    if let Some(policy) = traffic {
+        let spec = json!({"type": "LoadBalancer", "externalTrafficPolicy": policy});
+        let at = Resource::namespaced("", "v1", "services", "Service")
+            .named("ingress-nginx", "ingress-nginx-controller");
+        put(&cluster, at, json!({"metadata": {"name": "ingress-nginx-controller"}, "spec": spec}));
     }
     let wish = Field::RateLimit {
         limited: Limited::LimitRps,
@@ -311,6 +321,29 @@ async fn a_rate_limit_hits_only_what_it_is_for_and_answers_429() {
     }
     let odd = limited(auth(json!({LIMIT: "many"})), nginx, good()).await;
     assert_eq!(odd, format!("no usable {LIMIT}: `many` is no number"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_for_each_client_is_refused_where_clients_cannot_be_told_apart() {
+    let nginx = "k8s.io/ingress-nginx";
+    let set = "patch annotation nginx.ingress.kubernetes.io/limit-rps - -> 5";
+    let hides = "behind Service ingress-nginx-controller of ingress-nginx it sees nodes and not clients";
+    let forged = "believes X-Forwarded-For of everybody (enable-real-ip)";
+    let balancer = json!({"use-forwarded-headers": "true", "proxy-real-ip-cidr": "192.0.2.0/24"});
+    for (more, traffic, wanted) in [
+        (json!({}), Some("Local"), set),
+        (json!({}), Some("Cluster"), hides),
+        (json!({}), None, "shows that it can tell its clients apart"),
+        (json!({"use-proxy-protocol": "true"}), Some("Cluster"), set),
+        (balancer, Some("Cluster"), set),
+        (json!({"enable-real-ip": "1"}), Some("Local"), forged),
+    ] {
+        let mut config = more;
+        config["limit-req-status-code"] = json!("429");
+        let auth = ingress(json!({}), &["/login"]);
+        let said = limited_behind(auth, nginx, Some(config), traffic).await;
+        assert!(said.contains(wanted), "{traffic:?}: {said}");
+    }
 }
 
 fn service() -> Value {

@@ -47,6 +47,15 @@ fn with(change: impl FnOnce(&mut Value)) -> Arc<FakeCluster> {
     cluster
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_cert_manager_will_renew_by_itself_is_left_to_it() {
+    let renewal = |time: &str| with(|object| object["status"]["renewalTime"] = json!(time));
+    let ahead = asked(&renewal("2026-11-21T09:00:01Z")).await;
+    assert_eq!(names(&ahead.refusals), ["badValue"], "{ahead:?}");
+    let late = asked(&renewal("2026-11-20T09:00:00Z")).await;
+    assert!(late.refusals.is_empty() && late.action.is_some(), "{late:?}");
+}
+
 fn wish() -> Wish {
     Wish::RenewCertificate(renew_certificate::Wish {})
 }
@@ -141,7 +150,7 @@ async fn one_that_was_never_issued_has_no_status_yet() {
 async fn an_issuance_that_fails_or_never_ends_is_told() {
     let cluster = with(|_| {});
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
-    let Outcome::Failed { what, applied: true } =
+    let Outcome::Failed { what, applied: true, .. } =
         tokio::join!(world.perform(&seal), issues(&cluster, failed)).0
     else {
         panic!("it failed")
@@ -152,7 +161,7 @@ async fn an_issuance_that_fails_or_never_ends_is_told() {
     );
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
         panic!("it is late")
     };
     assert!(what.contains("was not renewed by 2026-11-21T09:10:00.000Z: Issuing is True"), "{what}");

@@ -92,7 +92,7 @@ async fn a_rollout_that_is_late_or_stuck_is_a_failure_that_was_applied() {
     late.rollouts.lock().expect("unpoisoned").extend(std::iter::repeat_n(rolling("1 of 3 updated"), 1000));
     let seal = sealed(Intent { deadline: now() + Span::from_secs(30), ..restarting() });
     let begun = tokio::time::Instant::now();
-    let Outcome::Failed { what, applied: true } = on(&late).perform(&seal).await else { panic!() };
+    let Outcome::Failed { what, applied: true, .. } = on(&late).perform(&seal).await else { panic!() };
     assert!(what.contains("1 of 3 updated"), "{what}");
     assert!((29..=31).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 

@@ -1,9 +1,12 @@
-//! At what a step aims, as far as its policy says it for every alert: a constant namespace or name makes a right smaller,
-//! a template makes it as wide as what any alert may name.
+//! At what a step aims, as far as its policy says it for every alert: a constant namespace or name, or one that its matchers
+//! fix, makes a right smaller; any other template makes it as wide as what any alert may name.
 
 use std::collections::BTreeMap;
 
+use paramedic_policies::alert::Labels;
+use paramedic_policies::matcher::{Matcher, Operator};
 use paramedic_policies::policy::TargetSpec;
+use paramedic_policies::target::is_dns_label;
 use paramedic_policies::template::{Scope, Template};
 
 use super::owners;
@@ -12,12 +15,17 @@ use crate::ports::objects::Resource;
 /// Plurals of kinds, such as `rollouts` of `Rollout.argoproj.io`, where a server was asked; English otherwise.
 pub type Plurals = BTreeMap<String, String>;
 
+/// A policy for more namespaces than this gets its rights in all of them.
+const NAMESPACES_MAX: usize = 50;
+
 /// What a step aims at.
 #[derive(Debug, Clone)]
 pub(crate) struct Aim<'a> {
     kinds: Vec<String>,
     namespace: Option<String>,
     name: Option<String>,
+    /// Labels that have the same value for every alert that is meant.
+    labels: Labels,
     vars: &'a BTreeMap<String, String>,
     plurals: &'a Plurals,
 }
@@ -59,14 +67,30 @@ pub(crate) fn within(namespace: &str, resource: Resource) -> At {
 }
 
 impl<'a> Aim<'a> {
-    /// What a policy says.
-    pub(super) fn of(spec: &TargetSpec, vars: &'a BTreeMap<String, String>, plurals: &'a Plurals) -> Self {
-        let constant = |template: &Template| constant(template, vars);
+    /// What a policy says: once for each value that its matchers leave to the labels which name its target's namespace.
+    pub(super) fn all(
+        spec: &TargetSpec,
+        matchers: &[Matcher],
+        vars: &'a BTreeMap<String, String>,
+        plurals: &'a Plurals,
+    ) -> Vec<Self> {
+        let one = |labels: Labels| Self::of(spec, labels, vars, plurals);
+        left_by(spec, matchers).into_iter().map(one).collect()
+    }
+
+    fn of(
+        spec: &TargetSpec,
+        labels: Labels,
+        vars: &'a BTreeMap<String, String>,
+        plurals: &'a Plurals,
+    ) -> Self {
+        let constant = |template: &Template| constant(template, &labels, vars);
         match spec {
             TargetSpec::Named { kind, namespace, name } => Self {
                 kinds: vec![kind.clone()],
                 namespace: constant(namespace),
                 name: constant(name),
+                labels,
                 vars,
                 plurals,
             },
@@ -74,6 +98,7 @@ impl<'a> Aim<'a> {
                 kinds: owners(origin).iter().map(|kind| (*kind).to_owned()).collect(),
                 namespace: namespace.as_ref().and_then(constant),
                 name: None,
+                labels,
                 vars,
                 plurals,
             },
@@ -82,7 +107,7 @@ impl<'a> Aim<'a> {
 
     /// The value of a template that has the same one for every alert.
     pub(crate) fn constant(&self, template: &Template) -> Option<String> {
-        constant(template, self.vars)
+        constant(template, &self.labels, self.vars)
     }
 
     /// The name of the target, where every alert has the same.
@@ -148,9 +173,47 @@ pub(crate) fn namespace_of(namespace: Option<String>) -> At {
     At { namespace: namespace.clone(), group: String::new(), resource: "namespaces".into(), name: namespace }
 }
 
-fn constant(template: &Template, vars: &BTreeMap<String, String>) -> Option<String> {
-    let (labels, lets) = (BTreeMap::new(), BTreeMap::new());
-    template.render(&Scope { labels: &labels, vars, lets: &lets, target: None }).ok()
+fn constant(template: &Template, labels: &Labels, vars: &BTreeMap<String, String>) -> Option<String> {
+    let lets = BTreeMap::new();
+    template.render(&Scope { labels, vars, lets: &lets, target: None }).ok()
+}
+
+/// The labels that matchers fix, once for each value of those that name the target's namespace.
+fn left_by(spec: &TargetSpec, matchers: &[Matcher]) -> Vec<Labels> {
+    let fixed: Labels = matchers
+        .iter()
+        .filter(|matcher| matcher.operator == Operator::Equal && !matcher.value.is_empty())
+        .map(|matcher| (matcher.name.clone(), matcher.value.clone()))
+        .collect();
+    let namespace = match spec {
+        TargetSpec::Named { namespace, .. } => Some(namespace),
+        TargetSpec::OwnerOf { namespace, .. } => namespace.as_ref(),
+    };
+    let uses =
+        |name: &str| namespace.is_some_and(|template| template.uses.contains(&format!("labels.{name}")));
+    let mut all = vec![fixed];
+    for matcher in
+        matchers.iter().filter(|matcher| matcher.operator == Operator::Matches && uses(&matcher.name))
+    {
+        let values = alternatives(&matcher.value);
+        if values.is_empty() || values.len() * all.len() > NAMESPACES_MAX {
+            continue;
+        }
+        let with = |labels: &Labels, value: &str| {
+            let mut labels = labels.clone();
+            labels.entry(matcher.name.clone()).or_insert_with(|| value.to_owned());
+            labels
+        };
+        all = all.iter().flat_map(|labels| values.iter().map(move |value| with(labels, value))).collect();
+    }
+    all
+}
+
+/// The values that an expression such as `shop|search` stands for; none where it is any other.
+fn alternatives(regex: &str) -> Vec<&str> {
+    let inner = regex.strip_prefix("(?:").and_then(|rest| rest.strip_suffix(')')).unwrap_or(regex);
+    let values: Vec<&str> = inner.split('|').collect();
+    if values.iter().all(|value| is_dns_label(value)) { values } else { Vec::new() }
 }
 
 /// The plural as it is usually made of a kind.

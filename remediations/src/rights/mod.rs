@@ -172,16 +172,17 @@ fn mode(book: &Book, policy: &Policy, step: &Step) -> Mode {
 
 fn of_step(book: &Book, policy: &Policy, step: &Step, plurals: &Plurals) -> Vec<Right> {
     let spec = step.target.as_ref().unwrap_or(&policy.target);
-    let aim = Aim::of(spec, &book.settings().vars, plurals);
     let mut rights = Rights::default();
-    match spec {
-        TargetSpec::Named { .. } => {}
-        TargetSpec::OwnerOf { origin, .. } => rights.seek(origin, &aim),
-    }
-    needs(&step.remediation).needs(&aim, &mut rights);
-    match step.verify.as_ref().map(|verify| &verify.check) {
-        Some(Check::Rollout) => rights.rollout(&aim),
-        Some(Check::Query(_) | Check::Http { .. }) | None => {}
+    for aim in Aim::all(spec, &policy.matchers, &book.settings().vars, plurals) {
+        match spec {
+            TargetSpec::Named { .. } => {}
+            TargetSpec::OwnerOf { origin, .. } => rights.seek(origin, &aim),
+        }
+        needs(&step.remediation).needs(&aim, &mut rights);
+        match step.verify.as_ref().map(|verify| &verify.check) {
+            Some(Check::Rollout) => rights.rollout(&aim),
+            Some(Check::Query(_) | Check::Http { .. }) | None => {}
+        }
     }
     let acts = match mode(book, policy, step) {
         Mode::DryRun => false,

@@ -1,5 +1,7 @@
 //! Which rights policies come to, as people read them.
 
+use std::collections::BTreeSet;
+
 use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Book, Source, SourceFile};
 use paramedic_policies::load;
@@ -9,10 +11,15 @@ use super::{Account, Plurals, Right, Verb, manifest, of_book};
 
 /// A book of policies that differ in their targets and ladders.
 fn book(mode: Mode, policies: &[(&str, &str, &str)]) -> Book {
+    book_with(mode, policies, "severity=\"page\"")
+}
+
+/// The same with one more matcher.
+fn book_with(mode: Mode, policies: &[(&str, &str, &str)], matcher: &str) -> Book {
     let one = |(name, target, ladder): &(&str, &str, &str)| {
         format!(
             "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
-             mode: enforce\n  match: ['alertname=\"A\"']\n  target: {target}\n  ladder: {ladder}\n"
+             mode: enforce\n  match: ['alertname=\"A\"', '{matcher}']\n  target: {target}\n  ladder: {ladder}\n"
         )
     };
     let text = policies.iter().map(one).collect::<Vec<_>>().join("---\n");
@@ -47,6 +54,21 @@ fn a_constant_target_needs_a_role_for_its_name() {
         Mode::Enforce,
         &[("cart", CART, "[{restart: {}}]"), ("search", &CART.replace("cart", "search"), "[{restart: {}}]")],
     ));
+}
+
+#[test]
+fn what_matchers_leave_of_a_label_narrows_it_as_a_name_does() {
+    let text = |matcher: &str| {
+        let book = book_with(Mode::Enforce, &[("any", ANY, "[{restart: {}}]")], matcher);
+        let namespaces: BTreeSet<Option<String>> =
+            of_book(&book, &Plurals::new()).into_keys().map(|right| right.namespace).collect();
+        namespaces.into_iter().map(|name| name.unwrap_or("all".into())).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(text("namespace=\"shop\""), "all, shop");
+    assert_eq!(text("namespace=~\"shop|search\""), "all, search, shop");
+    for open in ["namespace=~\"shop-.*\"", "namespace!=\"shop\"", "team=~\"a|b\""] {
+        assert_eq!(text(open), "all", "{open}");
+    }
 }
 
 #[test]

@@ -56,10 +56,11 @@ impl LastWords {
     }
 }
 
+/// Without the log.
 impl fmt::Display for LastWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { container, exit, log } = self;
-        write!(f, "exit code of container {container}: {exit}; the end of its log:\n{log}")
+        let Self { container, exit, log: _ } = self;
+        write!(f, "exit code of container {container}: {exit}")
     }
 }
 

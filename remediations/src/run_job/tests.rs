@@ -171,21 +171,20 @@ async fn a_cron_jobs_template_is_run_once_and_its_last_words_are_kept() {
 async fn a_job_that_fails_says_why() {
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true } = performed(&cluster, &seal, failed(), 3).await else {
-        panic!("it failed")
-    };
-    assert_eq!(
-        what,
-        "prod/job/paramedic-journal-7 failed: BackoffLimitExceeded: too often; exit code of container main: 3 \
-         (Error); the end of its log:\nthe log of prod/pod/retention-x"
-    );
+    let outcome = performed(&cluster, &seal, failed(), 3).await;
+    let Outcome::Failed { what, applied: true, diff: Some(diff) } = outcome else { panic!("{outcome:?}") };
+    let exit = "exit code of container main: 3 (Error)";
+    let failed = "prod/job/paramedic-journal-7 failed: BackoffLimitExceeded: too often";
+    assert_eq!(what, format!("{failed}; {exit}"), "what people are told holds no log");
+    let left = diff.fields.last().map(|field| (field.path.as_str(), field.after.as_str()));
+    assert_eq!(left, Some(("log of container main", "the log of prod/pod/retention-x")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_does_not_end_is_told_at_its_deadline() {
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
         panic!("it is late")
     };
     assert!(what.contains("had not ended by 2026-11-21T09:31:00.000Z: it is still running"), "{what}");

@@ -9,10 +9,15 @@ use paramedic_remediations::ports::cluster::{
     Autoscaler, ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload, manager,
 };
 use paramedic_remediations::ports::objects::{Address, Resource};
+use serde_json::Value;
+use tokio::time::sleep;
 
 use super::SimulatedCluster;
-use crate::world::{self, World};
-use serde_json::Value;
+use crate::world::kinds;
+use crate::world::{self, Fault, World, api_server};
+
+/// How long somebody waits for an answer that does not come.
+const NO_ANSWER_FOR: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[async_trait]
 impl Cluster for SimulatedCluster {
@@ -21,9 +26,8 @@ impl Cluster for SimulatedCluster {
             reach(world, || format!("look for {sought}"))?;
             let found = match sought {
                 Sought::Named(target) => {
-                    let is_there =
-                        world.workloads.contains_key(target) || world.services.contains_key(target);
-                    is_there.then(|| target.clone())
+                    world.sync();
+                    api_server::is_there(world, target).then(|| target.clone())
                 }
                 Sought::OwnerOf { origin, namespace, name } => owner(world, origin, namespace, name),
             };
@@ -34,7 +38,10 @@ impl Cluster for SimulatedCluster {
     async fn look(&self, target: &Target) -> Result<Workload, LookError> {
         self.with(|world| {
             reach(world, || format!("look at {target}"))?;
-            world.workloads.get(target).map(|found| seen(world, found)).ok_or_else(|| absent(target))
+            match world.workloads.get(target) {
+                Some(found) => Ok(seen(world, found)),
+                None => other(world, target).ok_or_else(|| absent(target)),
+            }
         })
     }
 
@@ -68,6 +75,7 @@ impl Cluster for SimulatedCluster {
     async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
         self.with(|world| {
             reach(world, || format!("get {at}"))?;
+            world.sync();
             Ok(world.objects.get(at).cloned())
         })
     }
@@ -80,6 +88,7 @@ impl Cluster for SimulatedCluster {
     ) -> Result<Vec<Value>, LookError> {
         self.with(|world| {
             reach(world, || format!("list {}", resource.plural))?;
+            world.sync();
             Ok(world.objects.list(resource, namespace, selector))
         })
     }
@@ -87,7 +96,7 @@ impl Cluster for SimulatedCluster {
     async fn log_tail(&self, pod: &Address, _container: Option<&str>) -> Result<String, LookError> {
         self.with(|world| {
             reach(world, || format!("read the log of {pod}"))?;
-            Ok(format!("{pod} has nothing to say\n"))
+            Ok(world.log(pod).map_or_else(|| format!("{pod} has nothing to say\n"), str::to_owned))
         })
     }
 
@@ -109,20 +118,56 @@ impl Cluster for SimulatedCluster {
 #[async_trait]
 impl Hands for SimulatedCluster {
     async fn change(&self, seal: &Sealed<Intent>, change: &ClusterChange) -> Result<Diff, ChangeError> {
-        self.with(|world| {
-            let (target, diff) = admit(world, change)?;
-            let (stamp, manager) = (seal.stamp(), manager(seal.stamp()));
-            match change {
-                ClusterChange::Replicas { to, .. } => world.scale(&target, *to, stamp, &manager),
-                ClusterChange::MinReplicas { to, .. } => world.set_minimum(&target, *to, stamp, &manager),
-                ClusterChange::Restart { at, .. } => world.restart(&target, stamp, *at),
-                ClusterChange::Object(change) => {
-                    world.objects.change(change)?;
-                }
+        let fault = self.with(|world| {
+            let now = world.now();
+            // What nobody reaches is not on its way.
+            if world.outages.kubernetes { None } else { world.faults.next(now) }
+        });
+        let no_answer = |problem: &str| {
+            let (tried, problem) = (format!("{} {}", seal.action, seal.target), problem.to_owned());
+            Err(ChangeError::NoAnswer { tried, problem })
+        };
+        match fault {
+            None => self.with(|world| make(world, seal.stamp(), change)),
+            Some(Fault::LosesRequests) => {
+                sleep(NO_ANSWER_FOR).await;
+                no_answer("no answer in time")
             }
-            Ok(diff)
-        })
+            Some(Fault::LosesAnswers) => {
+                self.with(|world| make(world, seal.stamp(), change))?;
+                sleep(NO_ANSWER_FOR).await;
+                no_answer("no answer in time")
+            }
+            Some(Fault::Conflicts) => {
+                let message = "the object has been modified (409)".to_owned();
+                Err(ChangeError::Refused { message, conflict: true })
+            }
+            Some(Fault::Fails) => no_answer("etcdserver: request timed out (500)"),
+            Some(Fault::TooManyRequests) => {
+                let (tried, problem) = (seal.action.to_string(), "too many requests (429)".to_owned());
+                Err(ChangeError::NotSent { tried, problem })
+            }
+            Some(Fault::Denies) => {
+                let message = "admission webhook denied the request (403)".to_owned();
+                Err(ChangeError::Refused { message, conflict: false })
+            }
+        }
     }
+}
+
+/// Makes a change that arrives.
+fn make(world: &mut World, stamp: &str, change: &ClusterChange) -> Result<Diff, ChangeError> {
+    let (target, diff) = admit(world, change)?;
+    let manager = manager(stamp);
+    match change {
+        ClusterChange::Replicas { to, .. } => world.scale(&target, *to, stamp, &manager),
+        ClusterChange::MinReplicas { to, .. } => world.set_minimum(&target, *to, stamp, &manager),
+        ClusterChange::Restart { at, .. } => world.restart(&target, stamp, *at),
+        ClusterChange::Object(change) => {
+            world.change_object(change, stamp, &manager)?;
+        }
+    }
+    Ok(diff)
 }
 
 fn absent(target: &Target) -> LookError {
@@ -168,7 +213,7 @@ fn seen(world: &World, found: &world::Workload) -> Workload {
         replicas_set: found.replicas_set.clone(),
         paused: found.paused,
         rollout: found.rollout(now),
-        immovable: None,
+        immovable: found.immovable.clone(),
         max_unavailable: 1,
         autoscaler: found.hpa.as_ref().map(|hpa| Autoscaler {
             name: hpa.name.clone(),
@@ -177,17 +222,55 @@ fn seen(world: &World, found: &world::Workload) -> Workload {
             max: hpa.max,
             min_set: hpa.min_set.clone(),
             owner: None,
-            gitops: None,
+            gitops: found
+                .gitops
+                .as_ref()
+                .filter(|gitops| gitops.tracks_replicas)
+                .map(|gitops| gitops.by.clone()),
         }),
         budgets: found.budget.iter().map(|(name, keep)| (name.clone(), allowed(*keep))).collect(),
-        gitops: None,
+        gitops: found.gitops.clone(),
         stamp: found.stamp.clone(),
         surroundings: world.surroundings(&found.target.namespace),
     }
 }
 
+/// An object that is no workload of this world, such as an Argo Rollout.
+fn other(world: &mut World, target: &Target) -> Option<Workload> {
+    world.sync();
+    let object = world.objects.get(&kinds::address(target)?)?;
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    let replicas = number("/spec/replicas").and_then(|count| u32::try_from(count).ok());
+    let has = number("/status/replicas").and_then(|count| u32::try_from(count).ok()).or(replicas);
+    Some(Workload {
+        target: target.clone(),
+        uid: text("/metadata/uid").to_owned(),
+        generation: number("/metadata/generation").and_then(|number| i64::try_from(number).ok()).unwrap_or(1),
+        labels: api_server::texts(object, "/metadata/labels"),
+        annotations: api_server::texts(object, "/metadata/annotations"),
+        namespace_annotations: world.namespaces.get(&target.namespace).cloned().unwrap_or_default(),
+        replicas,
+        replicas_set: None,
+        paused: object.pointer("/spec/paused") == Some(&Value::Bool(true)),
+        rollout: Rollout {
+            complete: has == replicas,
+            under_way: has != replicas,
+            stuck: false,
+            detail: format!("{} of {} replicas", has.unwrap_or(0), replicas.unwrap_or(0)),
+        },
+        immovable: Some(format!("nobody here knows how a {} rolls", target.kind)),
+        max_unavailable: 0,
+        autoscaler: None,
+        budgets: Vec::new(),
+        gitops: None,
+        stamp: None,
+        surroundings: world.surroundings(&target.namespace),
+    })
+}
+
 /// Whether the API server would take the change, on which workload, and the difference it would make.
-fn admit(world: &World, change: &ClusterChange) -> Result<(Target, Diff), ChangeError> {
+fn admit(world: &mut World, change: &ClusterChange) -> Result<(Target, Diff), ChangeError> {
     let refuse = |message: String, conflict: bool| Err(ChangeError::Refused { message, conflict });
     if world.outages.kubernetes {
         let tried = "reach the API server".to_owned();
@@ -197,6 +280,7 @@ fn admit(world: &World, change: &ClusterChange) -> Result<(Target, Diff), Change
         ClusterChange::Object(change) => {
             let Address { resource, namespace, name } = change.address().clone();
             let target = Target { kind: resource.kind.to_owned(), namespace, name };
+            world.sync();
             return world.objects.preview(change).map(|diff| (target, diff));
         }
         ClusterChange::Replicas { target, .. } | ClusterChange::Restart { target, .. } => {

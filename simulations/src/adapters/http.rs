@@ -1,13 +1,16 @@
-//! HTTP to the simulated pods: Maestro's breaker API and a health page, nothing else.
+//! HTTP to the simulated pods (Maestro's breaker API and a health page, nothing else) and to declared services, as far as
+//! the world knows their answers.
 
 use async_trait::async_trait;
 use paramedic_policies::action::Intent;
+use paramedic_policies::remediation::http_call::Method;
 use paramedic_policies::target::Target;
 use paramedic_remediations::Sealed;
-use paramedic_remediations::ports::http::{Call, CallError, Http, HttpHands, Reply};
+use paramedic_remediations::ports::http::{Call, CallError, Declared, Http, HttpHands, Reply, Request};
 
 use super::SimulatedCluster;
-use crate::world::World;
+use crate::world::endpoints::{Answer, Endpoint};
+use crate::world::{Fault, World};
 
 /// Where breakers are listed, as Maestro has it.
 const BREAKERS: &str = "/api/resilience/circuit-breakers";
@@ -27,6 +30,34 @@ impl Http for SimulatedCluster {
             })
         })
     }
+
+    async fn declared(&self, endpoint: &str) -> Option<Declared> {
+        self.with(|world| {
+            let found = world.endpoints.get(endpoint)?;
+            Some(Declared { base: found.base.clone(), headers: Vec::new(), unready: None })
+        })
+    }
+
+    async fn look(&self, request: &Request) -> Result<Reply, CallError> {
+        self.with(|world| Ok(reply(declared(world, request)?.show(&request.path))))
+    }
+}
+
+/// The service behind a declared endpoint.
+fn declared<'w>(world: &'w mut World, request: &Request) -> Result<&'w mut Endpoint, CallError> {
+    let refused = |problem: &str| {
+        let url = format!("endpoint {}", request.endpoint);
+        CallError::NotSent { url, problem: problem.to_owned() }
+    };
+    if world.outages.http {
+        return Err(refused("connection refused"));
+    }
+    world.endpoints.get_mut(&request.endpoint).ok_or_else(|| refused("it is not declared"))
+}
+
+fn reply(answer: Answer) -> Reply {
+    let body = if answer.body.is_null() { String::new() } else { answer.body.to_string() };
+    Reply { status: answer.status, body }
 }
 
 #[async_trait]
@@ -48,6 +79,34 @@ impl HttpHands for SimulatedCluster {
                 }
                 Some(_) | None => Ok(not_found()),
             }
+        })
+    }
+
+    async fn send(
+        &self,
+        seal: &Sealed<Intent>,
+        method: Method,
+        request: &Request,
+    ) -> Result<Reply, CallError> {
+        self.with(|world| {
+            let now = world.now();
+            let fault = world.faults.next(now);
+            let no_answer = || {
+                let url = format!("endpoint {}", request.endpoint);
+                Err(CallError::NoAnswer { url, problem: "no answer in time".to_owned() })
+            };
+            if fault == Some(Fault::LosesRequests) {
+                return no_answer();
+            }
+            let answer = declared(world, request)?.call(&method.to_string(), &request.path);
+            let what = format!("{method} {} answered {}", request.path, answer.status);
+            let on = Target {
+                kind: "Endpoint".to_owned(),
+                namespace: "-".to_owned(),
+                name: request.endpoint.clone(),
+            };
+            world.touched(seal.stamp(), &on, what);
+            if fault == Some(Fault::LosesAnswers) { no_answer() } else { Ok(reply(answer)) }
         })
     }
 }

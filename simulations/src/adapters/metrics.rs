@@ -1,67 +1,58 @@
-//! A Prometheus that is none: it answers a single selector (`ALERTS{...}` or a recording rule's name) by its matchers,
-//! and says so when it is asked for more.
+//! A Prometheus that is none: it answers from the world's own series, from `ALERTS`, and from what it was told; whatever
+//! else it is asked it notes, and says that it does not know.
 
 use async_trait::async_trait;
-use paramedic_policies::alert::Labels;
-use paramedic_policies::answer::{Found, Sample};
+use paramedic_policies::answer::Found;
+use paramedic_policies::time::Span;
 use paramedic_remediations::ports::metrics::Metrics;
-use promql_parser::label::{MatchOp, Matcher};
-use promql_parser::parser::{Expr, VectorSelector, parse};
+use promql_parser::parser::parse;
+use tokio::time::sleep;
 
 use super::SimulatedCluster;
+use super::promql::{Asked, NoValue, Value};
 use crate::world::World;
 
 #[async_trait]
 impl Metrics for SimulatedCluster {
     async fn query(&self, promql: &str) -> Found {
-        self.with(|world| answer(world, promql))
+        let (found, takes) = self.with(|world| {
+            let (answer, takes) = answer(world, promql);
+            let found = answer.unwrap_or_else(|untold| {
+                world.facts.asked_in_vain(&untold);
+                let known = world.metrics().join(", ");
+                failed(format!("`{untold}`: the simulated Prometheus was not told; it knows {known}"))
+            });
+            (found, takes)
+        });
+        if takes > Span::ZERO {
+            sleep(takes.duration()).await;
+        }
+        found
     }
 }
 
-fn answer(world: &World, promql: &str) -> Found {
+/// The answer and how long it takes; otherwise the part that nobody told.
+fn answer(world: &World, promql: &str) -> (Result<Found, String>, Span) {
     if world.outages.prometheus {
-        return failed("could not connect to Prometheus: connection refused".to_owned());
+        let down = failed("could not connect to Prometheus: connection refused".to_owned());
+        return (Ok(down), Span::ZERO);
     }
-    let selector = match parse(promql) {
-        Err(problem) => return failed(format!("`{promql}`: {problem}")),
-        Ok(Expr::VectorSelector(selector)) => selector,
-        Ok(_) => return only_selectors(world, promql),
+    let expression = match parse(promql) {
+        Err(problem) => return (Ok(failed(format!("`{promql}`: {problem}"))), Span::ZERO),
+        Ok(expression) => expression,
     };
-    let is_plain =
-        selector.offset.is_none() && selector.at.is_none() && selector.matchers.or_matchers.is_empty();
-    let samples = selector.name.as_ref().and_then(|name| world.samples(name));
-    match samples {
-        Some(samples) if is_plain => {
-            Found::Series(samples.into_iter().filter(|sample| meets(&selector, sample)).collect())
-        }
-        Some(_) | None => only_selectors(world, promql),
-    }
+    let asked = Asked::of(world);
+    let found = match asked.value(&expression, world.now()) {
+        Ok(Value::Vector(samples)) => Ok(Found::Series(samples)),
+        Ok(Value::Scalar(_)) => Ok(failed(format!("`{promql}`: a number is no series"))),
+        Err(NoValue::Fails(what)) => Ok(failed(what)),
+        Err(NoValue::Untold(part)) => Err(part),
+    };
+    (found, asked.takes())
 }
 
 fn failed(what: String) -> Found {
     Found::Failed { what }
-}
-
-fn only_selectors(world: &World, promql: &str) -> Found {
-    failed(format!(
-        "`{promql}`: the simulated Prometheus knows only selectors of {}",
-        world.metrics().join(", ")
-    ))
-}
-
-fn meets(selector: &VectorSelector, sample: &Sample) -> bool {
-    let matchers = selector.matchers.matchers.iter();
-    matchers.filter(|matcher| matcher.name != "__name__").all(|matcher| is_met(matcher, &sample.labels))
-}
-
-fn is_met(matcher: &Matcher, labels: &Labels) -> bool {
-    let value = labels.get(&matcher.name).map_or("", String::as_str);
-    match &matcher.op {
-        MatchOp::Equal => value == matcher.value,
-        MatchOp::NotEqual => value != matcher.value,
-        MatchOp::Re(regex) => regex.is_match(value),
-        MatchOp::NotRe(regex) => !regex.is_match(value),
-    }
 }
 
 #[cfg(test)]
@@ -73,8 +64,8 @@ mod tests {
     use crate::world::Cure;
 
     fn values(world: &World, promql: &str) -> Vec<f64> {
-        match answer(world, promql) {
-            Found::Series(series) => series.iter().map(|sample| sample.value.0).collect(),
+        match answer(world, promql).0 {
+            Ok(Found::Series(series)) => series.iter().map(|sample| sample.value.0).collect(),
             other => panic!("{promql}: {other:?}"),
         }
     }
@@ -94,16 +85,43 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_know_it_says() {
+    fn what_it_was_not_told_it_says() {
         let world = maestro::world(Moment::from_unix_ms(0));
-        for promql in ["sum(ALERTS)", "up", "job:http_5xx:ratio5m offset 5m", "{__name__=~\".+\"}"] {
-            match answer(&world, promql) {
-                Found::Failed { what } => {
-                    assert!(what.contains("knows only selectors of ALERTS, job:"), "{what}")
-                }
-                other => panic!("{promql}: {other:?}"),
-            }
+        for promql in ["rate(job:http_5xx:ratio5m[5m])", "up", "job:http_5xx:ratio5m offset 5m", "up > 1"] {
+            let (answer, _) = answer(&world, promql);
+            assert!(answer.is_err(), "{promql}: {answer:?}");
         }
+    }
+
+    #[test]
+    fn what_follows_from_the_series_is_computed() {
+        let world = maestro::world(Moment::from_unix_ms(0));
+        let ratio = "job:http_5xx:ratio5m";
+        assert_eq!(values(&world, &format!("count({ratio})")), [4.0]);
+        assert_eq!(values(&world, &format!("sum({ratio} > bool 0.001)")), [4.0]);
+        assert_eq!(values(&world, &format!("max({ratio})")), [0.002]);
+        assert_eq!(values(&world, &format!("{ratio} > 0.1")), [0.0; 0]);
+        assert_eq!(values(&world, &format!("count({ratio} > 0.1)")), [0.0; 0]);
+    }
+
+    #[test]
+    fn what_is_told_follows_time() {
+        use crate::world::facts::{About, Said, Spell, Told, sample};
+        let mut world = maestro::world(Moment::from_unix_ms(1_200_000));
+        let labels = [("namespace".to_owned(), "prod".to_owned())].into();
+        let spell = |minute: u64, value: f64| Spell {
+            at: Moment::from_unix_ms(0) + Span::from_mins(minute),
+            said: Said::Samples(vec![sample(&labels, value)]),
+            takes: Span::ZERO,
+        };
+        let over = vec![spell(0, 0.0), spell(10, 0.5)];
+        let about = About::Series { name: "r".to_owned(), labels: labels.clone() };
+        world.facts.tell(Told { about, over });
+        assert_eq!(values(&world, r#"r{namespace="prod"}"#), [0.5]);
+        assert_eq!(values(&world, r#"r{namespace="other"}"#), [0.0; 0]);
+        // Of the looks at minutes 6 to 15 ten have a value, and four of them are below.
+        assert_eq!(values(&world, "count_over_time(((r) >= -Inf)[600000ms:60000ms] @ 900.000)"), [10.0]);
+        assert_eq!(values(&world, "count_over_time(((r) < 0.1)[600000ms:60000ms] @ 900.000)"), [4.0]);
     }
 
     #[test]
@@ -112,6 +130,6 @@ mod tests {
         world.set_gone(maestro::ERROR_RATIO, &[], true);
         assert_eq!(values(&world, maestro::ERROR_RATIO), [0.0; 0]);
         world.outages.prometheus = true;
-        assert!(matches!(answer(&world, maestro::ERROR_RATIO), Found::Failed { .. }));
+        assert!(matches!(answer(&world, maestro::ERROR_RATIO).0, Ok(Found::Failed { .. })));
     }
 }

@@ -4,6 +4,7 @@
 mod cluster;
 mod http;
 mod metrics;
+pub(crate) mod promql;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

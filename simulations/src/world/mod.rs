@@ -3,28 +3,43 @@
 //! which judges can read without asking the engine.
 //!
 //! ```text
-//!   advance(now):  pods.rs      rollouts and HPAs move on
-//!                  troubles.rs  cures are seen, series recover
-//!                  rules.rs     alerts begin and end
+//!   advance(now):  pods.rs         rollouts and HPAs move on
+//!                  controllers.rs  Jobs end, certificates are issued, aborted canaries lose their traffic
+//!                  troubles.rs     cures are seen, series recover
+//!                  rules.rs        alerts begin and end
+//!   objects:       api_server.rs   workloads as Deployments, ReplicaSets and Pods; what a patch of one means for it
+//!   facts.rs       what Prometheus answers beside the series of troubles: told by a scenario, over time
 //! ```
 //!
-//! Deliberately absent: faults (API servers that lie, late facts, torn disks) and scenario files; they are to be
-//! built on this.
+//! Deliberately absent: torn disks, peers, clocks that step.
 
+pub mod api_server;
+mod controllers;
+pub mod endpoints;
+pub mod facts;
+mod faults;
+pub mod kinds;
 mod pods;
+mod revisions;
 mod rules;
 mod services;
 mod troubles;
 
 use paramedic_remediations::in_memory::Objects;
-use std::collections::BTreeMap;
+use paramedic_remediations::ports::objects::Address;
+use std::collections::{BTreeMap, BTreeSet};
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::{Number, Sample, Surroundings};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 
+pub use controllers::{CertificateLife, JobLife};
+pub use endpoints::Endpoint;
+pub use facts::Facts;
+pub use faults::{Fault, Faults};
 pub use pods::{Hpa, Pod, Workload};
+pub use revisions::Revision;
 pub use rules::AlertRule;
 use rules::{Alarm, Alarms};
 pub use services::{BreakerState, Service};
@@ -72,6 +87,22 @@ pub struct World {
     pub rules: Vec<AlertRule>,
     /// What does not answer.
     pub outages: Outages,
+    /// What becomes of changes on their way.
+    pub faults: Faults,
+    /// What Prometheus answers beside `series`.
+    pub facts: Facts,
+    /// Declared services that are called by HTTP.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// How Jobs go.
+    pub jobs: JobLife,
+    /// How certificates are issued.
+    pub certificates: CertificateLife,
+    /// Addresses of the objects that stand for workloads.
+    rendered: BTreeSet<Address>,
+    /// What controllers have begun, and when it is done.
+    duties: Vec<controllers::Duty>,
+    /// The last words of pods.
+    logs: BTreeMap<Address, String>,
     troubles: Vec<Trouble>,
     by_hand: BTreeMap<Labels, Moment>,
     alarms: Alarms,
@@ -99,6 +130,7 @@ impl World {
         self.now = self.now.max(now);
         let now = self.now;
         self.workloads.values_mut().for_each(|workload| workload.advance(now));
+        self.reconcile();
         self.cure();
         self.raise_alarms();
     }
@@ -286,7 +318,7 @@ impl World {
     pub fn restart(&mut self, target: &Target, by: &str, restarted_at: Moment) {
         let now = self.now;
         if let Some(workload) = self.workloads.get_mut(target) {
-            workload.retemplate(now, Some(by), Some(restarted_at));
+            workload.restart(now, Some(by), restarted_at);
             self.touched(by, target, format!("restartedAt {restarted_at}"));
         }
     }
@@ -295,7 +327,7 @@ impl World {
     pub fn deploy(&mut self, target: &Target, by: &str) {
         let now = self.now;
         if let Some(workload) = self.workloads.get_mut(target) {
-            workload.retemplate(now, None, None);
+            workload.deploy(now, None, workload.pod_ready);
             self.touched(by, target, "template".to_owned());
         }
     }
@@ -308,7 +340,8 @@ impl World {
         }
     }
 
-    fn touched(&mut self, by: &str, on: &Target, what: String) {
+    /// Notes a change that somebody made.
+    pub(crate) fn touched(&mut self, by: &str, on: &Target, what: String) {
         self.history.push(Touch { at: self.now, by: by.to_owned(), on: on.to_string(), what });
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
-use paramedic_remediations::ports::cluster::{Rollout, SetBy};
+use paramedic_remediations::ports::cluster::{GitOps, Rollout, SetBy};
+
+use super::revisions::Revision;
 
 /// One pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +60,19 @@ pub struct Workload {
     pub replicas_set: Option<SetBy>,
     /// `spec.paused`.
     pub paused: bool,
+    /// Labels of its pods.
+    pub pod_labels: BTreeMap<String, String>,
+    /// Why a new template would move no pod, such as `OnDelete`.
+    pub immovable: Option<String>,
+    /// The GitOps controller that owns it.
+    pub gitops: Option<GitOps>,
     /// What scales it.
     pub hpa: Option<Hpa>,
     /// Its PodDisruptionBudget: name and how many pods must stay.
     pub budget: Option<(String, u32)>,
-    /// Counts its pod templates, from 1.
+    /// The templates that it has and had; the last is the present one.
+    pub revisions: Vec<Revision>,
+    /// Which of its pod templates is the present one; they are counted from 1.
     pub template: u32,
     /// When the template last became another.
     pub template_at: Moment,
@@ -88,6 +98,10 @@ impl Workload {
         let pods = (1..=replicas).map(|number| Pod { number, template: 1, ready_at: Some(now) }).collect();
         Self {
             uid: format!("uid-{}-{}", target.kind.to_lowercase(), target.name),
+            pod_labels: BTreeMap::from([("app".to_owned(), target.name.clone())]),
+            immovable: None,
+            gitops: None,
+            revisions: vec![Revision::first(&target.name, now)],
             target,
             generation: 1,
             labels: BTreeMap::new(),
@@ -110,7 +124,7 @@ impl Workload {
     }
 
     /// Becomes what it is at `now`; the steps in between happen at their own moments.
-    pub(super) fn advance(&mut self, now: Moment) {
+    pub(crate) fn advance(&mut self, now: Moment) {
         let mut at = self.progressed_at;
         loop {
             self.step(at);
@@ -146,9 +160,18 @@ impl Workload {
             self.add_pod(at);
         }
         let ready = self.pods.iter().filter(|pod| pod.is_ready(at)).count();
-        let outdated = self.pods.iter().position(|pod| pod.template != self.template);
-        if let Some(outdated) = outdated
-            && !self.paused
+        if self.paused || self.immovable.is_some() {
+            return;
+        }
+        let is_outdated = |pod: &Pod, template: u32| pod.template != template;
+        // What serves nobody goes first, and nobody waits for it.
+        while let Some(broken) =
+            self.pods.iter().position(|pod| is_outdated(pod, self.template) && !pod.is_ready(at))
+        {
+            self.pods.remove(broken);
+            self.add_pod(at);
+        }
+        if let Some(outdated) = self.pods.iter().position(|pod| is_outdated(pod, self.template))
             && ready == self.pods.len()
         {
             self.pods.remove(outdated);
@@ -181,13 +204,10 @@ impl Workload {
         }
     }
 
-    /// Gives the pods another template.
-    pub(super) fn retemplate(&mut self, now: Moment, stamp: Option<&str>, restarted_at: Option<Moment>) {
-        self.template += 1;
+    /// What follows another template: the controllers begin to work towards it.
+    pub(super) fn templated(&mut self, now: Moment) {
         self.template_at = now;
         self.generation += 1;
-        self.stamp = stamp.map(str::to_owned);
-        self.restarted_at = restarted_at;
         self.progressed_at = now;
         self.step(now);
     }
@@ -214,7 +234,8 @@ impl Workload {
         let stuck = !complete && now.since(self.progressed_at) >= self.progress_deadline;
         Rollout {
             complete,
-            under_way: !complete && !stuck,
+            // Pods that are of the newest template and crash are no rollout: that is what a restart is for.
+            under_way: self.updated() < self.pods.len() || self.pods.len() != self.replicas as usize,
             stuck,
             detail: format!("{} of {} updated, {} available", self.updated(), self.replicas, self.ready(now)),
         }
@@ -234,7 +255,7 @@ mod tests {
     #[test]
     fn a_restart_replaces_one_pod_after_the_other() {
         let (mut server, now) = server(3);
-        server.retemplate(now, Some("j-1"), Some(now));
+        server.restart(now, Some("j-1"), now);
         assert_eq!(server.rollout(now).detail, "1 of 3 updated, 2 available");
         server.advance(now + Span::from_secs(30));
         assert_eq!(server.rollout(now + Span::from_secs(30)).detail, "2 of 3 updated, 2 available");
@@ -245,7 +266,7 @@ mod tests {
     #[test]
     fn one_long_advance_is_as_good_as_many() {
         let (mut long, now) = server(4);
-        long.retemplate(now, None, None);
+        long.deploy(now, None, long.pod_ready);
         let mut short = long.clone();
         let end = now + Span::from_secs(70);
         long.advance(end);
@@ -258,7 +279,7 @@ mod tests {
     fn pods_that_never_become_ready_leave_a_rollout_stuck() {
         let (mut server, now) = server(2);
         server.pod_ready = None;
-        server.retemplate(now, None, None);
+        server.deploy(now, None, None);
         let later = now + Span::from_mins(9);
         server.advance(later);
         assert!(server.rollout(later).under_way);
@@ -281,7 +302,7 @@ mod tests {
     fn a_paused_workload_takes_a_template_and_moves_no_pod() {
         let (mut server, now) = server(2);
         server.paused = true;
-        server.retemplate(now, None, None);
+        server.deploy(now, None, server.pod_ready);
         server.advance(now + Span::from_mins(5));
         assert_eq!(server.rollout(now + Span::from_mins(5)).detail, "0 of 2 updated, 2 available");
     }

@@ -26,7 +26,7 @@ pub(crate) fn mins(minutes: u64) -> Span {
 
 /// Settings that let policies act.
 pub(crate) fn enforcing() -> Settings {
-    let vars = [("service", "maestro-server"), ("database", "postgres")];
+    let vars = [("service", "maestro-server"), ("database", "postgres"), ("namespaces", "intelgraph-prod")];
     Settings {
         mode: paramedic_policies::action::Mode::Enforce,
         vars: vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

@@ -2,6 +2,7 @@
 
 mod export;
 mod query;
+mod report;
 mod selection;
 mod show;
 mod tail;
@@ -20,6 +21,7 @@ pub enum AuditCommand {
     Query(query::QueryArgs),
     Tail(tail::TailArgs),
     Show(show::ShowArgs),
+    Report(Box<report::ReportArgs>),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
 }
@@ -30,6 +32,7 @@ pub(super) async fn run(command: AuditCommand, console: &mut Console<'_>) -> Res
         AuditCommand::Query(args) => query::run(args, console).await,
         AuditCommand::Tail(args) => tail::run(args, console).await,
         AuditCommand::Show(args) => show::run(args, console).await,
+        AuditCommand::Report(args) => report::run(*args, console).await,
         AuditCommand::Verify(args) => verify::run(args, console).await,
         AuditCommand::Export(args) => export::run(args, console).await,
     }

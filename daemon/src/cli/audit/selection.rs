@@ -69,7 +69,7 @@ pub(crate) enum When {
 }
 
 impl When {
-    fn moment(self, now: Moment) -> Moment {
+    pub(crate) fn moment(self, now: Moment) -> Moment {
         match self {
             Self::At(moment) => moment,
             Self::Ago(span) => now - span,

@@ -171,7 +171,11 @@ fn is_detail(event: &Event) -> bool {
 }
 
 /// The episode that a record belongs to, directly or by the intent, question or proposal that it names.
-async fn episode_of(records: &dyn Records, event: &Event, seq: Seq) -> Result<Option<Seq>, Failure> {
+pub(super) async fn episode_of(
+    records: &dyn Records,
+    event: &Event,
+    seq: Seq,
+) -> Result<Option<Seq>, Failure> {
     let named = match episode_in(event, seq) {
         Ok(episode) => return Ok(episode),
         Err(named) => named,

@@ -76,9 +76,31 @@ fn options() -> Options {
     Options { keep_for: None, ..Options::default() }
 }
 
+/// What differs between tales.
+pub(super) struct Tale {
+    /// How the restart ends.
+    pub(super) outcome: Outcome,
+    /// What stands in a label, an annotation, a person's name and a comment.
+    pub(super) words: Option<&'static str>,
+}
+
 /// One alert that is first too young, then restarted, verified and resolved; then a pause by Ada.
 pub(super) fn journal() -> Fixture {
-    let mut life = Life { state: State::new(), records: Vec::new() };
+    told(Tale { outcome: restarted(), words: None })
+}
+
+/// The same with other words, or another end.
+pub(super) fn told(tale: Tale) -> Fixture {
+    let words = tale.words;
+    let delivery = |status| {
+        let mut delivery = delivery(status);
+        if let Some(words) = words {
+            delivery.alerts[0].labels.insert("note".to_owned(), words.to_owned());
+            delivery.alerts[0].annotations.insert("summary".to_owned(), words.to_owned());
+        }
+        delivery
+    };
+    let mut life = Life { state: State::new(), records: Vec::new(), outcome: tale.outcome };
     life.take(at("08:58:00"), Input::Began { version: "0.1.0".to_owned() });
     life.take(at("08:58:00"), Input::Reign { leader: true, epoch: 1 });
     let mut settings = Settings { mode: paramedic_policies::action::Mode::Enforce, ..Settings::default() };
@@ -91,8 +113,8 @@ pub(super) fn journal() -> Fixture {
     life.take(at("09:12:00"), Input::Alerts(delivery(AlertStatus::Resolved)));
     let scope = PauseScope::Namespace("shop".to_owned());
     let until = Some(at("11:20:00"));
-    let command = Command::Pause { scope, until, reason: "load test".to_owned() };
-    life.take(at("09:20:00"), Input::Order(Order { by: "ada".to_owned(), command }));
+    let command = Command::Pause { scope, until, reason: words.unwrap_or("load test").to_owned() };
+    life.take(at("09:20:00"), Input::Order(Order { by: words.unwrap_or("ada").to_owned(), command }));
     life.until(at("09:25:00"));
     life.written()
 }
@@ -100,6 +122,7 @@ pub(super) fn journal() -> Fixture {
 struct Life {
     state: State,
     records: Vec<Record>,
+    outcome: Outcome,
 }
 
 impl Life {
@@ -112,7 +135,7 @@ impl Life {
                 match &event {
                     Event::Asked { question } => inputs.push_back(Input::Told(answer(question, now))),
                     Event::Intended { .. } => {
-                        inputs.push_back(Input::Ended { intent: seq, outcome: restarted() })
+                        inputs.push_back(Input::Ended { intent: seq, outcome: self.outcome.clone() })
                     }
                     _ => {}
                 }

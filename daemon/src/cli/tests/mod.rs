@@ -7,6 +7,7 @@ mod fixture;
 mod help;
 mod live;
 mod rbac;
+mod report;
 
 use std::ffi::OsString;
 

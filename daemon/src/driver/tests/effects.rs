@@ -91,7 +91,9 @@ async fn not_begun(running: &Running) -> Vec<String> {
     let filter = crate::journal::Filter { outcome: Some("failed".to_owned()), ..Default::default() };
     let records = archive.query(filter).await.expect("readable").items.into_iter();
     let ended = records.filter_map(|record| match record.event {
-        paramedic_policies::event::Event::Ended { outcome: Outcome::Failed { what, applied }, .. } => {
+        paramedic_policies::event::Event::Ended {
+            outcome: Outcome::Failed { what, applied, .. }, ..
+        } => {
             assert!(!applied);
             Some(what)
         }
@@ -200,7 +202,7 @@ impl World for Closing {
         Found::Failed { what: "nobody is there".to_owned() }
     }
     async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
-        Outcome::Failed { what: "nobody is there".to_owned(), applied: false }
+        Outcome::Failed { what: "nobody is there".to_owned(), applied: false, diff: None }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {
         tokio::time::sleep(self.0).await;

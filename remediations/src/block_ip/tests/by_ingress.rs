@@ -96,6 +96,8 @@ async fn each_obstacle_refuses_in_its_own_words() {
             plain(),
             json!({"use-forwarded-headers": "true", "proxy-real-ip-cidr": "192.0.2.0/24"}),
         ),
+        ("anybody's header by another key", plain(), json!({"enable-real-ip": "True"})),
+        ("what a client began", plain(), json!({"compute-full-forwarded-for": "true"})),
         ("Argo CD", json!({"argocd.argoproj.io/tracking-id": "shop:x"}), json!({})),
         ("paused", json!({"paramedic.dev/pause-until": PAUSED}), json!({})),
         ("a broken record", json!({BLOCKED: "?"}), json!({})),

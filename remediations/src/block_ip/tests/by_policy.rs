@@ -167,6 +167,10 @@ async fn each_obstacle_refuses_in_its_own_words() {
             ],
         ),
         ("Cilium's own", vec![(cilium.named("prod", "web"), json!({}))]),
+        (
+            "a network whose ranges match no node",
+            vec![(DAEMON_SETS.named("kube-system", "anetd"), json!({"metadata": {"name": "anetd"}}))],
+        ),
         ("the node's network", vec![workload(json!({}), json!({"hostNetwork": true}))]),
         ("a balancer that keeps addresses", vec![service("LoadBalancer", "Local")]),
         ("a balancer that hides them", vec![service("LoadBalancer", "Cluster")]),

@@ -212,7 +212,7 @@ async fn a_rollout_that_does_not_end_in_time_failed_and_was_applied() {
         })
         .await;
     let intent = Intent { deadline: now() + Span::from_secs(3), ..intent(1, &target, &found) };
-    let Outcome::Failed { what, applied: true } = world.perform(&sealed(intent)).await else {
+    let Outcome::Failed { what, applied: true, .. } = world.perform(&sealed(intent)).await else {
         panic!("a rollout that cannot end");
     };
     assert!(what.contains("was not complete by"), "{what}");

@@ -70,6 +70,10 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     shop.deployment("old", 1).await;
     shop.stateful_set("db", 1).await;
     other.deployment("web", 1).await;
+    let pod = json!({"restartPolicy": "Never", "containers": [{"name": "main", "image": "backup:1"}]});
+    shop.apply(json!({"kind": "CronJob", "metadata": {"name": "nightly"}, "spec": {
+        "schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}}))
+        .await;
     let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
@@ -96,6 +100,14 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
             assert!(status.message.contains(part), "{}", status.message);
         }
     }
+    // The template of a CronJob, and not its schedule.
+    let job = |image: &str| {
+        let pod = json!({"restartPolicy": "Never", "containers": [{"name": "main", "image": image}]});
+        json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}})
+    };
+    let refused = deployer.try_patch("CronJob", "nightly", job("backup:2")).await.expect_err("it is frozen");
+    assert!(refused.to_string().contains("paramedic has frozen deploys"), "{refused}");
+    deployer.patch("CronJob", "nightly", json!({"spec": {"schedule": "0 4 * * *"}})).await;
     let anew = json!({"kind": "Deployment", "metadata": {"name": "new"}, "spec": {
         "selector": {"matchLabels": {"app": "new"}},
         "template": {"metadata": {"labels": {"app": "new"}},

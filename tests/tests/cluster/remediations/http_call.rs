@@ -174,7 +174,7 @@ async fn a_redirect_is_a_refusal_and_is_not_followed() {
     let Stand { world, scratch: _kept, .. } = stand().await;
     let found = preflight(&world, &target(), Wish::Http(wish("/moved")), false).await;
     let outcome = world.perform(&sealed(intent(12, &target(), &found))).await;
-    let Outcome::Failed { what, applied: false } = &outcome else { panic!("{outcome:?}") };
+    let Outcome::Failed { what, applied: false, .. } = &outcome else { panic!("{outcome:?}") };
     assert!(what.contains("307, and redirects are not followed"), "{what}");
 }
 

@@ -159,6 +159,10 @@ async fn a_rate_limit_is_stricter_for_a_while_and_its_old_value_returns() {
     let class = json!({"kind": "IngressClass", "metadata": {"name": "nginx"},
         "spec": {"controller": "k8s.io/ingress-nginx"}});
     shop.apply(class).await;
+    // The controller's Service, which keeps its clients' addresses.
+    let spec = json!({"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [{"port": 443}]});
+    shop.apply(json!({"kind": "Service", "metadata": {"name": "ingress-nginx-controller"}, "spec": spec}))
+        .await;
     let config = |status: &str| {
         json!({"kind": "ConfigMap", "metadata": {"name": "ingress-nginx-controller"},
             "data": {"limit-req-status-code": status}})

@@ -163,7 +163,7 @@ async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(112, &target, &found) });
     let name = format!("paramedic-{}", stamp(112));
     let (outcome, ()) = tokio::join!(world.perform(&seal), container_ends(&shop, &name, 3));
-    let Outcome::Failed { what, applied: true } = &outcome else { panic!("it failed: {outcome:?}") };
+    let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("it failed: {outcome:?}") };
     assert!(
         what.contains("BackoffLimitExceeded") && what.contains("exit code of container main: 3 (Error)"),
         "{what}"

@@ -1,0 +1,191 @@
+//! The report as data: what `--output json` gives, and what both writers read. It adds nothing to the records but sums.
+
+use paramedic_policies::event::{Closing, Conclusion, Record, Seq};
+use paramedic_policies::ruling;
+use paramedic_policies::time::Moment;
+use serde::Serialize;
+
+use super::figures::{PolicyFigures, Took, by_policy};
+use super::fold::fold;
+use super::gather::{About, Gathered};
+use super::incident::{CaseTold, Deed, Incident, Lane, Line};
+use super::open::{Open, questions};
+use super::words::{moment, span};
+use crate::cli::story;
+
+/// Episodes that are told in full; of the others one line each.
+pub(super) const TOLD_MAX: usize = 25;
+
+/// An incident, or a window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    pub title: String,
+    /// When it was made: what is open is open as of then.
+    pub made_at: Moment,
+    /// Of the daemon that was asked, or of this program.
+    pub version: String,
+    /// The intent by which it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Seq>,
+    /// The window that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
+    pub first: Option<Seq>,
+    pub last: Option<Seq>,
+    pub incidents: Vec<Incident>,
+    pub people: Vec<Deed>,
+    pub policies: Vec<PolicyFigures>,
+    pub open: Vec<Open>,
+    /// What is not in it although it belongs here.
+    pub left_out: Vec<String>,
+    pub timeline: Vec<Line>,
+}
+
+impl Report {
+    /// Of these records.
+    pub(super) fn of(about: About, gathered: Gathered, now: Moment) -> Self {
+        let Gathered { records, cut } = gathered;
+        let folded = fold(&records);
+        let open = questions(&records, &folded.incidents, now);
+        let (intent, since, until) = match about {
+            About::Episode { intent, .. } => (intent, None, None),
+            About::Window { since, until } => (None, Some(since), Some(until)),
+        };
+        let is_told = |at: Moment| since.is_none_or(|since| at >= since);
+        let mut timeline = folded.lines;
+        timeline.retain(|line| is_told(line.at));
+        let mut people = folded.people;
+        people.retain(|deed| is_told(deed.at));
+        let seq = |record: Option<&Record>| record.map(|record| record.seq);
+        Self {
+            title: title(about, &folded.incidents),
+            made_at: now,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            intent,
+            since,
+            until,
+            first: seq(records.first()),
+            last: seq(records.last()),
+            policies: by_policy(&folded.incidents, since),
+            incidents: folded.incidents,
+            people,
+            open,
+            left_out: cut,
+            timeline,
+        }
+    }
+
+    /// Whether it is about a window, and not about one episode.
+    pub(super) fn is_of_window(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// From the first thing that it tells until the last.
+    pub(super) fn extent(&self) -> Option<(Moment, Moment)> {
+        let starts = self.incidents.iter().filter_map(|incident| {
+            let is_inside = |at: &Moment| self.since.is_none_or(|since| *at >= since);
+            incident.starts_at.filter(is_inside).min(incident.opened_at.filter(is_inside))
+        });
+        let in_picture = |line: &&Line| line.lane != Lane::Daemon;
+        let lines = || self.timeline.iter().filter(in_picture).map(|line| line.at);
+        let from = starts.chain(lines()).min()?;
+        Some((from, lines().max()?.max(from)))
+    }
+}
+
+fn title(about: About, incidents: &[Incident]) -> String {
+    match (about, incidents) {
+        (About::Window { since, until }, _) => format!("{} to {}", moment(since), moment(until)),
+        (About::Episode { episode, intent }, incidents) => {
+            let alert = incidents.iter().find(|incident| incident.episode == episode);
+            let alert = alert.map_or("an alert", |incident| incident.alert.as_str());
+            match intent {
+                Some(intent) => format!("{alert} (episode {episode}, intent {intent})"),
+                None => format!("{alert} (episode {episode})"),
+            }
+        }
+    }
+}
+
+/// How good or bad something is, for colours and marks. Never the only sign of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tone {
+    Good,
+    Info,
+    Idle,
+    Doubt,
+    Bad,
+}
+
+impl Tone {
+    /// Its name in the style sheet.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Info => "info",
+            Self::Idle => "idle",
+            Self::Doubt => "doubt",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// How a case ended or where it stands, in a few words.
+pub(super) fn standing(case: &CaseTold) -> (String, Tone) {
+    if let Some(ended) = case.conclusion {
+        let tone = match ended.how {
+            Conclusion::Helped => Tone::Good,
+            Conclusion::Done | Conclusion::Already | Conclusion::Rehearsed => Tone::Info,
+            Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied => Tone::Idle,
+            Conclusion::Unknown => Tone::Doubt,
+            Conclusion::Exhausted | Conclusion::Failed => Tone::Bad,
+        };
+        return (story::concluded(ended.how).to_owned(), tone);
+    }
+    match case.rulings.last().map(|ruling| (ruling.verdict, &ruling.answer)) {
+        Some((ruling::Verdict::Act, _)) => ("under way".to_owned(), Tone::Info),
+        Some((ruling::Verdict::Hold { until }, _)) => (format!("waits until {}", moment(until)), Tone::Idle),
+        Some((ruling::Verdict::Withhold, _)) => ("withheld: nothing was done".to_owned(), Tone::Idle),
+        Some((ruling::Verdict::Propose { .. }, None)) => ("waits for approval".to_owned(), Tone::Doubt),
+        Some((ruling::Verdict::Propose { .. }, Some(answer))) => {
+            (format!("proposed, {} by {}", answer.what, answer.who), Tone::Info)
+        }
+        None => ("no ruling is recorded".to_owned(), Tone::Idle),
+    }
+}
+
+/// How an episode ended.
+pub(super) fn ending(incident: &Incident) -> String {
+    match &incident.closed {
+        None => "still open, as far as is known".to_owned(),
+        Some(closed) => {
+            let why = match closed.why {
+                Closing::Resolved => "resolved",
+                Closing::Expired => "nobody repeated it for too long",
+            };
+            format!("{} ({why})", moment(closed.at))
+        }
+    }
+}
+
+/// The word of a ruling.
+pub(super) fn verdict(verdict: ruling::Verdict) -> (&'static str, Tone) {
+    match verdict {
+        ruling::Verdict::Act => ("act", Tone::Good),
+        ruling::Verdict::Hold { .. } => ("hold", Tone::Idle),
+        ruling::Verdict::Withhold => ("withhold", Tone::Bad),
+        ruling::Verdict::Propose { .. } => ("propose", Tone::Doubt),
+    }
+}
+
+/// A length of time in a table.
+pub(super) fn took(took: Took) -> String {
+    match took {
+        Took::Known(length) => span(length),
+        Took::NotReached => "-".to_owned(),
+        Took::Unknown => "unknown".to_owned(),
+    }
+}

@@ -1,0 +1,150 @@
+//! `audit report`: an incident or a window as a document, for the meeting after the night. Reads records, and Prometheus
+//! where it is named; it must never say what no record says.
+
+mod chart;
+mod curves;
+mod document;
+mod figures;
+mod fold;
+mod gather;
+mod html;
+mod incident;
+mod lanes;
+mod markdown;
+mod marks;
+mod markup;
+mod open;
+mod picture;
+mod scale;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use paramedic_policies::event::{Event, Seq};
+
+use super::selection::When;
+use crate::cli::console::{Console, Output};
+use crate::cli::failure::Failure;
+use crate::cli::records::{JournalArgs, Records};
+use document::Report;
+use gather::About;
+
+/// Write an incident down: what happened, what was refused and why, what was done, whether it helped, how long it took.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic audit report --episode 1041 > incident.md
+  paramedic audit report --intent 1057 --file incident.html
+  paramedic audit report --since 2026-11-21T08:00:00Z --until 2026-11-21T10:00:00Z --file a.html
+  paramedic audit report --since 30d --output json | jq '.policies'
+
+One episode is told in full. A window also has, for each policy, the times to detect, decide, act,
+verify and remediate. The HTML file has everything inside, opens offline and prints on A4.")]
+#[command(group(clap::ArgGroup::new("about").required(true).args(["episode", "intent", "since"])))]
+pub struct ReportArgs {
+    /// About this episode: any SEQ of its story.
+    #[arg(long, value_name = "SEQ", help_heading = "About what")]
+    episode: Option<u64>,
+    /// About the episode of this intent.
+    #[arg(long, value_name = "SEQ", help_heading = "About what")]
+    intent: Option<u64>,
+    /// About everything since this: a time, or how long ago (`2h`, `30d`).
+    #[arg(long, value_name = "TIME", help_heading = "About what")]
+    since: Option<When>,
+    /// With --since: until this.
+    #[arg(long, value_name = "TIME", requires = "since", help_heading = "About what")]
+    until: Option<When>,
+    /// How to write it [default: by the ending of --file, else markdown].
+    #[arg(long, short = 'o', value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+    /// Write it to this file instead of standard output.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    curves: curves::CurvesArgs,
+    #[command(flatten)]
+    journal: JournalArgs,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For tickets and wikis.
+    #[value(alias = "table")]
+    Markdown,
+    /// One file with everything inside, for browsers and printers.
+    Html,
+    /// The data, for programs.
+    Json,
+    /// The data.
+    Yaml,
+}
+
+pub(super) async fn run(args: ReportArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let records = args.journal.open()?;
+    let about = about(&args, &*records, console).await?;
+    let gathered = gather::gather(&*records, about).await?;
+    let mut report = Report::of(about, gathered, console.now);
+    args.curves.add(&mut report).await?;
+    let text = match args.output.unwrap_or_else(|| by_ending(args.file.as_deref())) {
+        Format::Markdown => markdown::written(&report),
+        Format::Html => html::written(&report),
+        Format::Json => data(Output::Json, &report, console)?,
+        Format::Yaml => data(Output::Yaml, &report, console)?,
+    };
+    let Some(file) = &args.file else { return Ok(console.out.write_all(text.as_bytes())?) };
+    std::fs::write(file, text)
+        .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))?;
+    writeln!(console.err, "written to {}", file.display())?;
+    Ok(())
+}
+
+/// The format that a file's name asks for.
+fn by_ending(file: Option<&Path>) -> Format {
+    match file.and_then(Path::extension).and_then(|ending| ending.to_str()) {
+        Some("html" | "htm") => Format::Html,
+        Some("json") => Format::Json,
+        Some("yaml" | "yml") => Format::Yaml,
+        Some(_) | None => Format::Markdown,
+    }
+}
+
+fn data(output: Output, report: &Report, console: &Console<'_>) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    Console { out: &mut bytes, err: &mut Vec::new(), now: console.now }.data(output, report)?;
+    String::from_utf8(bytes).map_err(|error| Failure::ours(error.to_string()))
+}
+
+/// What it is about.
+async fn about(args: &ReportArgs, records: &dyn Records, console: &Console<'_>) -> Result<About, Failure> {
+    let named = match (args.episode, args.intent, args.since) {
+        (Some(seq), _, _) => (Seq(seq), None),
+        (None, Some(seq), _) => {
+            let found = records.one(Seq(seq)).await?;
+            if let Some(other) = found.filter(|record| !matches!(record.event, Event::Intended { .. })) {
+                let error = format!("record {seq} is no intent, but `{}`", other.event.kind());
+                return Err(
+                    Failure::users(error).hint("`paramedic audit query --kind intended` lists intents")
+                );
+            }
+            (Seq(seq), Some(Seq(seq)))
+        }
+        (None, None, Some(since)) => {
+            let until = args.until.map_or(console.now, |until| until.moment(console.now));
+            let since = since.moment(console.now);
+            if since >= until {
+                let error = format!("nothing is between --since {since} and --until {until}");
+                let hint = "--since is the earlier of the two; 2h means two hours ago";
+                return Err(Failure::users(error).hint(hint));
+            }
+            return Ok(About::Window { since, until });
+        }
+        (None, None, None) => return Err(Failure::users("nothing is named").hint("see `--help`")),
+    };
+    let (seq, intent) = named;
+    let episode = gather::episode(records, seq).await?.ok_or_else(|| {
+        Failure::users(format!("record {seq} belongs to no episode"))
+            .hint("`paramedic audit query --kind opened` lists episodes, `--since` reports on a window")
+    })?;
+    Ok(About::Episode { episode, intent })
+}

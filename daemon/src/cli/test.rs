@@ -1,0 +1,240 @@
+//! `paramedic test`: runs scenario files against policies, as a test runner does. Data goes to stdout, and what became of
+//! all of it; exit 1 where anything is not as expected. It must never ask a real cluster or a real Prometheus.
+
+mod files;
+mod junit;
+mod shown;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use paramedic_policies::book::Book;
+use paramedic_policies::counted::counted;
+use paramedic_policies::load;
+use paramedic_simulations::scenario::{Coverage, Miss, Scenario, play};
+use serde::Serialize;
+
+use super::console::{Console, Output, OutputArg};
+use super::failure::Failure;
+use crate::config::{self, Configuration, Problems};
+use crate::reload;
+
+/// Run scenarios: what these policies do in a simulated cluster, held against what is expected.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic test scenarios/ --policies policies/
+  paramedic test scenarios/cart.yaml --policies policies/ --filter stale
+  paramedic test scenarios/ --policies policies/ --coverage --fail-under 80 --junit junit.xml
+  paramedic test scenarios/ --policies policies/ --update
+
+The engine, its loop and its remediations are the ones of `serve`; the cluster, Prometheus and the time are simulated.
+Where a file `NAME.transcript.txt` stands beside `NAME.yaml`, what happened must be what it tells; --update writes it.
+Exits with 1 when anything is not as expected.")]
+pub struct TestArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// A policy file, or a folder of them; may be given several times
+    #[arg(long, value_name = "PATH", required = true)]
+    policies: Vec<PathBuf>,
+
+    /// The configuration whose `vars`, guards and endpoints hold; a scenario's `settings` go over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Only scenarios whose name or file contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+
+    /// Write what happened beside the scenarios, to be compared with from now on
+    #[arg(long)]
+    update: bool,
+
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Show which policies, steps and guards were exercised
+    #[arg(long)]
+    coverage: bool,
+
+    /// Fail when less than this was exercised, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    fail_under: Option<u32>,
+
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+/// What became of one scenario.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outcome {
+    file: String,
+    name: String,
+    description: String,
+    ok: bool,
+    misses: Vec<Told>,
+    /// What Prometheus was asked and was not told.
+    untold: Vec<String>,
+    story: Vec<String>,
+}
+
+/// One thing that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Told {
+    /// `file:line:column`.
+    place: String,
+    what: String,
+    expected: String,
+    found: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Results<'a> {
+    scenarios: &'a [Outcome],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<&'a Coverage>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let book = book(&args, console)?;
+    let mut scenarios = files::read(&args.paths, console)?;
+    check_names(&scenarios, &book, console)?;
+    if let Some(filter) = &args.filter {
+        scenarios.retain(|one| one.name.contains(filter) || one.file.contains(filter));
+    }
+    if scenarios.is_empty() {
+        return Err(Failure::users("no scenario to run").hint("name a file, or a folder that has some"));
+    }
+    let mut coverage = Coverage::of(&book);
+    let mut outcomes = played(&scenarios, &book, &mut coverage)?;
+    if args.update {
+        files::write_transcripts(&scenarios, &outcomes, console)?;
+    } else {
+        files::compare_transcripts(&mut outcomes)?;
+    }
+    if let Some(file) = &args.junit {
+        junit::write(file, &outcomes)?;
+    }
+    let wants_coverage = args.coverage || args.fail_under.is_some();
+    match args.output.output {
+        Output::Table => {
+            shown::outcomes(&outcomes, console)?;
+            if wants_coverage {
+                shown::coverage(&coverage, console)?;
+            }
+        }
+        other @ (Output::Json | Output::Yaml) => {
+            let coverage = wants_coverage.then_some(&coverage);
+            console.data(other, &Results { scenarios: &outcomes, coverage })?;
+        }
+    }
+    verdict(&outcomes, &coverage, args.fail_under, console)
+}
+
+fn verdict(
+    outcomes: &[Outcome],
+    coverage: &Coverage,
+    fail_under: Option<u32>,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let failed = outcomes.iter().filter(|one| !one.ok).count();
+    let all = counted(outcomes.len(), "scenario");
+    if failed > 0 {
+        return Err(Failure::users(format!("{failed} of {all} failed"))
+            .hint("mend the policy or the expectation; --update accepts what is now told in transcripts"));
+    }
+    if let Some(least) = fail_under
+        && coverage.percent() < least
+    {
+        let percent = coverage.percent();
+        return Err(Failure::users(format!("{percent} % of the policies exercised, {least} % wanted"))
+            .hint("--coverage shows what no scenario has exercised"));
+    }
+    writeln!(console.err, "{all}: ok")?;
+    Ok(())
+}
+
+/// The policies, loaded once to tell what is wrong with them.
+fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
+    let configuration = match &args.config {
+        None => Configuration::default(),
+        Some(file) => match config::read_file(file) {
+            Ok(configuration) => configuration,
+            Err(Problems(problems)) => return Err(files::told(&problems, "in the configuration", console)?),
+        },
+    };
+    let settings = configuration.settings();
+    let source = reload::source(&args.policies, &settings).map_err(|problems| {
+        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
+    })?;
+    match load::book(source) {
+        Ok(book) => Ok(book),
+        Err(problems) => Err(files::told(&problems, "in the policies", console)?),
+    }
+}
+
+/// Names that no policy has would make expectations empty.
+fn check_names(scenarios: &[Scenario], book: &Book, console: &mut Console<'_>) -> Result<(), Failure> {
+    let problems: Vec<_> = scenarios.iter().flat_map(|one| one.unknown_policies(book)).collect();
+    if problems.is_empty() { Ok(()) } else { Err(files::told(&problems, "in the scenarios", console)?) }
+}
+
+/// Plays all of them, on as many threads as there are processors.
+fn played(scenarios: &[Scenario], book: &Book, coverage: &mut Coverage) -> Result<Vec<Outcome>, Failure> {
+    let next = AtomicUsize::new(0);
+    let shared = Mutex::new((Vec::new(), std::mem::take(coverage)));
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(scenarios.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((index, scenario)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    scenarios.get(index).map(|scenario| (index, scenario))
+                } {
+                    let played = play(scenario, book);
+                    let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let outcome = played.map(|played| {
+                        shared.1.see(&played.records);
+                        Outcome::of(scenario, played)
+                    });
+                    shared.0.push((index, outcome));
+                }
+            });
+        }
+    });
+    let (mut outcomes, seen) = shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *coverage = seen;
+    outcomes.sort_by_key(|(index, _)| *index);
+    let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
+    outcomes
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::users(format!("settings do not fit: {error}")))
+}
+
+impl Outcome {
+    fn of(scenario: &Scenario, played: paramedic_simulations::scenario::Played) -> Self {
+        let told = |Miss { line, column, what, wanted, found }: Miss| Told {
+            place: format!("{}:{line}:{column}", scenario.file),
+            what,
+            expected: wanted,
+            found,
+        };
+        Self {
+            file: scenario.file.clone(),
+            name: scenario.name.clone(),
+            description: scenario.description().to_owned(),
+            ok: played.misses.is_empty(),
+            misses: played.misses.into_iter().map(told).collect(),
+            untold: played.untold,
+            story: played.story,
+        }
+    }
+}

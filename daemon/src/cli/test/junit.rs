@@ -1,0 +1,99 @@
+//! The results as JUnit XML, which every CI reads: a suite for each file, a case for each scenario.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Outcome;
+use crate::cli::failure::Failure;
+
+/// Writes the file.
+pub(super) fn write(file: &Path, outcomes: &[Outcome]) -> Result<(), Failure> {
+    std::fs::write(file, text(outcomes))
+        .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))
+}
+
+fn text(outcomes: &[Outcome]) -> String {
+    let mut suites: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
+    for outcome in outcomes {
+        suites.entry(outcome.file.as_str()).or_default().push(outcome);
+    }
+    let failed = |all: &[&Outcome]| all.iter().filter(|one| !one.ok).count();
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for (file, cases) in suites {
+        text.push_str(&format!(
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\">\n",
+            escaped(file),
+            cases.len(),
+            failed(&cases)
+        ));
+        for case in cases {
+            let head =
+                format!("    <testcase classname=\"{}\" name=\"{}\"", escaped(file), escaped(&case.name));
+            let Some(first) = case.misses.first() else {
+                text.push_str(&format!("{head}/>\n"));
+                continue;
+            };
+            let message = format!("{}: expected {}, found {}", first.what, first.expected, first.found);
+            let mut all: Vec<String> = case
+                .misses
+                .iter()
+                .map(|miss| {
+                    format!("{}: {}: expected {}, found {}", miss.place, miss.what, miss.expected, miss.found)
+                })
+                .collect();
+            all.push(String::new());
+            all.extend(case.story.iter().cloned());
+            text.push_str(&format!(
+                "{head}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>\n",
+                escaped(&message),
+                escaped(&all.join("\n"))
+            ));
+        }
+        text.push_str("  </testsuite>\n");
+    }
+    text.push_str("</testsuites>\n");
+    text
+}
+
+/// Text for XML 1.0, which has no control characters.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::test::Told;
+
+    #[test]
+    fn what_failed_is_told_and_escaped() {
+        let one = |ok: bool| Outcome {
+            file: "a.yaml".into(),
+            name: "x < y".into(),
+            description: String::new(),
+            ok,
+            misses: if ok {
+                Vec::new()
+            } else {
+                let told = |text: &str| text.to_owned();
+                let (what, expected) = (told("actions[0].do"), told("\"restart\""));
+                vec![Told { place: told("a.yaml:3:1"), what, expected, found: told("nothing") }]
+            },
+            untold: Vec::new(),
+            story: vec!["+00:00 A opens".into()],
+        };
+        insta::assert_snapshot!(text(&[one(true), one(false)]), @"");
+    }
+}

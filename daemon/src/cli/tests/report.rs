@@ -1,0 +1,163 @@
+//! `audit report`: what a reader of Markdown sees, how the HTML file is built, and that nothing which an alert says can
+//! leave its place in either.
+
+use paramedic_policies::action::Outcome;
+
+use super::fixture::{self, Fixture, Tale};
+use super::paramedic;
+
+fn report(journal: &Fixture, more: &[&str]) -> String {
+    let mut args = vec!["audit", "report", "--data-dir", journal.path()];
+    args.extend(more);
+    let ran = paramedic(&args);
+    assert_eq!(ran.code, 0, "{ran}");
+    ran.out
+}
+
+#[test]
+fn an_incident_reads_well_in_markdown() {
+    let journal = fixture::journal();
+    insta::assert_snapshot!(report(&journal, &["--intent", &journal.seq_of("intended", 0)]));
+}
+
+#[test]
+fn a_window_has_figures_of_each_policy() {
+    let journal = fixture::journal();
+    insta::assert_snapshot!(report(&journal, &["--since", "1h"]));
+    let json: serde_json::Value =
+        serde_json::from_str(&report(&journal, &["--since", "1h", "--output", "json"])).expect("JSON");
+    let policy = &json["policies"][0];
+    assert_eq!((&policy["policy"], &policy["helped"]), (&"cart-errors".into(), &1.into()));
+    // The alert began at 08:59:30 and was received at 09:00:00; the check held at 09:04.
+    assert_eq!(policy["times"]["detect"]["medianMs"], 30_000);
+    assert_eq!(policy["times"]["decide"]["medianMs"], 120_000);
+    assert_eq!(policy["times"]["approve"]["medianMs"], "notReached");
+    assert_eq!(policy["times"]["remediate"]["p90Ms"], 270_000);
+}
+
+#[test]
+fn what_is_not_known_is_asked_and_never_a_number() {
+    let what = "could not patch shop/deployment/cart: the connection broke".to_owned();
+    let journal = fixture::told(Tale { outcome: Outcome::Unknown { what }, words: None });
+    insta::assert_snapshot!(report(&journal, &["--episode", &journal.seq_of("opened", 0)]));
+    let json: serde_json::Value =
+        serde_json::from_str(&report(&journal, &["--since", "1h", "--output", "json"])).expect("JSON");
+    let times = &json["policies"][0]["times"];
+    assert_eq!(
+        (&times["act"]["medianMs"], &times["remediate"]["medianMs"]),
+        (&"unknown".into(), &"unknown".into())
+    );
+    assert_eq!(times["verify"]["medianMs"], "notReached");
+}
+
+#[test]
+fn an_episode_from_before_the_window_does_not_count() {
+    let journal = fixture::journal();
+    let text = report(&journal, &["--since", "2026-11-21T09:03:00Z", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(json["policies"], serde_json::json!([]));
+    assert_eq!(json["incidents"][0]["alert"], "CartErrors", "its opening was fetched");
+}
+
+#[test]
+fn the_html_file_needs_nothing_else() {
+    let journal = fixture::journal();
+    let html = report(&journal, &["--since", "1h", "--output", "html"]);
+    assert!(html.starts_with("<!doctype html>"));
+    for outside in ["http://", "https://", "src=", "@import", "url(http", "<link", "<iframe", "javascript:"] {
+        assert!(!html.contains(outside), "{outside} in {}", around(&html, outside));
+    }
+    assert!(html.contains("default-src &#39;none&#39;"));
+    // Both pictures, with a mark for each that leads to its record.
+    assert_eq!(html.matches("class=\"picture").count(), 2);
+    for record in ["opened", "ruled", "intended", "verified", "paused"] {
+        let seq = journal.seq_of(record, 0);
+        assert!(html.contains(&format!("href=\"#r{seq}\"")), "no mark of {record}");
+        assert!(html.contains(&format!("id=\"r{seq}\"")), "no line of {record}");
+    }
+    is_well_formed(&html);
+}
+
+#[test]
+fn a_hostile_alert_stays_text() {
+    let words = "</title></svg><script>alert(1)</script><img src=x onerror=alert(1)> | `x` [a](http://evil.test) \
+                 @here\n# big\u{202e}\u{1b}[31m \"'";
+    let journal =
+        fixture::told(Tale { outcome: Outcome::Done { diff: None, already: false }, words: Some(words) });
+    let html = report(&journal, &["--since", "1h", "--output", "html"]);
+    is_well_formed(&html);
+    assert_eq!(html.matches("<script").count(), 1, "only ours");
+    assert!(!html.contains("<img") && !html.contains('\u{202e}') && !html.contains('\u{1b}'));
+    let markdown = report(&journal, &["--since", "1h"]);
+    assert!(!markdown.contains('\u{202e}') && !markdown.contains('\u{1b}'));
+    for line in markdown.lines().filter(|line| line.contains("alert(1)")) {
+        // What stands between fences is code, whatever it holds; the rest is escaped.
+        let outside: String = line.split("``").step_by(2).collect();
+        for markup in ["<script", "<img", "[a](http", "://", "@here"] {
+            assert!(!outside.contains(markup), "{markup} in {line}");
+        }
+        assert!(!line.starts_with("# big"), "{line}");
+    }
+}
+
+#[test]
+fn the_ending_of_the_file_chooses_the_format() {
+    let journal = fixture::journal();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, begins) in [("a.html", "<!doctype"), ("a.md", "# "), ("a.json", "{"), ("a", "# ")] {
+        let file = folder.path().join(name);
+        let path = file.to_str().expect("UTF-8");
+        let ran =
+            paramedic(&["audit", "report", "--data-dir", journal.path(), "--since", "1h", "--file", path]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran}");
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        assert!(text.starts_with(begins), "{name}: {}", &text[..20]);
+    }
+}
+
+#[test]
+fn what_has_no_story_says_what_has() {
+    let journal = fixture::journal();
+    let mut text = String::new();
+    for more in [
+        ["--episode", "999"],
+        ["--episode", &journal.seq_of("paused", 0)],
+        ["--intent", &journal.seq_of("opened", 0)],
+    ] {
+        let mut args = vec!["audit", "report", "--data-dir", journal.path()];
+        args.extend(more);
+        let ran = paramedic(&args);
+        assert_eq!(ran.code, 1, "{ran}");
+        text += &ran.err;
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Every element is closed in its order.
+fn is_well_formed(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = html;
+    while let Some(begin) = rest.find('<') {
+        let tag = &rest[begin + 1..];
+        let end = tag.find('>').expect("a tag ends");
+        let (inside, after) = (&tag[..end], &tag[end + 1..]);
+        rest = after;
+        let name = inside.trim_start_matches('/').split([' ', '\n']).next().expect("a name");
+        match name {
+            "!doctype" | "meta" => {}
+            _ if inside.ends_with('/') => {}
+            _ if inside.starts_with('/') => assert_eq!(open.pop(), Some(name), "{}", around(html, inside)),
+            "style" | "script" => {
+                rest = rest.split_once(&format!("</{name}>")).expect("it ends").1;
+            }
+            _ => open.push(name),
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+fn around<'t>(text: &'t str, what: &str) -> &'t str {
+    let at = text.find(what).unwrap_or(0);
+    let from = text.floor_char_boundary(at.saturating_sub(80));
+    &text[from..text.ceil_char_boundary((at + 80).min(text.len()))]
+}

@@ -1,0 +1,160 @@
+//! `paramedic test`, by the binary itself: the scenarios that ship, the worked example of the documentation with its real
+//! output, and what a run is worth as an exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn ran(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paramedic"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PARAMEDIC_")) {
+        command.env_remove(name);
+    }
+    command.args(args).current_dir(folder).stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+/// Data, then talk, as a terminal shows them.
+fn said(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+const SHIPPED: [&str; 7] = [
+    "test",
+    "simulations/scenarios",
+    "simulations/scenarios/guards",
+    "--policies",
+    "policies/maestro",
+    "--config",
+    "simulations/maestro.yaml",
+];
+
+#[test]
+fn every_scenario_that_ships_is_as_expected() {
+    let output = ran(&repository(), &SHIPPED);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn every_step_of_the_policies_that_ship_is_done_in_some_scenario() {
+    let output = ran(&repository(), &[&SHIPPED[..], &["--coverage", "-o", "json"]].concat());
+    let results: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let policies = results["coverage"]["policies"].as_object().expect("a mapping");
+    let mut missing = Vec::new();
+    for (name, policy) in policies {
+        for step in policy["steps"].as_array().expect("a list") {
+            if step["exercised"] != true {
+                missing.push(format!("{name}: {}", step["name"]));
+            }
+        }
+    }
+    assert_eq!(missing, UNDONE, "a step that no scenario does");
+}
+
+/// Steps that no scenario does yet.
+const UNDONE: [&str; 0] = [];
+
+/// The files and commands of a page: a line with a name in backquotes before each block of YAML, and what follows `$ `.
+fn blocks(page: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    let (mut files, mut commands) = (Vec::new(), Vec::new());
+    let mut named = String::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line.ends_with(':') {
+            named =
+                line.rsplit('`').nth(1).filter(|name| name.ends_with(".yaml")).unwrap_or_default().to_owned();
+        }
+        let mut block = || {
+            lines
+                .by_ref()
+                .take_while(|line| *line != "```")
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        };
+        match line {
+            "```yaml" if !named.is_empty() => files.push((std::mem::take(&mut named), block())),
+            "```console" => {
+                let text = block();
+                let (command, shown) = text.split_once('\n').unwrap_or((&text, ""));
+                let command = command.strip_prefix("$ paramedic ").expect("a command").to_owned();
+                commands.push((command, shown.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    (files, commands)
+}
+
+#[test]
+fn the_worked_example_shows_what_is_really_said() {
+    let path = repository().join("ops/docs/writing-policy-tests.md");
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    let (files, commands) = blocks(&page);
+    assert_eq!((files.len(), commands.len()), (3, 2));
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in &files {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
+    let mut written = page.clone();
+    for (command, shown) in &commands {
+        let output = ran(folder.path(), &command.split(' ').collect::<Vec<_>>());
+        let is = said(&output);
+        if std::env::var_os("UPDATE_PAGES").is_some() {
+            let block = |shown: &str| format!("```console\n$ paramedic {command}\n{shown}```");
+            written = written.replace(&block(shown), &block(&is));
+        } else {
+            assert_eq!(is, *shown, "UPDATE_PAGES=1 writes it anew; read the difference then");
+        }
+    }
+    if written != page {
+        std::fs::write(path, written).expect("the page can be written");
+    }
+}
+
+#[test]
+fn a_transcript_is_written_once_and_held_against_from_then_on() {
+    let page =
+        std::fs::read_to_string(repository().join("ops/docs/writing-policy-tests.md")).expect("the page");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (files, _) = blocks(&page);
+    for (name, text) in &files {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
+    let test = ["test", "scenarios", "--policies", "policies"];
+    assert_eq!(ran(folder.path(), &[&test[..], &["--update"]].concat()).status.code(), Some(0));
+    let transcript = folder.path().join("scenarios/cart.transcript.txt");
+    let told = std::fs::read_to_string(&transcript).expect("it is written");
+    assert!(told.contains("## a-restart-helps\nTwo minutes of errors"), "{told}");
+    assert_eq!(ran(folder.path(), &test).status.code(), Some(0));
+    std::fs::write(&transcript, told.replace("it helped", "it did not")).expect("a file");
+    let junit = folder.path().join("junit.xml").display().to_string();
+    let output = ran(folder.path(), &[&test[..], &["--junit", &junit]].concat());
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cart.transcript.txt:") && said.contains("it did not"), "{said}");
+    let junit = std::fs::read_to_string(junit).expect("it is written");
+    assert!(junit.contains("tests=\"2\" failures=\"1\""), "{junit}");
+}
+
+#[test]
+fn what_is_wrong_with_a_scenario_is_told_before_anything_runs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let head = "apiVersion: paramedic.dev/v1alpha1\nkind: Scenario\nmetadata: {name: a}\nspec:\n";
+    let text = format!("{head}  alert: []\n  expect: {{verdicts: {{}}}}\n");
+    std::fs::write(folder.path().join("a.yaml"), text).expect("a file");
+    let policies = repository().join("policies/maestro/03-slow-responses.yaml").display().to_string();
+    let output = ran(folder.path(), &["test", "a.yaml", "--policies", &policies]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = said(&output);
+    assert!(told.contains("a.yaml:5:3: error: unknown key `alert` in `spec`"), "{told}");
+    let text = format!("{head}  expect: {{verdicts: {{slow: [act]}}}}\n");
+    std::fs::write(folder.path().join("a.yaml"), text).expect("a file");
+    let told = said(&ran(folder.path(), &["test", "a.yaml", "--policies", &policies]));
+    assert!(told.contains("a.yaml:5:") && told.contains("there is no policy `slow`"), "{told}");
+}

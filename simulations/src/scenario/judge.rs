@@ -1,0 +1,413 @@
+//! Holds what happened against what was expected. Reads the records and the world, never the engine's mind; what is not
+//! expected is not looked at.
+
+use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::event::{Conclusion, Event, Record, Seq, Verdict as Help};
+use paramedic_policies::guard::Finding;
+use paramedic_policies::reason::Reason;
+use paramedic_policies::ruling::Verdict;
+use serde_json::Value;
+
+use super::Scenario;
+use super::document::{
+    ActionDocument, EndWord, HelpWord, OrderDocument, OutcomeWord, StateDocument, VerdictWord,
+};
+use crate::run::Run;
+use crate::transcript;
+use crate::world::kinds;
+
+/// Something that was expected and is otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miss {
+    /// Where the expectation stands.
+    pub line: usize,
+    /// And in which column.
+    pub column: usize,
+    /// Its name, such as `actions[0].on`.
+    pub what: String,
+    /// What was expected.
+    pub wanted: String,
+    /// What is.
+    pub found: String,
+}
+
+/// A path below `expect`, both as a pointer and as people read it.
+fn miss(scenario: &Scenario, path: &str, wanted: impl Into<String>, found: impl Into<String>) -> Miss {
+    let (line, column) = scenario.place(&format!("/spec/{path}"));
+    let mut what = String::new();
+    for step in path.split('/') {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        if !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit()) {
+            what.push_str(&format!("[{step}]"));
+        } else {
+            if !what.is_empty() {
+                what.push('.');
+            }
+            what.push_str(&step);
+        }
+    }
+    Miss { line, column, what, wanted: wanted.into(), found: found.into() }
+}
+
+/// All that is expected of the whole.
+pub(super) fn judge(scenario: &Scenario, run: &Run) -> Vec<Miss> {
+    let records = run.records();
+    let mut misses = verdicts(scenario, records);
+    misses.extend(actions(scenario, records));
+    misses.extend(refusals(scenario, records));
+    misses.extend(calls(scenario, records));
+    misses.extend(ends(scenario, records));
+    for (index, expected) in scenario.document.spec.expect.state.iter().enumerate() {
+        if expected.at.is_none() {
+            misses.extend(state(scenario, run, index));
+        }
+    }
+    misses
+}
+
+fn word(verdict: Verdict) -> VerdictWord {
+    match verdict {
+        Verdict::Act => VerdictWord::Act,
+        Verdict::Hold { .. } => VerdictWord::Hold,
+        Verdict::Withhold => VerdictWord::Withhold,
+        Verdict::Propose { .. } => VerdictWord::Propose,
+    }
+}
+
+fn named(words: &[VerdictWord]) -> String {
+    let name = |word: &VerdictWord| match word {
+        VerdictWord::Act => "act",
+        VerdictWord::Hold => "hold",
+        VerdictWord::Withhold => "withhold",
+        VerdictWord::Propose => "propose",
+    };
+    let names: Vec<&str> = words.iter().map(name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn verdicts(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+    let mut misses = Vec::new();
+    for (policy, wanted) in &scenario.document.spec.expect.verdicts {
+        let mut found: Vec<VerdictWord> = records
+            .iter()
+            .filter_map(|record| match &record.event {
+                Event::Ruled { ruling } if ruling.policy == *policy => Some(word(ruling.verdict)),
+                _ => None,
+            })
+            .collect();
+        found.dedup();
+        if found != *wanted {
+            misses.push(miss(
+                scenario,
+                &format!("expect/verdicts/{}", escaped(policy)),
+                named(wanted),
+                named(&found),
+            ));
+        }
+    }
+    misses
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// An intent with what became of it.
+struct Done<'r> {
+    intent: &'r Intent,
+    outcome: Option<&'r Outcome>,
+    helped: Option<Help>,
+}
+
+fn done(records: &[Record]) -> Vec<Done<'_>> {
+    let intents = records.iter().filter_map(|record| match &record.event {
+        Event::Intended { intent } => Some(intent.as_ref()),
+        _ => None,
+    });
+    intents
+        .map(|intent| Done {
+            intent,
+            outcome: records.iter().find_map(|record| match &record.event {
+                Event::Ended { intent: id, outcome } if *id == intent.id => Some(outcome),
+                _ => None,
+            }),
+            helped: records.iter().find_map(|record| match &record.event {
+                Event::Verified { intent: id, verdict, .. } if *id == intent.id => Some(*verdict),
+                _ => None,
+            }),
+        })
+        .collect()
+}
+
+fn told(one: &Done<'_>) -> String {
+    let Intent { action, target, reverts, policy, .. } = one.intent;
+    let back = if reverts.is_some() { "take back: " } else { "" };
+    format!("{back}{action} on {target} ({policy})")
+}
+
+fn actions(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+    let Some(wanted) = &scenario.document.spec.expect.actions else { return Vec::new() };
+    let found = done(records);
+    let mut misses = Vec::new();
+    for (index, expected) in wanted.iter().enumerate() {
+        let path = format!("expect/actions/{index}");
+        match found.get(index) {
+            Some(one) => misses.extend(action(scenario, &path, expected, one)),
+            None => {
+                let before = match index {
+                    0 => "nothing was done".to_owned(),
+                    1 => "nothing after the first action".to_owned(),
+                    several => format!("nothing after {several} actions"),
+                };
+                misses.push(miss(scenario, &path, expected.does.clone(), before));
+            }
+        }
+    }
+    for more in found.iter().skip(wanted.len()) {
+        misses.push(miss(scenario, "expect/actions", "nothing more", told(more)));
+    }
+    misses
+}
+
+fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done<'_>) -> Vec<Miss> {
+    let intent = one.intent;
+    let mut misses = Vec::new();
+    let mut hold = |key: &str, wanted: String, found: String, is: bool| {
+        if !is {
+            misses.push(miss(scenario, &format!("{path}/{key}"), wanted, found));
+        }
+    };
+    let action = intent.action.to_string();
+    hold("do", expected.does.clone(), action.clone(), action.contains(&expected.does));
+    if let Some(on) = &expected.on {
+        let target = intent.target.to_string();
+        hold("on", on.clone(), target.clone(), *on == target);
+    }
+    if let Some(policy) = &expected.policy {
+        hold("policy", policy.clone(), intent.policy.clone(), *policy == intent.policy);
+    }
+    let back = |is: bool| if is { "an action taken back" } else { "an action of its own" }.to_owned();
+    let is_back = intent.reverts.is_some();
+    hold("takesBack", back(expected.takes_back), back(is_back), expected.takes_back == is_back);
+    if let Some(wanted) = expected.ends {
+        let is = one.outcome.is_some_and(|outcome| match wanted {
+            OutcomeWord::Done => matches!(outcome, Outcome::Done { .. }),
+            OutcomeWord::Refused => matches!(outcome, Outcome::Refused { .. }),
+            OutcomeWord::Failed => matches!(outcome, Outcome::Failed { .. }),
+            OutcomeWord::Unknown => matches!(outcome, Outcome::Unknown { .. }),
+        });
+        let wanted = match wanted {
+            OutcomeWord::Done => "done",
+            OutcomeWord::Refused => "refused",
+            OutcomeWord::Failed => "failed",
+            OutcomeWord::Unknown => "unknown",
+        };
+        let found = match one.outcome {
+            None => "it has not ended".to_owned(),
+            Some(outcome) => {
+                let end = Event::Ended { intent: Seq(0), outcome: outcome.clone() };
+                let line = transcript::line(&end).unwrap_or_default();
+                line.trim_start_matches("intent 0 ").to_owned()
+            }
+        };
+        hold("ends", wanted.to_owned(), found, is);
+    }
+    if let Some(wanted) = expected.verified {
+        let wanted = match wanted {
+            HelpWord::Helped => Help::Helped,
+            HelpWord::DidNotHelp => Help::DidNotHelp,
+            HelpWord::Unknown => Help::Unknown,
+        };
+        let found = one.helped.map_or("it is not verified".to_owned(), help);
+        hold("verified", help(wanted), found, one.helped == Some(wanted));
+    }
+    if let Some(at) = expected.at {
+        let found = intent.at.since(scenario.begins);
+        hold("at", at.to_string(), found.to_string(), at == found);
+    }
+    misses
+}
+
+fn help(verdict: Help) -> String {
+    match verdict {
+        Help::Helped => "helped",
+        Help::DidNotHelp => "didNotHelp",
+        Help::Unknown => "unknown",
+    }
+    .to_owned()
+}
+
+/// Every refusal with the policy that spoke.
+fn refused(records: &[Record]) -> Vec<(&str, &Reason)> {
+    let mut all = Vec::new();
+    for record in records {
+        match &record.event {
+            Event::Ruled { ruling } => {
+                let reasons = ruling.findings.iter().filter_map(Finding::reason);
+                all.extend(reasons.map(|reason| (ruling.policy.as_str(), reason)));
+            }
+            Event::Ended { intent: id, outcome: Outcome::Refused { reasons } } => {
+                let policy = records.iter().find_map(|record| match &record.event {
+                    Event::Intended { intent } if intent.id == *id => Some(intent.policy.as_str()),
+                    _ => None,
+                });
+                all.extend(reasons.iter().map(|reason| (policy.unwrap_or_default(), reason)));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+fn refusals(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+    let given = refused(records);
+    let mut misses = Vec::new();
+    for (index, expected) in scenario.document.spec.expect.refusals.iter().enumerate() {
+        let meets = |(policy, reason): &(&str, &Reason)| {
+            *policy == expected.policy
+                && reason.name() == expected.reason
+                && expected.says.as_ref().is_none_or(|says| reason.to_string().contains(says))
+        };
+        if given.iter().any(meets) {
+            continue;
+        }
+        let wanted = match &expected.says {
+            Some(says) => format!("{}, with `{says}`", expected.reason),
+            None => expected.reason.clone(),
+        };
+        let mut of_policy: Vec<String> = given
+            .iter()
+            .filter(|(policy, _)| *policy == expected.policy)
+            .map(|(_, reason)| format!("{}: {reason}", reason.name()))
+            .collect();
+        of_policy.dedup();
+        let found = match of_policy.as_slice() {
+            [] => format!("{} refused nothing", expected.policy),
+            some => some.join("; "),
+        };
+        misses.push(miss(scenario, &format!("expect/refusals/{index}"), wanted, found));
+    }
+    misses
+}
+
+fn calls(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+    let Some(wanted) = &scenario.document.spec.expect.calls else { return Vec::new() };
+    let found: Vec<&str> = records
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Escalated { why, .. } => Some(why.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut misses = Vec::new();
+    for (index, expected) in wanted.iter().enumerate() {
+        let path = format!("expect/calls/{index}");
+        match found.get(index) {
+            Some(why) if why.contains(expected.as_str()) => {}
+            Some(why) => misses.push(miss(scenario, &path, expected.clone(), *why)),
+            None => misses.push(miss(scenario, &path, expected.clone(), "nobody was called")),
+        }
+    }
+    for more in found.iter().skip(wanted.len()) {
+        misses.push(miss(scenario, "expect/calls", "nobody more is called", *more));
+    }
+    misses
+}
+
+fn ends(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+    let mut misses = Vec::new();
+    for (name, wanted) in &scenario.document.spec.expect.ends {
+        let found = records.iter().rev().find_map(|record| match &record.event {
+            Event::Concluded { case, conclusion } if case.policy == *name => Some(end(*conclusion)),
+            _ => None,
+        });
+        if found != Some(*wanted) {
+            let found =
+                found.map_or("it has not ended".to_owned(), |found| format!("{found:?}").to_lowercase());
+            let wanted = format!("{wanted:?}").to_lowercase();
+            misses.push(miss(scenario, &format!("expect/ends/{}", escaped(name)), wanted, found));
+        }
+    }
+    misses
+}
+
+fn end(conclusion: Conclusion) -> EndWord {
+    match conclusion {
+        Conclusion::Helped => EndWord::Helped,
+        Conclusion::Done => EndWord::Done,
+        Conclusion::Rehearsed => EndWord::Rehearsed,
+        Conclusion::Already => EndWord::Already,
+        Conclusion::Exhausted => EndWord::Exhausted,
+        Conclusion::Unknown => EndWord::Unknown,
+        Conclusion::Failed => EndWord::Failed,
+        Conclusion::Resolved => EndWord::Resolved,
+        Conclusion::Withdrawn => EndWord::Withdrawn,
+        Conclusion::Denied => EndWord::Denied,
+    }
+}
+
+/// One expectation of an object, as it is now.
+pub(super) fn state(scenario: &Scenario, run: &Run, index: usize) -> Option<Miss> {
+    let expected = &scenario.document.spec.expect.state[index];
+    let StateDocument { kind, namespace, name, there, field, annotation, is, .. } = expected;
+    let path = format!("expect/state/{index}");
+    let resource = kinds::of_target(kind)?;
+    let found: Vec<Value> = run.world(|world| {
+        world.sync();
+        match name {
+            Some(name) => world.objects.get(&resource.named(namespace, name)).cloned().into_iter().collect(),
+            None => world.objects.list(resource, namespace, ""),
+        }
+    });
+    if let Some(there) = there {
+        let shown = |is: bool| if is { "it is there" } else { "there is none" }.to_owned();
+        let is = !found.is_empty();
+        return (is != *there).then(|| miss(scenario, &format!("{path}/there"), shown(*there), shown(is)));
+    }
+    let object = match found.as_slice() {
+        [object] => object,
+        [] => return Some(miss(scenario, &path, format!("a {kind}"), "there is none")),
+        several => {
+            let names: Vec<&str> =
+                several.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str()).collect();
+            return Some(miss(scenario, &path, format!("one {kind}"), names.join(", ")));
+        }
+    };
+    let (key, value) = match (annotation, field) {
+        (Some(name), _) => {
+            ("annotation", object.pointer("/metadata/annotations").and_then(|all| all.get(name)))
+        }
+        (None, Some(field)) => ("field", at(object, field)),
+        (None, None) => return None,
+    };
+    let (wanted, value) = (is.clone().unwrap_or(Value::Null), value.cloned().unwrap_or(Value::Null));
+    (value != wanted).then(|| miss(scenario, &format!("{path}/{key}"), wanted.to_string(), value.to_string()))
+}
+
+/// The value at a path such as `spec.template.spec.containers[0].image`.
+fn at<'v>(object: &'v Value, path: &str) -> Option<&'v Value> {
+    let steps = path.split(['.', '[', ']']).filter(|step| !step.is_empty());
+    steps.into_iter().try_fold(object, |at, step| match at {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+/// What became of an order.
+pub(super) fn order(
+    scenario: &Scenario,
+    index: usize,
+    order: &OrderDocument,
+    refusal: Option<&str>,
+) -> Option<Miss> {
+    let path = format!("orders/{index}");
+    match (&order.refused, refusal) {
+        (None, None) => None,
+        (Some(wanted), Some(refusal)) if refusal.contains(wanted.as_str()) => None,
+        (Some(wanted), refusal) => {
+            let found = refusal.unwrap_or("it was taken");
+            Some(miss(scenario, &format!("{path}/refused"), format!("refused: {wanted}"), found))
+        }
+        (None, Some(refusal)) => Some(miss(scenario, &path, "the order is taken", refusal)),
+    }
+}

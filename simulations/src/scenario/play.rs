@@ -1,0 +1,319 @@
+//! Plays one scenario: the production loop and remedies on its world, in time of its own. Nothing of the real time, the
+//! real network or chance comes in, so the same scenario takes the same course every time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Intent, Mode, Outcome};
+use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::answer::Found;
+use paramedic_policies::book::{Book, Source};
+use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::notifications::{Notice, Receipt};
+use paramedic_policies::order::Command;
+use paramedic_policies::question::{Ask, Question};
+use paramedic_policies::ruling::Verdict;
+use paramedic_policies::time::{Moment, Span};
+use paramedic_remediations::ports::world::{Deliveries, World as Outside};
+use paramedic_remediations::{Remedies, Sealed};
+
+use super::document::{AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument};
+use super::judge::{self, Miss};
+use super::schedule::{self, Happening};
+use super::{Scenario, setting};
+use crate::adapters::SimulatedCluster;
+use crate::run::{Memory, Run};
+use crate::world::facts::Said;
+use crate::world::{Fault, World, kinds};
+
+/// What became of a scenario.
+#[derive(Debug)]
+pub struct Played {
+    /// What happened, as people read it, each with the time since the beginning.
+    pub story: Vec<String>,
+    /// All records.
+    pub records: Vec<Record>,
+    /// What was expected and is otherwise; empty where all is as expected.
+    pub misses: Vec<Miss>,
+    /// What Prometheus was asked and was not told.
+    pub untold: Vec<String>,
+}
+
+/// Plays a scenario under the policies of a book.
+///
+/// # Errors
+/// Where its settings do not fit over those of the book.
+///
+/// # Panics
+/// Where the engine does not come to rest, which is a mistake of ours.
+pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, serde_json::Error> {
+    let mut source = concerned(scenario, book);
+    // A scenario shows what the policies say; who wants them capped writes so.
+    source.settings.mode = Mode::Enforce;
+    let source = scenario.source(&source)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without threads and sockets needs nothing that could be missing");
+    // Inside, since time stands still only there.
+    Ok(runtime.block_on(async { Play::of(scenario, source).end().await }))
+}
+
+/// The source with those files alone whose policies match an alert of the scenario: the others would have no case, and a
+/// book takes far longer to load than a scenario to play.
+fn concerned(scenario: &Scenario, book: &Book) -> Source {
+    let alerts = scenario.document.spec.alerts.iter().flat_map(Play::labels);
+    let matched = alerts.flat_map(|labels| {
+        let policies = book.matching(&labels).into_iter();
+        policies.map(|policy| policy.place.file.clone()).collect::<Vec<_>>()
+    });
+    let files: BTreeSet<String> = matched.collect();
+    let source = book.source();
+    Source {
+        files: source.files.iter().filter(|file| files.contains(&file.path)).cloned().collect(),
+        settings: source.settings.clone(),
+        tzdb: source.tzdb.clone(),
+    }
+}
+
+struct Play<'s> {
+    scenario: &'s Scenario,
+    run: Run,
+    misses: Vec<Miss>,
+}
+
+impl<'s> Play<'s> {
+    fn of(scenario: &'s Scenario, source: Source) -> Self {
+        let spec = &scenario.document.spec;
+        let mut world = setting::world(&spec.world, &source.settings, scenario.begins);
+        setting::tell(&spec.facts, scenario.begins, &mut world);
+        let outside = |cluster: &SimulatedCluster| {
+            let remedies = cluster.remedies().with_courier(Arc::new(EveryMessageArrives));
+            Arc::new(Told { remedies, cluster: cluster.clone() }) as Arc<dyn Outside>
+        };
+        let run = Run::told(world, source, Memory::Lasting, None, outside);
+        Self { scenario, run, misses: Vec::new() }
+    }
+
+    async fn end(mut self) -> Played {
+        let (happenings, end) = schedule::of(self.scenario);
+        for (at, happening) in happenings.into_iter().filter(|(at, _)| *at <= end) {
+            self.run.pass_until(at).await;
+            self.happen(happening);
+        }
+        self.run.pass_until(end).await;
+        let (scenario, run) = (self.scenario, &self.run);
+        let mut misses = self.misses;
+        misses.extend(judge::judge(scenario, run));
+        misses.sort_by_key(|miss| (miss.line, miss.column));
+        Played {
+            story: run.story(),
+            records: run.records().to_vec(),
+            misses,
+            untold: run.world(|world| world.facts.untold().map(str::to_owned).collect()),
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let spec = &self.scenario.document.spec;
+        match happening {
+            Happening::Breaks(index) => self.breaks(&spec.faults[index]),
+            Happening::Mends(index) => self.set_outage(spec.faults[index].what, false),
+            Happening::Changes(index) => self.changes(&spec.changes[index]),
+            Happening::Fires(index) => self.fires(&spec.alerts[index]),
+            Happening::Ends(index) => self.ends(&spec.alerts[index]),
+            Happening::Repeats => self.run.repeat(),
+            Happening::Orders(index) => self.orders(index, &spec.orders[index]),
+            Happening::Looks(index) => self.misses.extend(judge::state(self.scenario, &self.run, index)),
+        }
+    }
+
+    fn set_outage(&mut self, what: FaultWord, is: bool) {
+        self.run.world(|world| match what {
+            FaultWord::PrometheusDown => world.outages.prometheus = is,
+            FaultWord::KubernetesDown => world.outages.kubernetes = is,
+            FaultWord::HttpDown => world.outages.http = is,
+            FaultWord::RequestLost
+            | FaultWord::AnswerLost
+            | FaultWord::Conflict
+            | FaultWord::ServerError
+            | FaultWord::TooManyRequests
+            | FaultWord::Denied => {}
+        });
+    }
+
+    fn breaks(&mut self, fault: &FaultDocument) {
+        let kind = match fault.what {
+            FaultWord::PrometheusDown | FaultWord::KubernetesDown | FaultWord::HttpDown => {
+                return self.set_outage(fault.what, true);
+            }
+            FaultWord::RequestLost => Fault::LosesRequests,
+            FaultWord::AnswerLost => Fault::LosesAnswers,
+            FaultWord::Conflict => Fault::Conflicts,
+            FaultWord::ServerError => Fault::Fails,
+            FaultWord::TooManyRequests => Fault::TooManyRequests,
+            FaultWord::Denied => Fault::Denies,
+        };
+        let until = fault.until.map(|until| self.scenario.begins + until);
+        self.run.world(|world| world.faults.begin(kind, until, fault.changes));
+    }
+
+    fn changes(&mut self, change: &ChangeDocument) {
+        if change.daemon_restarts {
+            return self.run.restart();
+        }
+        self.run.world(|world| {
+            let now = world.now();
+            if let Some(named) = &change.deploy
+                && let Some(workload) = world.workloads.get_mut(&setting::target(named))
+            {
+                let usual = workload.pod_ready.or(Some(Span::from_secs(20)));
+                workload.deploy(now, change.image.as_deref(), if change.broken { None } else { usual });
+            }
+            if let (Some(named), Some(to)) = (&change.scale, change.to) {
+                world.scale(&setting::target(named), to, &change.by, &change.by);
+            }
+            if let Some(object) = &change.put
+                && let Ok(at) = setting::address_of(object)
+            {
+                world.put(at, object.clone());
+            }
+            if let Some(at) = change.delete.as_ref().and_then(|named| kinds::address(&setting::target(named)))
+            {
+                world.workloads.remove(&crate::world::api_server::target_of(&at));
+                world.remove(&at);
+            }
+        });
+    }
+
+    /// The labels of all copies of an alert.
+    fn labels(alert: &AlertDocument) -> Vec<Labels> {
+        let Some(copies) = alert.copies else { return vec![alert.labels.clone()] };
+        let copy = |number: u32| {
+            let mut labels = alert.labels.clone();
+            labels.insert("instance".to_owned(), number.to_string());
+            labels
+        };
+        (1..=copies).map(copy).collect()
+    }
+
+    fn fires(&mut self, alert: &AlertDocument) {
+        let all = Self::labels(alert);
+        if alert.forged {
+            let now = self.run.now();
+            let alerts = all.into_iter().map(|labels| webhook(labels, AlertStatus::Firing, now));
+            return self.run.deliver(alerts.collect(), 0);
+        }
+        self.run.world(|world| each(&all, |labels| world.fire(labels)));
+        self.run.evaluate();
+    }
+
+    fn ends(&mut self, alert: &AlertDocument) {
+        let all = Self::labels(alert);
+        if alert.forged {
+            let now = self.run.now();
+            let alerts = all.into_iter().map(|labels| webhook(labels, AlertStatus::Resolved, now));
+            return self.run.deliver(alerts.collect(), 0);
+        }
+        self.run.world(|world| each(&all, |labels| world.quench(labels)));
+        self.run.evaluate();
+    }
+
+    fn orders(&mut self, index: usize, order: &OrderDocument) {
+        let comment = order.reason.clone();
+        let until = order.lasts.map(|lasts| self.run.now() + lasts);
+        let pause = order.pause.as_ref().and_then(setting::scope);
+        let resume = order.resume.as_ref().and_then(setting::scope);
+        let command = match (&order.approve, &order.deny, pause, resume) {
+            (Some(policy), ..) => {
+                self.proposal(policy).map(|proposal| Command::Approve { proposal, comment })
+            }
+            (_, Some(policy), ..) => {
+                self.proposal(policy).map(|proposal| Command::Deny { proposal, comment })
+            }
+            (_, _, Some(scope), _) => Some(Command::Pause { scope, until, reason: order.reason.clone() }),
+            (_, _, _, Some(scope)) => Some(Command::Resume { scope }),
+            (None, None, None, None) => self.page().map(|page| Command::Acknowledge { page, comment }),
+        };
+        let refusal = match command {
+            Some(command) => self.run.order(&order.by, command),
+            None => Some("there is nothing that this order could be about".to_owned()),
+        };
+        self.misses.extend(judge::order(self.scenario, index, order, refusal.as_deref()));
+    }
+
+    /// The newest proposal of a policy.
+    fn proposal(&self, policy: &str) -> Option<Seq> {
+        self.run.records().iter().rev().find_map(|record| match &record.event {
+            Event::Ruled { ruling } if ruling.policy == policy => {
+                matches!(ruling.verdict, Verdict::Propose { .. }).then_some(record.seq)
+            }
+            _ => None,
+        })
+    }
+
+    /// The newest call for a person.
+    fn page(&self) -> Option<Seq> {
+        let called = |record: &&Record| matches!(record.event, Event::Escalated { .. });
+        self.run.records().iter().rev().find(called).map(|record| record.seq)
+    }
+}
+
+fn each(all: &[Labels], mut act: impl FnMut(&[(&str, &str)])) {
+    for labels in all {
+        let pairs: Vec<(&str, &str)> =
+            labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        act(&pairs);
+    }
+}
+
+fn webhook(labels: Labels, status: AlertStatus, now: Moment) -> Alert {
+    let ends_at = (status == AlertStatus::Resolved).then_some(now);
+    Alert { status, labels, annotations: Labels::new(), starts_at: now, ends_at, fingerprint: None }
+}
+
+/// The production remedies, but for what a scenario tells of single places of a policy.
+struct Told {
+    remedies: Remedies,
+    cluster: SimulatedCluster,
+}
+
+#[async_trait]
+impl Outside for Told {
+    async fn answer(&self, question: &Question) -> Found {
+        let told = self.cluster.with(|world: &mut World| {
+            let is_query = matches!(question.ask, Ask::Query { .. });
+            if !is_query || world.outages.prometheus {
+                return None;
+            }
+            world.facts.asked(&question.case.policy, &question.fact, world.now()).cloned()
+        });
+        let Some(spell) = told else { return self.remedies.answer(question).await };
+        tokio::time::sleep(spell.takes.duration()).await;
+        match spell.said {
+            Said::Samples(samples) => Found::Series(samples),
+            Said::Fails(what) => Found::Failed { what },
+        }
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.remedies.perform(seal).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.remedies.close(seal).await
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.remedies.deliver(notice).await
+    }
+}
+
+/// A courier to receivers that take everything.
+struct EveryMessageArrives;
+
+#[async_trait]
+impl Deliveries for EveryMessageArrives {
+    async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
+        Receipt::Taken { said: "taken".to_owned() }
+    }
+}

@@ -1,0 +1,125 @@
+//! What Prometheus answers, as somebody told it: series by name and labels, whole expressions by their text, or the answer to
+//! one place of a policy; each with values that follow each other in time. Computes nothing.
+
+use std::collections::BTreeSet;
+
+use paramedic_policies::alert::Labels;
+use paramedic_policies::answer::{Number, Sample};
+use paramedic_policies::question::Fact as Place;
+use paramedic_policies::time::{Moment, Span};
+
+/// What is told about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum About {
+    /// A series, found by selectors.
+    Series {
+        /// Its metric's name.
+        name: String,
+        /// Its labels.
+        labels: Labels,
+    },
+    /// An expression, as the PromQL parser writes it.
+    Expression(String),
+    /// What a policy asks at one place.
+    Asked {
+        /// The policy's name.
+        policy: String,
+        /// Where.
+        place: Place,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// Samples; none of them is an empty result.
+    Samples(Vec<Sample>),
+    /// A failure.
+    Fails(String),
+}
+
+/// An answer from one moment on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spell {
+    /// From when; the first holds before its time too.
+    pub at: Moment,
+    /// What.
+    pub said: Said,
+    /// How long the answer takes.
+    pub takes: Span,
+}
+
+/// One thing that is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// About what.
+    pub about: About,
+    /// Its answers, in the order of time.
+    pub over: Vec<Spell>,
+}
+
+impl Told {
+    /// The answer at a time.
+    pub fn at(&self, now: Moment) -> Option<&Spell> {
+        self.over.iter().rev().find(|spell| spell.at <= now).or_else(|| self.over.first())
+    }
+}
+
+/// All that is told, and what was asked in vain.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    told: Vec<Told>,
+    untold: BTreeSet<String>,
+}
+
+impl Facts {
+    /// Tells one more; what was told first wins.
+    pub fn tell(&mut self, told: Told) {
+        self.told.push(told);
+    }
+
+    /// The answer to an expression.
+    pub fn expression(&self, text: &str, now: Moment) -> Option<&Spell> {
+        self.first(now, |about| matches!(about, About::Expression(known) if known == text))
+    }
+
+    /// The answer to what a policy asks at one place.
+    pub fn asked(&self, by: &str, at: &Place, now: Moment) -> Option<&Spell> {
+        self.first(
+            now,
+            |about| matches!(about, About::Asked { policy, place } if policy == by && place == at),
+        )
+    }
+
+    fn first(&self, now: Moment, is_it: impl Fn(&About) -> bool) -> Option<&Spell> {
+        self.told.iter().find(|told| is_it(&told.about))?.at(now)
+    }
+
+    /// The series of a metric with their answers; nothing where the metric was never told of.
+    pub fn series(&self, metric: &str, now: Moment) -> Option<Vec<(&Labels, &Spell)>> {
+        let known: Vec<_> = self
+            .told
+            .iter()
+            .filter_map(|told| match &told.about {
+                About::Series { name, labels } if name == metric => Some((labels, told.at(now)?)),
+                About::Series { .. } | About::Expression(_) | About::Asked { .. } => None,
+            })
+            .collect();
+        (!known.is_empty()).then_some(known)
+    }
+
+    /// Notes what nobody was told how to answer.
+    pub fn asked_in_vain(&mut self, promql: &str) {
+        self.untold.insert(promql.to_owned());
+    }
+
+    /// What was asked and nobody was told.
+    pub fn untold(&self) -> impl Iterator<Item = &str> {
+        self.untold.iter().map(String::as_str)
+    }
+}
+
+/// One sample.
+pub fn sample(labels: &Labels, value: f64) -> Sample {
+    Sample { labels: labels.clone(), value: Number(value) }
+}
