@@ -89,11 +89,12 @@ impl Intent {
     }
 }
 
-/// The namespaces that an action on this target reaches: the target's, then the others.
+/// The namespaces that an action on this target reaches: the target's, where it has one, then the others.
 pub(crate) fn reached<'a>(target: &'a Target, action: Option<&'a Action>) -> Vec<&'a str> {
     let home = target.namespace.as_str();
     let others = action.map_or(&[][..], Action::namespaces).iter().map(String::as_str);
-    std::iter::once(home).chain(others.filter(|name| *name != home)).collect()
+    let home_first = Some(home).filter(|home| !home.is_empty());
+    home_first.into_iter().chain(others.filter(|name| *name != home)).collect()
 }
 
 /// Before and after, as the API server or the computed difference shows it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Target {
     /// Kind, such as `Deployment`.
     pub kind: String,
-    /// Namespace; a DNS label.
+    /// Namespace; a DNS label. Empty for a node, which belongs to the whole cluster.
     pub namespace: String,
     /// Name; a DNS subdomain.
     pub name: String,
@@ -19,12 +19,15 @@ pub struct Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.namespace, self.kind.to_lowercase(), self.name)
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        write!(f, "{}/{}", self.kind.to_lowercase(), self.name)
     }
 }
 
 /// Kinds as policies write them; others are written with their group, such as `Rollout.argoproj.io`.
-const KINDS: [&str; 6] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob"];
+const KINDS: [&str; 7] = ["Deployment", "StatefulSet", "DaemonSet", "Service", "Node", "CronJob", "Pod"];
 
 /// A kind that a person wrote, as targets have it: `deployment` is a `Deployment`. `None` where no target can have it.
 pub fn kind_as_written(text: &str) -> Option<&str> {

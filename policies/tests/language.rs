@@ -10,6 +10,7 @@ mod language {
     mod good;
     mod index;
     mod patching;
+    mod pods;
     mod rolling_back;
     mod running_jobs;
     mod schema;

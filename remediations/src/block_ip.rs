@@ -33,7 +33,9 @@ mod never;
 mod record;
 mod step;
 
+pub(crate) use ground::{DAEMON_SETS, enforced, foreign, needs_foreign};
 pub(crate) use ingress::left;
+pub(crate) use network_policy::POLICIES;
 
 use record::Record;
 use step::{Doing, Step};
@@ -334,19 +336,19 @@ fn fits(by: Means, target: &Target) -> Result<(), Reason> {
 }
 
 /// A text of an object; empty where there is none.
-fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
+pub(crate) fn text<'v>(object: &'v Value, pointer: &str) -> &'v str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The texts of a mapping.
-fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
+pub(crate) fn texts(object: &Value, pointer: &str) -> BTreeMap<String, String> {
     let pairs = object.pointer(pointer).and_then(Value::as_object);
     let text = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     pairs.into_iter().flatten().filter_map(text).collect()
 }
 
 /// Whether labels meet a label selector; an operator that nobody knows is met, so that it counts.
-fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
+pub(crate) fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
     let equal = texts(selector, "/matchLabels").iter().all(|(key, value)| labels.get(key) == Some(value));
     let wanted = selector.pointer("/matchExpressions").and_then(Value::as_array);
     equal

@@ -75,6 +75,8 @@ pub(crate) enum Answer {
     Honest,
     /// By an admission rule that refuses.
     Denied,
+    /// As an eviction is that a PodDisruptionBudget does not allow.
+    NoDisruption,
     /// By an error of its own (over HTTP: 500); nothing is made.
     Broken,
     /// It never leaves.
@@ -293,6 +295,10 @@ impl Hands for FakeCluster {
             Answer::Denied => {
                 Err(ChangeError::Refused { message: "freeze until Monday".into(), conflict: false })
             }
+            Answer::NoDisruption => {
+                let message = "Cannot evict pod as it would violate the pod's disruption budget. (429)";
+                Err(ChangeError::Refused { message: message.into(), conflict: false })
+            }
             Answer::Broken => Err(ChangeError::NoAnswer { tried, problem: "etcd is gone (500)".into() }),
             Answer::NotSent => Err(ChangeError::NotSent { tried, problem }),
             Answer::LostBefore => Err(ChangeError::NoAnswer { tried, problem }),
@@ -365,7 +371,7 @@ impl HttpHands for FakeHttp {
                 close();
                 Ok(Reply { status: 200, body: String::new() })
             }
-            Answer::Denied => Ok(Reply { status: 403, body: String::new() }),
+            Answer::Denied | Answer::NoDisruption => Ok(Reply { status: 403, body: String::new() }),
             Answer::Broken => Ok(Reply { status: 500, body: String::new() }),
             Answer::NotSent => Err(CallError::NotSent { url, problem }),
             Answer::LostBefore => Err(CallError::NoAnswer { url, problem }),

@@ -1,6 +1,7 @@
 //! Freezes deploys, and thaws them. A freeze is two objects of the API server (`admission`), made in an order in which
 //! half of it refuses nothing, and is done only when the server was seen to refuse: a dry run of a new pod template, by
-//! ourselves, who are let through in all else. Never changes a workload, and never removes what another intent made.
+//! ourselves, who are let through in all else. What a policy names of Argo CD and Flux is kept from deploying too (`reach`).
+//! Never changes a workload, and never removes what another intent made.
 
 use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
@@ -12,12 +13,12 @@ use paramedic_policies::time::Moment;
 use serde_json::Value;
 
 use crate::checks::{self, Checks, Seen};
-use crate::one_change::{self, OneChange as _};
+use crate::one_change::{self, OneChange as _, Trace};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
-use crate::ports::objects::Resource;
+use crate::ports::objects::{ObjectChange, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
-use crate::rights::{Aim, Needs, Rights, Verb, everywhere, namespace_of};
+use crate::rights::{Aim, Needs, Rights, Verb, at, everywhere, namespace_of};
 use crate::seal::Sealed;
 use crate::stamp::{self, MANAGED_BY, UNTIL, annotation};
 
@@ -28,6 +29,7 @@ use steps::{Doing, Step};
 
 pub(crate) mod admission;
 mod proof;
+mod reach;
 mod steps;
 
 const SPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
@@ -45,6 +47,12 @@ impl Needs for Written {
         for objects in [policies, bindings] {
             rights.change(&[Verb::Create], &objects);
             rights.act(&[Verb::Delete], &objects);
+        }
+        for declared in &self.reach {
+            let (namespace, name) = (aim.constant(&declared.namespace), aim.constant(&declared.name));
+            let reached = at(reach::resource(declared.gate), namespace, name);
+            rights.look(&[Verb::Get], &reached);
+            rights.change(&[Verb::Patch], &reached);
         }
         // The proof: a dry run of a new pod template.
         for target in aim.targets() {
@@ -77,7 +85,11 @@ impl Plans for Wish {
                 checks.note(space(cluster, namespace, now).await?);
             }
         }
-        let freeze = Freeze { wish: self.clone(), exempt };
+        let freeze = Freeze::new(self.clone(), exempt);
+        let reached = reach::look(cluster, &self.reach).await?;
+        for (one, object) in &reached {
+            reach::obstacles(one, object.as_ref(), now, &mut checks);
+        }
         let mut already = false;
         match ours(cluster).await {
             Err(LookError::Absent { what }) => {
@@ -86,7 +98,15 @@ impl Plans for Wish {
             found => {
                 checks.pass("the API server serves ValidatingAdmissionPolicies");
                 checks.pass("Jobs, bare pods and workloads that Kubernetes and Argo Rollouts do not know are not frozen");
-                already = frozen(cluster, &found?, &freeze, now, &mut checks).await?;
+                let wanted = now + self.lasts;
+                let is_shut = |(one, object): &(_, Option<Value>)| {
+                    let object = object.as_ref();
+                    object.is_some_and(|object| {
+                        reach::holds(one, object, wanted) || reach::is_shut_by_others(one, object)
+                    })
+                };
+                already =
+                    frozen(cluster, &found?, &freeze, now, &mut checks).await? && reached.iter().all(is_shut);
             }
         }
         let mut seen = Seen { uid: workload.uid, labels: workload.labels, ..Seen::default() };
@@ -98,7 +118,12 @@ impl Plans for Wish {
                 reason: self.reason.clone().unwrap_or_default(),
                 correlation: None,
             };
-            seen.diff = previewed(cluster, &terms, &mut checks).await;
+            let also = reached.iter().filter_map(|(one, object)| {
+                let object = object.as_ref().filter(|object| !reach::is_shut_by_others(one, object))?;
+                Some(reach::shut(one, object, &freeze, "preview", now))
+            });
+            let changes = terms.objects().into_iter().chain(also).collect();
+            seen.diff = previewed(cluster, changes, &mut checks).await;
         }
         let action = action::Action::FreezeDeploys(Action::Freeze(freeze));
         Ok(checks.into_preflight(seen, (!already).then_some(action), already))
@@ -118,7 +143,10 @@ impl Deed for Action {
         // Which of them is this intent's own is known by its stamp, once there is a seal.
         let listed = admission::listed(&freeze.wish.namespaces);
         let left = ours(cluster).await?;
-        let already = !left.iter().any(|policy| annotation(policy, NAMESPACES) == Some(&listed));
+        let reached = reach::look(cluster, &freeze.wish.reach).await?;
+        let is_marked = |object: &Value| reach::is_marked(object, None);
+        let already = !left.iter().any(|policy| annotation(policy, NAMESPACES) == Some(&listed))
+            && !reached.iter().filter_map(|(_, object)| object.as_ref()).any(is_marked);
         let thaw = action::Action::FreezeDeploys(Self::Thaw(freeze.clone()));
         Ok(checks.into_preflight(Seen::default(), (!already).then_some(thaw), already))
     }
@@ -145,7 +173,7 @@ impl Deed for Action {
     async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
         match self {
             Self::Freeze(_) => {}
-            Self::Thaw(_) => match gone(hands.eyes, seal).await {
+            Self::Thaw(_) => match gone(hands.eyes, &Sealing { seal, action: self }).await {
                 Ok(true) => return Outcome::Done { diff: None, already: true },
                 Ok(false) => {}
                 Err(error) => return one_change::unseen(error),
@@ -204,11 +232,13 @@ impl<'a> Sealing<'a> {
                     reason: freeze.wish.reason.clone().unwrap_or_else(|| format!("policy {}", seal.policy)),
                     correlation: seal.correlation.clone(),
                 };
-                terms.objects().into_iter().map(|make| step(Doing::Make(make))).collect()
+                let shut = freeze.wish.reach.iter().map(|one| Doing::Shut(one.clone(), seal.at));
+                terms.objects().into_iter().map(Doing::Make).chain(shut).map(step).collect()
             }
             Action::Thaw(_) => {
+                let open = freeze.wish.reach.iter().rev().map(|one| Doing::Open(one.clone()));
                 let addresses = admission::addresses(&stamp::of(seal)).into_iter().rev();
-                addresses.map(|at| step(Doing::Remove(at))).collect()
+                open.chain(addresses.map(Doing::Remove)).map(step).collect()
             }
         }
     }
@@ -287,19 +317,19 @@ async fn frozen(
 }
 
 /// Whether nothing is left of the freeze that is meant.
-async fn gone(eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Result<bool, LookError> {
+async fn gone(eyes: Eyes<'_>, all: &Sealing<'_>) -> Result<bool, LookError> {
     let cluster = eyes.cluster()?;
-    for at in admission::addresses(&stamp::of(seal)) {
-        if cluster.get(&at).await?.is_some() {
+    for step in all.steps() {
+        if step.trace(&step.look(cluster).await?) != Trace::Made {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-async fn previewed(cluster: &dyn Cluster, terms: &Terms<'_>, checks: &mut Checks) -> Option<Diff> {
+async fn previewed(cluster: &dyn Cluster, changes: Vec<ObjectChange>, checks: &mut Checks) -> Option<Diff> {
     let mut whole: Option<Diff> = None;
-    for object in terms.objects() {
+    for object in changes {
         let diff = one_change::preview(cluster, &ClusterChange::Object(object), checks).await?;
         match &mut whole {
             Some(whole) => whole.fields.extend(diff.fields),

@@ -113,6 +113,10 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::AbortRollout(wish) => wish,
         Wish::RunJob(wish) => wish,
         Wish::RenewCertificate(wish) => wish,
+        Wish::Quarantine(wish) => wish,
+        Wish::EvictPod(wish) => wish,
+        Wish::DeletePod(wish) => wish,
+        Wish::DrainNode(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -131,6 +135,10 @@ pub(crate) fn needs(remediation: &Remediation) -> &dyn Needs {
         Remediation::AbortRollout(written) => written,
         Remediation::RunJob(written) => written,
         Remediation::RenewCertificate(written) => written,
+        Remediation::Quarantine(written) => written,
+        Remediation::EvictPod(written) => written,
+        Remediation::DeletePod(written) => written,
+        Remediation::DrainNode(written) => written,
     }
 }
 
@@ -148,6 +156,10 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::AbortRollout(action) => action,
         Action::RunJob(action) => action,
         Action::RenewCertificate(action) => action,
+        Action::Quarantine(action) => action,
+        Action::EvictPod(action) => action,
+        Action::DeletePod(action) => action,
+        Action::DrainNode(action) => action,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Rolls the pods of a workload, by the annotation that `kubectl rollout restart` sets, with the intent's own moment:
-//! a repeat is the same rollout. Then watches it to its end, since a 200 says only that it was asked for.
+//! Rolls the pods of a workload, by the annotation that `kubectl rollout restart` sets, or by `spec.restartAt` of an Argo
+//! Rollout, with the intent's own moment: a repeat is the same rollout. Then watches it to its end, since a 200 says only
+//! that it was asked for.
 
 use paramedic_policies::counted::counted;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::abort_rollout::KIND as ROLLOUT;
 use paramedic_policies::remediation::restart::{Action, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
@@ -20,12 +22,12 @@ use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 
-/// The kinds whose controllers roll pods.
+/// The kinds of Kubernetes itself whose controllers roll pods.
 pub(crate) const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
 impl Needs for Written {
     fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
-        let aim = aim.only(&KINDS);
+        let aim = aim.only(&[&KINDS[..], &[ROLLOUT]].concat());
         rights.workload(&aim);
         for target in aim.targets() {
             rights.change(&[Verb::Patch], &target);
@@ -38,8 +40,9 @@ impl Plans for Wish {
     async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
         let cluster = eyes.cluster()?;
         let mut checks = Checks::default();
-        if !KINDS.contains(&target.kind.as_str()) {
-            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: KINDS.join(", ") });
+        if !KINDS.contains(&target.kind.as_str()) && target.kind != ROLLOUT {
+            let wanted = format!("{}, {ROLLOUT}", KINDS.join(", "));
+            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted });
             return Ok(checks.into_preflight(Seen::default(), None, false));
         }
         let workload = cluster.look(target).await?;
@@ -142,11 +145,11 @@ impl OneChange for Restart<'_> {
     }
 
     fn diff(&self) -> Diff {
-        let change = Change {
-            path: "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]".into(),
-            before: "?".into(),
-            after: self.seal.at.to_string(),
+        let path = match self.seal.target.kind.as_str() {
+            ROLLOUT => "spec.restartAt",
+            _ => "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]",
         };
+        let change = Change { path: path.into(), before: "?".into(), after: self.seal.at.to_string() };
         Diff { fields: vec![change], source: DiffSource::Applied }
     }
 }

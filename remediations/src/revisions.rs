@@ -1,4 +1,4 @@
-//! The revisions of a Deployment as its ReplicaSets tell them, grouped into deploys: a restart is a revision, but no
+//! The revisions of a Deployment or an Argo Rollout as its ReplicaSets tell them, grouped into deploys: a restart is a revision, but no
 //! deploy. Says which deploys came before the present one, newest first, and when each was replaced. Looks at nothing
 //! itself.
 
@@ -15,6 +15,8 @@ pub(crate) struct Revision {
     pub(crate) uid: String,
     /// The pod template, without the hash that the controller adds.
     pub(crate) template: Value,
+    /// The hash by which the status of an Argo Rollout names it.
+    pub(crate) hash: Option<String>,
     created: Moment,
     /// Numbers the ReplicaSet had before the Deployment came back to it; nothing where they cannot be read.
     past: Option<Vec<u64>>,
@@ -52,6 +54,9 @@ impl Revision {
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
+const ARGO_REVISION: &str = "rollout.argoproj.io/revision";
+const ARGO_HISTORY: &str = "rollout.argoproj.io/revision-history";
+const ARGO_HASH: &str = "rollouts-pod-template-hash";
 
 /// The revisions of the Deployment with this uid, oldest first.
 pub(crate) fn of(replica_sets: &[Value], deployment_uid: &str) -> Vec<Revision> {
@@ -74,14 +79,19 @@ fn read(set: &Value) -> Option<Revision> {
     let mut template = set.pointer("/spec/template")?.clone();
     if let Some(Value::Object(labels)) = template.pointer_mut("/metadata/labels") {
         labels.remove("pod-template-hash");
+        labels.remove(ARGO_HASH);
     }
+    let hash = set.pointer("/metadata/labels").and_then(|labels| labels.get(ARGO_HASH)?.as_str());
+    let (revision, history) =
+        if hash.is_some() { (ARGO_REVISION, ARGO_HISTORY) } else { (REVISION, HISTORY) };
     Some(Revision {
-        number: annotations.get(REVISION)?.as_str()?.parse().ok()?,
+        hash: hash.map(str::to_owned),
+        number: annotations.get(revision)?.as_str()?.parse().ok()?,
         replica_set: text("/metadata/name")?.to_owned(),
         uid: text("/metadata/uid")?.to_owned(),
         template,
         created: text("/metadata/creationTimestamp")?.parse().ok()?,
-        past: match annotations.get(HISTORY).and_then(Value::as_str) {
+        past: match annotations.get(history).and_then(Value::as_str) {
             None => Some(Vec::new()),
             Some(history) => history.split(',').map(|number| number.trim().parse().ok()).collect(),
         },

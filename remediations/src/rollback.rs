@@ -1,6 +1,7 @@
-//! Takes a Deployment back to its last deploy that was healthy: Prometheus is asked whether the policy's condition held,
+//! Takes a Deployment, or an Argo Rollout as its own `undo` does, back to its last deploy that was healthy: Prometheus is asked whether the policy's condition held,
 //! without a gap, for the last ten minutes in which that deploy was the newest. Where it says no, the one before is
-//! asked about; where nobody knows, nothing is done. Then the rollout is watched to its end. ConfigMaps, Secrets and
+//! asked about; where nobody knows, nothing is done. Then the rollout is watched to its end; the way back of a Rollout goes by
+//! its steps as the way there did, unless its `rollbackWindow` lets it skip them. ConfigMaps, Secrets and
 //! migrations do not come back, and nothing here pretends so.
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Found, Preflight};
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::abort_rollout::KIND as ROLLOUT;
 use paramedic_policies::remediation::rollback::{Action, Helm, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
@@ -18,7 +20,7 @@ use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::metrics::Metrics;
-use crate::ports::objects::{DEPLOYMENTS, Field, ObjectChange, REPLICA_SETS, test};
+use crate::ports::objects::{DEPLOYMENTS, Field, ObjectChange, REPLICA_SETS, ROLLOUTS, Resource, test};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::revisions::{self, Earlier, Revision, Standing};
 use crate::rights::{Aim, Needs, Rights, Verb};
@@ -37,10 +39,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Needs for Written {
     fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
-        let aim = aim.only(&["Deployment"]);
+        let aim = aim.only(&["Deployment", ROLLOUT]);
         rights.workload(&aim);
         rights.look(&[Verb::List], &aim.beside(REPLICA_SETS));
-        rights.change(&[Verb::Patch], &aim.target_of(DEPLOYMENTS));
+        for target in aim.targets() {
+            rights.change(&[Verb::Patch], &target);
+        }
     }
 }
 
@@ -49,22 +53,28 @@ impl Plans for Wish {
     async fn preflight(&self, eyes: Eyes<'_>, target: &Target, diff: bool) -> Result<Preflight, LookError> {
         let cluster = eyes.cluster()?;
         let mut checks = Checks::default();
-        if target.kind != "Deployment" {
-            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted: "Deployment".into() });
+        if target.kind != "Deployment" && target.kind != ROLLOUT {
+            let wanted = format!("Deployment, {ROLLOUT}");
+            checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted });
             return Ok(checks.into_preflight(Seen::default(), None, false));
         }
         let looked = look(cluster, target).await?;
         let workload = &looked.workload;
         obstacles(workload, eyes.now(), &mut checks);
-        checks.note(helm(&looked.deployment, self.helm));
+        checks.note(helm(&looked.object, self.helm));
         let mut seen = Seen::of(workload, workload.max_unavailable);
         let revisions = revisions::of(&looked.replica_sets, &workload.uid);
+        if let Some(name) = looked.object.pointer("/spec/workloadRef/name").and_then(Value::as_str) {
+            let why =
+                format!("the pod template of {target} is that of {name} (workloadRef); roll that one back");
+            checks.refuse(Reason::WrongLever { why });
+            return Ok(checks.into_preflight(seen, None, false));
+        }
         let Some(present) = revisions.last() else {
             checks.refuse(Reason::TargetAbsent { what: format!("revision of {target}") });
             return Ok(checks.into_preflight(seen, None, false));
         };
-        // The controller makes a revision's ReplicaSet a moment after its template.
-        if !present.is_of(looked.deployment.pointer("/spec/template")) {
+        if !looked.is_present(present) {
             checks.refuse(Reason::RollingOut { detail: "the newest revision is not made yet".into() });
             return Ok(checks.into_preflight(seen, None, false));
         }
@@ -228,19 +238,37 @@ struct Rollback<'a> {
     action: &'a Action,
 }
 
-/// A Deployment with its ReplicaSets.
+/// A Deployment, or an Argo Rollout, with its ReplicaSets.
 struct Looked {
     workload: Workload,
-    deployment: Value,
+    object: Value,
     replica_sets: Vec<Value>,
 }
 
 async fn look(cluster: &dyn Cluster, target: &Target) -> Result<Looked, LookError> {
     let workload = cluster.look(target).await?;
-    let found = cluster.get(&DEPLOYMENTS.named(&target.namespace, &target.name)).await?;
-    let deployment = found.ok_or_else(|| LookError::Absent { what: target.to_string() })?;
+    let found = cluster.get(&resource(target).named(&target.namespace, &target.name)).await?;
+    let object = found.ok_or_else(|| LookError::Absent { what: target.to_string() })?;
     let replica_sets = cluster.list(REPLICA_SETS, &target.namespace, "").await?;
-    Ok(Looked { workload, deployment, replica_sets })
+    Ok(Looked { workload, object, replica_sets })
+}
+
+fn resource(target: &Target) -> Resource {
+    if target.kind == ROLLOUT { ROLLOUTS } else { DEPLOYMENTS }
+}
+
+impl Looked {
+    /// Whether the controller has made this revision of what the spec says now. It makes the ReplicaSet a moment later.
+    fn is_present(&self, revision: &Revision) -> bool {
+        if self.workload.target.kind != ROLLOUT {
+            return revision.is_of(self.object.pointer("/spec/template"));
+        }
+        // What a Rollout leaves out, its ReplicaSet has filled in: only its controller can say that they are the same.
+        let text = |pointer: &str| self.object.pointer(pointer).and_then(Value::as_str);
+        let generation = self.object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        text("/status/observedGeneration") == Some(&generation.to_string())
+            && text("/status/currentPodHash").is_some_and(|hash| revision.hash.as_deref() == Some(hash))
+    }
 }
 
 #[async_trait]
@@ -269,11 +297,11 @@ impl OneChange for Rollback<'_> {
     }
 
     fn trace(&self, seen: &Looked) -> Trace {
-        let Looked { workload, deployment, .. } = seen;
+        let Looked { workload, object, .. } = seen;
         if workload.uid != self.seal.uid {
             return one_change::another(&self.seal.target, &workload.uid);
         }
-        match stamp::annotation(deployment, stamp::INTENT) {
+        match stamp::annotation(object, stamp::INTENT) {
             Some(stamp) if stamp == self.seal.stamp() => Trace::Made,
             _ if workload.generation == self.action.generation => Trace::NotMade,
             _ => Trace::Unclear(format!(
@@ -296,7 +324,7 @@ impl OneChange for Rollback<'_> {
 
 /// One patch that tests uid and generation: the generation says that nothing came in between.
 fn change(action: &Action, looked: &Looked, stamp: &str) -> Result<ClusterChange, Reason> {
-    let Looked { workload, deployment, replica_sets } = looked;
+    let Looked { workload, object, replica_sets } = looked;
     let revisions = revisions::of(replica_sets, &workload.uid);
     let to = revisions.iter().find(|one| one.uid == action.replica_set_uid);
     let gone = || Reason::TargetAbsent { what: format!("ReplicaSet {} any more", action.replica_set) };
@@ -306,15 +334,15 @@ fn change(action: &Action, looked: &Looked, stamp: &str) -> Result<ClusterChange
         test("/metadata/generation", json!(action.generation)),
         json!({"op": "replace", "path": "/spec/template", "value": template}),
     ];
-    operations.extend(stamp::annotate(deployment, stamp::INTENT, stamp));
+    operations.extend(stamp::annotate(object, stamp::INTENT, stamp));
     let told = |number: u64, template: Option<&Value>| format!("revision {number} ({})", images(template));
     let field = Field {
         path: "spec.template".into(),
         pointer: String::new(),
-        before: told(action.from, deployment.pointer("/spec/template")),
+        before: told(action.from, object.pointer("/spec/template")),
         after: told(action.to, Some(template)),
     };
-    let at = DEPLOYMENTS.named(&workload.target.namespace, &workload.target.name);
+    let at = resource(&workload.target).named(&workload.target.namespace, &workload.target.name);
     Ok(ClusterChange::Object(ObjectChange::Patch { at, subresource: None, operations, fields: vec![field] }))
 }
 

@@ -294,6 +294,7 @@ fn since_then() -> Vec<Event> {
         lasts: Span::from_hours(2),
         reason: Some(text("5xx after a deploy")),
         break_glass: text("paramedic:break-glass"),
+        reach: Vec::new(),
     };
     let breaker = reset_breaker::Wish {
         breaker: text("payments"),
@@ -326,7 +327,7 @@ fn since_then() -> Vec<Event> {
     ] {
         events.push(asked(wish));
     }
-    let freeze = freeze_deploys::Freeze { wish, exempt: text("system:serviceaccount:paramedic:paramedic") };
+    let freeze = freeze_deploys::Freeze::new(wish, text("system:serviceaccount:paramedic:paramedic"));
     for action in [freeze_deploys::Action::Freeze(freeze.clone()), freeze_deploys::Action::Thaw(freeze)] {
         if let Some(Event::Intended { mut intent }) = intents().pop() {
             intent.action = Action::FreezeDeploys(action);

@@ -4,14 +4,16 @@ use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{abort_rollout, block_ip, renew_certificate, run_job};
+use paramedic_policies::remediation::{
+    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job,
+};
 use paramedic_policies::state::CaseId;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages(), left_behind()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), left_behind(), pods()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -158,4 +160,44 @@ fn left_behind() -> Vec<Event> {
     let diff = Some(Diff { fields: vec![left], source: DiffSource::Applied });
     let outcome = Outcome::Failed { what: text("prod/job/paramedic-x-9 failed"), applied: true, diff };
     vec![Event::Ended { intent: Seq(10), outcome }]
+}
+
+fn pods() -> Vec<Event> {
+    let isolating =
+        quarantine::Wish { lasts: Span::from_hours(24), detach: true, dns: false, max: 5, enforced: false };
+    let held = |name: &str, detached: &[(&str, &str)]| quarantine::Held {
+        name: text(name),
+        uid: text("d6f0a1f2"),
+        detached: detached.iter().map(|(key, value)| (text(key), text(value))).collect(),
+    };
+    let all = quarantine::Quarantine {
+        wish: isolating.clone(),
+        pods: vec![held("web-5d8f-a", &[("app", "web")]), held("web-5d8f-b", &[])],
+    };
+    let local_storage = evict_pod::LocalStorage::Refuse;
+    let (evicting, deleting) = (
+        evict_pod::Wish { local_storage },
+        delete_pod::Wish { local_storage: evict_pod::LocalStorage::Allow },
+    );
+    let draining = drain_node::Wish { max_nodes: 1, local_storage, within: Span::from_mins(10) };
+    let leaving =
+        drain_node::Leaving { namespace: text("prod"), name: text("web-5d8f-a"), uid: text("d6f0a1f2") };
+    let drain =
+        drain_node::Drain { wish: draining.clone(), pods: vec![leaving], namespaces: vec![text("prod")] };
+    let controller = text("ReplicaSet web-5d8f");
+    let actions = [
+        Action::Quarantine(quarantine::Action::Isolate(all.clone())),
+        Action::Quarantine(quarantine::Action::Release(all)),
+        Action::EvictPod(evict_pod::Action { controller: controller.clone(), local_storage }),
+        Action::DeletePod(delete_pod::Action { controller, local_storage }),
+        Action::DrainNode(drain_node::Action::Drain(drain.clone())),
+        Action::DrainNode(drain_node::Action::Uncordon(drain)),
+    ];
+    let wishes = [
+        Wish::Quarantine(isolating),
+        Wish::EvictPod(evicting),
+        Wish::DeletePod(deleting),
+        Wish::DrainNode(draining),
+    ];
+    actions.into_iter().enumerate().map(intended).chain(wishes.map(asked)).collect()
 }

@@ -10,7 +10,7 @@ use paramedic_policies::notifications::{NoticeKind, Receipt};
 use paramedic_policies::order::PauseScope;
 use paramedic_policies::question::{Ask, Fact};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{block_ip, freeze_deploys};
+use paramedic_policies::remediation::{block_ip, drain_node, freeze_deploys, quarantine};
 use paramedic_policies::ruling;
 
 use crate::every_kind::every_kind;
@@ -136,6 +136,10 @@ variants!(
         Wish::AbortRollout(_) => "AbortRollout",
         Wish::RunJob(_) => "RunJob",
         Wish::RenewCertificate(_) => "RenewCertificate",
+        Wish::Quarantine(_) => "Quarantine",
+        Wish::EvictPod(_) => "EvictPod",
+        Wish::DeletePod(_) => "DeletePod",
+        Wish::DrainNode(_) => "DrainNode",
         Wish::Revert(_) => "Revert",
     }
 );
@@ -169,6 +173,12 @@ variants!(
         Action::AbortRollout(_) => "AbortRollout",
         Action::RunJob(_) => "RunJob",
         Action::RenewCertificate(_) => "RenewCertificate",
+        Action::Quarantine(quarantine::Action::Isolate(_)) => "Isolate",
+        Action::Quarantine(quarantine::Action::Release(_)) => "Release",
+        Action::EvictPod(_) => "EvictPod",
+        Action::DeletePod(_) => "DeletePod",
+        Action::DrainNode(drain_node::Action::Drain(_)) => "Drain",
+        Action::DrainNode(drain_node::Action::Uncordon(_)) => "Uncordon",
     }
 );
 variants!(

@@ -370,7 +370,8 @@ pub(super) fn freeze(namespaces: &[&str]) -> Action {
         lasts: span("2h"),
         reason: None,
         break_glass: "break-glass".to_owned(),
+        reach: Vec::new(),
     };
     let exempt = "system:serviceaccount:paramedic:paramedic".to_owned();
-    Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze_deploys::Freeze { wish, exempt }))
+    Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze_deploys::Freeze::new(wish, exempt)))
 }

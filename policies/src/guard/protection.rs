@@ -9,9 +9,9 @@ use crate::settings::Protected;
 
 /// Refuses a protected target, and an action that reaches a protected namespace.
 pub(crate) fn judge(view: &View<'_>) -> Finding {
-    let Some(target) = view.known_target() else {
+    if view.known_target().is_none() {
         return Finding::not_asked(Guard::Protection);
-    };
+    }
     let protected = &view.book.settings().guards.protected;
     let refuse = |rule: String| Finding::refuses(Guard::Protection, Reason::Protected { rule });
     let reached = view.namespaces();
@@ -19,9 +19,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return refuse(rule);
     }
     let namespace = match reached.as_slice() {
-        [] | [_] => {
-            format!("namespace {} is none of {} protected", target.namespace, protected.namespaces.len())
-        }
+        [] => "it belongs to no namespace".to_owned(),
+        [name] => format!("namespace {name} is none of {} protected", protected.namespaces.len()),
         several => {
             let names = several.join(", ");
             format!("of namespaces {names} none is one of {} protected", protected.namespaces.len())

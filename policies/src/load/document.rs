@@ -11,9 +11,13 @@ use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::abort_rollout::AbortRolloutDocument;
 use crate::remediation::block_ip::BlockIpDocument;
+use crate::remediation::delete_pod::DeletePodDocument;
+use crate::remediation::drain_node::DrainNodeDocument;
+use crate::remediation::evict_pod::EvictPodDocument;
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
+use crate::remediation::quarantine::QuarantineDocument;
 use crate::remediation::renew_certificate::RenewCertificateDocument;
 use crate::remediation::reset_breaker::ResetBreakerDocument;
 use crate::remediation::restart::RestartDocument;
@@ -112,7 +116,7 @@ pub struct Spec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetDocument {
-    /// `Deployment`, `StatefulSet`, `DaemonSet`, `Service`, or `Kind.group` such as `Rollout.argoproj.io`.
+    /// `Deployment`, `StatefulSet`, `DaemonSet`, `Service`, `Pod`, or `Kind.group` such as `Rollout.argoproj.io`.
     pub kind: Option<String>,
     /// Template of its namespace.
     pub namespace: Option<String>,
@@ -202,6 +206,14 @@ pub struct StepDocument {
     pub run_job: Option<RunJobDocument>,
     /// Let cert-manager issue a Certificate anew.
     pub renew_certificate: Option<RenewCertificateDocument>,
+    /// Cut pods off from the network for a while; they go on running.
+    pub quarantine: Option<QuarantineDocument>,
+    /// Evict one pod, as its PodDisruptionBudgets allow; its controller makes another.
+    pub evict_pod: Option<EvictPodDocument>,
+    /// Delete one pod, past its PodDisruptionBudgets; its controller makes another.
+    pub delete_pod: Option<DeletePodDocument>,
+    /// Take a node out of service: cordon it, then evict its pods.
+    pub drain_node: Option<DrainNodeDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

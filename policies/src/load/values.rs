@@ -242,7 +242,8 @@ impl Walk {
 
     fn kind(&mut self, tree: &Tree) -> Option<String> {
         let kind = self.text(tree, "kind")?;
-        let known = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Service", "Node", "ConfigMap"];
+        let known =
+            ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Service", "Node", "ConfigMap", "Pod"];
         let near = crate::load::nearest::nearest(kind, known);
         let usage = "Deployment, StatefulSet, DaemonSet, Service, or Kind.group such as Rollout.argoproj.io";
         match near {

@@ -15,6 +15,10 @@ use crate::target::is_dns_label;
 use crate::template::{Scope, Template};
 use crate::time::Span;
 
+use reach::{ArgoCdDocument, Declared, FluxDocument, Reached};
+
+pub mod reach;
+
 /// No freeze is longer. Whoever needs more has a process, not an incident.
 pub const FREEZE_MAX: Span = Span::from_hours(24 * 7);
 
@@ -43,6 +47,10 @@ pub struct FreezeDeploysDocument {
     pub reason: Option<String>,
     /// The group whose members deploy all the same. Default `paramedic:break-glass`.
     pub break_glass: Option<String>,
+    /// Projects of Argo CD that sync nothing into these namespaces meanwhile.
+    pub argo_cd: Option<Vec<ArgoCdDocument>>,
+    /// Kustomizations and HelmReleases of Flux that are suspended meanwhile.
+    pub flux: Option<Vec<FluxDocument>>,
 }
 
 /// What to freeze, for how long.
@@ -56,6 +64,8 @@ pub struct Written {
     pub reason: Option<Template>,
     /// The group that is let through.
     pub break_glass: String,
+    /// What else is kept from deploying.
+    pub reach: Vec<Declared>,
 }
 
 /// What to freeze, for how long.
@@ -72,6 +82,9 @@ pub struct Wish {
     pub reason: Option<String>,
     /// The group that is let through.
     pub break_glass: String,
+    /// What else is kept from deploying, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<Reached>,
 }
 
 /// A freeze, or its end. It begins with its intent: an intent of 09:00 for 2h freezes until 11:00, whenever it is done.
@@ -93,6 +106,23 @@ pub struct Freeze {
     pub wish: Wish,
     /// The user that we are to the API server, who is let through.
     pub exempt: String,
+    /// Every namespace that it reaches, where it reaches more than those it freezes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touches: Vec<String>,
+}
+
+impl Freeze {
+    /// A freeze by this user.
+    pub fn new(wish: Wish, exempt: String) -> Self {
+        let mut touches = Vec::new();
+        if !wish.reach.is_empty() {
+            touches.extend(wish.namespaces.iter().cloned());
+            touches.extend(wish.reach.iter().map(|one| one.namespace.clone()));
+            touches.sort();
+            touches.dedup();
+        }
+        Self { wish, exempt, touches }
+    }
 }
 
 impl Asks for Written {
@@ -123,6 +153,8 @@ impl Asks for Written {
         let break_glass = fields.or(walk, "breakGlass", BREAK_GLASS.to_owned(), |walk, tree, what| {
             walk.text(tree, what).map(str::to_owned)
         });
+        let argo_cd = fields.or(walk, "argoCd", Vec::new(), reach::argo_cd);
+        let flux = fields.or(walk, "flux", Vec::new(), reach::flux);
         fields.close(walk);
         let (lasts, at) = lasts?;
         if !(FREEZE_MIN..=FREEZE_MAX).contains(&lasts) {
@@ -130,7 +162,8 @@ impl Asks for Written {
             walk.error(at, message, format!("from {FREEZE_MIN} to {FREEZE_MAX}"));
             return None;
         }
-        Some(Self { lasts, namespaces: namespaces?, reason: reason?, break_glass: break_glass? })
+        let reach = argo_cd?.into_iter().chain(flux?).collect();
+        Some(Self { lasts, namespaces: namespaces?, reason: reason?, break_glass: break_glass?, reach })
     }
 
     fn document(&self) -> Value {
@@ -141,11 +174,13 @@ impl Asks for Written {
         if let Some(reason) = &self.reason {
             body["reason"] = json!(reason.source);
         }
+        reach::documents(&self.reach, &mut body);
         body
     }
 
     fn templates(&self) -> Vec<&Template> {
-        self.namespaces.iter().chain(&self.reason).collect()
+        let reached = self.reach.iter().flat_map(|one| [&one.namespace, &one.name]);
+        self.namespaces.iter().chain(&self.reason).chain(reached).collect()
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {
@@ -184,6 +219,7 @@ impl Asks for Written {
             lasts: self.lasts,
             reason: reason.transpose()?,
             break_glass: self.break_glass.clone(),
+            reach: reach::wish(&self.reach, scope)?,
         })
     }
 }
@@ -241,7 +277,8 @@ impl Acts for Action {
 
     fn namespaces(&self) -> &[String] {
         match self {
-            Self::Freeze(freeze) | Self::Thaw(freeze) => &freeze.wish.namespaces,
+            Self::Freeze(freeze) | Self::Thaw(freeze) if freeze.touches.is_empty() => &freeze.wish.namespaces,
+            Self::Freeze(freeze) | Self::Thaw(freeze) => &freeze.touches,
         }
     }
 }
@@ -250,9 +287,17 @@ impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Freeze(Freeze { wish, .. }) => {
-                write!(f, "freeze deploys in {} for {}", wish.namespaces.join(", "), wish.lasts)
+                write!(f, "freeze deploys in {} for {}", wish.namespaces.join(", "), wish.lasts)?;
+                reached(wish, f)
             }
-            Self::Thaw(Freeze { wish, .. }) => write!(f, "thaw deploys in {}", wish.namespaces.join(", ")),
+            Self::Thaw(Freeze { wish, .. }) => {
+                write!(f, "thaw deploys in {}", wish.namespaces.join(", "))?;
+                reached(wish, f)
+            }
         }
     }
+}
+
+fn reached(wish: &Wish, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    wish.reach.iter().try_for_each(|one| write!(f, ", {one}"))
 }

@@ -23,9 +23,13 @@ use crate::time::{Moment, Span};
 
 pub mod abort_rollout;
 pub mod block_ip;
+pub mod delete_pod;
+pub mod drain_node;
+pub mod evict_pod;
 pub mod freeze_deploys;
 pub mod http_call;
 pub mod patch;
+pub mod quarantine;
 pub mod renew_certificate;
 pub mod reset_breaker;
 pub mod restart;
@@ -312,6 +316,14 @@ remediations! {
     RunJob, run_job, "runJob";
     /// Let cert-manager issue a Certificate anew.
     RenewCertificate, renew_certificate, "renewCertificate";
+    /// Cut pods off from the network for a while.
+    Quarantine, quarantine, "quarantine";
+    /// Evict one pod, as its budgets allow.
+    EvictPod, evict_pod, "evictPod";
+    /// Delete one pod, past its budgets.
+    DeletePod, delete_pod, "deletePod";
+    /// Cordon a node and evict its pods.
+    DrainNode, drain_node, "drainNode";
 }
 
 impl<'de> Deserialize<'de> for Wish {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Acts, Asks};
+use super::{Acts, Asks, abort_rollout};
 use crate::load::fields::{Fields, Walk};
 use crate::load::yaml::Tree;
 use crate::reason::Reason;
@@ -49,8 +49,9 @@ impl Asks for Written {
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {
-        let fits = ["Deployment", "StatefulSet", "DaemonSet", "workload"].contains(&kind);
-        (!fits).then_some("a Deployment, StatefulSet or DaemonSet")
+        let fits =
+            ["Deployment", "StatefulSet", "DaemonSet", "workload", abort_rollout::KIND].contains(&kind);
+        (!fits).then_some("a Deployment, StatefulSet, DaemonSet or Rollout.argoproj.io")
     }
 
     fn is_revertible(&self) -> bool {

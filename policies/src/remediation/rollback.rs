@@ -1,11 +1,11 @@
-//! Take a Deployment back to its last revision that was healthy, as Prometheus remembers it. Never to one that was rolled
+//! Take a Deployment or an Argo Rollout back to its last revision that was healthy, as Prometheus remembers it. Never to one that was rolled
 //! back itself, and never where nobody knows whether it was healthy.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Acts, Asks};
+use super::{Acts, Asks, abort_rollout};
 use crate::comparison::Comparison;
 use crate::load::fields::{Fields, Walk};
 use crate::load::yaml::Tree;
@@ -158,7 +158,8 @@ impl Asks for Written {
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {
-        (!["Deployment", "workload"].contains(&kind)).then_some("a Deployment")
+        (!["Deployment", "workload", abort_rollout::KIND].contains(&kind))
+            .then_some("a Deployment or Rollout.argoproj.io")
     }
 
     fn is_revertible(&self) -> bool {

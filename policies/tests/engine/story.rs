@@ -238,8 +238,11 @@ impl Story {
             Wish::Patch(_) | Wish::RunJob(_) | Wish::RenewCertificate(_) => {
                 panic!("no story here patches, runs Jobs or renews")
             }
+            Wish::Quarantine(_) | Wish::EvictPod(_) | Wish::DeletePod(_) | Wish::DrainNode(_) => {
+                panic!("no story here ends or moves pods")
+            }
             Wish::FreezeDeploys(wish) => {
-                let freeze = freeze_deploys::Freeze { wish: wish.clone(), exempt: "us".to_owned() };
+                let freeze = freeze_deploys::Freeze::new(wish.clone(), "us".to_owned());
                 Some(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)))
             }
             Wish::Revert(Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze))) => {

@@ -109,3 +109,24 @@ fn the_shipped_policies_load_without_a_word_and_are_shown_as_they_are() {
         assert_eq!(again, [shown]);
     }
 }
+
+#[test]
+fn a_freeze_reaches_what_the_policy_names_and_no_label_can_name_more() {
+    let freeze = "{for: 2h, argoCd: [{namespace: argocd, project: \"{{ labels.project }}\"}], \
+                  flux: [{kind: HelmRelease, namespace: apps, name: web}, {kind: Kustomization, namespace: flux, name: shop}]}";
+    let wish = wished(freeze, &[("project", "shop")]).expect("nothing is missing");
+    let reached: Vec<String> = wish.reach.iter().map(ToString::to_string).collect();
+    assert_eq!(reached, ["AppProject argocd/shop", "Kustomization flux/shop", "HelmRelease apps/web"]);
+    let all = freeze_deploys::Freeze::new(wish, "us".to_owned());
+    assert_eq!(all.touches, ["apps", "argocd", "flux", "prod"], "guards judge each of them");
+    let refused = wished(freeze, &[("project", "../other")]).expect_err("refused");
+    assert!(refused.to_string().contains("is not a name"), "{refused}");
+    let wrong =
+        "{for: 2h, argoCd: [{namespace: Argo_CD}], flux: [{kind: GitRepository, namespace: a, name: b}]}";
+    let told = said(&[("p.yaml", &policy(wrong))]);
+    for wanted in
+        ["`Argo_CD` is not a Kubernetes name", "has no `project`", "`kind` cannot be `GitRepository`"]
+    {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+}

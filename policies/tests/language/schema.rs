@@ -31,7 +31,7 @@ spec:
     - rollback: {healthy: {query: up, is: "> 0", for: 5m}, deployedWithin: 2h, helm: allow}
       verify: {rollout: complete}
     - sequence:
-        - freezeDeploys: {for: 2h}
+        - freezeDeploys: {for: 2h, argoCd: [{namespace: a, project: b}], flux: [{kind: HelmRelease, namespace: a, name: b}]}
         - patch: {resources: {container: db, limits: {memory: {times: 1.5, max: 8Gi}}}, for: 1h}
         - blockIp: {by: networkPolicy, clientAddress: peer, address: 203.0.113.7, for: 1h, growth: {factor: 4, upTo: 1d}}
         - patch: {rateLimit: {atMost: 5, paths: [/login]}, for: 30m}
@@ -44,6 +44,15 @@ spec:
         - runJob: {template: {image: a}, parameters: {A: b}}
         - renewCertificate: {}
           target: {kind: Certificate.cert-manager.io, namespace: a, name: b}
+          verify: {query: up, is: "> 0"}
+    - sequence:
+        - quarantine: {for: 1d, detach: true, dns: true, max: 2, enforced: true}
+        - evictPod: {localStorage: allow}
+          target: {kind: Pod, namespace: a, name: b}
+        - deletePod: {localStorage: refuse}
+          target: {kind: Pod, namespace: a, name: b}
+        - drainNode: {maxNodes: 2, localStorage: allow, within: 20m}
+          target: {from: {node: a}}
           verify: {query: up, is: "> 0"}
     - http:
         endpoint: dlq

@@ -18,7 +18,7 @@ use crate::ports::objects::Resource;
 use crate::rights::{Aim, Rights, Verb, everywhere};
 
 pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
-pub(super) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
+pub(crate) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
 const ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute");
 
 /// Policies of other kinds, which open and close in ways of their own. Cilium's and Calico's deny rules are the better lever
@@ -83,7 +83,7 @@ pub(super) async fn ground(
     } else {
         Ok("the pods have a network of their own".into())
     });
-    checks.note(enforced(cluster, terms).await?);
+    checks.note(enforced(cluster, terms.enforced).await?);
     let pods = pods(cluster, target, workload, &template).await?;
     others(cluster, target, &pods, ranges, checks).await?;
     foreign(cluster, &target.namespace, checks).await?;
@@ -96,7 +96,15 @@ pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
     if !terms.enforced {
         rights.look(&[Verb::List], &everywhere(DAEMON_SETS));
     }
-    for resource in [PODS, POLICIES, SERVICES, INGRESSES, ROUTES].into_iter().chain(FOREIGN) {
+    for resource in [PODS, POLICIES, SERVICES, INGRESSES, ROUTES] {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
+    needs_foreign(aim, rights);
+}
+
+/// What [`foreign`] reads.
+pub(crate) fn needs_foreign(aim: &Aim<'_>, rights: &mut Rights) {
+    for resource in FOREIGN {
         rights.look(&[Verb::List], &aim.beside(resource));
     }
 }
@@ -106,8 +114,11 @@ fn wrong(why: String) -> Reason {
 }
 
 /// Without a network that enforces it a NetworkPolicy is a wish.
-async fn enforced(cluster: &dyn Cluster, terms: &Terms) -> Result<Result<String, Reason>, LookError> {
-    if terms.enforced {
+pub(crate) async fn enforced(
+    cluster: &dyn Cluster,
+    declared: bool,
+) -> Result<Result<String, Reason>, LookError> {
+    if declared {
         return Ok(Ok("the policy says that this cluster's network enforces NetworkPolicies".into()));
     }
     let found = cluster.list(DAEMON_SETS, "", "").await?;
@@ -198,7 +209,11 @@ fn lets_in(policy: &Value, range: AddressRange) -> bool {
 }
 
 /// Policies of other kinds cannot be judged here.
-async fn foreign(cluster: &dyn Cluster, namespace: &str, checks: &mut Checks) -> Result<(), LookError> {
+pub(crate) async fn foreign(
+    cluster: &dyn Cluster,
+    namespace: &str,
+    checks: &mut Checks,
+) -> Result<(), LookError> {
     let mut found = Vec::new();
     for resource in FOREIGN {
         match cluster.list(resource, if resource.namespaced { namespace } else { "" }, "").await {
@@ -212,7 +227,7 @@ async fn foreign(cluster: &dyn Cluster, namespace: &str, checks: &mut Checks) ->
     checks.note(if found.is_empty() {
         Ok("no policies of other kinds are there".into())
     } else {
-        Err(wrong(format!("nobody here can judge what {} allow and deny; block there", found.join(", "))))
+        Err(wrong(format!("nobody here can judge what {} allow and deny; do it there", found.join(", "))))
     });
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped
 use crate::rights::{Aim, At, Rights, Verb};
 use crate::stamp::{INTENT, MANAGED_BY, UNTIL, annotation};
 
-pub(super) const POLICIES: Resource =
+pub(crate) const POLICIES: Resource =
     Resource::namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
 
 /// Annotation: the application whose pods it is about.

@@ -79,6 +79,7 @@ pub(super) fn on(at: &Address, object: &Value) -> Vec<(String, Does)> {
     if let (Some(stamp), true) = (stamp, found.is_empty()) {
         found.push((stamp.to_owned(), stamped(at, object, stamp)));
     }
+    found.extend(others(at, object));
     found.extend(template(object));
     found.extend(numbers(at, object));
     found
@@ -105,6 +106,26 @@ fn stamped(at: &Address, object: &Value, stamp: &str) -> Does {
     }
     // A rollback: its template is a revision of the Deployment's own.
     Does::Sweep(Sweep(unstamped(at, object)))
+}
+
+/// What cuts a pod off, and what a freeze did to objects of Argo CD and Flux: named, with the marks that say what was.
+fn others(at: &Address, object: &Value) -> Option<(String, Does)> {
+    let keys = |of: &str| object.pointer(&format!("/metadata/{of}")).and_then(Value::as_object);
+    let frozen = keys("annotations").into_iter().flatten().find_map(|(key, value)| {
+        let stamp = key.strip_prefix("freeze.paramedic.dev/")?;
+        Some((
+            stamp.to_owned(),
+            format!("intent {stamp} froze {at}; its annotation {key} says what was: {value}"),
+        ))
+    });
+    let quarantined = || {
+        let stamp = keys("labels")?.get("paramedic.dev/quarantine")?.as_str()?.to_owned();
+        let why =
+            format!("intent {stamp} has {at} in quarantine: delete the pod once nobody needs it any more");
+        Some((stamp, why))
+    };
+    let (stamp, why) = frozen.or_else(quarantined)?;
+    Some((stamp, Does::Leave(Left::matters(why))))
 }
 
 /// The stamp goes, everything else stays.

@@ -18,6 +18,8 @@ use crate::ports::cluster::ClusterChange;
 use crate::ports::objects::{Address, ObjectChange};
 use crate::ports::world::World;
 
+mod reach;
+
 const US: &str = "system:serviceaccount:ops:paramedic";
 
 fn wish(namespaces: &[&str], lasts: Span) -> freeze_deploys::Wish {
@@ -26,11 +28,12 @@ fn wish(namespaces: &[&str], lasts: Span) -> freeze_deploys::Wish {
         lasts,
         reason: None,
         break_glass: "paramedic:break-glass".into(),
+        reach: Vec::new(),
     }
 }
 
 fn freeze() -> Freeze {
-    Freeze { wish: wish(&["prod"], Span::from_hours(2)), exempt: US.into() }
+    Freeze::new(wish(&["prod"], Span::from_hours(2)), US.into())
 }
 
 fn freezing() -> Intent {

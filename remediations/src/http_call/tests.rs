@@ -107,7 +107,7 @@ impl HttpHands for Queue {
                 work();
                 Ok(Reply { status: 202, body: String::new() })
             }
-            Answer::Denied => Ok(Reply { status: 403, body: String::new() }),
+            Answer::Denied | Answer::NoDisruption => Ok(Reply { status: 403, body: String::new() }),
             Answer::Broken => Ok(Reply { status: 500, body: String::new() }),
             Answer::NotSent => Err(CallError::NotSent { url, problem }),
             Answer::LostBefore => Err(CallError::NoAnswer { url, problem }),

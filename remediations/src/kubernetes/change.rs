@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::calls::{Place, get, patch};
 use super::kinds::Kind;
-use super::objects;
+use super::{argo, objects};
 use crate::ports::cluster::{ChangeError, ClusterChange, LookError, manager};
 use crate::ports::objects::{Field, ObjectChange, add, escaped, remove, test};
 use crate::seal::Sealed;
@@ -138,16 +138,18 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
             let request = Request::Patch { resource, name: hpa.clone(), subresource: None, operations };
             Ok(Ready { request, fields: vec![number(&path, "/spec/minReplicas", *from, *to)] })
         }
+        ClusterChange::Restart { target, uid, generation, at, correlation } if target.kind == argo::KIND => {
+            let correlation = correlation.as_deref();
+            let ready = argo::restart(client, target, *at, stamp, correlation).await.map_err(not_seen)?;
+            as_seen(uid, *generation, ready.uid, ready.generation)?;
+            let argo::Restart { resource, operations, fields, .. } = ready;
+            let request =
+                Request::Patch { resource, name: target.name.clone(), subresource: None, operations };
+            Ok(Ready { request, fields })
+        }
         ClusterChange::Restart { target, uid, generation, at, correlation } => {
             let (resource, seen, annotations) = template(client, target).await.map_err(not_seen)?;
-            if seen.uid.as_ref() != Some(uid) || seen.generation != Some(*generation) {
-                let message = format!(
-                    "uid {uid}, generation {generation} has become uid {}, generation {}",
-                    seen.uid.unwrap_or_default(),
-                    seen.generation.unwrap_or_default(),
-                );
-                return Err(ChangeError::Refused { message, conflict: true });
-            }
+            as_seen(uid, *generation, seen.uid, seen.generation)?;
             let mut operations =
                 vec![test("/metadata/uid", json!(uid)), test("/metadata/generation", json!(generation))];
             // The generation says that the template is the one seen: none can have come in between.
@@ -183,6 +185,19 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
             Ok(Ready { request, fields })
         }
     }
+}
+
+/// Whether it is still what was looked at.
+fn as_seen(uid: &str, generation: i64, has: Option<String>, is: Option<i64>) -> Result<(), ChangeError> {
+    if has.as_deref() == Some(uid) && is == Some(generation) {
+        return Ok(());
+    }
+    let message = format!(
+        "uid {uid}, generation {generation} has become uid {}, generation {}",
+        has.unwrap_or_default(),
+        is.unwrap_or_default(),
+    );
+    Err(ChangeError::Refused { message, conflict: true })
 }
 
 const ANNOTATIONS: &str = "/spec/template/metadata/annotations";

@@ -21,7 +21,7 @@ use super::strategies::{
     count, daemon_set_immovable, daemon_set_unavailable, deployment_unavailable, stateful_set_immovable,
     stateful_set_unavailable,
 };
-use super::{gitops, rollouts, surroundings};
+use super::{argo, gitops, rollouts, surroundings};
 use crate::ports::cluster::{Autoscaler, GitOps, LookError, Rollout, Workload};
 use crate::stamp;
 
@@ -116,7 +116,17 @@ async fn own(client: &Client, target: &Target) -> Result<Own, LookError> {
                 own.workload.rollout =
                     rollouts::of_scale(wanted, scale.status.map_or(0, |status| status.replicas));
             }
-            own.workload.immovable = Some(format!("nobody here knows how a {} rolls", target.kind));
+            if target.kind == argo::KIND {
+                own.workload.rollout = argo::rollout(&object);
+                let replicas = own.workload.replicas.unwrap_or(1);
+                own.workload.max_unavailable = argo::max_unavailable(&object.data, replicas);
+                own.workload.stamp = own.workload.annotations.get(stamp::INTENT).cloned();
+                let labels = object.data.pointer("/spec/template/metadata/labels").cloned();
+                let labels = labels.and_then(|labels| serde_json::from_value(labels).ok());
+                own.pod_labels = labels.unwrap_or_default();
+            } else {
+                own.workload.immovable = Some(format!("nobody here knows how a {} rolls", target.kind));
+            }
             Ok(own)
         }
     }

@@ -27,6 +27,7 @@ use crate::rights::Right;
 use crate::seal::Sealed;
 
 mod access;
+mod argo;
 mod calls;
 mod change;
 mod endpoints;

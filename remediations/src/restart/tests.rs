@@ -153,3 +153,18 @@ async fn a_rehearsal_touches_no_hands() {
     assert_eq!(refused(&on(&paused).perform(&seal).await), ["workloadPaused"]);
     assert_eq!((cluster.changes(), paused.changes()), (0, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_argo_rollout_is_restarted_as_its_controller_does_it() {
+    let rollout = Target { kind: "Rollout.argoproj.io".into(), ..target() };
+    let cluster = FakeCluster::new(|workload| workload.target = rollout.clone());
+    let found = preflight(&on(&cluster), rollout.clone(), Wish::Restart(restart::Wish {}), false).await;
+    assert_eq!(found.action, Some(Action::Restart(restart::Action { generation: 4 })), "{found:?}");
+    let cluster = cluster.answering(Answer::LostAfter);
+    let seal = sealed(Intent { target: rollout, ..restarting() });
+    let outcome = on(&cluster).perform(&seal).await;
+    let Outcome::Done { diff: Some(diff), .. } = &outcome else { panic!("not done: {outcome:?}") };
+    assert_eq!(diff.fields[0].path, "spec.restartAt", "found by looking");
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(cluster.changes(), 1);
+}

@@ -56,6 +56,11 @@ impl At {
     }
 }
 
+/// The objects of a resource, as far as their namespace and name are known.
+pub(crate) fn at(resource: Resource, namespace: Option<String>, name: Option<String>) -> At {
+    At::of(resource, namespace, name)
+}
+
 /// All objects of a resource, in every namespace.
 pub(crate) fn everywhere(resource: Resource) -> At {
     At::of(resource, None, None)
@@ -118,6 +123,13 @@ impl<'a> Aim<'a> {
     /// The kinds that the target can have.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = &str> {
         self.kinds.iter().map(String::as_str)
+    }
+
+    /// What makes pods in the target's namespace, of one of these kinds and of any name; in all where `everywhere`.
+    pub(crate) fn makers(&self, kinds: &[&str], everywhere: bool) -> Self {
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        let namespace = self.namespace.clone().filter(|_| !everywhere);
+        Self { kinds, namespace, name: None, ..self.clone() }
     }
 
     /// The same where the target can only have one of these kinds: of others the remediation refuses it unseen.

@@ -3,7 +3,7 @@
 
 use paramedic_policies::target::Origin;
 
-use super::{Aim, Rights, Verb, everywhere};
+use super::{Aim, MAKERS, Rights, Verb, everywhere};
 use crate::ports::objects::{AUTOSCALERS, DEPLOYMENTS, REPLICA_SETS, Resource};
 
 const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
@@ -33,6 +33,13 @@ impl Rights {
                 self.look(&[Verb::Get], &target.sub("scale"));
             }
         }
+    }
+
+    /// `pods::workload`: what makes a pod, with all that stands around it.
+    pub(crate) fn maker(&mut self, aim: &Aim<'_>, everywhere: bool) {
+        let makers = aim.makers(&MAKERS, everywhere);
+        self.look(&[Verb::Get], &makers.beside(REPLICA_SETS));
+        self.workload(&makers);
     }
 
     /// What stands around it: replicas of the namespace, and how many workloads there are in the whole cluster, by

@@ -68,8 +68,8 @@ fn head(rights: &BTreeMap<Right, Needers>, mode: Mode) -> String {
 
 /// The fewest rules that give these rights to nobody else than who needs them, and say so.
 fn rules(rights: &[(&Right, &Needers)]) -> Vec<Rule> {
-    let mut by_object: BTreeMap<(&str, &str, Option<&str>), BTreeMap<&Needers, BTreeSet<Verb>>> =
-        BTreeMap::new();
+    type Object<'a> = (&'a str, &'a str, Option<&'a str>);
+    let mut by_object: BTreeMap<Object<'_>, BTreeMap<&Needers, BTreeSet<Verb>>> = BTreeMap::new();
     for (right, needers) in rights {
         let object = (right.group.as_str(), right.resource.as_str(), right.name.as_deref());
         by_object.entry(object).or_default().entry(needers).or_default().insert(right.verb);

@@ -25,7 +25,7 @@ mod tests;
 pub use aim::Plurals;
 pub use manifest::{Account, manifest};
 
-pub(crate) use aim::{Aim, At, everywhere, namespace_of, within};
+pub(crate) use aim::{Aim, At, at, everywhere, namespace_of, within};
 pub(crate) use least::least;
 
 /// A verb of the API server.
@@ -214,10 +214,14 @@ pub fn kinds(book: &Book) -> BTreeSet<String> {
     kinds.filter(|kind| kind.contains('.') && !KNOWN.contains(&kind.as_str())).collect()
 }
 
+/// The kinds that make pods and that are looked at.
+const MAKERS: [&str; 4] = ["Deployment", "StatefulSet", "DaemonSet", "Rollout.argoproj.io"];
+
 /// What an origin's owner can be.
 fn owners(origin: &Origin) -> &'static [&'static str] {
     match origin {
-        Origin::Pod | Origin::Service => &["Deployment", "StatefulSet", "DaemonSet"],
+        Origin::Pod => &MAKERS,
+        Origin::Service => &["Deployment", "StatefulSet", "DaemonSet"],
         Origin::Node => &["Node"],
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Action, Intent, Mode, Outcome, Wish};
 use paramedic_policies::answer::{Found, Number, Preflight, Sample};
 use paramedic_policies::remediation::rollback::{self, Helm};
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::fakes::{
 use crate::ports::cluster::{GitOps, Hands, Workload};
 use crate::ports::http::HttpHands;
 use crate::ports::metrics::Metrics;
-use crate::ports::objects::{DEPLOYMENTS, REPLICA_SETS};
+use crate::ports::objects::{DEPLOYMENTS, REPLICA_SETS, ROLLOUTS};
 use crate::ports::world::World;
 
 /// Answers the two counts of a health question, by the second at which the window ends.
@@ -303,4 +304,61 @@ async fn a_rehearsal_touches_nothing_and_a_rollback_has_no_way_back() {
     let back = Wish::Revert(Action::Rollback(action()));
     let found = preflight(&world(&cluster, &healthy()), target(), back, false).await;
     assert_eq!(names(&found.refusals), ["badValue"]);
+}
+
+/// The same as an Argo Rollout: its ReplicaSets say their revisions in its controller's words.
+fn rollout() -> (Arc<FakeCluster>, Target) {
+    let target = Target { kind: "Rollout.argoproj.io".into(), ..target() };
+    let cluster = FakeCluster::new(|workload| workload.target = target.clone());
+    let mut objects = cluster.objects.lock().expect("no test panicked");
+    for (number, minute) in [(1, 0), (2, 20), (3, 40)] {
+        let mut set = set(number, minute);
+        set["metadata"]["annotations"] = json!({"rollout.argoproj.io/revision": number.to_string()});
+        set["metadata"]["labels"] = json!({"rollouts-pod-template-hash": format!("hash-{number}")});
+        set["spec"]["template"]["metadata"]["labels"]["rollouts-pod-template-hash"] =
+            json!(format!("hash-{number}"));
+        // What the API server fills in for a ReplicaSet, and not for a Rollout.
+        set["spec"]["template"]["spec"]["dnsPolicy"] = json!("ClusterFirst");
+        objects.put(REPLICA_SETS.named("prod", &format!("web-{number}")), set);
+    }
+    let object = json!({
+        "metadata": {"uid": "uid-1", "generation": 4},
+        "spec": {"template": template(3)},
+        "status": {"observedGeneration": "4", "currentPodHash": "hash-3"},
+    });
+    objects.put(ROLLOUTS.named("prod", "web"), object);
+    drop(objects);
+    (cluster, target)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argo_rollout_goes_back_to_the_template_of_its_healthy_replica_set() {
+    let (cluster, target) = rollout();
+    let world = world(&cluster, &healthy());
+    let found = preflight(&world, target.clone(), wish(Helm::Refuse), true).await;
+    assert_eq!(found.action, Some(Action::Rollback(action())), "{:?}", found.refusals);
+    let seal = sealed(Intent { target: target.clone(), ..rolling_back() });
+    assert_eq!(world.perform(&seal).await.name(), "done");
+    let at = ROLLOUTS.named("prod", "web");
+    let object = cluster.objects.lock().expect("no test panicked").get(&at).cloned().expect("it is there");
+    assert_eq!(object["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
+    assert_eq!(object["spec"]["template"]["metadata"]["labels"], json!({"app": "web"}), "without the hash");
+    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(cluster.changes(), 1);
+
+    for (pointer, value, reason) in [
+        ("/status/currentPodHash", json!("hash-4"), "rollingOut"),
+        ("/status/observedGeneration", json!("3"), "rollingOut"),
+        ("/spec/workloadRef", json!({"name": "web"}), "wrongLever"),
+    ] {
+        let (cluster, target) = rollout();
+        let mut objects = cluster.objects.lock().expect("no test panicked");
+        let mut object = objects.get(&at).cloned().expect("it is there");
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        object.pointer_mut(parent).expect("it has one")[key] = value;
+        objects.put(at.clone(), object);
+        drop(objects);
+        let found = preflight(&self::world(&cluster, &healthy()), target, wish(Helm::Refuse), false).await;
+        assert_eq!(names(&found.refusals), [reason], "{pointer}");
+    }
 }

@@ -12,6 +12,7 @@ use paramedic_remediations::{Release, WriteAhead};
 
 use super::*;
 use crate::driver::errands::EFFECTS_AT_ONCE;
+use crate::redaction::Redactor;
 
 /// A world in which everything may be restarted, and a restart ends when the test says so.
 struct Restarting {
@@ -214,7 +215,7 @@ impl World for Closing {
 async fn check_closing(left: Span, takes: Duration, ends: &str) {
     let clock = Arc::new(HandClock::new());
     let seal = seal(&clock, left);
-    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock);
+    let mut errands = errands::Errands::new(Arc::new(Closing(takes)), clock, Redactor::default());
     errands.close(seal);
     let Input::Ended { outcome, .. } = errands.next().await else { panic!("an end is awaited") };
     assert_eq!(outcome.name(), ends, "{left} until the deadline, {takes:?} to close");

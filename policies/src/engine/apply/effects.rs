@@ -45,12 +45,13 @@ fn charge(state: &mut State, intent: &Intent) {
     let kept = LEDGER_KEPT.max(ledger::horizon(&book));
     let spent = if intent.mode == Mode::DryRun { &mut state.rehearsals } else { &mut state.ledger };
     spent.pace_ns = pace::advance(pace, spent.pace_ns, intent.at);
+    let beyond = intent.namespaces().into_iter().filter(|name| *name != intent.target.namespace);
     spent.charges.push_back(Charge {
         at: intent.at,
         intent: intent.id,
         policy: intent.policy.clone(),
         target: intent.target.clone(),
-        beyond: intent.namespaces().into_iter().skip(1).map(str::to_owned).collect(),
+        beyond: beyond.map(str::to_owned).collect(),
     });
     while spent.charges.front().is_some_and(|first| intent.at.since(first.at) > kept) {
         spent.charges.pop_front();

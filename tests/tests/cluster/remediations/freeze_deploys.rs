@@ -30,6 +30,7 @@ fn freeze(namespaces: &[&Namespace], lasts: Span) -> Wish {
         lasts,
         reason: Some("the error budget is spent".into()),
         break_glass: "break-glass".into(),
+        reach: Vec::new(),
     })
 }
 

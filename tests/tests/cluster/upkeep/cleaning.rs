@@ -61,6 +61,7 @@ fn freeze(shop: &Namespace) -> Wish {
         lasts: Span::from_hours(1),
         reason: None,
         break_glass: "break-glass".into(),
+        reach: Vec::new(),
     })
 }
 
