@@ -207,6 +207,7 @@ fn stopped(of: usize, staying: &[String], why: &str) -> Outcome {
             "{gone} of {of} pods evicted, then {why}; {left} stayed, and the node stays cordoned until that is taken back"
         ),
         applied: true,
+        diff: None,
     }
 }
 
@@ -240,15 +241,15 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
                 "all pods were told to leave, and {} was not gone by {}: {seen}",
                 targets[index], seal.deadline
             );
-            return Outcome::Failed { what, applied: true };
+            return Outcome::Failed { what, applied: true, diff: None };
         }
     }
     match left_over(hands.eyes, seal, drain).await {
         Ok(None) => {
             Outcome::Done { diff: Some(Diff { source: DiffSource::Applied, ..diff }), already: false }
         }
-        Ok(Some(what)) => Outcome::Failed { what, applied: true },
-        Err(error) => Outcome::Failed { what: format!("all planned pods left, and {error}"), applied: true },
+        Ok(Some(what)) => Outcome::Failed { what, applied: true, diff: None },
+        Err(error) => Outcome::Failed { what: format!("all planned pods left, and {error}"), applied: true, diff: None },
     }
 }
 

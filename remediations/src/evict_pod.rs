@@ -283,6 +283,7 @@ async fn watch(eyes: Eyes<'_>, seal: &Sealed<Intent>, ending: &Ending<'_>, diff:
         Err(seen) => Outcome::Failed {
             what: format!("{} was told to end, and was not gone by {}: {seen}", ending.target, seal.deadline),
             applied: true,
+            diff: None,
         },
     }
 }

@@ -280,9 +280,9 @@ fn half(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Refused { reasons } => {
             let what = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
-            Outcome::Failed { what, applied: true }
+            Outcome::Failed { what, applied: true, diff: None }
         }
-        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true },
+        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
         other @ (Outcome::Done { .. } | Outcome::Unknown { .. }) => other,
     }
 }

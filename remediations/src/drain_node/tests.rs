@@ -272,12 +272,12 @@ async fn a_budget_is_waited_for_until_the_deadline_and_no_longer() {
     let planned = intended(&asked(&cluster).await);
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..planned });
     put(&cluster, BUDGETS.named("stage", "web"), budget(0));
-    let Outcome::Failed { what, applied: true } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
         panic!("it is late")
     };
     let wanted = "1 of 2 pods evicted, then time was up: PodDisruptionBudget web allows 0 disruptions; stage/web-2 stayed";
     assert!(what.starts_with(wanted), "{what}");
-    let Outcome::Failed { what, applied: true } = on(&cluster).close(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).close(&seal).await else {
         panic!("it is half done")
     };
     assert!(what.starts_with("1 of 2 pods evicted, then the process ended; stage/web-2 stayed"), "{what}");

@@ -226,7 +226,7 @@ async fn a_pod_that_does_not_go_in_time_is_told() {
     let mut held = pod();
     held["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
     put(&cluster, at(), held);
-    let Outcome::Failed { what, applied: true } = tokio::join!(world.perform(&seal), beside).0 else {
+    let Outcome::Failed { what, applied: true, .. } = tokio::join!(world.perform(&seal), beside).0 else {
         panic!("it did not go")
     };
     assert!(what.ends_with("finalizers hold it"), "{what}");
