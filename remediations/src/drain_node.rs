@@ -249,7 +249,9 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
             Outcome::Done { diff: Some(Diff { source: DiffSource::Applied, ..diff }), already: false }
         }
         Ok(Some(what)) => Outcome::Failed { what, applied: true, diff: None },
-        Err(error) => Outcome::Failed { what: format!("all planned pods left, and {error}"), applied: true, diff: None },
+        Err(error) => {
+            Outcome::Failed { what: format!("all planned pods left, and {error}"), applied: true, diff: None }
+        }
     }
 }
 

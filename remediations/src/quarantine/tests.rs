@@ -247,7 +247,9 @@ async fn what_is_half_done_is_told_and_taken_back_whole() {
     let world = on(&cluster);
     assert_eq!(world.perform(&seal).await.name(), "done");
     put(&cluster, PODS.named("prod", "web-1"), pod("web-1"));
-    let Outcome::Failed { what, applied: true, .. } = world.close(&seal).await else { panic!("it is half done") };
+    let Outcome::Failed { what, applied: true, .. } = world.close(&seal).await else {
+        panic!("it is half done")
+    };
     assert!(what.contains("shows no trace of it"), "{what}");
     let mut another = pod("web-2");
     another["metadata"]["uid"] = json!("another");
