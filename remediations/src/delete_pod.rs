@@ -4,13 +4,21 @@
 use async_trait::async_trait;
 use paramedic_policies::action::{self, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
-use paramedic_policies::remediation::delete_pod::{Action, Wish};
+use paramedic_policies::remediation::delete_pod::{Action, Wish, Written};
 use paramedic_policies::target::Target;
 
 use crate::evict_pod::{self, Ending, How};
 use crate::ports::cluster::LookError;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let pod = evict_pod::ending_needs(aim, rights);
+        rights.change(&[Verb::Delete], &pod);
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::drain_node::{Action, Drain, Leaving, NODE, Wish};
+use paramedic_policies::remediation::drain_node::{Action, Drain, Leaving, NODE, Wish, Written};
 use paramedic_policies::target::Target;
 
 use crate::block_ip::{text, texts};
@@ -19,6 +19,7 @@ use crate::pods::{self, BUDGETS, PODS};
 use crate::ports::clock::left;
 use crate::ports::cluster::{ClusterChange, LookError};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb, everywhere};
 use crate::seal::Sealed;
 use crate::stamp;
 
@@ -34,6 +35,21 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often one pod's eviction is asked for where its budget seemed to allow it and the API server says no: others evict
 /// too. Each time a look comes first.
 const ASKED_MAX: u32 = 3;
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let node = aim.target_of(cordon::NODES);
+        rights.look(&[Verb::Get], &node);
+        for resource in [cordon::NODES, PODS, BUDGETS, pods::NAMESPACES] {
+            rights.look(&[Verb::List], &everywhere(resource));
+        }
+        rights.maker(aim, true);
+        rights.change(&[Verb::Patch], &node);
+        rights.act(&[Verb::Get], &everywhere(PODS));
+        rights.act(&[Verb::Get], &everywhere(pods::NAMESPACES));
+        rights.act(&[Verb::Create], &everywhere(PODS).sub("eviction"));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::evict_pod::{Action, LocalStorage, POD, Wish};
+use paramedic_policies::remediation::evict_pod::{Action, LocalStorage, POD, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::objects::ObjectChange;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, At, Needs, Rights, Verb};
 use crate::seal::Sealed;
 
 /// How often a pod that ends is looked at.
@@ -42,6 +43,23 @@ impl How {
             Self::Evict => "evicted",
             Self::Delete => "deleted",
         }
+    }
+}
+
+/// What a look at a pod that is to end reads; the pod.
+pub(crate) fn ending_needs(aim: &Aim<'_>, rights: &mut Rights) -> At {
+    let pod = aim.target_of(PODS);
+    rights.look(&[Verb::Get], &pod);
+    rights.look(&[Verb::Get], &aim.home());
+    rights.look(&[Verb::List], &aim.beside(BUDGETS));
+    rights.maker(aim, false);
+    pod
+}
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let pod = ending_needs(aim, rights);
+        rights.change(&[Verb::Create], &pod.sub("eviction"));
     }
 }
 

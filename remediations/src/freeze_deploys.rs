@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Wish};
+use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
@@ -18,10 +18,13 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::ports::objects::{ObjectChange, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
+use crate::rights::{Aim, Needs, Rights, Verb, at, everywhere, namespace_of};
 use crate::seal::Sealed;
 use crate::stamp::{self, MANAGED_BY, UNTIL, annotation};
 
-use admission::{BINDINGS, NAMESPACES, POLICIES, Terms};
+pub(crate) use admission::{BINDINGS, NAMESPACES, POLICIES};
+
+use admission::Terms;
 use steps::{Doing, Step};
 
 pub(crate) mod admission;
@@ -41,6 +44,45 @@ fn seen_of(namespace: &Value) -> Seen {
     let labels = namespace.pointer("/metadata/labels").cloned();
     let labels = labels.and_then(|labels| serde_json::from_value(labels).ok()).unwrap_or_default();
     Seen { uid: text("/metadata/uid"), labels, ..Seen::default() }
+}
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let aim = aim.only(&KINDS);
+        rights.workload(&aim);
+        match &self.namespaces {
+            Namespaces::Each(names) => {
+                for name in names {
+                    rights.look(&[Verb::Get], &namespace_of(aim.constant(name)));
+                }
+            }
+            Namespaces::Joined(names) => match aim.constant(names) {
+                None => rights.look(&[Verb::Get], &namespace_of(None)),
+                Some(names) => {
+                    for name in names.split(',') {
+                        rights.look(&[Verb::Get], &namespace_of(Some(name.trim().to_owned())));
+                    }
+                }
+            },
+        }
+        let (policies, bindings) = (everywhere(POLICIES), everywhere(BINDINGS));
+        rights.look(&[Verb::Get, Verb::List], &policies);
+        rights.look(&[Verb::Get], &bindings);
+        for objects in [policies, bindings] {
+            rights.change(&[Verb::Create], &objects);
+            rights.act(&[Verb::Delete], &objects);
+        }
+        for declared in &self.reach {
+            let (namespace, name) = (aim.constant(&declared.namespace), aim.constant(&declared.name));
+            let reached = at(reach::resource(declared.gate), namespace, name);
+            rights.look(&[Verb::Get], &reached);
+            rights.change(&[Verb::Patch], &reached);
+        }
+        // The proof: a dry run of a new pod template.
+        for target in aim.targets() {
+            rights.act(&[Verb::Patch], &target);
+        }
+    }
 }
 
 #[async_trait]

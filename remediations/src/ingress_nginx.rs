@@ -7,13 +7,17 @@ use paramedic_policies::address::AddressRange;
 use serde_json::Value;
 
 use crate::ports::cluster::{Cluster, LookError};
-use crate::ports::objects::Resource;
+use crate::ports::objects::{DEPLOYMENTS, Resource};
+use crate::rights::{Rights, Verb, everywhere, within};
 use crate::stamp::annotation;
 
 pub(crate) const CLASSES: Resource =
     Resource::of_cluster("networking.k8s.io", "v1", "ingressclasses", "IngressClass");
 pub(crate) const CONFIG_MAPS: Resource = Resource::namespaced("", "v1", "configmaps", "ConfigMap");
 const SERVICES: Resource = Resource::namespaced("", "v1", "services", "Service");
+
+/// What a controller can be.
+const WORKLOADS: [Resource; 2] = [Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet"), DEPLOYMENTS];
 
 /// The controller's name in an IngressClass.
 const NAME: &str = "k8s.io/ingress-nginx";
@@ -133,8 +137,8 @@ pub(crate) async fn tells_clients_apart(
     if open > 0 {
         return Ok(Ok("its Services keep the clients' addresses (externalTrafficPolicy: Local)".into()));
     }
-    for (version, plural, kind) in [("v1", "daemonsets", "DaemonSet"), ("v1", "deployments", "Deployment")] {
-        let workload = Resource::namespaced("apps", version, plural, kind).named(namespace, name);
+    for workload in WORKLOADS {
+        let workload = workload.named(namespace, name);
         let found = cluster.get(&workload).await?;
         if found
             .is_some_and(|found| found.pointer("/spec/template/spec/hostNetwork") == Some(&Value::Bool(true)))
@@ -146,6 +150,20 @@ pub(crate) async fn tells_clients_apart(
         "no Service of {namespace} with externalTrafficPolicy: Local, no header and no PROXY protocol shows that it can \
          tell its clients apart"
     )))
+}
+
+/// What [`reads`] and a look at the controller's settings read.
+pub(crate) fn needs(namespace: &str, name: &str, rights: &mut Rights) {
+    rights.look(&[Verb::Get], &everywhere(CLASSES));
+    rights.look(&[Verb::Get], &within(namespace, CONFIG_MAPS).named(Some(name.to_owned())));
+}
+
+/// What [`tells_clients_apart`] reads.
+pub(crate) fn needs_to_tell_apart(namespace: &str, name: &str, rights: &mut Rights) {
+    rights.look(&[Verb::List], &within(namespace, SERVICES));
+    for workload in WORKLOADS {
+        rights.look(&[Verb::Get], &within(namespace, workload).named(Some(name.to_owned())));
+    }
 }
 
 fn setting<'v>(config: &'v Value, key: &str) -> Option<&'v str> {

@@ -5,25 +5,49 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::patch::{Action, Edit, Place, Wish};
+use paramedic_policies::remediation::patch::{Action, Edit, Field, Place, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
+use crate::ingress_nginx;
 use crate::one_change::{self, OneChange, Trace};
 use crate::ownership;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::remedy::{BothHands, Deed, Eyes, Plans};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 
 mod fields;
 mod looked;
 mod plan;
+mod swept;
+
+pub(crate) use swept::left;
 
 use fields::{kept, path, same, stamped};
 use looked::Looked;
 pub(crate) use looked::{resource, texts};
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        for target in aim.targets() {
+            rights.look(&[Verb::Get], &target);
+            rights.change(&[Verb::Patch], &target);
+        }
+        rights.look(&[Verb::Get], &aim.home());
+        match &self.field {
+            Field::Resources { .. } => rights.workload(aim),
+            Field::RateLimit { controller_namespace, controller_name, .. } => {
+                ingress_nginx::needs(controller_namespace, controller_name, rights);
+                ingress_nginx::needs_to_tell_apart(controller_namespace, controller_name, rights);
+            }
+            Field::Selector { .. } => rights.look(&[Verb::List], &aim.beside(looked::PODS)),
+            Field::Switch { .. } => {}
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

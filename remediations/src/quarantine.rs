@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::quarantine::{Action, Held, KINDS, Quarantine, Wish};
+use paramedic_policies::remediation::quarantine::{Action, Held, KINDS, Quarantine, Wish, Written};
 use paramedic_policies::target::Target;
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ use crate::pods::{self, NAMESPACES, PODS};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::objects::{DEPLOYMENTS, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb, everywhere};
 use crate::seal::Sealed;
 use crate::stamp;
 
@@ -79,6 +80,29 @@ async fn of_selector(cluster: &dyn Cluster, here: &str, selector: &Value) -> Res
     found.retain(|pod| selects(selector, &texts(pod, "/metadata/labels")) && !pods::is_over(pod));
     found.sort_by(|a, b| text(a, "/metadata/name").cmp(text(b, "/metadata/name")));
     Ok(found)
+}
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let (all, walls) = (aim.beside(PODS), aim.beside(crate::block_ip::POLICIES));
+        for pod in aim.only(&["Pod"]).targets() {
+            rights.look(&[Verb::Get], &pod);
+        }
+        rights.maker(aim, false);
+        rights.look(&[Verb::Get], &aim.home());
+        rights.look(&[Verb::Get, Verb::List], &all);
+        for resource in [SERVICES, crate::block_ip::POLICIES] {
+            rights.look(&[Verb::List], &aim.beside(resource));
+        }
+        if !self.enforced {
+            rights.look(&[Verb::List], &everywhere(DAEMON_SETS));
+        }
+        crate::block_ip::needs_foreign(aim, rights);
+        rights.look(&[Verb::Get], &walls);
+        rights.change(&[Verb::Create], &walls);
+        rights.change(&[Verb::Patch], &all);
+        rights.act(&[Verb::Delete], &walls);
+    }
 }
 
 #[async_trait]

@@ -6,6 +6,7 @@ mod audit;
 mod blocking;
 mod by_hand;
 mod check;
+mod cleanup;
 mod completions;
 mod console;
 mod demo;
@@ -15,7 +16,9 @@ mod failure;
 mod following;
 mod freezing;
 mod in_force;
+mod live;
 mod orders;
+mod rbac;
 mod records;
 mod ruling;
 mod schema;
@@ -73,6 +76,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
 `paramedic check --config FILE` shows the whole configuration with its defaults.")]
     Serve(Box<crate::serve::ServeArgs>),
     Check(check::CheckArgs),
+    Rbac(rbac::RbacArgs),
     Schema(schema::SchemaArgs),
     Test(Box<test::TestArgs>),
     Explain(Box<explain::ExplainArgs>),
@@ -98,6 +102,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Block(blocking::BlockArgs),
     Unblock(blocking::UnblockArgs),
     Demo(crate::demo::DemoArgs),
+    Cleanup(cleanup::CleanupArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -145,7 +150,8 @@ pub fn run(args: Vec<OsString>, console: &mut Console<'_>) -> u8 {
 async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(*args).await,
-        Command::Check(args) => check::run(args, console),
+        Command::Check(args) => check::run(args, console).await,
+        Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
         Command::Test(args) => test::run(*args, console),
         Command::Explain(args) => explain::run(*args, console).await,
@@ -163,6 +169,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Block(args) => blocking::block(args, console).await,
         Command::Unblock(args) => blocking::unblock(args, console).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Cleanup(args) => cleanup::run(args, console).await,
         Command::Completions(args) => completions::run(args, console),
     }
 }

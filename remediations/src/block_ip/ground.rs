@@ -15,6 +15,7 @@ use super::{SERVICES, selects, text, texts};
 use crate::checks::Checks;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
+use crate::rights::{Aim, Rights, Verb, everywhere};
 
 pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 pub(crate) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
@@ -88,6 +89,24 @@ pub(super) async fn ground(
     foreign(cluster, &target.namespace, checks).await?;
     let services = services(cluster, &target.namespace, &pods, checks).await?;
     proxied(cluster, &target.namespace, &services, checks).await
+}
+
+/// What [`ground`] reads.
+pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
+    if !terms.enforced {
+        rights.look(&[Verb::List], &everywhere(DAEMON_SETS));
+    }
+    for resource in [PODS, POLICIES, SERVICES, INGRESSES, ROUTES] {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
+    needs_foreign(aim, rights);
+}
+
+/// What [`foreign`] reads.
+pub(crate) fn needs_foreign(aim: &Aim<'_>, rights: &mut Rights) {
+    for resource in FOREIGN {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
 }
 
 fn wrong(why: String) -> Reason {

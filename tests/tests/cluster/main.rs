@@ -4,4 +4,5 @@
 mod by_hand;
 mod control_plane;
 mod remediations;
+mod upkeep;
 mod whole_way;
