@@ -144,6 +144,36 @@ impl Query {
         Ok(text)
     }
 
+    /// A query for how many series it has at all, whatever its templates become; for a number, the number itself. None
+    /// where that cannot be asked.
+    pub fn counted_anywhere(&self) -> Option<String> {
+        let mut expr = parse(&marked(&self.template, &self.proof.slots)).ok()?;
+        let mut sound = true;
+        walk(
+            &mut expr,
+            &mut |matcher| {
+                if !self.proof.slots.iter().any(|slot| matcher.value.contains(&slot.marker)) {
+                    return;
+                }
+                let any = match matcher.op {
+                    MatchOp::Equal | MatchOp::Re(_) => ".+",
+                    // Whoever is left out for an alert is left in.
+                    MatchOp::NotEqual | MatchOp::NotRe(_) => ".*",
+                };
+                match regex::Regex::new(any) {
+                    Ok(regex) => *matcher = Matcher::new(MatchOp::Re(regex), &matcher.name, any),
+                    Err(_) => sound = false,
+                }
+            },
+            &mut |_| {},
+        );
+        let text = match expr.value_type() {
+            ValueType::Scalar => expr.to_string(),
+            ValueType::Vector | ValueType::Matrix | ValueType::String => format!("count({expr})"),
+        };
+        (sound && parse(&text).is_ok()).then_some(text)
+    }
+
     /// The longest range over which it looks back; zero for a plain instant selector.
     pub fn look_back(&self) -> Span {
         self.proof.look_back
@@ -333,3 +363,23 @@ impl PartialEq for Query {
 }
 
 impl Eq for Query {}
+
+#[cfg(test)]
+mod tests {
+    use super::Query;
+
+    #[test]
+    fn a_query_can_be_counted_before_any_alert_gives_its_values() {
+        for (query, counted) in [
+            (r#"up{job="a"} == 0"#, r#"count(up{job="a"} == 0)"#),
+            (
+                r#"rate(x{a="{{ labels.a }}", b!~"{{ labels.b }}-.*", c="d\"e"}[5m])"#,
+                r#"count(rate(x{a=~".+",b=~".*",c="d\"e"}[5m]))"#,
+            ),
+            ("time()", "time()"),
+        ] {
+            let query = Query::parse(query).expect("a query");
+            assert_eq!(query.counted_anywhere().as_deref(), Some(counted));
+        }
+    }
+}

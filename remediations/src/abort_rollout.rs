@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::abort_rollout::{Action, KIND, Wish};
+use paramedic_policies::remediation::abort_rollout::{Action, KIND, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::{Value, json};
@@ -20,10 +20,21 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload, manager
 use crate::ports::objects::{Field, ObjectChange, ROLLOUTS, add, test};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 
 /// How often the Rollout is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let target = aim.target_of(ROLLOUTS);
+        rights.workload(&aim.only(&[]));
+        rights.look(&[Verb::Get], &target);
+        rights.look(&[Verb::Get], &target.sub("scale"));
+        rights.change(&[Verb::Patch], &target.sub("status"));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

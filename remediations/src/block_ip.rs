@@ -9,7 +9,9 @@ use paramedic_policies::action::{self, Intent, Outcome};
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::answer::{Found, Preflight};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::block_ip::{Action, Block, Entry, INGRESS, Means, Unblock, Whom, Wish};
+use paramedic_policies::remediation::block_ip::{
+    Action, Block, Entry, INGRESS, Means, Unblock, Whom, Wish, Written,
+};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde_json::Value;
@@ -20,6 +22,7 @@ use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 use crate::stamp;
 
@@ -30,7 +33,8 @@ mod never;
 mod record;
 mod step;
 
-pub(crate) use ground::{DAEMON_SETS, enforced, foreign};
+pub(crate) use ground::{DAEMON_SETS, enforced, foreign, needs_of_network};
+pub(crate) use ingress::left;
 pub(crate) use network_policy::POLICIES;
 
 use record::Record;
@@ -43,6 +47,25 @@ const TRIES_MAX: u32 = 5;
 
 /// An entry counts as over that much before its end: a revert before that is one that a person asked for.
 const SLACK: Span = Span::from_mins(1);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let terms = self.terms();
+        rights.look(&[Verb::Get], &aim.home());
+        never::needs(rights);
+        match terms.by {
+            Means::NetworkPolicy => {
+                let aim = aim.only(&KINDS);
+                for target in aim.targets() {
+                    rights.look(&[Verb::Get], &target);
+                }
+                ground::needs(&aim, terms, rights);
+                network_policy::needs(&aim, rights);
+            }
+            Means::IngressNginx => ingress::needs(&aim.only(&[INGRESS]), terms, rights),
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

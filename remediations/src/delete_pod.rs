@@ -4,13 +4,23 @@
 use async_trait::async_trait;
 use paramedic_policies::action::{self, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
-use paramedic_policies::remediation::delete_pod::{Action, Wish};
+use paramedic_policies::remediation::delete_pod::{Action, Wish, Written};
 use paramedic_policies::target::Target;
 
 use crate::evict_pod::{self, Ending, How};
+use crate::pods::PODS;
 use crate::ports::cluster::LookError;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
+
+impl Needs for Written {
+    /// In dry-run the difference is computed: the right to delete is no small one.
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        evict_pod::needs(aim, rights);
+        rights.act(&[Verb::Delete], &aim.target_of(PODS));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -8,17 +8,18 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::drain_node::{Action, Drain, Leaving, NODE, Wish};
+use paramedic_policies::remediation::drain_node::{Action, Drain, Leaving, NODE, Wish, Written};
 use paramedic_policies::target::Target;
 
 use crate::block_ip::{text, texts};
 use crate::checks::{Checks, Seen};
 use crate::evict_pod::{self, Ending, How};
 use crate::one_change;
-use crate::pods::{self, BUDGETS, PODS};
+use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
 use crate::ports::clock::left;
 use crate::ports::cluster::{ClusterChange, LookError};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb, everywhere};
 use crate::seal::Sealed;
 use crate::stamp;
 
@@ -34,6 +35,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often one pod's eviction is asked for where its budget seemed to allow it and the API server says no: others evict
 /// too. Each time a look comes first.
 const ASKED_MAX: u32 = 3;
+
+impl Needs for Written {
+    /// A node has no namespace: what is beside it is in all of them.
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        pods::needs(aim, rights);
+        rights.look(&[Verb::Get, Verb::List], &everywhere(cordon::NODES));
+        rights.look(&[Verb::Get, Verb::List], &everywhere(PODS));
+        rights.look(&[Verb::List], &everywhere(BUDGETS));
+        rights.look(&[Verb::List], &everywhere(NAMESPACES));
+        rights.change(&[Verb::Patch], &everywhere(cordon::NODES));
+        rights.act(&[Verb::Create], &everywhere(PODS).sub("eviction"));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::evict_pod::{Action, LocalStorage, POD, Wish};
+use paramedic_policies::remediation::evict_pod::{Action, LocalStorage, POD, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
@@ -22,10 +22,24 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::objects::ObjectChange;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 
 /// How often a pod that ends is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        needs(aim, rights);
+        rights.change(&[Verb::Create], &aim.target_of(PODS).sub("eviction"));
+    }
+}
+
+/// What both look at.
+pub(crate) fn needs(aim: &Aim<'_>, rights: &mut Rights) {
+    pods::needs(aim, rights);
+    rights.look(&[Verb::Get], &aim.target_of(PODS));
+}
 
 /// By which request a pod ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Wish};
+use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
@@ -18,10 +18,13 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::ports::objects::{ObjectChange, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
+use crate::rights::{Aim, Needs, Rights, Verb, everywhere, namespace_of, within};
 use crate::seal::Sealed;
 use crate::stamp::{self, MANAGED_BY, UNTIL, annotation};
 
-use admission::{BINDINGS, NAMESPACES, POLICIES, Terms};
+pub(crate) use admission::{BINDINGS, NAMESPACES, POLICIES};
+
+use admission::Terms;
 use steps::{Doing, Step};
 
 pub(crate) mod admission;
@@ -30,6 +33,36 @@ mod reach;
 mod steps;
 
 const SPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let aim = aim.only(&KINDS);
+        rights.workload(&aim);
+        for namespace in &self.namespaces {
+            rights.look(&[Verb::Get], &namespace_of(aim.constant(namespace)));
+        }
+        let (policies, bindings) = (everywhere(POLICIES), everywhere(BINDINGS));
+        rights.look(&[Verb::Get, Verb::List], &policies);
+        rights.look(&[Verb::Get], &bindings);
+        for objects in [policies, bindings] {
+            rights.change(&[Verb::Create], &objects);
+            rights.act(&[Verb::Delete], &objects);
+        }
+        // The proof: a dry run of a new pod template.
+        for target in aim.targets() {
+            rights.act(&[Verb::Patch], &target);
+        }
+        for one in &self.reach {
+            let resource = reach::resource(one.gate);
+            let namespace = aim.constant(&one.namespace);
+            let all =
+                namespace.map_or_else(|| everywhere(resource), |namespace| within(&namespace, resource));
+            let object = all.named(aim.constant(&one.name));
+            rights.look(&[Verb::Get], &object);
+            rights.change(&[Verb::Patch], &object);
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

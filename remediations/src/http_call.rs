@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::http_call::{Action, Call, Look, Wish};
+use paramedic_policies::remediation::http_call::{Action, Call, Look, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
@@ -19,6 +19,7 @@ use crate::ports::cluster::LookError;
 use crate::ports::http::{CallError, Declared, Http, Request};
 use crate::ports::objects::Resource;
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 use answer::{Judged, Shown, judged, shown};
 
@@ -39,6 +40,20 @@ const SENDS_MAX: u32 = 3;
 
 /// The pause before the second time, doubled before the third.
 const PAUSE: Duration = Duration::from_secs(1);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        // Whether somebody paused it; the call itself goes elsewhere.
+        let workloads = aim.but(&["Service"]);
+        if workloads.kinds().next().is_some() {
+            rights.workload(&workloads);
+        }
+        for service in aim.only(&["Service"]).targets() {
+            rights.look(&[Verb::Get], &service);
+            rights.look(&[Verb::Get], &aim.home());
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -64,6 +64,41 @@ impl Path {
         Some(pointer)
     }
 
+    /// A path as it is shown to people.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(quoted) = rest.strip_prefix("[\"") {
+                let (key, after) = quoted.split_once("\"]")?;
+                steps.push(Step::Key(key.to_owned()));
+                rest = after;
+            } else if let Some(named) = rest.strip_prefix('[') {
+                let (name, after) = named.split_once(']')?;
+                steps.push(Step::Named(name.to_owned()));
+                rest = after;
+            } else {
+                let key = rest.strip_prefix('.').unwrap_or(rest);
+                let end = key.find(['.', '[']).unwrap_or(key.len());
+                steps.push(Step::Key(key[..end].to_owned()));
+                rest = &key[end..];
+            }
+        }
+        (!steps.is_empty()).then_some(Self(steps))
+    }
+
+    /// The managers that own it in this object.
+    pub(crate) fn managers<'a>(&self, object: &'a Value) -> Vec<&'a str> {
+        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let owns = |entry: &&Value| entry.get("fieldsV1").is_some_and(|fields| self.is_in(fields));
+        entries
+            .into_iter()
+            .flatten()
+            .filter(owns)
+            .filter_map(|entry| entry.get("manager")?.as_str())
+            .collect()
+    }
+
     /// Whether a manager owns it, by its `fieldsV1`: a field without any below it is owned whole.
     fn is_in(&self, fields: &Value) -> bool {
         let mut at = fields;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::patch::{Action, Edit, Place, Wish};
+use paramedic_policies::remediation::patch::{Action, Edit, Field, Place, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
@@ -14,16 +14,40 @@ use crate::one_change::{self, OneChange, Trace};
 use crate::ownership;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::remedy::{BothHands, Deed, Eyes, Plans};
+use crate::rights::{Aim, Needs, Rights, Verb, everywhere, within};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 
 mod fields;
 mod looked;
 mod plan;
+mod swept;
+
+pub(crate) use swept::left;
 
 use fields::{kept, path, same, stamped};
 use looked::Looked;
 pub(crate) use looked::{resource, texts};
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        for target in aim.targets() {
+            rights.look(&[Verb::Get], &target);
+            rights.change(&[Verb::Patch], &target);
+        }
+        rights.look(&[Verb::Get], &aim.home());
+        match &self.field {
+            Field::Resources { .. } => rights.workload(aim),
+            Field::RateLimit { controller_namespace, controller_name, .. } => {
+                rights.look(&[Verb::Get], &everywhere(plan::INGRESS_CLASSES));
+                let settings = within(controller_namespace, looked::CONFIG_MAPS);
+                rights.look(&[Verb::Get], &settings.named(Some(controller_name.clone())));
+            }
+            Field::Selector { .. } => rights.look(&[Verb::List], &aim.beside(looked::PODS)),
+            Field::Switch { .. } => {}
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

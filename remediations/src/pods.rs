@@ -7,16 +7,29 @@ use paramedic_policies::remediation::evict_pod::LocalStorage;
 use paramedic_policies::target::Target;
 use serde_json::Value;
 
-use crate::block_ip::{selects, text, texts};
+use crate::block_ip::{DAEMON_SETS, selects, text, texts};
 use crate::ports::cluster::{Cluster, LookError, Workload};
-use crate::ports::objects::{Address, REPLICA_SETS, Resource};
+use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS, Resource};
 use crate::restart::KINDS;
+use crate::rights::{Aim, Rights, Verb};
 use crate::stamp::annotation;
 
 pub(crate) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
+pub(crate) const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
 pub(crate) const BUDGETS: Resource =
     Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
 pub(crate) const NAMESPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
+
+/// What it takes to look at a pod in the target's namespace with its budgets and [`workload`]. The owner of a pod may be of a
+/// kind of somebody's own; only these are counted on.
+pub(crate) fn needs(aim: &Aim<'_>, rights: &mut Rights) {
+    rights.look(&[Verb::Get], &aim.beside(REPLICA_SETS));
+    for resource in [DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS] {
+        rights.look(&[Verb::Get], &aim.beside(resource));
+    }
+    // What stands around a workload, of whatever kind it is.
+    rights.workload(&aim.only(&[]));
+}
 
 /// What made a pod, and makes another in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,17 +8,18 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::{Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::quarantine::{Action, Held, KINDS, Quarantine, Wish};
+use paramedic_policies::remediation::quarantine::{Action, Held, KINDS, Quarantine, Wish, Written};
 use paramedic_policies::target::Target;
 use serde_json::Value;
 
-use crate::block_ip::{DAEMON_SETS, selects, text, texts};
+use crate::block_ip::{DAEMON_SETS, POLICIES, needs_of_network, selects, text, texts};
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange as _};
-use crate::pods::{self, NAMESPACES, PODS};
+use crate::pods::{self, NAMESPACES, PODS, STATEFUL_SETS};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::objects::{DEPLOYMENTS, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 use crate::stamp;
 
@@ -31,8 +32,21 @@ mod wall;
 /// Label of a pod in quarantine: the stamp of its intent.
 pub(crate) const QUARANTINE: &str = "paramedic.dev/quarantine";
 
-const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
 const SERVICES: Resource = Resource::namespaced("", "v1", "services", "Service");
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        pods::needs(aim, rights);
+        rights.workload(&aim.only(&["Deployment", "StatefulSet", "DaemonSet"]));
+        needs_of_network(aim, self.enforced, rights);
+        rights.look(&[Verb::Get, Verb::List], &aim.beside(PODS));
+        rights.look(&[Verb::List], &aim.beside(SERVICES));
+        rights.look(&[Verb::Get], &aim.beside(POLICIES));
+        rights.change(&[Verb::Create], &aim.beside(POLICIES));
+        rights.change(&[Verb::Patch], &aim.beside(PODS));
+        rights.act(&[Verb::Delete], &aim.beside(POLICIES));
+    }
+}
 
 /// What a look before a quarantine shows.
 struct Looked {

@@ -1,10 +1,12 @@
-//! What the file of each remediation provides: a look before, the deed, and the look after a crash. The lists at the
+//! What the file of each remediation provides: what it must be allowed, a look before, the deed, and the
+//! look after a crash. The lists at the
 //! end name every remediation once; nothing else here knows one.
 
 use async_trait::async_trait;
 use paramedic_policies::action::{Action, Intent, Outcome, Wish};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::Remediation;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
@@ -13,6 +15,7 @@ use crate::ports::clock::Clock;
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Http, HttpHands};
 use crate::ports::metrics::Metrics;
+use crate::rights::Needs;
 use crate::seal::Sealed;
 
 /// What a remediation may look with.
@@ -115,6 +118,27 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::DeletePod(wish) => wish,
         Wish::DrainNode(wish) => wish,
         Wish::Revert(action) => action,
+    }
+}
+
+/// The file of a remediation as a policy asks for it.
+pub(crate) fn needs(remediation: &Remediation) -> &dyn Needs {
+    match remediation {
+        Remediation::Scale(written) => written,
+        Remediation::Restart(written) => written,
+        Remediation::ResetBreaker(written) => written,
+        Remediation::FreezeDeploys(written) => written,
+        Remediation::BlockIp(written) => written,
+        Remediation::Patch(written) => written,
+        Remediation::Rollback(written) => written,
+        Remediation::Http(written) => written,
+        Remediation::AbortRollout(written) => written,
+        Remediation::RunJob(written) => written,
+        Remediation::RenewCertificate(written) => written,
+        Remediation::Quarantine(written) => written,
+        Remediation::EvictPod(written) => written,
+        Remediation::DeletePod(written) => written,
+        Remediation::DrainNode(written) => written,
     }
 }
 

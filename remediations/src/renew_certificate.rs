@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::renew_certificate::{Action, CERTIFICATE, Wish};
+use paramedic_policies::remediation::renew_certificate::{Action, CERTIFICATE, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError, manager};
 use crate::ports::objects::{Field, ObjectChange, Resource, add, test};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 
 const CERTIFICATES: Resource = Resource::namespaced("cert-manager.io", "v1", "certificates", "Certificate");
@@ -27,6 +28,15 @@ const NAMESPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Names
 
 /// How often a Certificate is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let target = aim.target_of(CERTIFICATES);
+        rights.look(&[Verb::Get], &target);
+        rights.look(&[Verb::Get], &aim.home());
+        rights.change(&[Verb::Patch], &target.sub("status"));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

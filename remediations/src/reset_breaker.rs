@@ -11,7 +11,7 @@ use futures::future::join_all;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::reset_breaker::{Action, Endpoints, Wish};
+use paramedic_policies::remediation::reset_breaker::{Action, Endpoints, Wish, Written};
 use paramedic_policies::target::Target;
 
 use crate::breaker_states::{LIST, reset, state_of};
@@ -22,6 +22,7 @@ use crate::ports::cluster::LookError;
 use crate::ports::http::{Call, CallError, Http};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, Needs, Rights};
 use crate::seal::Sealed;
 
 /// How long one endpoint may take to tell its states, tries included.
@@ -31,6 +32,15 @@ const STATE_WITHIN: Duration = Duration::from_secs(10);
 const CALL_WITHIN: Duration = Duration::from_secs(5);
 
 const CLOSED: &str = "CLOSED";
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        match &self.endpoints {
+            Endpoints::OfService { .. } => rights.endpoints(aim),
+            Endpoints::Listed(_) => {}
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

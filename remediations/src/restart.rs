@@ -10,7 +10,7 @@ use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::abort_rollout::KIND as ROLLOUT;
-use paramedic_policies::remediation::restart::{Action, Wish};
+use paramedic_policies::remediation::restart::{Action, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
@@ -18,11 +18,22 @@ use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 
 /// The kinds of Kubernetes itself whose controllers roll pods.
 pub(crate) const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let aim = aim.only(&[KINDS.as_slice(), &[ROLLOUT]].concat());
+        rights.workload(&aim);
+        for target in aim.targets() {
+            rights.change(&[Verb::Patch], &target);
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

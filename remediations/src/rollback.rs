@@ -11,7 +11,7 @@ use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome
 use paramedic_policies::answer::{Found, Preflight};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::abort_rollout::KIND as ROLLOUT;
-use paramedic_policies::remediation::rollback::{Action, Helm, Wish};
+use paramedic_policies::remediation::rollback::{Action, Helm, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use crate::ports::metrics::Metrics;
 use crate::ports::objects::{DEPLOYMENTS, Field, ObjectChange, REPLICA_SETS, ROLLOUTS, Resource, test};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::revisions::{self, Earlier, Revision, Standing};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::rollout_watch;
 use crate::seal::Sealed;
 use crate::stamp;
@@ -35,6 +36,17 @@ const ASKED_MAX: usize = 5;
 
 /// How long a stuck rollout may go on looking stuck once it has been told to go back.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let aim = aim.only(&["Deployment", ROLLOUT]);
+        rights.workload(&aim);
+        rights.look(&[Verb::List], &aim.beside(REPLICA_SETS));
+        for target in aim.targets() {
+            rights.change(&[Verb::Patch], &target);
+        }
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::run_job::{Action, Wish};
+use paramedic_policies::remediation::run_job::{Action, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 
@@ -18,6 +18,7 @@ use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::ports::objects::{Address, ObjectChange};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 use crate::stamp::{INTENT, annotation};
 
@@ -25,7 +26,7 @@ mod ended;
 mod looked;
 mod made;
 
-use ended::{End, end};
+use ended::{End, PODS, end};
 use looked::{JOBS, Looked};
 
 /// How often a Job is looked at.
@@ -37,6 +38,22 @@ const LISTEN_WITHIN: Duration = Duration::from_secs(15);
 /// A finished Job is cleaned up at some time, at the earliest by the history limits of its CronJob. Later than this after
 /// the decision, its absence shows nothing.
 const ABSENCE_SHOWS: Span = Span::from_mins(5);
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        for target in aim.targets() {
+            rights.look(&[Verb::Get], &target);
+        }
+        rights.look(&[Verb::Get], &aim.home());
+        let jobs = aim.beside(JOBS);
+        rights.look(&[Verb::List], &jobs);
+        rights.change(&[Verb::Create], &jobs);
+        // Watched to its end, and listened to.
+        rights.act(&[Verb::Get], &jobs);
+        rights.act(&[Verb::List], &aim.beside(PODS));
+        rights.act(&[Verb::Get], &aim.beside(PODS).sub("log"));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

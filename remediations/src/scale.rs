@@ -6,15 +6,30 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::scale::{Action, Amount, Lever, Wish};
+use paramedic_policies::remediation::scale::{Action, Amount, Lever, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange, Trace};
 use crate::ports::cluster::{Autoscaler, Cluster, ClusterChange, LookError, SetBy, Workload, manager};
+use crate::ports::objects::AUTOSCALERS;
 use crate::remedy::{BothHands, Deed, Eyes, Plans};
+use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
+
+impl Needs for Written {
+    fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        // A DaemonSet has no replicas to set.
+        let aim = aim.but(&["DaemonSet", "Service", "Node"]);
+        rights.workload(&aim);
+        for target in aim.targets() {
+            rights.change(&[Verb::Patch], &target.sub("scale"));
+        }
+        // Where one owns the replicas, its minimum is raised instead.
+        rights.change(&[Verb::Patch], &aim.beside(AUTOSCALERS));
+    }
+}
 
 #[async_trait]
 impl Plans for Wish {

@@ -12,6 +12,9 @@ pub(crate) const INTENT: &str = "paramedic.dev/intent";
 /// Annotation: when what was done ends, RFC 3339.
 pub(crate) const UNTIL: &str = "paramedic.dev/until";
 
+/// Annotation: what ties it to the delivery that caused it.
+pub(crate) const CORRELATION: &str = "paramedic.dev/correlation";
+
 /// The label of objects that are ours altogether.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "paramedic");
 

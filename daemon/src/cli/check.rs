@@ -1,5 +1,5 @@
 //! `paramedic check`: everything that is wrong with policies, configuration and token files at once, and what they mean
-//! with every default filled in.
+//! with every default filled in; with `--live` also what is wrong with the world that they need.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::console::{Console, Output, OutputArg, yaml as yaml_of};
 use super::failure::Failure;
+use super::live::{self, LiveArgs, Report};
 use super::table::{Table, plain};
 use crate::config::{Configuration, Problems, TokenProblem, open_to_strangers, read_tokens};
-use crate::reload::{self, Found};
+use crate::reload;
 use crate::serve::ServeArgs;
 
 /// Check policies and the configuration: every problem at once, with file, line, column and a hint; then the guards
@@ -26,9 +27,16 @@ use crate::serve::ServeArgs;
   paramedic check policies/
   paramedic check --config paramedic.yaml
   paramedic check policies/cart.yaml policies/search.yaml -o json
+  paramedic check --live --config paramedic.yaml --alertmanager-url http://alertmanager:9093
 
 Takes the flags and variables of `serve`, and shows what it would make of them. With --config it also prints the
 whole configuration, every default filled in, and reads the token files.
+
+With --live it asks on, and changes nothing: whether the account of the cluster has every right that
+the policies need (`paramedic rbac` prints them), whether Prometheus takes each query and has series
+for it (with the values of alerts that fire now, else with any), whether constant targets are there,
+whether Alertmanager sends us what has a policy, which alerts that fire now no policy can target, and
+with --server which policies never matched.
 
 Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
 pub struct CheckArgs {
@@ -37,6 +45,11 @@ pub struct CheckArgs {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArg,
+    /// Also ask the cluster, Prometheus, Alertmanager and the daemon whether they are as the policies need them.
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    world: LiveArgs,
     #[command(flatten, next_help_heading = "As serve takes them")]
     serve: ServeArgs,
 }
@@ -50,6 +63,8 @@ struct Findings {
     policies: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Report>,
 }
 
 /// What `serve` would say of the tokens and their files.
@@ -80,8 +95,8 @@ impl Tokens {
     }
 }
 
-pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let CheckArgs { paths, output: OutputArg { output }, mut serve } = args;
+pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let CheckArgs { paths, output: OutputArg { output }, live, world, mut serve } = args;
     if !paths.is_empty() {
         serve.policies = paths;
     }
@@ -98,7 +113,36 @@ pub(super) fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<(), Fail
         Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
     })?;
     let printed = serve.config.is_some().then(|| configuration.printed());
-    check(found, Tokens::of(&configuration), printed, output, console)
+    let (files, written) = (found.source.files.len(), Written::of(&found.source));
+    let Checked { book, mut problems } = load::check(found.source);
+    problems.splice(0..0, found.left_out);
+    let live = match &book {
+        Some(book) if live && !book.policies().is_empty() => {
+            Some(live::run(&world, &configuration, book, console.now).await?)
+        }
+        Some(_) | None => None,
+    };
+    let told = Told {
+        files,
+        written,
+        book,
+        problems,
+        tokens: Tokens::of(&configuration),
+        configuration: printed,
+        live,
+    };
+    told.write(output, console)
+}
+
+/// Everything there is to say.
+struct Told {
+    files: usize,
+    written: Written,
+    book: Option<Book>,
+    problems: Vec<Problem>,
+    tokens: Tokens,
+    configuration: Option<Value>,
+    live: Option<Report>,
 }
 
 /// A configuration that cannot be used; its policies are checked once it can.
@@ -108,72 +152,85 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
         Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
         Output::Json | Output::Yaml => {
             let (policies, tokens) = (Vec::new(), Tokens::default());
-            console.data(output, &Findings { problems, tokens, policies, configuration: None })?;
+            console
+                .data(output, &Findings { problems, tokens, policies, configuration: None, live: None })?;
         }
     }
     Err(Failure::users(format!("{errors} in the configuration"))
         .hint("the policies are checked once it is right, for they use its `vars`"))
 }
 
-fn check(
-    Found { source, left_out }: Found,
-    tokens: Tokens,
-    configuration: Option<Value>,
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let (files, written) = (source.files.len(), Written::of(&source));
-    let Checked { book, mut problems } = load::check(source);
-    problems.splice(0..0, left_out);
-    let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let warnings = problems.len() - errors + tokens.token_warnings.len();
-    let errors = errors + tokens.token_problems.len();
-    let unusable_tokens = !tokens.token_problems.is_empty();
-    match output {
-        Output::Table => {
-            for problem in &problems {
-                writeln!(console.out, "{problem}\n")?;
+impl Told {
+    fn write(self, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+        let Self { files, written, book, problems, tokens, configuration, live } = self;
+        let in_world = live.iter().flat_map(|live| &live.problems);
+        let all = || problems.iter().chain(in_world.clone());
+        let errors = all().filter(|problem| problem.is_error()).count();
+        let warnings = all().count() - errors + tokens.token_warnings.len();
+        let errors = errors + tokens.token_problems.len();
+        let loads = problems.iter().all(|problem| !problem.is_error());
+        let hint = if !tokens.token_problems.is_empty() {
+            "`serve` does not start with this; a running daemon keeps what it has"
+        } else if loads {
+            "the policies load; what they need of the world is not all there"
+        } else {
+            "nothing of this set would be loaded; a running daemon keeps the policies it has"
+        };
+        let empty = book.as_ref().is_some_and(|book| book.policies().is_empty());
+        let policies = book.as_ref().map_or(0, |book| book.policies().len());
+        match output {
+            Output::Table => {
+                for problem in all() {
+                    writeln!(console.out, "{}\n", said(problem))?;
+                }
+                tokens.write(console)?;
+                if let Some(book) = &book {
+                    for policy in book.policies().values() {
+                        writeln!(console.out, "{}", shown(policy, book, &written))?;
+                    }
+                }
+                if let Some(configuration) = &configuration {
+                    writeln!(console.out, "configuration\n{}", yaml_of(configuration)?)?;
+                }
+                if let Some(live) = &live {
+                    write!(console.out, "{}", live.table())?;
+                }
             }
-            tokens.write(console)?;
-            for policy in
-                book.iter().flat_map(|book| book.policies().values().map(move |policy| (policy, book)))
-            {
-                writeln!(console.out, "{}", shown(policy.0, policy.1, &written))?;
-            }
-            if let Some(configuration) = &configuration {
-                writeln!(console.out, "configuration\n{}", yaml_of(configuration)?)?;
+            Output::Json | Output::Yaml => {
+                let policies =
+                    book.iter().flat_map(|book| book.policies().values().map(load::effective)).collect();
+                console.data(output, &Findings { problems, tokens, policies, configuration, live })?;
             }
         }
-        Output::Json | Output::Yaml => {
-            let policies =
-                book.iter().flat_map(|book| book.policies().values().map(load::effective)).collect();
-            console.data(output, &Findings { problems, tokens, policies, configuration })?;
+        let files = counted(files, "file");
+        if errors == 0 && empty {
+            return Err(Failure::users(format!("no policy in {files}")).hint(
+                "`serve` takes an empty folder for a mistake: it does not start, and keeps the policies it has",
+            ));
         }
+        if errors > 0 {
+            let warnings = counted(warnings, "warning");
+            let error = format!("{} and {warnings} in {files}", counted(errors, "error"));
+            return Err(Failure::users(error).hint(hint));
+        }
+        let policies = match policies {
+            1 => "1 policy".to_owned(),
+            many => format!("{many} policies"),
+        };
+        writeln!(console.err, "ok: {policies} in {files}, {}", counted(warnings, "warning"))?;
+        Ok(())
     }
-    let files = counted(files, "file");
-    let hint = if unusable_tokens {
-        "`serve` does not start with this; a running daemon keeps what it has"
-    } else {
-        "nothing of this set would be loaded; a running daemon keeps the policies it has"
+}
+
+/// A problem with its place; one of the world has no lines.
+fn said(problem: &Problem) -> String {
+    let text = problem.to_string();
+    let place = format!("{}:{}:{}: ", problem.file, problem.line, problem.column);
+    let text = match live::PARTS.contains(&problem.file.as_str()) {
+        true => text.replacen(&place, &format!("{}: ", problem.file), 1),
+        false => text,
     };
-    match (errors, &book) {
-        (0, Some(book)) if book.policies().is_empty() => Err(Failure::users(format!("no policy in {files}"))
-            .hint("`serve` takes an empty folder for a mistake: it does not start, and keeps the policies it has")),
-        (0, Some(book)) => {
-            let policies = match book.policies().len() {
-                1 => "1 policy".to_owned(),
-                many => format!("{many} policies"),
-            };
-            writeln!(console.err, "ok: {policies} in {files}, {}", counted(warnings, "warning"))?;
-            Ok(())
-        }
-        _ => Err(Failure::users(format!(
-            "{} and {} in {files}",
-            counted(errors, "error"),
-            counted(warnings, "warning")
-        ))
-        .hint(hint)),
-    }
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// One policy as it holds.

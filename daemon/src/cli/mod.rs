@@ -4,13 +4,16 @@
 mod alerts;
 mod audit;
 mod check;
+mod cleanup;
 mod completions;
 mod console;
 mod demo;
 mod explain;
 mod eyes;
 mod failure;
+mod live;
 mod orders;
+mod rbac;
 mod records;
 mod ruling;
 mod schema;
@@ -67,6 +70,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
 `paramedic check --config FILE` shows the whole configuration with its defaults.")]
     Serve(Box<crate::serve::ServeArgs>),
     Check(check::CheckArgs),
+    Rbac(rbac::RbacArgs),
     Schema(schema::SchemaArgs),
     Explain(Box<explain::ExplainArgs>),
     /// Read the journal: find records, tell their story, follow, verify and export them.
@@ -85,6 +89,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
     Demo(crate::demo::DemoArgs),
+    Cleanup(cleanup::CleanupArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -132,7 +137,8 @@ pub fn run(args: Vec<OsString>, console: &mut Console<'_>) -> u8 {
 async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(*args).await,
-        Command::Check(args) => check::run(args, console),
+        Command::Check(args) => check::run(args, console).await,
+        Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,
@@ -143,6 +149,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Cleanup(args) => cleanup::run(args, console).await,
         Command::Completions(args) => completions::run(args, console),
     }
 }

@@ -8,7 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Commands whose flags have the plain name: they are the daemon, or read what it reads.
-const DAEMONS: [&str; 3] = ["serve", "demo", "check"];
+const DAEMONS: [&str; 4] = ["serve", "demo", "check", "rbac"];
 
 /// Flags that mean the same wherever they stand.
 const SHARED: [&str; 4] = ["alertmanager-url", "output", "server", "token-file"];

@@ -115,6 +115,13 @@ enum Source {
 
 impl Eq for Written {}
 
+impl Written {
+    /// What does not depend on the alert.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+}
+
 /// What does not depend on the alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -281,6 +288,13 @@ impl Asks for Written {
             Source::Query { query, .. } => &query.template,
         };
         std::iter::once(source).chain(&self.allow).collect()
+    }
+
+    fn queries(&self) -> Vec<&Query> {
+        match &self.source {
+            Source::Query { query, .. } => vec![query],
+            Source::Address(_) => Vec::new(),
+        }
     }
 
     fn misfit(&self, kind: &str) -> Option<&'static str> {

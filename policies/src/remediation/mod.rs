@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::load::fields::Walk;
 use crate::load::yaml::Tree;
+use crate::promql::Query;
 use crate::reason::Reason;
 use crate::template::{Scope, Template};
 use crate::time::{Moment, Span};
@@ -52,6 +53,11 @@ pub(crate) trait Asks: Sized {
 
     /// The templates in it: the labels they use are confirmed before anything is done.
     fn templates(&self) -> Vec<&Template>;
+
+    /// The queries that it asks by itself, so that they can be tried before it does.
+    fn queries(&self) -> Vec<&Query> {
+        Vec::new()
+    }
 
     /// The targets it is for, in words, where it can never act on this kind of target.
     fn misfit(&self, kind: &str) -> Option<&'static str>;
@@ -191,6 +197,11 @@ macro_rules! remediations {
             /// The templates in it.
             pub(crate) fn templates(&self) -> Vec<&Template> {
                 match self { $(Self::$name(written) => written.templates(),)+ }
+            }
+
+            /// The queries that it asks by itself.
+            pub fn queries(&self) -> Vec<&Query> {
+                match self { $(Self::$name(written) => written.queries(),)+ }
             }
 
             pub(crate) fn misfit(&self, kind: &str) -> Option<&'static str> {

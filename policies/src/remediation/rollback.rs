@@ -153,6 +153,10 @@ impl Asks for Written {
         vec![&self.query.template]
     }
 
+    fn queries(&self) -> Vec<&Query> {
+        vec![&self.query]
+    }
+
     fn misfit(&self, kind: &str) -> Option<&'static str> {
         (!["Deployment", "workload", abort_rollout::KIND].contains(&kind))
             .then_some("a Deployment or Rollout.argoproj.io")

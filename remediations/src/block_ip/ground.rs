@@ -15,6 +15,7 @@ use super::{SERVICES, selects, text, texts};
 use crate::checks::Checks;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
+use crate::rights::{Aim, Rights, Verb, everywhere};
 
 pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 pub(crate) const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
@@ -86,6 +87,24 @@ pub(super) async fn ground(
     foreign(cluster, &target.namespace, checks).await?;
     let services = services(cluster, &target.namespace, &pods, checks).await?;
     proxied(cluster, &target.namespace, &services, checks).await
+}
+
+/// What [`ground`] reads.
+pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
+    needs_of_network(aim, terms.enforced, rights);
+    for resource in [PODS, SERVICES, INGRESSES, ROUTES] {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
+}
+
+/// What it takes to know which NetworkPolicies there are, and whether they are enforced.
+pub(crate) fn needs_of_network(aim: &Aim<'_>, declared: bool, rights: &mut Rights) {
+    if !declared {
+        rights.look(&[Verb::List], &everywhere(DAEMON_SETS));
+    }
+    for resource in [POLICIES].into_iter().chain(FOREIGN) {
+        rights.look(&[Verb::List], &aim.beside(resource));
+    }
 }
 
 fn wrong(why: String) -> Reason {

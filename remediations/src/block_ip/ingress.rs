@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::record::{BLOCKED, Record};
 use crate::checks::Checks;
+use crate::cleanup::Known;
 use crate::ownership;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
+use crate::rights::{Aim, Rights, Verb, everywhere, within};
 use crate::stamp::annotation;
 
 pub(super) const INGRESSES: Resource =
@@ -101,6 +103,19 @@ pub(super) fn change(at: Address, object: &Value, theirs: &[String], record: &Re
     ObjectChange::Patch { at, subresource: None, operations, fields }
 }
 
+/// What takes our entries and our record away, where there are any; what a person wrote into the list stays.
+pub(crate) fn left(at: &Address, object: &Value) -> Option<Known> {
+    annotation(object, BLOCKED)?;
+    let told = |reason: Reason| Err(reason.to_string());
+    let record = match Record::of(Some(object)) {
+        Ok(record) => record,
+        Err(reason) => return Some((String::new(), told(reason))),
+    };
+    let stamps = record.stamps().join(", ");
+    let swept = theirs(object, &record).map(|theirs| change(at.clone(), object, &theirs, &Record::default()));
+    Some((stamps, swept.or_else(told)))
+}
+
 /// Whether a list of this Ingress keeps anybody out, and nobody else puts it back.
 ///
 /// # Errors
@@ -134,6 +149,17 @@ pub(super) async fn ground(
     }
     ownership::note(object, &ownership::Path::of(&["metadata", "annotations", DENYLIST]), checks);
     Ok(())
+}
+
+/// What [`ground`] reads, and the change of the Ingress itself.
+pub(super) fn needs(aim: &Aim<'_>, terms: &Terms, rights: &mut Rights) {
+    for target in aim.targets() {
+        rights.look(&[Verb::Get], &target);
+        rights.change(&[Verb::Patch], &target);
+    }
+    rights.look(&[Verb::Get], &everywhere(CLASSES));
+    let (namespace, name) = &terms.controller;
+    rights.look(&[Verb::Get], &within(namespace, CONFIG_MAPS).named(Some(name.clone())));
 }
 
 async fn class(cluster: &dyn Cluster, object: &Value) -> Result<Result<String, Reason>, LookError> {

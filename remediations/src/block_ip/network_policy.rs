@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::record::{BLOCKED, Record};
 use super::texts;
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
+use crate::rights::{Aim, At, Rights, Verb};
 use crate::stamp::{INTENT, MANAGED_BY, UNTIL, annotation};
 
 pub(crate) const POLICIES: Resource =
@@ -25,9 +26,28 @@ const NAME_CHARS_MAX: usize = 253;
 
 /// Which one.
 pub(super) fn address(target: &Target) -> Address {
-    let mut name = format!("paramedic-block-{}-{}", target.kind.to_lowercase(), target.name);
-    name.truncate(name.floor_char_boundary(NAME_CHARS_MAX));
-    POLICIES.named(&target.namespace, name.trim_end_matches(['-', '.']))
+    POLICIES.named(&target.namespace, &own_name(&target.kind, &target.name))
+}
+
+fn own_name(kind: &str, name: &str) -> String {
+    let mut own = format!("paramedic-block-{}-{name}", kind.to_lowercase());
+    own.truncate(own.floor_char_boundary(NAME_CHARS_MAX));
+    own.trim_end_matches(['-', '.']).to_owned()
+}
+
+/// What one that is ours is read, made and changed by. Its name is that of the target.
+pub(super) fn needs(aim: &Aim<'_>, rights: &mut Rights) {
+    let all = aim.beside(POLICIES);
+    let own: Vec<At> = match aim.name() {
+        Some(name) => aim.kinds().map(|kind| all.named(Some(own_name(kind, name)))).collect(),
+        None => vec![all.clone()],
+    };
+    rights.change(&[Verb::Create], &all);
+    for own in own {
+        rights.look(&[Verb::Get], &own);
+        rights.change(&[Verb::Patch], &own);
+        rights.act(&[Verb::Delete], &own);
+    }
 }
 
 /// Whether we made it for this application, and it still says what its record says.

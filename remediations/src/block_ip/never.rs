@@ -12,6 +12,7 @@ use super::ground::PODS;
 use super::{SERVICES, text};
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
+use crate::rights::{Rights, Verb, everywhere, within};
 
 const NODES: Resource = Resource::of_cluster("", "v1", "nodes", "Node");
 const SLICES: Resource = Resource::namespaced("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");
@@ -125,6 +126,14 @@ pub(super) async fn of_cluster(cluster: &dyn Cluster) -> Result<Never, LookError
     }
     never.0.retain(|(range, _)| is_real(*range));
     Ok(never)
+}
+
+/// What [`of_cluster`] reads.
+pub(super) fn needs(rights: &mut Rights) {
+    for resource in [NODES, PODS, SERVICES, SERVICE_RANGES] {
+        rights.look(&[Verb::List], &everywhere(resource));
+    }
+    rights.look(&[Verb::List], &within("default", SLICES));
 }
 
 /// A range of everything says nothing: some networks write it where they have none.

@@ -129,6 +129,14 @@ impl Record {
         self.now.iter().any(|kept| kept.range == range && kept.intent == stamp)
     }
 
+    /// The stamps of those whose entries are in it.
+    pub(super) fn stamps(&self) -> Vec<String> {
+        let mut stamps: Vec<String> = self.now.iter().map(|kept| kept.intent.clone()).collect();
+        stamps.sort();
+        stamps.dedup();
+        stamps
+    }
+
     /// When the entries for exactly this range are over, whosever they are.
     pub(super) fn ends(&self, range: AddressRange) -> impl Iterator<Item = Moment> {
         self.now.iter().filter(move |kept| kept.range == range).map(|kept| kept.until)

@@ -21,10 +21,10 @@ use crate::stamp::{INTENT, MANAGED_BY, UNTIL};
 const GROUP: &str = "admissionregistration.k8s.io";
 
 /// Stable since Kubernetes 1.30.
-pub(super) const POLICIES: Resource =
+pub(crate) const POLICIES: Resource =
     Resource::of_cluster(GROUP, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy");
 
-pub(super) const BINDINGS: Resource = Resource::of_cluster(
+pub(crate) const BINDINGS: Resource = Resource::of_cluster(
     GROUP,
     "v1",
     "validatingadmissionpolicybindings",
@@ -32,7 +32,7 @@ pub(super) const BINDINGS: Resource = Resource::of_cluster(
 );
 
 /// Annotation: the namespaces of a freeze, as [`listed`] writes them.
-pub(super) const NAMESPACES: &str = "paramedic.dev/namespaces";
+pub(crate) const NAMESPACES: &str = "paramedic.dev/namespaces";
 
 /// Annotation of a pod template in a dry run: not even we may pass the freeze of that stamp.
 pub(crate) const PROBE: &str = "paramedic.dev/freeze-probe";

@@ -25,13 +25,16 @@ const HELM_RELEASES: Resource =
 /// Annotations with this prefix and a stamp: what that freeze did here, as JSON, so that it can be undone without a journal.
 const MARKS: &str = "freeze.paramedic.dev/";
 
-pub(super) fn address(reached: &Reached) -> Address {
-    let resource = match reached.gate {
+pub(super) fn resource(gate: Gate) -> Resource {
+    match gate {
         Gate::ArgoCd => APP_PROJECTS,
         Gate::Kustomization => KUSTOMIZATIONS,
         Gate::HelmRelease => HELM_RELEASES,
-    };
-    resource.named(&reached.namespace, &reached.name)
+    }
+}
+
+pub(super) fn address(reached: &Reached) -> Address {
+    resource(reached.gate).named(&reached.namespace, &reached.name)
 }
 
 /// The marks on an object, by stamp.

@@ -15,7 +15,6 @@ use crate::ports::objects::{Field, ObjectChange, add, escaped, remove, test};
 use crate::seal::Sealed;
 use crate::stamp;
 
-const CORRELATION: &str = "paramedic.dev/correlation";
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// Makes the change.
@@ -162,7 +161,7 @@ async fn prepare(client: &Client, change: &ClusterChange, stamp: &str) -> Result
             let set = [
                 (RESTARTED_AT, Some(at.to_string())),
                 (stamp::INTENT, Some(stamp.to_owned())),
-                (CORRELATION, correlation.clone()),
+                (stamp::CORRELATION, correlation.clone()),
             ];
             for (name, value) in set {
                 let pointer = format!("{ANNOTATIONS}/{}", escaped(name));

@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-async fn discovered(client: &Client, kind: &str) -> Result<ApiResource, LookError> {
+pub(super) async fn discovered(client: &Client, kind: &str) -> Result<ApiResource, LookError> {
     let absent = || LookError::Absent {
         what: format!("kind {kind} (write Deployment, StatefulSet, DaemonSet or Kind.group)"),
     };

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! kube repeats requests that the server answers with 429, 503 or 504, changes too: that is switched off here, where
-//! every client is made, since the engine owns retries. Nothing outside [`change`] writes.
+//! every client is made, since the engine owns retries. Nothing outside [`change`] writes, but for the clean-up by a
+//! person ([`KubernetesSweeper`]), which has no seal and no daemon.
 
 use std::time::Duration;
 
@@ -17,12 +18,15 @@ use paramedic_policies::action::{Diff, Intent};
 use paramedic_policies::target::{Sought, Target};
 use serde_json::Value;
 
+use crate::cleanup::{self, Sweep};
 use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload,
 };
 use crate::ports::objects::{Address, Resource};
+use crate::rights::Right;
 use crate::seal::Sealed;
 
+mod access;
 mod argo;
 mod calls;
 mod change;
@@ -55,6 +59,45 @@ pub struct Kubernetes {
 #[derive(Clone)]
 pub struct KubernetesEyes {
     inner: Kubernetes,
+}
+
+/// Takes away what was left, for a clean-up by a person: eyes, and hands that can do nothing else.
+#[derive(Clone)]
+pub struct KubernetesSweeper {
+    inner: Kubernetes,
+}
+
+impl KubernetesSweeper {
+    /// As [`Kubernetes::new`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(config: Config) -> Result<Self, ConnectError> {
+        Kubernetes::new(config).map(|inner| Self { inner })
+    }
+
+    /// To look with.
+    pub fn eyes(&self) -> &dyn Cluster {
+        &self.inner
+    }
+
+    /// Sends one request, which tests that nobody has changed the object since it was looked at; with `dry_run` the
+    /// server only says whether it would take it.
+    ///
+    /// # Errors
+    /// When it was refused, or was not or may not have been made.
+    pub async fn sweep(&self, sweep: &Sweep, dry_run: bool) -> Result<(), ChangeError> {
+        let request = sweep.request();
+        let tried = format!("clean {}", request.address());
+        let sent = objects::change_as(&self.inner.client, request, cleanup::MANAGER.into(), dry_run, &tried);
+        sent.await.map(drop)
+    }
+}
+
+impl std::fmt::Debug for KubernetesSweeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KubernetesSweeper").finish_non_exhaustive()
+    }
 }
 
 /// Why there is no client.
@@ -95,6 +138,22 @@ impl KubernetesEyes {
     /// As there.
     pub fn new(config: Config) -> Result<Self, ConnectError> {
         Kubernetes::new(config).map(|inner| Self { inner })
+    }
+
+    /// Whether the API server would let this account do something. Nothing is tried.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    pub async fn may(&self, right: &Right) -> Result<bool, LookError> {
+        access::may(&self.inner.client, right).await
+    }
+
+    /// The plural of a kind that is written with its group, such as `rollouts` of `Rollout.argoproj.io`.
+    ///
+    /// # Errors
+    /// [`LookError::Absent`] where the server does not know the kind; otherwise when nobody knows.
+    pub async fn plural(&self, kind: &str) -> Result<String, LookError> {
+        kinds::discovered(&self.inner.client, kind).await.map(|resource| resource.plural)
     }
 }
 

@@ -1,5 +1,5 @@
 //! Objects as they are: reads of any resource, and the requests of [`ObjectChange`]. Only [`change`](super::change)
-//! calls what writes.
+//! and the clean-up call what writes.
 
 use kube::Client;
 use kube::core::params::{DeleteParams, GetParams, ListParams, PostParams, Preconditions};
@@ -107,10 +107,21 @@ pub(super) async fn change(
     dry_run: bool,
     tried: &str,
 ) -> Result<Value, ChangeError> {
+    change_as(client, change, manager(stamp), dry_run, tried).await
+}
+
+/// The same under a field manager of any name.
+pub(super) async fn change_as(
+    client: &Client,
+    change: &ObjectChange,
+    manager: String,
+    dry_run: bool,
+    tried: &str,
+) -> Result<Value, ChangeError> {
     let at = change.address();
     let path = at.resource.path(&at.namespace);
     let not_sent = |problem: String| ChangeError::NotSent { tried: tried.to_owned(), problem };
-    let post = PostParams { dry_run, field_manager: Some(manager(stamp)) };
+    let post = PostParams { dry_run, field_manager: Some(manager.clone()) };
     let only = |uid: &String, version: &Option<String>| Preconditions {
         uid: Some(uid.clone()),
         resource_version: version.clone(),
@@ -118,7 +129,7 @@ pub(super) async fn change(
     let request = match change {
         ObjectChange::Patch { operations, subresource, .. } => {
             let place = Place { resource: &path, name: &at.name, subresource: *subresource };
-            return patch(client, place, operations, manager(stamp), dry_run, tried).await;
+            return patch(client, place, operations, manager, dry_run, tried).await;
         }
         ObjectChange::Create { object, .. } => {
             let body = serde_json::to_vec(object).map_err(|error| not_sent(error.to_string()))?;

@@ -23,8 +23,8 @@ pub(crate) const PATCHED: &str = "paramedic.dev/patched";
 /// What is noted of one field while a patch holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
-    intent: String,
-    was: Option<String>,
+    pub(super) intent: String,
+    pub(super) was: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<String>,
 }
@@ -76,7 +76,7 @@ pub(super) fn change(
 ) -> Result<ClusterChange, Reason> {
     let object = &looked.object;
     let mut operations = vec![test("/metadata/uid", json!(looked.uid))];
-    let mut sets = Sets { object, made: Vec::new(), operations: Vec::new(), unseen: false };
+    let mut sets = Sets::of(object);
     let mut fields = Vec::new();
     let mut notes = kept(object);
     let until = seal.and_then(|seal| seal.revert_after.map(|after| (seal.at + after).to_string()));
@@ -120,16 +120,20 @@ pub(super) fn change(
 }
 
 /// Operations, one field after the other.
-struct Sets<'a> {
+pub(super) struct Sets<'a> {
     object: &'a Value,
     made: Vec<String>,
-    operations: Vec<Value>,
+    pub(super) operations: Vec<Value>,
     /// Whether something relies on a value that is not there.
     unseen: bool,
 }
 
-impl Sets<'_> {
-    fn set(&mut self, path: &Path, pointer: &str, to: Option<&str>) {
+impl<'a> Sets<'a> {
+    pub(super) fn of(object: &'a Value) -> Self {
+        Self { object, made: Vec::new(), operations: Vec::new(), unseen: false }
+    }
+
+    pub(super) fn set(&mut self, path: &Path, pointer: &str, to: Option<&str>) {
         match (path.value(self.object), to) {
             (Some(has), Some(to)) => {
                 self.operations.extend([test(pointer, has.clone()), add(pointer, json!(to))]);

@@ -18,7 +18,7 @@ const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets
 const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
 const SERVICES: Resource = Resource::namespaced("", "v1", "services", "Service");
 const INGRESSES: Resource = Resource::namespaced("networking.k8s.io", "v1", "ingresses", "Ingress");
-const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
+pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 const NAMESPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
 
 /// The resource of a target's kind, where it is one that can be patched.

@@ -18,7 +18,7 @@ use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::Resource;
 use crate::stamp::annotation;
 
-const INGRESS_CLASSES: Resource =
+pub(super) const INGRESS_CLASSES: Resource =
     Resource::of_cluster("networking.k8s.io", "v1", "ingressclasses", "IngressClass");
 
 /// The controller that these annotations are for.

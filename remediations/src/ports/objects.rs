@@ -68,6 +68,10 @@ pub const DEPLOYMENTS: Resource = Resource::namespaced("apps", "v1", "deployment
 /// `apps/v1`.
 pub const REPLICA_SETS: Resource = Resource::namespaced("apps", "v1", "replicasets", "ReplicaSet");
 
+/// `autoscaling/v2`.
+pub const AUTOSCALERS: Resource =
+    Resource::namespaced("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler");
+
 /// Argo Rollouts.
 pub const ROLLOUTS: Resource = Resource::namespaced("argoproj.io", "v1alpha1", "rollouts", "Rollout");
 

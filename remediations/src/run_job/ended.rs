@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ports::cluster::Cluster;
 use crate::ports::objects::{Address, Resource};
 
-const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
+pub(super) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 
 /// As much of a log as stands in a record.
 const LOG_BYTES_MAX: usize = 4096;

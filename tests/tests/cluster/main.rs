@@ -3,4 +3,5 @@
 
 mod control_plane;
 mod remediations;
+mod upkeep;
 mod whole_way;

@@ -5,6 +5,8 @@ mod check;
 mod explain;
 mod fixture;
 mod help;
+mod live;
+mod rbac;
 
 use std::ffi::OsString;
 

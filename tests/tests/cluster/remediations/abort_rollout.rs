@@ -10,7 +10,11 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, sealed, target, words, world};
+
+const POLICIES: [Asks; 1] =
+    [("{kind: Rollout.argoproj.io, namespace: NS, name: web}", "[{abortRollout: {}}]")];
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -60,7 +64,7 @@ async fn a_canary_is_aborted_only_while_it_is_rolled_out() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("abort").await;
     let _controller = ArgoRollouts::start(cluster, &shop).await;
-    let world = world(&kubernetes(cluster).await);
+    let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     let web = target(&shop, abort_rollout::KIND, "web");
     let wish = || Wish::AbortRollout(abort_rollout::Written {});
     let told = async || {

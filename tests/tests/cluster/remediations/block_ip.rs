@@ -12,7 +12,21 @@ use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use serde_json::{Value, json};
 
+use super::least::{Asks, WEB};
 use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, words, world};
+
+/// On pods, and at an Ingress.
+pub(super) const POLICIES: [Asks; 2] = [
+    (
+        WEB,
+        "[{blockIp: {by: networkPolicy, clientAddress: peer, address: '{{ labels.ip }}', for: 1h, enforced: true}}]",
+    ),
+    (
+        "{kind: Ingress.networking.k8s.io, namespace: NS, name: shop}",
+        "[{blockIp: {by: ingressNginx, clientAddress: forwarded, address: '{{ labels.ip }}', for: 1h, \
+         controller: NS/ingress-nginx-controller}}]",
+    ),
+];
 
 pub(super) const LIST: &str = "nginx.ingress.kubernetes.io/denylist-source-range";
 const BLOCKED: &str = "paramedic.dev/blocked";
@@ -78,7 +92,7 @@ async fn a_policy_keeps_addresses_out_and_goes_with_the_last() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("block-policy").await;
     shop.deployment("web", 2).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, web) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let wish = |address: &str| wish(address, Means::NetworkPolicy, &shop);
     let found = preflight(&world, &web, wish("203.0.113.7"), true).await;
@@ -121,7 +135,7 @@ async fn a_policy_is_refused_where_it_would_not_hold_or_hit_the_cluster() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("block-refused").await;
     shop.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, web) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let wish = |address: &str| wish(address, Means::NetworkPolicy, &shop);
     for own in ["127.0.0.1", "10.0.0.1"] {
@@ -162,7 +176,7 @@ async fn an_ingress_keeps_what_people_wrote_and_loses_what_we_did() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("block-ingress").await;
     let front = front(&shop, json!({LIST: "198.51.100.0/24, 192.0.2.1"})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     let wish = |address: &str| wish(address, Means::IngressNginx, &shop);
     let list = async || {
@@ -191,7 +205,7 @@ async fn who_comes_back_stays_out_longer_on_a_bare_ingress_too() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("block-again").await;
     let front = front(&shop, json!({})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     let wish = || {
         let Wish::BlockIp(mut wish) = wish("203.0.113.7", Means::IngressNginx, &shop) else { unreachable!() };

@@ -15,7 +15,7 @@ use paramedic_tests::receiver::WebhookReceiver;
 use paramedic_tests::scratch::Scratch;
 use serde_json::json;
 
-use super::block_ip::{LIST, blocking, done, front, wish};
+use super::block_ip::{LIST, POLICIES, blocking, done, front, wish};
 use super::stand::{intent, kubernetes, preflight, sealed, world};
 use paramedic_policies::remediation::block_ip::Means;
 
@@ -62,7 +62,7 @@ async fn a_blocked_client_reaches_the_service_no_more_and_the_others_do() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("block-proxy").await;
     let front = front(&shop, json!({LIST: "198.51.100.0/24"})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, folder, service) =
         (world(&kubernetes), Scratch::new("nginx"), WebhookReceiver::start().await);
     let list = async || {

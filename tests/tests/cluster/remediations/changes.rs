@@ -13,7 +13,17 @@ use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, User};
 use serde_json::{Value, json};
 
+use super::least::{Asks, any};
 use super::stand::{config, intent, kubernetes, now, preflight, rests, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 6] = [
+    (any!("Deployment"), "[{scale: {by: 1, max: 9}}]"),
+    (any!("StatefulSet"), "[{scale: {by: 1, max: 9}}]"),
+    (any!("ReplicaSet.apps"), "[{scale: {by: 1, max: 9}}]"),
+    (any!("Deployment"), "[{restart: {}}]"),
+    (any!("StatefulSet"), "[{restart: {}}]"),
+    (any!("DaemonSet"), "[{restart: {}}]"),
+];
 
 fn scale(amount: Amount) -> Wish {
     Wish::Scale(scaling::Wish { amount, max: None, min: None, max_step: None, allow_down: true })
@@ -53,7 +63,7 @@ fn manager(object: &Value, field: &str) -> String {
 async fn scaling_sets_a_number_once_under_our_stamp() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("scale").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     for kind in ["Deployment", "StatefulSet"] {
         let name = kind.to_lowercase();
@@ -85,7 +95,7 @@ async fn scaling_to_nothing_and_back_tests_its_old_value_too() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("zero").await;
     shop.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     for (id, to, becomes) in [(1, 0, "scale 1 -> 0"), (2, 2, "scale 0 -> 2")] {
         rests(&kubernetes, &target).await;
@@ -112,7 +122,7 @@ async fn any_kind_with_a_scale_can_be_scaled() {
     let spec = json!({"replicas": 1, "selector": {"matchLabels": {"app": "bare"}}, "template": template});
     shop.apply(json!({"kind": "ReplicaSet", "metadata": {"name": "bare"}, "spec": spec})).await;
     shop.becomes("ReplicaSet", "bare", "/status/replicas", json!(1)).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "ReplicaSet.apps", "bare"));
     let found = preflight(&world, &target, scale(Amount::AtLeast(3)), false).await;
     assert_eq!(words(found.action.as_ref()), "scale 1 -> 3", "{found:?}");
@@ -130,7 +140,7 @@ async fn under_an_autoscaler_its_minimum_is_raised() {
     let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
     let spec = json!({"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 4});
     shop.apply(json!({"kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": spec})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found = preflight(&world, &target, scale(Amount::By(9)), true).await;
     assert_eq!(words(found.action.as_ref()), "scale minReplicas of HPA web 2 -> 4", "{found:?}");
@@ -149,7 +159,7 @@ async fn under_an_autoscaler_its_minimum_is_raised() {
 async fn a_restart_completes_and_its_repeat_rolls_nothing() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("restarts").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
         let name = kind.to_lowercase();
@@ -193,7 +203,7 @@ async fn a_rollout_that_does_not_end_in_time_failed_and_was_applied() {
     shop.deployment("web", 1).await;
     let slow = json!({"spec": {"minReadySeconds": 300}});
     shop.patch("Deployment", "web", slow).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found =
         paramedic_tests::waiting::eventually(Duration::from_secs(20), "no rollout under way", async || {
@@ -212,7 +222,7 @@ async fn a_rollout_that_does_not_end_in_time_failed_and_was_applied() {
 async fn each_obstacle_of_a_restart_is_seen_on_the_real_object() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("obstacles").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     let refused = async |kind: &str, name: &str| {
         let target = target(&shop, kind, name);
@@ -253,7 +263,7 @@ async fn an_object_made_anew_is_not_the_one_that_was_meant() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("anew").await;
     shop.deployment("web", 2).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let scaling = preflight(&world, &target, scale(Amount::By(1)), false).await;
     let restart = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
@@ -277,7 +287,7 @@ async fn a_dry_run_is_the_servers_own_and_changes_nothing() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("dry-run").await;
     shop.deployment("web", 2).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     let before = shop.get("Deployment", "web").await;

@@ -8,8 +8,11 @@ use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 use serde_json::json;
 
+use super::least::{Asks, WEB};
 use super::proxy::{Fault, Proxy};
 use super::stand::{intent, kubernetes, kubernetes_by, now, preflight, rests, sealed, stamp, target, world};
+
+const POLICIES: [Asks; 2] = [(WEB, "[{scale: {by: 1, max: 9}}]"), (WEB, "[{restart: {}}]")];
 
 fn by(amount: i32) -> Wish {
     Wish::Scale(scale::Wish {
@@ -27,7 +30,7 @@ async fn a_change_whose_answer_is_lost_is_found_made_and_never_repeated() {
     let shop = cluster.namespace("lost").await;
     shop.deployment("web", 2).await;
     let proxy = Proxy::before(cluster).await;
-    let kubernetes = kubernetes_by(cluster, &proxy.url).await;
+    let kubernetes = kubernetes_by(cluster, &proxy.url, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
 
     let found = preflight(&world, &target, by(1), false).await;
@@ -55,7 +58,7 @@ async fn a_change_that_never_arrived_is_known_not_to_have_been_made() {
     let shop = cluster.namespace("never").await;
     shop.deployment("web", 2).await;
     let proxy = Proxy::before(cluster).await;
-    let kubernetes = kubernetes_by(cluster, &proxy.url).await;
+    let kubernetes = kubernetes_by(cluster, &proxy.url, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     proxy.fails(Fault::CutBefore);
@@ -74,7 +77,7 @@ async fn a_change_turned_away_by_flow_control_is_sent_once() {
     let shop = cluster.namespace("flow").await;
     shop.deployment("web", 2).await;
     let proxy = Proxy::before(cluster).await;
-    let kubernetes = kubernetes_by(cluster, &proxy.url).await;
+    let kubernetes = kubernetes_by(cluster, &proxy.url, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found = preflight(&world, &target, by(1), false).await;
     proxy.fails(Fault::TooManyRequests);
@@ -88,7 +91,7 @@ async fn of_two_changes_from_one_old_value_the_second_is_refused_by_the_server()
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("race").await;
     shop.deployment("web", 2).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     let found = preflight(&world, &target, by(1), false).await;
@@ -124,8 +127,8 @@ async fn without_a_server_a_look_fails_and_nothing_was_sent() {
     let shop = cluster.namespace("gone").await;
     shop.deployment("web", 2).await;
     let target = target(&shop, "Deployment", "web");
-    let found = preflight(&world(&kubernetes(cluster).await), &target, by(1), false).await;
-    let nowhere = kubernetes_by(cluster, "http://127.0.0.1:1").await;
+    let found = preflight(&world(&kubernetes(cluster, &shop, &POLICIES).await), &target, by(1), false).await;
+    let nowhere = kubernetes_by(cluster, "http://127.0.0.1:1", &shop, &POLICIES).await;
     let seal = sealed(intent(1, &target, &found));
     let change = ClusterChange::Replicas { target: target.clone(), uid: found.uid, from: 2, to: 3 };
     let error = nowhere.change(&seal, &change).await.expect_err("nobody listens");

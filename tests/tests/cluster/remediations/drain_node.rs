@@ -14,7 +14,10 @@ use paramedic_tests::control_plane::ControlPlane;
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, now, preflight, sealed, stamp, words, world};
+
+const POLICIES: [Asks; 1] = [("{from: {node: '{{ labels.node }}'}}", "[{drainNode: {}}]")];
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -62,7 +65,7 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     };
     let here = on("drain-a").await;
     assert!(here > 0, "the scheduler spreads them");
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     let node = Target { kind: "Node".into(), namespace: String::new(), name: "drain-a".into() };
 

@@ -10,7 +10,13 @@ use paramedic_tests::waiting::{eventually, seen};
 use serde_json::json;
 use std::time::Duration;
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, sealed, target, world};
+
+const POLICIES: [Asks; 2] = [
+    ("{kind: Pod, namespace: NS, name: '{{ labels.pod }}'}", "[{evictPod: {}}]"),
+    ("{kind: Pod, namespace: NS, name: '{{ labels.pod }}'}", "[{deletePod: {}}]"),
+];
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -38,7 +44,7 @@ async fn a_pod_goes_once_and_only_as_its_budget_allows() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("evict").await;
     shop.deployment("web", 2).await;
-    let world = world(&kubernetes(cluster).await);
+    let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     let first = shop.pods("web").await.into_keys().next().expect("a pod");
     let pod = target(&shop, "Pod", &first);
 
@@ -93,7 +99,7 @@ async fn what_nothing_replaces_is_left() {
         seen(pod["status"]["phase"] == "Running", || pod["status"].to_string())
     })
     .await;
-    let world = world(&kubernetes(cluster).await);
+    let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     for wish in [evict(), delete()] {
         let found = preflight(&world, &target(&shop, "Pod", "bare"), wish, true).await;
         let names: Vec<_> = found.refusals.iter().map(Reason::name).collect();

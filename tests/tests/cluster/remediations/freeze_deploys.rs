@@ -12,7 +12,14 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::{Asks, WEB};
 use super::stand::{intent, kubernetes, now, preflight, rests, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 3] = [
+    (WEB, "[{freezeDeploys: {for: 1h}}]"),
+    (WEB, "[{freezeDeploys: {for: 1h, namespaces: ['{{ labels.namespace }}']}}]"),
+    (WEB, "[{restart: {}}]"),
+];
 
 const POLICY: &str = "ValidatingAdmissionPolicy";
 const BINDING: &str = "ValidatingAdmissionPolicyBinding";
@@ -64,7 +71,7 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     shop.deployment("old", 1).await;
     shop.stateful_set("db", 1).await;
     other.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     rests(&kubernetes, &target).await;
     let wish = freeze(&[&shop], Span::from_hours(1));
@@ -162,7 +169,7 @@ async fn a_freeze_whose_daemon_is_gone_opens_by_itself() {
     shop.deployment("web", 1).await;
     let target = target(&shop, "Deployment", "web");
     let until = {
-        let kubernetes = kubernetes(cluster).await;
+        let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
         let world = world(&kubernetes);
         let found = preflight(&world, &target, freeze(&[&shop], Span::from_secs(6)), false).await;
         let freezing = intent(64, &target, &found);
@@ -185,7 +192,7 @@ async fn two_freezes_of_one_namespace_stand_side_by_side() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("twice-frozen").await;
     shop.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let mut frozen = Vec::new();
     for (id, hours) in [(65, 1), (66, 2)] {
@@ -212,7 +219,7 @@ async fn a_crash_between_the_two_objects_is_seen() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("half-frozen").await;
     shop.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found = preflight(&world, &target, freeze(&[&shop], Span::from_hours(1)), false).await;
     let freezing = intent(69, &target, &found);
@@ -240,7 +247,7 @@ async fn what_must_stay_repairable_is_never_frozen() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("wide").await;
     shop.deployment("web", 1).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     for (namespace, reason) in
         [("kube-system", "protected"), ("paramedic", "protected"), ("nowhere", "targetAbsent")]

@@ -15,7 +15,13 @@ use paramedic_tests::control_plane::{ControlPlane, User};
 use paramedic_tests::waiting::eventually;
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, world};
+
+const POLICIES: [Asks; 1] = [(
+    "{kind: Deployment, namespace: NS, name: web}",
+    "[{freezeDeploys: {for: 2h, argoCd: [{namespace: NS, project: shop}], flux: [{kind: Kustomization, namespace: NS, name: shop}]}}]",
+)];
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -88,7 +94,7 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
         async |api: &Api<DynamicObject>| api.get("shop").await.expect("it is there").data["spec"].clone();
     let (project_was, kustomization_was) = (spec(&projects).await, spec(&reconciled).await);
 
-    let world = world(&kubernetes(cluster).await);
+    let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     let web = target(&shop, "Deployment", "web");
     let reached = |gate| Reached { gate, namespace: shop.name.clone(), name: "shop".into() };
     let wish = |hours: u64| {

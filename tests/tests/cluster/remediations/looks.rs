@@ -10,13 +10,26 @@ use paramedic_tests::control_plane::{ControlPlane, NODES};
 use paramedic_tests::waiting::eventually;
 use serde_json::json;
 
+use super::least::{Asks, any};
 use super::stand::{asked, kubernetes, target, world};
+
+const POLICIES: [Asks; 6] = [
+    ("{from: {pod: '{{ labels.pod }}', namespace: NS}}", "[{restart: {}}]"),
+    ("{from: {service: '{{ labels.service }}', namespace: NS}}", "[{restart: {}}]"),
+    (
+        "{from: {node: '{{ labels.node }}'}}",
+        "[{resetBreaker: {breaker: none, endpoints: ['http://127.0.0.1:1']}}]",
+    ),
+    (any!("Deployment"), "[{restart: {}}]"),
+    (any!("Service"), "[{resetBreaker: {breaker: none, port: http}}]"),
+    (any!("Gadget.example.com"), "[{scale: {by: 1, max: 2}}]"),
+];
 
 #[tokio::test]
 async fn a_pod_a_service_and_a_node_lead_to_what_is_meant() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("owners").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let sought = |origin: Origin, name: &str| Sought::OwnerOf {
         origin,
         namespace: shop.name.clone(),
@@ -63,7 +76,7 @@ async fn a_service_behind_two_workloads_leads_to_neither() {
     shop.apply(json!({"kind": "Service", "metadata": {"name": "front"}, "spec": spec})).await;
     let sought =
         Sought::OwnerOf { origin: Origin::Service, namespace: shop.name.clone(), name: "front".into() };
-    let found = kubernetes(cluster).await.seek(&sought).await.expect_err("two are meant");
+    let found = kubernetes(cluster, &shop, &POLICIES).await.seek(&sought).await.expect_err("two are meant");
     assert!(found.to_string().contains("blue") && found.to_string().contains("green"), "{found}");
 }
 
@@ -75,7 +88,7 @@ async fn a_services_ready_endpoints_are_found_by_port_name_and_number() {
     let ports = json!([{"name": "http", "port": 80, "targetPort": 8080}, {"name": "metrics", "port": 9090}]);
     let spec = json!({"selector": {"app": "web"}, "ports": ports});
     shop.apply(json!({"kind": "Service", "metadata": {"name": "web"}, "spec": spec})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let service = target(&shop, "Service", "web");
     let reached = eventually(Duration::from_secs(20), "two endpoints", async || {
         let found = kubernetes.endpoints(&service, "http").await.map_err(|error| error.to_string())?;
@@ -103,8 +116,11 @@ async fn a_look_counts_what_stands_around() {
     let pod = pods.keys().next().expect("there are three");
     shop.annotate_pod(pod, "tests.paramedic.dev/fails", Some("true")).await;
     shop.becomes("Deployment", "web", "/status/unavailableReplicas", json!(1)).await;
-    let workload =
-        kubernetes(cluster).await.look(&target(&shop, "Deployment", "web")).await.expect("it is there");
+    let workload = kubernetes(cluster, &shop, &POLICIES)
+        .await
+        .look(&target(&shop, "Deployment", "web"))
+        .await
+        .expect("it is there");
     let around = workload.surroundings;
     assert_eq!((around.desired, around.unavailable), (5, 1));
     assert!(around.workloads >= 2, "{around:?}");

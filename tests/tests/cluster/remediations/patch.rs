@@ -16,7 +16,27 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, rests, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 6] = [
+    (
+        "{kind: StatefulSet, namespace: NS, name: db}",
+        "[{patch: {resources: {container: main, limits: {memory: {times: 1.5, max: 5Gi}}}}}]",
+    ),
+    (
+        "{kind: Ingress.networking.k8s.io, namespace: NS, name: auth}",
+        "[{patch: {rateLimit: {atMost: 5, paths: [/login], controller: NS/ingress-nginx-controller}, for: 30m}}]",
+    ),
+    ("{kind: Service, namespace: NS, name: web}", "[{patch: {selector: {label: app, to: green}}}]"),
+    ("{kind: ConfigMap, namespace: NS, name: flags}", "[{patch: {switch: {key: maintenance, to: 'on'}}}]"),
+    (
+        "{kind: ConfigMap, namespace: NS, name: flags}",
+        "[{patch: {switch: {annotation: example.com/maintenance, to: 'on'}}}]",
+    ),
+    // The test itself looks where the traffic goes.
+    ("{kind: Service, namespace: NS, name: web}", "[{resetBreaker: {breaker: none, port: http}}]"),
+];
 
 const LIMIT: &str = "nginx.ingress.kubernetes.io/limit-rps";
 
@@ -62,7 +82,7 @@ async fn a_container_gets_more_memory_within_its_bounds_and_back() {
     ]);
     let template = json!({"spec": {"template": {"spec": {"containers": containers}}}});
     shop.workload("StatefulSet", "db", 2, template).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "StatefulSet", "db"));
     rests(&kubernetes, &target).await;
     let more = More::Times { thousandths: 1_500, max: "5Gi".parse().expect("a quantity") };
@@ -145,7 +165,7 @@ async fn a_rate_limit_is_stricter_for_a_while_and_its_old_value_returns() {
     };
     shop.apply(config("503")).await;
     let auth = sign_in(&shop, &["/login", "/oauth/token"]).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes);
     let refused = preflight(&world, &auth, limit(&shop), false).await;
     assert_eq!(names(&refused), ["badValue"], "a 503 looks like an outage: {refused:?}");
@@ -192,7 +212,7 @@ async fn traffic_moves_to_other_pods_and_never_to_nobody() {
     shop.apply(json!({"kind": "Service", "metadata": {"name": "web"},
         "spec": {"selector": {"app": "blue"}, "ports": ports}}))
         .await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "Service", "web"));
     let addresses = async |workload: &str| {
         let pods = shop.pods(workload).await;
@@ -235,7 +255,7 @@ async fn a_maintenance_switch_is_turned_and_a_race_is_a_refusal() {
     let shop = cluster.namespace("patch-switch").await;
     shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": {"maintenance": "off", "other": "x"}}))
         .await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "ConfigMap", "flags"));
     let key =
         || Wish::Patch(Field::Switch { place: SwitchPlace::Key("maintenance".into()), to: "on".into() });

@@ -14,7 +14,13 @@ use paramedic_tests::control_plane::ControlPlane;
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 1] = [(
+    "{kind: Pod, namespace: NS, name: '{{ labels.pod }}'}",
+    "[{quarantine: {for: 2h, detach: true, dns: true, enforced: true}}]",
+)];
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -30,7 +36,7 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     shop.apply(json!({"kind": "Service", "metadata": {"name": "web"},
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}))
         .await;
-    let world = world(&kubernetes(cluster).await);
+    let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     let suspect = shop.pods("web").await.into_keys().next().expect("a pod");
     let pod = target(&shop, "Pod", &suspect);
     let before = shop.get("Pod", &suspect).await["metadata"]["labels"].clone();

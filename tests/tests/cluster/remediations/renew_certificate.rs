@@ -13,7 +13,11 @@ use paramedic_tests::control_plane::{ControlPlane, User};
 use paramedic_tests::waiting::eventually;
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 1] =
+    [("{kind: Certificate.cert-manager.io, namespace: NS, name: web-tls}", "[{renewCertificate: {}}]")];
 
 /// The definition, as cert-manager 1.18 publishes these fields.
 fn definition() -> Value {
@@ -75,7 +79,7 @@ async fn a_certificate_is_renewed_by_its_status_and_its_new_end_is_told() {
     let ready = json!({"type": "Ready", "status": "True", "reason": "Ready", "observedGeneration": 1});
     writes(json!({"revision": 1, "notAfter": "2026-12-01T00:00:00Z", "conditions": [ready]})).await;
 
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, CERTIFICATE, "web-tls"));
     let wish = || Wish::RenewCertificate(renew_certificate::Wish {});
     let found = preflight(&world, &target, wish(), true).await;

@@ -17,7 +17,11 @@ use paramedic_tests::prometheus::Prometheus;
 use paramedic_tests::waiting::eventually;
 use serde_json::{Value, json};
 
+use super::least::{Asks, WEB};
 use super::stand::{intent, kubernetes, now, preflight, rests, sealed, stamp, target, words};
+
+const POLICIES: [Asks; 1] =
+    [(WEB, "[{rollback: {healthy: {query: 'errors_ratio{app=\"web\"}', is: '< 0.05'}}}]")];
 
 /// How long a deploy must have been healthy here: a few scrapes.
 const HELD: Span = Span::from_secs(4);
@@ -75,7 +79,7 @@ async fn a_bad_deploy_is_taken_back_to_the_one_that_prometheus_remembers_as_heal
     let Some(prometheus) = Prometheus::plan().scrape(service.address()).start().await else { return };
     let remembers = Arc::new(Remembered(prometheus));
     let shop = cluster.namespace("rollback").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let http = Arc::new(PlainHttp::new().expect("a client"));
     let metrics = Arc::clone(&remembers) as Arc<dyn Metrics>;
     let world = Remedies::with_hands(Some(kubernetes.clone()), http, metrics, Arc::new(now));

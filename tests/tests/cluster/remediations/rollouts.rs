@@ -19,7 +19,13 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::Asks;
 use super::stand::{intent, kubernetes, now, preflight, sealed, stamp, target, words};
+
+const POLICIES: [Asks; 1] = [(
+    "{kind: Rollout.argoproj.io, namespace: NS, name: web}",
+    "[{restart: {}, verify: {rollout: complete}}, {rollback: {healthy: {query: up, is: '> 0'}}}]",
+)];
 
 const SOON: Duration = Duration::from_secs(120);
 
@@ -79,7 +85,7 @@ async fn a_rollout_is_restarted_and_taken_back_by_its_own_controller() {
     let shop = cluster.namespace("rollouts").await;
     let _controller = ArgoRollouts::start(cluster, &shop).await;
     let http = Arc::new(PlainHttp::new().expect("a client"));
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = Remedies::with_hands(Some(kubernetes), http, Arc::new(AllWell), Arc::new(now));
     let web = target(&shop, abort_rollout::KIND, "web");
     let restart = || Wish::Restart(restart::Written {});

@@ -14,7 +14,13 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
+use super::least::{Asks, any};
 use super::stand::{intent, kubernetes, now, preflight, sealed, stamp, target, words, world};
+
+const POLICIES: [Asks; 2] = [
+    ("{kind: CronJob.batch, namespace: NS, name: backup}", "[{runJob: {}}]"),
+    (any!("ConfigMap"), "[{runJob: {template: {image: 'registry.example/maestro/drill:1'}}}]"),
+];
 
 const CRON_JOB: &str = "CronJob.batch";
 
@@ -86,7 +92,7 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("job-now").await;
     cron_job(&shop, json!({})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, CRON_JOB, "backup"));
     let found = preflight(&world, &target, run(wish(&[("BACKUP_ID", "latest")])), true).await;
     let said = "run a Job of its template with BACKUP_ID=latest within 1m";
@@ -141,7 +147,7 @@ async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("job-own").await;
     shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "drills"}})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, "ConfigMap", "drills"));
     let template = JobTemplate {
         image: "registry.example/maestro/drill:1".into(),
@@ -174,7 +180,7 @@ async fn what_somebody_suspended_or_changed_is_not_run() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("job-not").await;
     cron_job(&shop, json!({"suspend": true})).await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let (world, target) = (world(&kubernetes), target(&shop, CRON_JOB, "backup"));
     assert_eq!(names(&preflight(&world, &target, run(wish(&[])), false).await), ["suspended"]);
     cron_job(&shop, json!({"suspend": false})).await;

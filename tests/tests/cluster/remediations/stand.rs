@@ -22,16 +22,18 @@ use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{Endpoints, Kubernetes, PlainHttp, Release, Remedies, Sealed, WriteAhead};
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 
-/// The uuid of a journal.
-pub(super) const JOURNAL: &str = "0190a3c4-5d6e-7f80-9a1b-2c3d4e5f6071";
+use super::least::{Asks, account};
 
-pub(super) fn now() -> Moment {
+/// The uuid of a journal.
+pub(crate) const JOURNAL: &str = "0190a3c4-5d6e-7f80-9a1b-2c3d4e5f6071";
+
+pub(crate) fn now() -> Moment {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is past 1970");
     Moment::from_unix_ms(i64::try_from(since.as_millis()).expect("the clock is before the year 292 million"))
 }
 
 /// A configuration as the daemon infers it from a kubeconfig.
-pub(super) async fn config(cluster: &ControlPlane, user: User) -> kube::Config {
+pub(crate) async fn config(cluster: &ControlPlane, user: User) -> kube::Config {
     paramedic_tests::tls::install();
     let read = Kubeconfig::read_from(cluster.kubeconfig(user)).expect("our own kubeconfig is one");
     let mut config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
@@ -41,14 +43,23 @@ pub(super) async fn config(cluster: &ControlPlane, user: User) -> kube::Config {
     config
 }
 
-/// The adapter, as the daemon's own user.
-pub(super) async fn kubernetes(cluster: &ControlPlane) -> Arc<Kubernetes> {
-    Arc::new(Kubernetes::new(config(cluster, User::Paramedic).await).expect("a client"))
+/// The adapter, as an account that may do what these policies need and nothing else.
+pub(crate) async fn kubernetes(
+    cluster: &ControlPlane,
+    namespace: &Namespace,
+    policies: &[Asks],
+) -> Arc<Kubernetes> {
+    Arc::new(Kubernetes::new(account(cluster, namespace, policies).await).expect("a client"))
 }
 
-/// The adapter, by way of something else.
-pub(super) async fn kubernetes_by(cluster: &ControlPlane, url: &str) -> Arc<Kubernetes> {
-    let mut config = config(cluster, User::Paramedic).await;
+/// The same, by way of something else.
+pub(crate) async fn kubernetes_by(
+    cluster: &ControlPlane,
+    url: &str,
+    namespace: &Namespace,
+    policies: &[Asks],
+) -> Arc<Kubernetes> {
+    let mut config = account(cluster, namespace, policies).await;
     config.cluster_url = url.parse().expect("a URL");
     Arc::new(Kubernetes::new(config).expect("a client"))
 }
@@ -63,30 +74,30 @@ impl Metrics for NoMetrics {
 }
 
 /// Everything, with hands.
-pub(super) fn world(kubernetes: &Arc<Kubernetes>) -> Remedies {
+pub(crate) fn world(kubernetes: &Arc<Kubernetes>) -> Remedies {
     let http = Arc::new(PlainHttp::new().expect("a client"));
     Remedies::with_hands(Some(kubernetes.clone()), http, Arc::new(NoMetrics), Arc::new(now))
 }
 
 /// Everything but Kubernetes.
-pub(super) fn http_only() -> Remedies {
+pub(crate) fn http_only() -> Remedies {
     paramedic_tests::tls::install();
     let http = Arc::new(PlainHttp::new().expect("a client"));
     Remedies::with_hands(None, http, Arc::new(NoMetrics), Arc::new(now))
 }
 
 /// The same, with endpoints.
-pub(super) fn http_with(endpoints: Endpoints) -> Remedies {
+pub(crate) fn http_with(endpoints: Endpoints) -> Remedies {
     let http = Arc::new(PlainHttp::new().expect("a client").with_endpoints(endpoints));
     Remedies::with_hands(None, http, Arc::new(NoMetrics), Arc::new(now))
 }
 
-pub(super) fn target(namespace: &Namespace, kind: &str, name: &str) -> Target {
+pub(crate) fn target(namespace: &Namespace, kind: &str, name: &str) -> Target {
     Target { kind: kind.into(), namespace: namespace.name.clone(), name: name.into() }
 }
 
 /// Asks for a preflight.
-pub(super) async fn preflight(world: &Remedies, target: &Target, wish: Wish, diff: bool) -> Preflight {
+pub(crate) async fn preflight(world: &Remedies, target: &Target, wish: Wish, diff: bool) -> Preflight {
     let ask = Ask::Preflight { target: target.clone(), wish, diff };
     match asked(world, ask).await {
         Found::Preflight(preflight) => *preflight,
@@ -94,14 +105,14 @@ pub(super) async fn preflight(world: &Remedies, target: &Target, wish: Wish, dif
     }
 }
 
-pub(super) async fn asked(world: &Remedies, ask: Ask) -> Found {
+pub(crate) async fn asked(world: &Remedies, ask: Ask) -> Found {
     let case = CaseId { episode: Seq(1), policy: "p".into() };
     let deadline = now() + Span::from_secs(20);
     world.answer(&Question { id: Seq(1), case, fact: Fact::Preflight, ask, deadline }).await
 }
 
 /// The intent that an engine makes of a preflight.
-pub(super) fn intent(id: u64, target: &Target, found: &Preflight) -> Intent {
+pub(crate) fn intent(id: u64, target: &Target, found: &Preflight) -> Intent {
     let action = found.action.clone().unwrap_or_else(|| panic!("nothing to do: {found:?}"));
     Intent {
         id: Seq(id),
@@ -126,7 +137,7 @@ pub(super) fn intent(id: u64, target: &Target, found: &Preflight) -> Intent {
 }
 
 /// A seal, as a loop mints it for an intent that it finds in flight.
-pub(super) fn sealed(intent: Intent) -> Sealed<Intent> {
+pub(crate) fn sealed(intent: Intent) -> Sealed<Intent> {
     let mut state = State { next: Seq(intent.id.0 + 1), now: intent.at, ..State::default() };
     state.in_flight.insert(intent.id, InFlight { intent, in_doubt: false });
     let mut wal = WriteAhead::new(state, JOURNAL.into());
@@ -142,12 +153,12 @@ pub(super) fn sealed(intent: Intent) -> Sealed<Intent> {
 }
 
 /// The stamp of such a seal.
-pub(super) fn stamp(id: u64) -> String {
+pub(crate) fn stamp(id: u64) -> String {
     format!("{JOURNAL}-{id}")
 }
 
 /// Waits until the adapter sees the workload at rest: no rollout under way.
-pub(super) async fn rests(kubernetes: &Kubernetes, target: &Target) {
+pub(crate) async fn rests(kubernetes: &Kubernetes, target: &Target) {
     paramedic_tests::waiting::eventually(Duration::from_secs(30), "a workload at rest", async || {
         let rollout = kubernetes.rollout(target).await.map_err(|error| error.to_string())?;
         if rollout.complete { Ok(()) } else { Err(rollout.detail) }
@@ -156,6 +167,6 @@ pub(super) async fn rests(kubernetes: &Kubernetes, target: &Target) {
 }
 
 /// An action's words, for comparison.
-pub(super) fn words(action: Option<&Action>) -> String {
+pub(crate) fn words(action: Option<&Action>) -> String {
     action.map_or("nothing".into(), Action::to_string)
 }

@@ -1,0 +1,279 @@
+//! `paramedic cleanup`: takes away what paramedic ever left in a cluster, by its stamps alone: no daemon, no journal. It
+//! changes nothing before it was shown and agreed to.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+
+use paramedic_policies::counted::counted;
+use paramedic_policies::target::is_dns_label;
+use paramedic_remediations::KubernetesSweeper;
+use paramedic_remediations::cleanup::{self, Came, Does, Sweep, Trace, Traces};
+use serde_json::{Value, json};
+
+use super::console::{Console, Output, OutputArg};
+use super::failure::Failure;
+use super::table::plain;
+use crate::config::KubernetesSettings;
+use crate::kubernetes_config;
+
+/// An object with traces of several kinds needs as many looks: each change is tested against the last one.
+const ROUNDS_MAX: usize = 4;
+
+/// Remove or put back everything that paramedic left in a cluster: freezes, blocks, patches, Jobs, stamps. Needs a
+/// kubeconfig and nothing else.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic cleanup --dry-run
+  paramedic cleanup --context prod
+  paramedic cleanup --namespace shop --yes
+
+Stop the daemon first: it would go on. What is found is shown object by object, then you are asked.
+What somebody else has changed since is left to them. What was there before and is written down
+nowhere (a number of replicas) is named with the intent that changed it: `paramedic audit show` has
+it where the journal is still there.
+
+A freeze loses its binding before its policy, so nothing is refused by half of it. With --dry-run
+the server is asked whether it would take each change.
+
+Exits with 1 when something that has an effect is left, or part of the cluster could not be seen.")]
+pub struct CleanupArgs {
+    /// Show what would be done, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = namespace)]
+    namespace: Vec<String>,
+    /// Do not ask before it begins.
+    #[arg(long)]
+    yes: bool,
+    /// The cluster of this kubeconfig; without it kube's usual inference.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The cluster of this context.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if is_dns_label(text) { Ok(text.to_owned()) } else { Err("the name of a namespace is wanted".to_owned()) }
+}
+
+pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let settings = KubernetesSettings {
+        enabled: true,
+        kubeconfig: args.kubeconfig.clone(),
+        context: args.context.clone(),
+    };
+    let users = |error: anyhow::Error| Failure::users(format!("{error:#}"));
+    let config = kubernetes_config::config(&settings).await.map_err(users)?;
+    let config = config.ok_or_else(|| Failure::users("no cluster is named"))?;
+    let server = config.cluster_url.to_string();
+    let sweeper = KubernetesSweeper::new(config).map_err(|error| users(error.into()))?;
+    writeln!(console.err, "looking through {}", server.trim_end_matches('/'))?;
+    let traces = cleanup::traces(sweeper.eyes(), &args.namespace).await;
+    let done = if args.dry_run || wanted(&traces) == 0 {
+        shown(&traces, args.output.output, console)?;
+        if args.dry_run { rehearsed(&sweeper, &traces, console).await? } else { Done::default() }
+    } else {
+        if !matches!(args.output.output, Output::Table) && !args.yes {
+            return Err(Failure::users("nothing can be asked in this output")
+                .hint("add --yes, or look with --dry-run"));
+        }
+        shown(&traces, args.output.output, console)?;
+        agreed(&args, wanted(&traces), console)?;
+        swept(&sweeper, traces.clone(), &args.namespace, console).await?
+    };
+    ended(&traces, &done, args.dry_run, console)
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+struct Done {
+    cleaned: usize,
+    failed: Vec<String>,
+}
+
+fn wanted(traces: &Traces) -> usize {
+    traces.found.iter().filter(|trace| matches!(trace.does, Does::Sweep(_))).count()
+}
+
+fn shown(traces: &Traces, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+    match output {
+        Output::Table => {
+            for trace in &traces.found {
+                writeln!(console.out, "{}", words(trace))?;
+            }
+            Ok(())
+        }
+        Output::Json | Output::Yaml => {
+            let found: Vec<Value> = traces.found.iter().map(data).collect();
+            console.data(output, &json!({"found": found, "unseen": traces.unseen}))
+        }
+    }
+}
+
+/// A trace for people.
+fn words(trace: &Trace) -> String {
+    let Trace { at, stamp, does } = trace;
+    let by = if stamp.is_empty() { String::new() } else { format!(" (intent {})", plain(stamp)) };
+    match does {
+        Does::Sweep(sweep) if sweep.removes() => format!("remove   {at}{by}"),
+        Does::Sweep(sweep) => {
+            let mut text = format!("restore  {at}{by}");
+            for field in sweep.fields() {
+                text += &format!(
+                    "\n         {}: {} -> {}",
+                    plain(&field.path),
+                    plain(&field.before),
+                    plain(&field.after)
+                );
+            }
+            text
+        }
+        Does::Leave(left) => format!("leave    {at}{by}\n         {}", plain(&left.why)),
+    }
+}
+
+fn data(trace: &Trace) -> Value {
+    let Trace { at, stamp, does } = trace;
+    let mut data = json!({"object": at.to_string(), "intent": stamp});
+    match does {
+        Does::Sweep(sweep) if sweep.removes() => data["does"] = json!("remove"),
+        Does::Sweep(sweep) => {
+            data["does"] = json!("restore");
+            data["fields"] = json!(sweep.fields());
+        }
+        Does::Leave(left) => {
+            data["does"] = json!("leave");
+            data["why"] = json!(left.why);
+            data["matters"] = json!(left.matters);
+        }
+    }
+    data
+}
+
+/// Asks on a terminal; a script says so beforehand.
+fn agreed(args: &CleanupArgs, count: usize, console: &mut Console<'_>) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::users(format!(
+            "{} would be cleaned, and nobody can be asked",
+            counted(count, "object")
+        ))
+        .hint("add --yes, or look first with --dry-run"));
+    }
+    write!(console.err, "\nclean {} in this cluster? [y/N] ", counted(count, "trace"))?;
+    console.err.flush()?;
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| Failure::ours(format!("could not read an answer: {error}")))?;
+    match line.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::users("nothing was cleaned").hint("answer y, or add --yes")),
+    }
+}
+
+/// Asks the server whether it would take each change.
+async fn rehearsed(
+    sweeper: &KubernetesSweeper,
+    traces: &Traces,
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    for trace in &traces.found {
+        let Does::Sweep(sweep) = &trace.does else { continue };
+        match sweeper.sweep(sweep, true).await {
+            Ok(()) => done.cleaned += 1,
+            Err(error) => {
+                writeln!(console.err, "{} would be refused: {}", trace.at, plain(&error.to_string()))?;
+                done.failed.push(trace.at.to_string());
+            }
+        }
+    }
+    Ok(done)
+}
+
+async fn swept(
+    sweeper: &KubernetesSweeper,
+    mut traces: Traces,
+    namespaces: &[String],
+    console: &mut Console<'_>,
+) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    for _ in 0..ROUNDS_MAX {
+        let all = wanted(&traces);
+        let (mut number, mut written, before) = (0, Ok(()), done.cleaned);
+        done.failed.clear();
+        cleanup::sweep(
+            &traces.found,
+            async |sweep: &Sweep| sweeper.sweep(sweep, false).await,
+            |trace, came| {
+                number += 1;
+                let said = match came {
+                    Came::Done => {
+                        done.cleaned += 1;
+                        "cleaned".to_owned()
+                    }
+                    Came::Refused(problem) => {
+                        done.failed.push(trace.at.to_string());
+                        format!("not cleaned: {}", plain(problem))
+                    }
+                    Came::Unknown(problem) => {
+                        done.failed.push(trace.at.to_string());
+                        format!("nobody knows: {}", plain(problem))
+                    }
+                };
+                if written.is_ok() {
+                    written = writeln!(console.err, "{number}/{all} {}: {said}", trace.at);
+                }
+            },
+        )
+        .await;
+        written?;
+        if done.failed.is_empty() || done.cleaned == before {
+            break;
+        }
+        traces = cleanup::traces(sweeper.eyes(), namespaces).await;
+        if wanted(&traces) == 0 {
+            done.failed.clear();
+            break;
+        }
+    }
+    Ok(done)
+}
+
+fn ended(traces: &Traces, done: &Done, dry_run: bool, console: &mut Console<'_>) -> Result<(), Failure> {
+    for problem in &traces.unseen {
+        writeln!(console.err, "not looked through: {}", plain(problem))?;
+    }
+    let left: Vec<&Trace> = traces
+        .found
+        .iter()
+        .filter(|trace| matches!(&trace.does, Does::Leave(left) if left.matters))
+        .collect();
+    let would = if dry_run { "would be " } else { "" };
+    let cleaned = format!("{} {would}cleaned", counted(done.cleaned, "trace"));
+    if !traces.unseen.is_empty() {
+        return Err(Failure::users(format!("{cleaned}, and part of the cluster was not looked through"))
+            .hint("use an account that may list and change these resources, such as an administrator's"));
+    }
+    if !done.failed.is_empty() {
+        return Err(Failure::users(format!("{cleaned}, and {} not", counted(done.failed.len(), "trace")))
+            .hint("run it again; what somebody changed meanwhile is looked at anew"));
+    }
+    if !left.is_empty() {
+        return Err(Failure::users(format!(
+            "{cleaned}, and {} left, as said above",
+            counted(left.len(), "trace")
+        ))
+        .hint("put these right by hand"));
+    }
+    writeln!(console.err, "{cleaned}, nothing that has an effect is left")?;
+    Ok(())
+}

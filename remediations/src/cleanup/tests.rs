@@ -1,0 +1,189 @@
+//! What becomes of each mark, object by object, and in which order.
+
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::freeze_deploys::{BINDINGS, NAMESPACES, POLICIES};
+use crate::ports::objects::DEPLOYMENTS;
+
+const STAMP: &str = "journal-7";
+
+fn resource(kind: &str) -> Resource {
+    RESOURCES.into_iter().find(|resource| resource.kind == kind).expect("it is looked through")
+}
+
+fn object(marks: Value, managers: &[(&str, Value)]) -> Value {
+    let managed: Vec<Value> =
+        managers.iter().map(|(name, fields)| json!({"manager": name, "fieldsV1": fields})).collect();
+    let mut metadata = json!({"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "5"});
+    for (key, value) in marks.as_object().into_iter().flatten() {
+        metadata[key] = value.clone();
+    }
+    metadata["managedFields"] = json!(managed);
+    json!({"metadata": metadata})
+}
+
+fn ours() -> Value {
+    json!({"labels": {"app.kubernetes.io/managed-by": "paramedic"}, "annotations": {INTENT: STAMP}})
+}
+
+fn does(kind: &str, object: &Value) -> Vec<Does> {
+    of(resource(kind), object, &[]).into_iter().map(|trace| trace.does).collect()
+}
+
+fn why(does: &[Does]) -> &str {
+    match does {
+        [Does::Leave(left)] => &left.why,
+        other => panic!("it is not left: {other:?}"),
+    }
+}
+
+fn fields(does: &[Does]) -> Vec<(String, String, String)> {
+    let [Does::Sweep(sweep)] = does else { panic!("it is not swept: {does:?}") };
+    sweep.fields().into_iter().map(|field| (field.path, field.before, field.after)).collect()
+}
+
+#[test]
+fn what_is_ours_altogether_is_removed_as_it_was_seen() {
+    let policy = object(ours(), &[("paramedic-journal-7", json!({}))]);
+    let found = does("NetworkPolicy", &policy);
+    let [Does::Sweep(Sweep(ObjectChange::Delete { uid, version, .. }))] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!((uid.as_str(), version.as_deref()), ("u", Some("5")));
+}
+
+#[test]
+fn what_a_colleague_has_changed_is_theirs() {
+    let policy = object(ours(), &[("paramedic-journal-7", json!({})), ("kubectl-edit", json!({}))]);
+    assert_eq!(why(&does("NetworkPolicy", &policy)), "kubectl-edit has changed it since paramedic made it");
+}
+
+#[test]
+fn a_mark_of_somebody_else_is_none() {
+    for metadata in [
+        json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}}),
+        json!({"labels": {"app.kubernetes.io/managed-by": "paramedic"}}),
+        json!({"annotations": {"paramedic.dev/pause-until": "2999-01-01T00:00:00Z"}}),
+    ] {
+        for resource in RESOURCES {
+            assert_eq!(of(resource, &object(metadata.clone(), &[]), &[]), [], "{}", resource.kind);
+        }
+    }
+}
+
+#[test]
+fn a_job_that_runs_is_let_run() {
+    let mut job = object(ours(), &[]);
+    assert!(why(&does("Job", &job)).contains("still running"));
+    job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    assert!(matches!(does("Job", &job).as_slice(), [Does::Sweep(_)]));
+}
+
+#[test]
+fn a_freeze_of_other_namespaces_too_is_left_where_one_is_named() {
+    let mut marks = ours();
+    marks["annotations"][NAMESPACES] = json!("shop,search");
+    let policy = object(marks, &[]);
+    let named = of(POLICIES, &policy, &["shop".into()]);
+    assert!(matches!(&named[0].does, Does::Leave(left) if left.why.contains("search")), "{named:?}");
+    assert_eq!(of(POLICIES, &policy, &["other".into()]), [], "it is about others alone");
+    let both = of(POLICIES, &policy, &["shop".into(), "search".into()]);
+    assert!(matches!(both[0].does, Does::Sweep(_)), "{both:?}");
+}
+
+fn patched(by: &str) -> Value {
+    let limit = "nginx.ingress.kubernetes.io/limit-rps";
+    let key = format!("metadata.annotations[\"{limit}\"]");
+    let notes = json!({key: {"intent": STAMP, "was": "50"}}).to_string();
+    let annotations = json!({(limit): "5", "paramedic.dev/patched": notes, (INTENT): STAMP});
+    let owned = json!({"f:metadata": {"f:annotations": {format!("f:{limit}"): {}}}});
+    object(json!({"annotations": annotations}), &[(by, owned)])
+}
+
+#[test]
+fn a_patch_is_put_back_to_what_it_noted() {
+    let found = does("Ingress", &patched("paramedic-journal-7"));
+    let limit = "metadata.annotations[\"nginx.ingress.kubernetes.io/limit-rps\"]".to_owned();
+    assert_eq!(fields(&found), [(limit, "5".to_owned(), "50".to_owned())]);
+    let [Does::Sweep(Sweep(ObjectChange::Patch { operations, .. }))] = found.as_slice() else {
+        unreachable!()
+    };
+    for mark in ["paramedic.dev~1patched", "paramedic.dev~1intent"] {
+        let gone = json!({"op": "remove", "path": format!("/metadata/annotations/{mark}")});
+        assert!(operations.contains(&gone), "{operations:?}");
+    }
+    assert!(operations.contains(&json!({"op": "test", "path": "/metadata/resourceVersion", "value": "5"})));
+}
+
+#[test]
+fn a_patched_field_that_a_colleague_wrote_is_left_with_its_old_value_in_words() {
+    let found = does("Ingress", &patched("kubectl-edit"));
+    let why = why(&found);
+    assert!(
+        why.contains("was 50 before the intent") && why.contains("kubectl-edit has written it since"),
+        "{why}"
+    );
+}
+
+#[test]
+fn our_entries_leave_a_list_and_others_stay() {
+    let kept = json!({"now": [{"range": "203.0.113.7/32", "until": "2026-11-21T10:00:00Z", "intent": STAMP, "times": 1}]});
+    let list = "nginx.ingress.kubernetes.io/denylist-source-range";
+    let annotations =
+        json!({(list): "198.51.100.0/24,203.0.113.7/32", "paramedic.dev/blocked": kept.to_string()});
+    let found = of(resource("Ingress"), &object(json!({"annotations": annotations}), &[]), &[]);
+    assert_eq!(found[0].stamp, STAMP);
+    let does: Vec<Does> = found.into_iter().map(|trace| trace.does).collect();
+    let (_, before, after) = fields(&does).remove(0);
+    assert_eq!((before.as_str(), after.as_str()), ("198.51.100.0/24,203.0.113.7/32", "198.51.100.0/24"));
+}
+
+#[test]
+fn the_stamp_of_a_rollback_goes_and_that_of_a_restart_is_left_for_its_pods() {
+    let rolled_back = object(json!({"annotations": {INTENT: STAMP}}), &[]);
+    let path = format!("metadata.annotations[\"{INTENT}\"]");
+    assert_eq!(fields(&does("Deployment", &rolled_back)), [(path, STAMP.to_owned(), "-".to_owned())]);
+    let mut restarted = object(json!({}), &[]);
+    restarted["spec"] = json!({"template": {"metadata": {"annotations": {INTENT: STAMP}}}});
+    let found = does("Deployment", &restarted);
+    assert!(matches!(found.as_slice(), [Does::Leave(Left { matters: false, .. })]), "{found:?}");
+}
+
+#[test]
+fn a_number_without_a_memory_is_left_and_named() {
+    let mut scaled = object(json!({}), &[("paramedic-journal-7", json!({"f:spec": {"f:replicas": {}}}))]);
+    scaled["spec"] = json!({"replicas": 6});
+    let found = does("Deployment", &scaled);
+    assert!(
+        why(&found).starts_with("intent journal-7 set spec.replicas of shop/deployment/web to 6"),
+        "{found:?}"
+    );
+    let cleaned = object(json!({}), &[(MANAGER, json!({"f:spec": {"f:replicas": {}}}))]);
+    assert_eq!(does("Deployment", &cleaned), []);
+}
+
+#[test]
+fn what_nobody_here_can_undo_is_named_with_its_stamp() {
+    let node = object(json!({"annotations": {INTENT: STAMP}}), &[]);
+    assert!(why(&does("Node", &node)).starts_with("intent journal-7 changed it"));
+    assert!(matches!(does(DEPLOYMENTS.kind, &node).as_slice(), [Does::Sweep(_)]));
+}
+
+#[tokio::test]
+async fn a_freeze_whose_binding_stays_keeps_its_policy() {
+    let trace = |resource: Resource| of(resource, &object(ours(), &[]), &[]).remove(0);
+    let order: Vec<&str> = RESOURCES.iter().take(2).map(|resource| resource.kind).collect();
+    assert_eq!(order, [BINDINGS.kind, POLICIES.kind]);
+    let sent = Mutex::new(0);
+    let send = async |_: &Sweep| {
+        *sent.lock().expect("no test panicked") += 1;
+        Err(ChangeError::Forbidden { message: "no".into() })
+    };
+    let mut came = Vec::new();
+    sweep(&[trace(BINDINGS), trace(POLICIES)], send, |_, one| came.push(one.clone())).await;
+    assert_eq!(*sent.lock().expect("no test panicked"), 1);
+    assert_eq!(came[1], Came::Refused("its binding is still there: no".into()));
+}

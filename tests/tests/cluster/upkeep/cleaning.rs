@@ -1,0 +1,192 @@
+//! `paramedic cleanup` on a real API server: what real levers left is found by its stamps and taken away, and what a
+//! colleague changed since is left.
+
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use paramedic_policies::action::{Intent, Outcome, Wish};
+use paramedic_policies::remediation::block_ip::{self, ClientAddress, Means, Terms, Whom};
+use paramedic_policies::remediation::freeze_deploys;
+use paramedic_policies::remediation::patch::{Field, SwitchPlace};
+use paramedic_policies::remediation::scale::{self, Amount};
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Span;
+use paramedic_remediations::Remedies;
+use paramedic_remediations::ports::world::World;
+use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
+use paramedic_tests::paramedic::{Said, command};
+use serde_json::{Value, json};
+
+use crate::remediations::least::{Asks, WEB};
+use crate::remediations::stand::{intent, kubernetes, preflight, rests, sealed, stamp, target, world};
+
+const POLICIES: [Asks; 5] = [
+    (WEB, "[{freezeDeploys: {for: 1h}}]"),
+    (
+        WEB,
+        "[{blockIp: {by: networkPolicy, clientAddress: peer, address: '{{ labels.ip }}', for: 1h, enforced: true}}]",
+    ),
+    ("{kind: ConfigMap, namespace: NS, name: flags}", "[{patch: {switch: {key: maintenance, to: 'on'}}}]"),
+    ("{kind: ConfigMap, namespace: NS, name: theirs}", "[{patch: {switch: {key: maintenance, to: 'on'}}}]"),
+    (WEB, "[{scale: {by: 1, max: 9}}]"),
+];
+
+async fn done(world: &Remedies, id: u64, target: &Target, wish: Wish) -> Intent {
+    let found = preflight(world, target, wish, false).await;
+    assert!(found.refusals.is_empty(), "{found:?}");
+    let intent = intent(id, target, &found);
+    let outcome = world.perform(&sealed(intent.clone())).await;
+    assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
+    intent
+}
+
+fn block() -> Wish {
+    let terms = Terms {
+        by: Means::NetworkPolicy,
+        client_address: ClientAddress::Peer,
+        lasts: Span::from_hours(1),
+        growth: None,
+        private: false,
+        ipv4_bits: 32,
+        ipv6_bits: 64,
+        entries: 100,
+        enforced: true,
+        controller: ("ingress-nginx".into(), "ingress-nginx-controller".into()),
+    };
+    let whom = Whom::Address("203.0.113.7".parse().expect("an address"));
+    Wish::BlockIp(block_ip::Wish { whom, allow: Vec::new(), terms })
+}
+
+fn freeze(shop: &Namespace) -> Wish {
+    Wish::FreezeDeploys(freeze_deploys::Wish {
+        namespaces: vec![shop.name.clone()],
+        lasts: Span::from_hours(1),
+        reason: None,
+        break_glass: "break-glass".into(),
+    })
+}
+
+fn switch() -> Wish {
+    Wish::Patch(Field::Switch { place: SwitchPlace::Key("maintenance".into()), to: "on".into() })
+}
+
+async fn cleanup(cluster: &ControlPlane, shop: &Namespace, more: &[&str]) -> Said {
+    let admin = cluster.kubeconfig(User::Admin).display().to_string();
+    let mut all = vec!["cleanup", "--kubeconfig", &admin, "--namespace", &shop.name];
+    all.extend(more);
+    command(&all).await
+}
+
+/// Every object of the namespace and of the freezes that a stamp of these intents is on.
+async fn stamped(cluster: &ControlPlane, shop: &Namespace, ids: std::ops::Range<u64>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut note = |what: String, object: &Value| {
+        let text = object.to_string();
+        if ids.clone().any(|id| text.contains(&format!("{}\"", stamp(id)))) {
+            found.push(what);
+        }
+    };
+    for kind in ["NetworkPolicy", "ConfigMap", "Deployment", "Service"] {
+        for (name, object) in shop.list(kind, "").await {
+            note(format!("{kind} {name}"), &object);
+        }
+    }
+    for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+        let gvk = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
+        let api: Api<DynamicObject> =
+            Api::all_with(cluster.client(User::Admin).await, &ApiResource::from_gvk(&gvk));
+        for object in api.list(&Default::default()).await.expect("a list").items {
+            note(kind.to_owned(), &serde_json::to_value(object).expect("JSON"));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn nothing_with_a_stamp_remains_after_a_clean_up() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("cleanup").await;
+    shop.deployment("web", 2).await;
+    let data = json!({"maintenance": "off", "other": "x"});
+    shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": data})).await;
+    let web = target(&shop, "Deployment", "web");
+    {
+        // The daemon's own hands, which are gone after this.
+        let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
+        let world = world(&kubernetes);
+        rests(&kubernetes, &web).await;
+        done(&world, 201, &web, freeze(&shop)).await;
+        done(&world, 202, &web, block()).await;
+        done(&world, 203, &target(&shop, "ConfigMap", "flags"), switch()).await;
+    }
+    assert_eq!(stamped(cluster, &shop, 201..204).await.len(), 4);
+
+    let said = cleanup(cluster, &shop, &["--dry-run"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let block = format!("{}/networkpolicy/paramedic-block-deployment-web", shop.name);
+    for part in
+        ["remove   validatingadmissionpolicybinding/", &block, "data.maintenance: on -> off", "(intent "]
+    {
+        assert!(said.stdout.contains(part), "no {part} in {said:?}");
+    }
+    assert!(said.stderr.contains("4 traces would be cleaned"), "{said:?}");
+    assert_eq!(stamped(cluster, &shop, 201..204).await.len(), 4, "a dry run changes nothing");
+
+    let unasked = cleanup(cluster, &shop, &[]).await;
+    assert_eq!(unasked.code, Some(1), "nobody can be asked here: {unasked:?}");
+    assert!(unasked.stderr.contains("add --yes"), "{unasked:?}");
+
+    let said = cleanup(cluster, &shop, &["--yes"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let order: Vec<Option<usize>> =
+        ["validatingadmissionpolicybinding/", "validatingadmissionpolicy/", "networkpolicy/"]
+            .iter()
+            .map(|kind| said.stderr.find(kind))
+            .collect();
+    assert!(order.is_sorted() && order.iter().all(Option::is_some), "{said:?}");
+    assert_eq!(stamped(cluster, &shop, 201..204).await, [""; 0]);
+    assert_eq!(shop.get("ConfigMap", "flags").await["data"], json!({"maintenance": "off", "other": "x"}));
+
+    let again = cleanup(cluster, &shop, &["--yes"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), ""), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_a_colleague_changed_and_what_nobody_remembers_is_left() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("cleanup-not").await;
+    shop.deployment("web", 2).await;
+    let data = json!({"maintenance": "off"});
+    shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": data})).await;
+    let (web, theirs) = (target(&shop, "Deployment", "web"), target(&shop, "ConfigMap", "theirs"));
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
+    let world = world(&kubernetes);
+    rests(&kubernetes, &web).await;
+    done(&world, 211, &web, block()).await;
+    done(&world, 212, &theirs, switch()).await;
+    let more =
+        scale::Wish { amount: Amount::By(1), max: Some(9), min: None, max_step: None, allow_down: false };
+    done(&world, 213, &web, Wish::Scale(more)).await;
+    shop.patch(
+        "NetworkPolicy",
+        "paramedic-block-deployment-web",
+        json!({"metadata": {"labels": {"team": "shop"}}}),
+    )
+    .await;
+    shop.patch("ConfigMap", "theirs", json!({"data": {"maintenance": "read-only"}})).await;
+    let before = shop.get("ConfigMap", "theirs").await;
+
+    let said = cleanup(cluster, &shop, &["--yes"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for part in [
+        "tests has changed it since paramedic made it",
+        "data.maintenance was off before the intent, and tests has written it since",
+        &format!("intent {} set spec.replicas", stamp(213)),
+    ] {
+        assert!(said.stdout.contains(part), "no {part} in {said:?}");
+    }
+    assert_eq!(
+        shop.get("ConfigMap", "theirs").await["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
+    assert_eq!(shop.get("Deployment", "web").await["spec"]["replicas"], json!(3));
+    assert!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-web").await.is_some());
+}
