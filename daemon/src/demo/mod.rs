@@ -116,9 +116,14 @@ fn configuration(folder: &Path) -> Configuration {
         data_dir: folder.join("journal"),
         policies: vec![folder.join("policies")],
         mode: Mode::Enforce,
-        vars: [("service", "maestro-server"), ("database", "postgres"), ("namespaces", "intelgraph-prod")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
+        vars: [
+            ("service", "maestro-server"),
+            ("database", "postgres"),
+            // The second one is protected, which the demo shows.
+            ("namespaces", "intelgraph-prod|kube-system"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
         ..Configuration::default()
     };
     configuration.guards.settle = Span::from_secs(2);
