@@ -250,7 +250,8 @@ fn a_failed_order_calls_a_person_all_the_same() {
     let notify = RESTORE.to_owned() + "  onFailure: {notify: [sre]}\n";
     let mut story = Story::new(&[&notify]);
     story.replicas = 0;
-    story.outcome = Some(Outcome::Failed { what: "the API server is gone".to_owned(), applied: true });
+    story.outcome =
+        Some(Outcome::Failed { what: "the API server is gone".to_owned(), applied: true, diff: None });
     story.order(run("restore", "k-1"));
     assert_eq!(conclusions(&story), ["Failed"]);
     assert_eq!(story.count("escalated"), 1);
@@ -378,7 +379,7 @@ fn what_cannot_be_undone_says_why() {
     let mut rehearsed = done.clone();
     rehearsed.intent.mode = Mode::DryRun;
     check(&mut story, rehearsed, &format!("intent {scaled} was a rehearsal; it changed nothing"));
-    let failed = Outcome::Failed { what: "no".to_owned(), applied: false };
+    let failed = Outcome::Failed { what: "no".to_owned(), applied: false, diff: None };
     let failed = Past { outcome: Some(failed), ..done.clone() };
     let says = format!("there is nothing to undo of intent {scaled}: it was never done (failed)");
     check(&mut story, failed, &says);

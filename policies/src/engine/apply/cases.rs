@@ -225,13 +225,13 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             state.efficacy.remove(&id.policy);
         }
     }
-    state.unkeep(id);
     state.rest(id);
 }
 
 impl State {
     fn rest(&mut self, id: &CaseId) {
         self.drop_questions(id);
+        self.unkeep(id);
         if let Some(case) = self.cases.get_mut(id) {
             case.facts.clear();
         }

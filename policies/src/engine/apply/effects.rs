@@ -170,6 +170,8 @@ pub(super) fn revert_ordered(
     of: Option<&Intent>,
 ) {
     if let Some(of) = of {
+        let labels =
+            state.episodes.get(&of.episode).map(|episode| episode.labels.clone()).unwrap_or_default();
         let fresh = Lease {
             intent: of.clone(),
             due: now,
@@ -177,6 +179,9 @@ pub(super) fn revert_ordered(
             looked: None,
             attempts: 0,
             held: false,
+            held_for: None,
+            labels,
+            notify: Vec::new(),
             ordered: None,
         };
         state.leases.entry(intent).or_insert(fresh);

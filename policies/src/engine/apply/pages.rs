@@ -283,6 +283,8 @@ pub(super) fn closed(state: &mut State, now: Moment, episode: Seq, why: Closing)
         if let Some(page) = state.paging.pages.get_mut(&id) {
             match why {
                 Closing::Resolved => page.over = true,
+                // What was run by hand and did not go well is no better because it is over.
+                Closing::Over => {}
                 Closing::Expired => {
                     page.unended = true;
                     page.over |= page.acknowledged.is_some();
