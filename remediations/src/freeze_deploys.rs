@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Wish, Written};
+use paramedic_policies::remediation::freeze_deploys::{Action, Freeze, Namespaces, Wish, Written};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
