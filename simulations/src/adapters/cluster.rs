@@ -252,7 +252,7 @@ fn other(world: &mut World, target: &Target) -> Option<Workload> {
         annotations: api_server::texts(object, "/metadata/annotations"),
         namespace_annotations: world.namespaces.get(&target.namespace).cloned().unwrap_or_default(),
         replicas,
-        available: number("/status/availableReplicas").and_then(|count| u32::try_from(count).ok()).or(has),
+        available: number("/status/availableReplicas").and_then(|count| u32::try_from(count).ok()),
         replicas_set: None,
         paused: object.pointer("/spec/paused") == Some(&Value::Bool(true)),
         rollout: Rollout {

@@ -453,6 +453,8 @@ pub enum EndWord {
     Withdrawn,
     /// A person denied it.
     Denied,
+    /// A guard refused what was ordered by hand.
+    Refused,
 }
 
 /// An object as it is expected: a `field` or an `annotation` that `is` something, or that it is `there`.

@@ -343,6 +343,7 @@ fn end(conclusion: Conclusion) -> EndWord {
         Conclusion::Resolved => EndWord::Resolved,
         Conclusion::Withdrawn => EndWord::Withdrawn,
         Conclusion::Denied => EndWord::Denied,
+        Conclusion::Refused => EndWord::Refused,
     }
 }
 

@@ -16,7 +16,7 @@ mod page_text;
 mod pages;
 mod world;
 
-use crate::event::{Closing, Event, Seq};
+use crate::event::{Event, Seq};
 use crate::state::State;
 use crate::time::Moment;
 
@@ -42,10 +42,7 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             episodes::opened(state, now, seq, &opened);
         }
         Event::Closed { episode, why, ended_at } => {
-            // What somebody ran by hand and did not go well is no better because it is over.
-            if *why != Closing::Over {
-                pages::closed(state, now, *episode, *why);
-            }
+            pages::closed(state, now, *episode, *why);
             episodes::closed(state, now, *episode, *why, *ended_at);
         }
         Event::Asked { question } => cases::asked(state, question),

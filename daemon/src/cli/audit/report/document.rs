@@ -139,7 +139,9 @@ pub(super) fn standing(case: &CaseTold) -> (String, Tone) {
         let tone = match ended.how {
             Conclusion::Helped => Tone::Good,
             Conclusion::Done | Conclusion::Already | Conclusion::Rehearsed => Tone::Info,
-            Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied => Tone::Idle,
+            Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused => {
+                Tone::Idle
+            }
             Conclusion::Unknown => Tone::Doubt,
             Conclusion::Exhausted | Conclusion::Failed => Tone::Bad,
         };
@@ -165,6 +167,7 @@ pub(super) fn ending(incident: &Incident) -> String {
             let why = match closed.why {
                 Closing::Resolved => "resolved",
                 Closing::Expired => "nobody repeated it for too long",
+                Closing::Over => "what was run by hand is over",
             };
             format!("{} ({why})", moment(closed.at))
         }

@@ -104,8 +104,11 @@ impl Fold {
             Event::RevertDropped { intent, into, why } => {
                 self.lease(*intent, Leased::Dropped { why: why.clone(), into: *into });
             }
-            Event::RevertHeld { intent, until, why } => {
+            Event::RevertHeld { intent, until, why, order_over: _ } => {
                 self.lease(*intent, Leased::Held { until: *until, why: why.clone() });
+            }
+            Event::RevertOrdered { intent, by, reason, .. } => {
+                self.person(seq, at, by, &format!("wants intent {intent} taken back"), reason);
             }
             Event::Approved { proposal, by, comment } => {
                 self.answered(seq, at, *proposal, by, APPROVED, comment)

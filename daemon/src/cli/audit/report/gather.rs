@@ -232,7 +232,8 @@ fn names(event: &Event) -> (Option<Seq>, Option<Seq>) {
         Event::Ended { intent, .. }
         | Event::Verified { intent, .. }
         | Event::RevertDropped { intent, .. }
-        | Event::RevertHeld { intent, .. } => (None, Some(*intent)),
+        | Event::RevertHeld { intent, .. }
+        | Event::RevertOrdered { intent, .. } => (None, Some(*intent)),
         Event::Escalated { case, .. } => (case.as_ref().map(|case| case.episode), None),
         Event::Approved { proposal, .. } | Event::Denied { proposal, .. } | Event::Lapsed { proposal } => {
             (None, Some(*proposal))

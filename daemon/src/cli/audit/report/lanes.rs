@@ -20,6 +20,7 @@ pub(super) fn lane(event: &Event) -> Option<Lane> {
         | Event::Delivered { .. }
         | Event::Raised { .. }
         | Event::Acknowledged { .. }
+        | Event::RevertOrdered { .. }
         | Event::Approved { .. }
         | Event::Denied { .. }
         | Event::Lapsed { .. }

@@ -77,7 +77,8 @@ fn of_case(case: &CaseTold, open: &mut Vec<Open>) {
             | Conclusion::Already
             | Conclusion::Resolved
             | Conclusion::Withdrawn
-            | Conclusion::Denied,
+            | Conclusion::Denied
+            | Conclusion::Refused,
         ) => {}
         None => match (last.verdict, &last.answer) {
             (ruling::Verdict::Propose { until }, None) => {
