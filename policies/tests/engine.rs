@@ -11,6 +11,8 @@ mod books;
 mod checkpoints;
 #[path = "engine/episodes.rs"]
 mod episodes;
+#[path = "engine/evidence.rs"]
+mod evidence;
 #[path = "engine/operators.rs"]
 mod operators;
 #[path = "engine/paging.rs"]

@@ -109,7 +109,10 @@ impl Deed for Action {
                     fields.extend(diff.fields);
                     source = diff.source;
                 }
-                other @ (Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
+                other @ (Outcome::Collected { .. }
+                | Outcome::Refused { .. }
+                | Outcome::Failed { .. }
+                | Outcome::Unknown { .. }) => {
                     return other;
                 }
             }
@@ -314,7 +317,7 @@ fn half(outcome: Outcome) -> Outcome {
             Outcome::Failed { what, applied: true }
         }
         Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true },
-        other @ (Outcome::Done { .. } | Outcome::Unknown { .. }) => other,
+        other @ (Outcome::Done { .. } | Outcome::Collected { .. } | Outcome::Unknown { .. }) => other,
     }
 }
 

@@ -14,6 +14,7 @@ mod addresses;
 mod block_ip;
 mod breaker_states;
 mod checks;
+mod collect_evidence;
 pub mod courier;
 pub mod endpoints;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::ports::clock::Clock;
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Http, HttpHands};
 use crate::ports::metrics::Metrics;
+use crate::ports::redaction::Hides;
 use crate::seal::Sealed;
 
 /// What a remediation may look with.
@@ -22,6 +23,8 @@ pub(crate) struct Eyes<'a> {
     pub(crate) http: &'a dyn Http,
     pub(crate) metrics: &'a dyn Metrics,
     pub(crate) clock: &'a Clock,
+    /// What hides secrets in text; without one nothing that strangers wrote is kept.
+    pub(crate) hides: Option<&'a Hides>,
 }
 
 impl<'a> Eyes<'a> {
@@ -110,6 +113,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::AbortRollout(wish) => wish,
         Wish::RunJob(wish) => wish,
         Wish::RenewCertificate(wish) => wish,
+        Wish::CollectEvidence(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -128,6 +132,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::AbortRollout(action) => action,
         Action::RunJob(action) => action,
         Action::RenewCertificate(action) => action,
+        Action::CollectEvidence(action) => action,
     }
 }
 

@@ -1,17 +1,21 @@
 //! Samples of what came after the first golden records, in the order in which it came: new ones stand at the end.
 
 use paramedic_policies::action::{Action, Outcome, Wish};
+use paramedic_policies::answer::Number;
 use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::{abort_rollout, block_ip, renew_certificate, run_job};
+use paramedic_policies::remediation::{
+    abort_rollout, block_ip, collect_evidence, renew_certificate, run_job,
+};
 use paramedic_policies::state::CaseId;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
 
 pub(crate) fn samples() -> Vec<Event> {
-    [jobs(), renewals(), blocks(), asked_since_then(), messages()].concat()
+    [jobs(), renewals(), blocks(), asked_since_then(), messages(), evidence()].concat()
 }
 
 fn jobs() -> Vec<Event> {
@@ -150,4 +154,33 @@ fn messages() -> Vec<Event> {
         Event::Raised { page: Seq(89), to: vec![text("lead")], why: text("nobody acknowledged for 15m") },
         Event::Acknowledged { page: Seq(89), by: text("ada"), comment: text("looking") },
     ]
+}
+
+fn evidence() -> Vec<Event> {
+    let wish = collect_evidence::Wish {
+        queries: vec![text("up")],
+        over: Span::from_mins(30),
+        log_lines: 100,
+        max_kib: 64,
+        required: true,
+    };
+    let action = Action::CollectEvidence(collect_evidence::Action { wish: wish.clone() });
+    let points = vec![(moment(20), Number(0.25)), (moment(21), Number(f64::INFINITY))];
+    let series = Series { labels: [(text("pod"), text("web-0"))].into(), points };
+    let piece = |name: &str, found, cut: Option<&str>| Piece { name: text(name), found, cut: cut.map(text) };
+    let evidence = Evidence {
+        pieces: vec![
+            piece(
+                "pods",
+                Kept::Text(text("web-0; Running\nweb-1; Pending")),
+                Some("the first 9 of 40 bytes"),
+            ),
+            piece("up", Kept::Values(vec![series]), None),
+            piece("events", Kept::Missing { why: text("may not list events of prod") }, None),
+        ],
+        left_out: vec![text("log of web-1, container app")],
+    };
+    let ended =
+        Event::Ended { intent: Seq(30), outcome: Outcome::Collected { evidence: Box::new(evidence) } };
+    vec![intended((0, action)), asked(Wish::CollectEvidence(wish)), ended]
 }

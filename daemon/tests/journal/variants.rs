@@ -83,6 +83,7 @@ variants!(
     OUTCOMES,
     Outcome {
         Outcome::Done { .. } => "Done",
+        Outcome::Collected { .. } => "Collected",
         Outcome::Refused { .. } => "Refused",
         Outcome::Failed { .. } => "Failed",
         Outcome::Unknown { .. } => "Unknown",
@@ -136,6 +137,7 @@ variants!(
         Wish::AbortRollout(_) => "AbortRollout",
         Wish::RunJob(_) => "RunJob",
         Wish::RenewCertificate(_) => "RenewCertificate",
+        Wish::CollectEvidence(_) => "CollectEvidence",
         Wish::Revert(_) => "Revert",
     }
 );
@@ -169,6 +171,7 @@ variants!(
         Action::AbortRollout(_) => "AbortRollout",
         Action::RunJob(_) => "RunJob",
         Action::RenewCertificate(_) => "RenewCertificate",
+        Action::CollectEvidence(_) => "CollectEvidence",
     }
 );
 variants!(
@@ -274,7 +277,7 @@ impl Seen {
                     Outcome::Refused { reasons } => {
                         reasons.iter().for_each(|one| self.add(REASONS, reason(one)))
                     }
-                    Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+                    Outcome::Collected { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
                 }
             }
             Event::Asked { question } => {

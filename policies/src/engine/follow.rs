@@ -179,6 +179,9 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
     };
     let rehearsed = intent.mode == Mode::DryRun;
     events.extend(match (rehearsed, outcome) {
+        // Nothing was changed by it, so what comes after it is no guess.
+        (true, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Rehearsed),
+        (false, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Done),
         (true, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
         (true, Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
             vec![concluded(case, Conclusion::Failed)]
@@ -278,7 +281,7 @@ fn climb(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
 /// A rung goes on while its policy is in force; a sequence whose first step is done no longer needs its alert.
 fn go_on(state: &State, case: &Case, advanced: Event, at: AtHand) -> Vec<Event> {
     let open = state.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
-    let needs_alert = at != AtHand::Done && !sequence::is_begun(case);
+    let needs_alert = !state.policy_of(case).is_some_and(|policy| sequence::is_begun_by(policy, case, at));
     if needs_alert && !open {
         vec![concluded(case, Conclusion::Resolved)]
     } else if is_in_force(state, case) {

@@ -178,7 +178,7 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
-        (Outcome::Done { .. }, _) => return Vec::new(),
+        (Outcome::Done { .. } | Outcome::Collected { .. }, _) => return Vec::new(),
         (Outcome::Failed { what, applied: false }, Some(lease)) if lease.may_be_tried_again() => {
             let until = now + state.current_book().settings().facts.retry;
             return vec![Event::RevertHeld { intent: lease.intent.id, until, why: what.clone() }];
@@ -218,6 +218,7 @@ pub(super) fn trace(outcome: &Outcome) -> Trace {
         Outcome::Done { already: false, .. } | Outcome::Failed { applied: true, .. } => Trace::Made,
         Outcome::Unknown { .. } => Trace::Perhaps,
         Outcome::Done { already: true, .. }
+        | Outcome::Collected { .. }
         | Outcome::Refused { .. }
         | Outcome::Failed { applied: false, .. } => Trace::Nothing,
     }

@@ -11,6 +11,7 @@ use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::abort_rollout::AbortRolloutDocument;
 use crate::remediation::block_ip::BlockIpDocument;
+use crate::remediation::collect_evidence::CollectEvidenceDocument;
 use crate::remediation::freeze_deploys::FreezeDeploysDocument;
 use crate::remediation::http_call::HttpDocument;
 use crate::remediation::patch::PatchDocument;
@@ -202,6 +203,8 @@ pub struct StepDocument {
     pub run_job: Option<RunJobDocument>,
     /// Let cert-manager issue a Certificate anew.
     pub renew_certificate: Option<RenewCertificateDocument>,
+    /// Keep pods, events, ends of logs, revisions and values before anything is touched; changes nothing.
+    pub collect_evidence: Option<CollectEvidenceDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

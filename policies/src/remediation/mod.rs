@@ -22,6 +22,7 @@ use crate::time::{Moment, Span};
 
 pub mod abort_rollout;
 pub mod block_ip;
+pub mod collect_evidence;
 pub mod freeze_deploys;
 pub mod http_call;
 pub mod patch;
@@ -62,6 +63,10 @@ pub(crate) trait Asks: Sized {
 
     /// Whether it ends well only when its effect was seen: there is nothing more to verify.
     const PROVES_ITSELF: bool = false;
+
+    /// Whether it only looks: nobody has to approve it, a rehearsal of it is the thing itself, and it counts against
+    /// nothing but its own kind.
+    const LOOKS_ONLY: bool = false;
 
     /// Whether an action of its policy may no longer stand by what is written now; `vars` are the configuration's.
     fn lifts(&self, _action: &Action, _vars: &BTreeMap<String, String>) -> bool {
@@ -197,6 +202,11 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.is_revertible(),)+ }
             }
 
+            /// Whether it only looks and changes nothing.
+            pub fn looks_only(&self) -> bool {
+                match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
+            }
+
             pub(crate) fn proves_itself(&self) -> bool {
                 match self { $(Self::$name(_) => <$module::Written as Asks>::PROVES_ITSELF,)+ }
             }
@@ -223,6 +233,11 @@ macro_rules! remediations {
             /// Its name in documents, metrics and records.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => $key,)+ }
+            }
+
+            /// Whether it only looks and changes nothing.
+            pub fn looks_only(&self) -> bool {
+                match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
             }
 
             /// The action that takes it back, where one exists.
@@ -301,6 +316,8 @@ remediations! {
     RunJob, run_job, "runJob";
     /// Let cert-manager issue a Certificate anew.
     RenewCertificate, renew_certificate, "renewCertificate";
+    /// Keep what will be gone once something was done.
+    CollectEvidence, collect_evidence, "collectEvidence";
 }
 
 impl<'de> Deserialize<'de> for Wish {

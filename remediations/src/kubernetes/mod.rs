@@ -18,7 +18,7 @@ use paramedic_policies::target::{Sought, Target};
 use serde_json::Value;
 
 use crate::ports::cluster::{
-    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload,
+    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Run, Workload,
 };
 use crate::ports::objects::{Address, Resource};
 use crate::seal::Sealed;
@@ -144,6 +144,10 @@ impl Cluster for Kubernetes {
         objects::log_tail(&self.client, pod, container).await
     }
 
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        objects::log_of(&self.client, run).await
+    }
+
     async fn username(&self) -> Result<String, LookError> {
         whoami::username(&self.client).await
     }
@@ -193,6 +197,10 @@ impl Cluster for KubernetesEyes {
 
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
         self.inner.log_tail(pod, container).await
+    }
+
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        self.inner.log_of(run).await
     }
 
     async fn username(&self) -> Result<String, LookError> {

@@ -123,6 +123,7 @@ fn rules_of_the_daemon() -> serde_json::Value {
         {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "create"]},
         {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
         {"apiGroups": ["cert-manager.io"], "resources": ["certificates"], "verbs": ["get"]},
         {"apiGroups": ["cert-manager.io"], "resources": ["certificates/status"], "verbs": ["patch"]},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get"]},
