@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::book::Digest;
 use crate::event::Seq;
+use crate::evidence::Evidence;
 use crate::reason::Reason;
 use crate::target::Target;
 use crate::time::{Moment, Span};
@@ -135,7 +136,7 @@ pub enum DiffSource {
 }
 
 /// How an effect ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
     /// It was done (or, in dry-run, rehearsed); `already` when nothing had to be changed.
@@ -145,6 +146,12 @@ pub enum Outcome {
         diff: Option<Diff>,
         /// Whether the desired state already held.
         already: bool,
+    },
+    /// What was asked for was collected; nothing was changed.
+    #[serde(rename_all = "camelCase")]
+    Collected {
+        /// It.
+        evidence: Box<Evidence>,
     },
     /// A preflight or the server refused before anything changed.
     #[serde(rename_all = "camelCase")]
@@ -175,7 +182,7 @@ impl Outcome {
     /// Its name in metrics and tables.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Done { .. } => "done",
+            Self::Done { .. } | Self::Collected { .. } => "done",
             Self::Refused { .. } => "refused",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",

@@ -22,6 +22,7 @@ pub mod counted;
 pub mod endpoint;
 pub mod engine;
 pub mod event;
+pub mod evidence;
 pub mod guard;
 pub mod input;
 pub mod lasting;

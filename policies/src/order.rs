@@ -11,7 +11,7 @@ use crate::target::Target;
 use crate::time::Moment;
 
 /// An operator's order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// The name of the operator's token.
@@ -21,7 +21,7 @@ pub struct Order {
 }
 
 /// What an operator may order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Command {
     /// Approve a proposal; it is decided again with fresh facts.
@@ -95,7 +95,7 @@ pub enum Command {
 }
 
 /// What the journal tells of an intent that the state may have forgotten.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Past {
     /// As it was recorded.

@@ -155,6 +155,13 @@ pub struct Ledger {
     pub pace_ns: Option<u64>,
 }
 
+impl Ledger {
+    /// Whether nothing was ever charged to it.
+    pub fn is_empty(&self) -> bool {
+        self.charges.is_empty() && self.pace_ns.is_none()
+    }
+}
+
 /// The last ladder of one policy on one target, for relapse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -356,6 +363,9 @@ pub struct State {
     pub ledger: Ledger,
     /// Rehearsed actions that count.
     pub rehearsals: Ledger,
+    /// What only looked, rehearsed or not.
+    #[serde(default, skip_serializing_if = "Ledger::is_empty")]
+    pub looks: Ledger,
     /// The last action on each target.
     #[serde(with = "pairs")]
     pub last_actions: BTreeMap<Target, LastAction>,

@@ -13,6 +13,8 @@ mod by_hand;
 mod checkpoints;
 #[path = "engine/episodes.rs"]
 mod episodes;
+#[path = "engine/evidence.rs"]
+mod evidence;
 #[path = "engine/kept.rs"]
 mod kept;
 #[path = "engine/operators.rs"]

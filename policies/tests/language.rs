@@ -5,6 +5,7 @@ mod language {
     mod blocking;
     mod broken;
     mod calling;
+    mod collecting;
     mod documents;
     mod freezing;
     mod good;

@@ -281,7 +281,7 @@ async fn evicted(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_
                         }
                     }
                     Err(Outcome::Failed { what, .. } | Outcome::Unknown { what }) => return Err(what),
-                    Err(Outcome::Done { .. }) => return Ok(()),
+                    Err(Outcome::Done { .. } | Outcome::Collected { .. }) => return Ok(()),
                 }
             }
             Err(error @ LookError::Failed { .. }) => error.to_string(),

@@ -238,7 +238,10 @@ impl OneChange for Ending<'_> {
 pub(crate) async fn rehearse(eyes: Eyes<'_>, seal: &Sealed<Intent>, ending: &Ending<'_>) -> Outcome {
     match one_change::rehearse(eyes, seal, ending).await {
         Outcome::Refused { reasons } => Outcome::Refused { reasons: named(eyes, ending, reasons).await },
-        other @ (Outcome::Done { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => other,
+        other @ (Outcome::Done { .. }
+        | Outcome::Collected { .. }
+        | Outcome::Failed { .. }
+        | Outcome::Unknown { .. }) => other,
     }
 }
 

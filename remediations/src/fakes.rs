@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::Remedies;
 use crate::in_memory::Objects;
 use crate::ports::cluster::{
-    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, SetBy, Workload, manager,
+    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Run, SetBy, Workload, manager,
 };
 use crate::ports::http::{Call, CallError, Http, HttpHands, Reply};
 use crate::ports::journal::Receipt;
@@ -98,6 +98,8 @@ pub(crate) struct FakeCluster {
     pub(crate) looks_fail: Mutex<bool>,
     /// Every other object.
     pub(crate) objects: Mutex<Objects>,
+    /// Logs by pod, container, and `now` or `before`.
+    pub(crate) logs: Mutex<BTreeMap<String, String>>,
     /// A resource that the server does not know.
     pub(crate) unserved: Mutex<Option<Resource>>,
     /// Whether admission refuses the proof of a freeze; else every dry run passes.
@@ -115,6 +117,7 @@ impl FakeCluster {
             rollouts: Mutex::default(),
             looks_fail: Mutex::new(false),
             objects: Mutex::default(),
+            logs: Mutex::default(),
             unserved: Mutex::default(),
             enforces: Mutex::new(true),
         })
@@ -266,6 +269,14 @@ impl Cluster for FakeCluster {
     async fn log_tail(&self, pod: &Address, _: Option<&str>) -> Result<String, LookError> {
         self.sees(|| format!("read the log of {pod}"))?;
         Ok(format!("the log of {pod}\n"))
+    }
+
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        self.sees(|| format!("read the log of {}", run.pod))?;
+        let which = if run.previous { "before" } else { "now" };
+        let known = self.logs.lock().expect("no test panicked");
+        let log = known.get(&format!("{} {} {which}", run.pod.name, run.container)).cloned();
+        log.ok_or_else(|| LookError::Absent { what: format!("log of {} {which}", run.pod) })
     }
 
     async fn username(&self) -> Result<String, LookError> {

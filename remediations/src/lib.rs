@@ -15,6 +15,7 @@ mod block_ip;
 mod breaker_states;
 mod checks;
 pub mod cleanup;
+mod collect_evidence;
 pub mod courier;
 mod delete_pod;
 mod drain_node;

@@ -203,7 +203,10 @@ impl Deed for Action {
                     fields.extend(diff.fields);
                     source = diff.source;
                 }
-                other @ (Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
+                other @ (Outcome::Collected { .. }
+                | Outcome::Refused { .. }
+                | Outcome::Failed { .. }
+                | Outcome::Unknown { .. }) => {
                     return other;
                 }
             }
@@ -283,7 +286,7 @@ fn half(outcome: Outcome) -> Outcome {
             Outcome::Failed { what, applied: true, diff: None }
         }
         Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
-        other @ (Outcome::Done { .. } | Outcome::Unknown { .. }) => other,
+        other @ (Outcome::Done { .. } | Outcome::Collected { .. } | Outcome::Unknown { .. }) => other,
     }
 }
 

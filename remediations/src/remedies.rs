@@ -17,6 +17,7 @@ use crate::ports::clock::{Clock, left};
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Call, Http, HttpHands};
 use crate::ports::metrics::Metrics;
+use crate::ports::redaction::Hides;
 use crate::ports::world::{Deliveries, World};
 use crate::remedy::{BothHands, Eyes, deed, plans, refused};
 use crate::retry;
@@ -36,6 +37,7 @@ pub struct Remedies {
     hands: Option<OwnHands>,
     clock: Clock,
     courier: Option<Arc<dyn Deliveries>>,
+    hides: Option<Hides>,
 }
 
 struct OwnHands {
@@ -60,7 +62,7 @@ impl Remedies {
         metrics: Arc<dyn Metrics>,
         clock: Clock,
     ) -> Self {
-        Self { cluster, http, metrics, hands: None, clock, courier: None }
+        Self { cluster, http, metrics, hands: None, clock, courier: None, hides: None }
     }
 
     /// Eyes and hands. An intent in dry-run never reaches the hands all the same.
@@ -72,12 +74,17 @@ impl Remedies {
     ) -> Self {
         let eyes = cluster.clone().map(|hands| hands as Arc<dyn Cluster>);
         let hands = Some(OwnHands { cluster, http: Arc::clone(&http) });
-        Self { cluster: eyes, http, metrics, hands, clock, courier: None }
+        Self { cluster: eyes, http, metrics, hands, clock, courier: None, hides: None }
     }
 
     /// The same with somebody who delivers messages. Telling people is no remediation: dry-run tells them too.
     pub fn with_courier(self, courier: Arc<dyn Deliveries>) -> Self {
         Self { courier: Some(courier), ..self }
+    }
+
+    /// The same with what hides secrets in collected evidence; without it none is collected.
+    pub fn with_redaction(self, hides: Hides) -> Self {
+        Self { hides: Some(hides), ..self }
     }
 
     async fn found(&self, question: &Question) -> Found {
@@ -133,6 +140,7 @@ impl Remedies {
             http: self.http.as_ref(),
             metrics: self.metrics.as_ref(),
             clock: &self.clock,
+            hides: self.hides.as_ref(),
         }
     }
 

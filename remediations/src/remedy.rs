@@ -15,6 +15,7 @@ use crate::ports::clock::Clock;
 use crate::ports::cluster::{Cluster, Hands, LookError};
 use crate::ports::http::{Http, HttpHands};
 use crate::ports::metrics::Metrics;
+use crate::ports::redaction::Hides;
 use crate::rights::Needs;
 use crate::seal::Sealed;
 
@@ -25,6 +26,8 @@ pub(crate) struct Eyes<'a> {
     pub(crate) http: &'a dyn Http,
     pub(crate) metrics: &'a dyn Metrics,
     pub(crate) clock: &'a Clock,
+    /// What hides secrets in text; without one nothing that strangers wrote is kept.
+    pub(crate) hides: Option<&'a Hides>,
 }
 
 impl<'a> Eyes<'a> {
@@ -117,6 +120,7 @@ pub(crate) fn plans(wish: &Wish) -> &dyn Plans {
         Wish::EvictPod(wish) => wish,
         Wish::DeletePod(wish) => wish,
         Wish::DrainNode(wish) => wish,
+        Wish::CollectEvidence(wish) => wish,
         Wish::Revert(action) => action,
     }
 }
@@ -139,6 +143,7 @@ pub(crate) fn needs(remediation: &Remediation) -> &dyn Needs {
         Remediation::EvictPod(written) => written,
         Remediation::DeletePod(written) => written,
         Remediation::DrainNode(written) => written,
+        Remediation::CollectEvidence(written) => written,
     }
 }
 
@@ -160,6 +165,7 @@ pub(crate) fn deed(action: &Action) -> &dyn Deed {
         Action::EvictPod(action) => action,
         Action::DeletePod(action) => action,
         Action::DrainNode(action) => action,
+        Action::CollectEvidence(action) => action,
     }
 }
 

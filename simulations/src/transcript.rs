@@ -108,6 +108,7 @@ fn ended(outcome: &Outcome) -> String {
                 .collect();
             format!("done: {}", fields.join(", "))
         }
+        Outcome::Collected { evidence } => format!("collected {} pieces of evidence", evidence.pieces.len()),
         Outcome::Refused { reasons } => {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             format!("refused: {}", reasons.join("; "))

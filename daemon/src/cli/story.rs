@@ -7,6 +7,7 @@ use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
+use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::guard::{Finding, Guard, Stance};
 use paramedic_policies::load::built_in;
 use paramedic_policies::notifications::{NoticeKind, Receipt};
@@ -253,6 +254,7 @@ pub(super) fn ended(outcome: &Outcome) -> String {
             }
         },
         Outcome::Done { .. } => "done".to_owned(),
+        Outcome::Collected { evidence } => collected(evidence),
         Outcome::Refused { reasons } => {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             format!("refused before anything changed: {}", reasons.join("; "))
@@ -266,6 +268,44 @@ pub(super) fn ended(outcome: &Outcome) -> String {
             format!("ended unknown, so it counts as done and is not repeated: {what}")
         }
     }
+}
+
+/// What was collected, and what was not.
+fn collected(evidence: &Evidence) -> String {
+    let is_missing = |piece: &&Piece| matches!(piece.found, Kept::Missing { .. });
+    let names =
+        |pieces: Vec<&Piece>| pieces.iter().map(|piece| piece.name.as_str()).collect::<Vec<_>>().join(", ");
+    let (missing, kept): (Vec<&Piece>, Vec<&Piece>) = evidence.pieces.iter().partition(is_missing);
+    let mut text = match kept.is_empty() {
+        true => "collected nothing".to_owned(),
+        false => format!("collected {}", names(kept)),
+    };
+    if !missing.is_empty() {
+        let _ = write!(text, "; could not have {}", names(missing));
+    }
+    if !evidence.left_out.is_empty() {
+        let _ = write!(text, "; no room for {}", counted(evidence.left_out.len(), "more part"));
+    }
+    text
+}
+
+/// Values over a time, one series a line: the first, the least, the most and the last.
+pub(super) fn values(series: &[Series]) -> String {
+    if series.is_empty() {
+        return "no series".to_owned();
+    }
+    let one = |one: &Series| {
+        let known = || one.points.iter().map(|(_, value)| value.0).filter(|value| value.is_finite());
+        let (least, most) =
+            (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+        let ends = match (one.points.first(), one.points.last()) {
+            (Some((from, first)), Some((to, last))) => format!("{first} at {from}, {last} at {to}"),
+            _ => "no values".to_owned(),
+        };
+        let between = if least <= most { format!(", from {least} to {most}") } else { String::new() };
+        format!("{}: {ends}{between} ({})", list(&one.labels), counted(one.points.len(), "value"))
+    };
+    series.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 /// A difference in one line.

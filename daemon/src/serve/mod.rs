@@ -13,6 +13,7 @@ use anyhow::{Context, anyhow, bail};
 use paramedic_policies::action::Mode;
 use paramedic_policies::settings::Settings;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
+use paramedic_remediations::ports::redaction::Hides;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{Courier, Endpoints, Kubernetes, KubernetesEyes, PlainHttp, Remedies};
 use tokio::sync::{Semaphore, watch};
@@ -317,7 +318,9 @@ async fn real_world(
             hands.map(|hands| Arc::new(hands) as Arc<dyn paramedic_remediations::ports::cluster::Hands>);
         Remedies::with_hands(hands, plain, facts, now)
     };
-    let remedies = remedies.with_courier(courier);
+    let redactor = redactor.clone();
+    let hides: Hides = Arc::new(move |text: &str| redactor.text(text).into_owned());
+    let remedies = remedies.with_courier(courier).with_redaction(hides);
     Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: url }))
 }
 

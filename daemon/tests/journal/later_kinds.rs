@@ -2,12 +2,15 @@
 
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::alert::{EpisodeKey, Labels};
+use paramedic_policies::answer::Number;
 use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq};
+use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::order::ByHand;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{
-    abort_rollout, block_ip, delete_pod, drain_node, evict_pod, quarantine, renew_certificate, run_job, scale,
+    abort_rollout, block_ip, collect_evidence, delete_pod, drain_node, evict_pod, quarantine,
+    renew_certificate, run_job, scale,
 };
 use paramedic_policies::state::CaseId;
 use paramedic_policies::target::Target;
@@ -27,6 +30,7 @@ pub(crate) fn samples() -> Vec<Event> {
         by_hand(),
         undone(),
         mended(),
+        evidence(),
     ]
     .concat()
 }
@@ -287,4 +291,33 @@ fn mended() -> Vec<Event> {
         intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
         Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
     ]
+}
+
+fn evidence() -> Vec<Event> {
+    let wish = collect_evidence::Wish {
+        queries: vec![text("up")],
+        over: Span::from_mins(30),
+        log_lines: 100,
+        max_kib: 64,
+        required: true,
+    };
+    let action = Action::CollectEvidence(collect_evidence::Action { wish: wish.clone() });
+    let points = vec![(moment(20), Number(0.25)), (moment(21), Number(f64::INFINITY))];
+    let series = Series { labels: [(text("pod"), text("web-0"))].into(), points };
+    let piece = |name: &str, found, cut: Option<&str>| Piece { name: text(name), found, cut: cut.map(text) };
+    let evidence = Evidence {
+        pieces: vec![
+            piece(
+                "pods",
+                Kept::Text(text("web-0; Running\nweb-1; Pending")),
+                Some("the first 9 of 40 bytes"),
+            ),
+            piece("up", Kept::Values(vec![series]), None),
+            piece("events", Kept::Missing { why: text("may not list events of prod") }, None),
+        ],
+        left_out: vec![text("log of web-1, container app")],
+    };
+    let ended =
+        Event::Ended { intent: Seq(30), outcome: Outcome::Collected { evidence: Box::new(evidence) } };
+    vec![intended((0, action)), asked(Wish::CollectEvidence(wish)), ended]
 }

@@ -86,6 +86,7 @@ variants!(
     OUTCOMES,
     Outcome {
         Outcome::Done { .. } => "Done",
+        Outcome::Collected { .. } => "Collected",
         Outcome::Refused { .. } => "Refused",
         Outcome::Failed { .. } => "Failed",
         Outcome::Unknown { .. } => "Unknown",
@@ -143,6 +144,7 @@ variants!(
         Wish::EvictPod(_) => "EvictPod",
         Wish::DeletePod(_) => "DeletePod",
         Wish::DrainNode(_) => "DrainNode",
+        Wish::CollectEvidence(_) => "CollectEvidence",
         Wish::Revert(_) => "Revert",
     }
 );
@@ -182,6 +184,7 @@ variants!(
         Action::DeletePod(_) => "DeletePod",
         Action::DrainNode(drain_node::Action::Drain(_)) => "Drain",
         Action::DrainNode(drain_node::Action::Uncordon(_)) => "Uncordon",
+        Action::CollectEvidence(_) => "CollectEvidence",
     }
 );
 variants!(
@@ -287,7 +290,7 @@ impl Seen {
                     Outcome::Refused { reasons } => {
                         reasons.iter().for_each(|one| self.add(REASONS, reason(one)))
                     }
-                    Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+                    Outcome::Collected { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
                 }
             }
             Event::Asked { question } => {

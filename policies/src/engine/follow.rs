@@ -194,6 +194,9 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
     };
     let rehearsed = intent.mode == Mode::DryRun;
     events.extend(match (rehearsed, outcome) {
+        // Nothing was changed by it, so what comes after it is no guess.
+        (true, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Rehearsed),
+        (false, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Done),
         (true, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
         (true, Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
             vec![concluded(case, Conclusion::Failed)]
@@ -297,7 +300,7 @@ fn climb(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
 /// A rung goes on while its policy is in force; a sequence whose first step is done no longer needs its alert.
 fn go_on(state: &State, case: &Case, advanced: Event, at: AtHand) -> Vec<Event> {
     let open = state.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
-    let needs_alert = at != AtHand::Done && !sequence::is_begun(case);
+    let needs_alert = !state.policy_of(case).is_some_and(|policy| sequence::is_begun_by(policy, case, at));
     if needs_alert && !open {
         vec![concluded(case, Conclusion::Resolved)]
     } else if is_in_force(state, case) {
@@ -321,14 +324,14 @@ pub(super) fn withdrawn(state: &State, case: &Case, at: AtHand) -> Vec<Event> {
 pub(super) fn lapsed(state: &State, now: Moment, case: &Case, proposal: Seq, action: &Action) -> Vec<Event> {
     let mut events = vec![Event::Lapsed { proposal }];
     let policy = state.policy_of(case);
-    if let Some(policy) = policy.filter(|_| !sequence::is_begun(case)) {
+    if let Some(policy) = policy.filter(|policy| !sequence::is_begun(policy, case)) {
         let on = case.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
         let why = format!("nobody approved {action}{on} in time (proposal {proposal})");
         let notify = all_of(state, now, case, policy);
         events.push(Event::Escalated { case: Some(case.id.clone()), why, notify, about: None });
     }
     if state.episodes.get(&case.id.episode).is_some_and(Episode::is_open) {
-        if let Some(policy) = policy.filter(|_| sequence::is_begun(case)) {
+        if let Some(policy) = policy.filter(|policy| sequence::is_begun(policy, case)) {
             let why = sequence::told(policy, case, AtHand::NotDone, UNAPPROVED.to_owned());
             events.push(escalated(case, policy, why));
         }

@@ -28,14 +28,14 @@ pub(super) fn due(state: &State, now: Moment, id: &CaseId) -> Vec<Event> {
         return sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, &why);
     }
     let policy = state.policy_of(case);
-    let begun = policy.filter(|_| sequence::is_begun(case));
+    let begun = policy.filter(|policy| sequence::is_begun(policy, case));
     let why = begun.map_or(why.clone(), |policy| sequence::told(policy, case, AtHand::NotDone, why));
     let notify = policy.map(|policy| policy.on_failure.notify.clone()).unwrap_or_default();
     vec![Event::Escalated { case: Some(id.clone()), why, notify, about: None }]
 }
 
 /// The reasons of a ruling that people do not know of, where it refuses.
-fn news(ruling: &Ruling, case: &Case) -> Option<Vec<String>> {
+fn news(state: &State, ruling: &Ruling, case: &Case) -> Option<Vec<String>> {
     match ruling.verdict {
         Verdict::Act | Verdict::Propose { .. } => return None,
         Verdict::Hold { .. } | Verdict::Withhold => {}
@@ -45,7 +45,7 @@ fn news(ruling: &Ruling, case: &Case) -> Option<Vec<String>> {
     // A sequence that has begun never just waits, whatever for.
     let is_known =
         ruling.mode.is == Mode::DryRun || reasons.clone().any(|reason| reason.is_known_to_people());
-    if is_known && !sequence::is_begun(case) {
+    if is_known && !sequence::has_begun(state, case) {
         return None;
     }
     Some(reasons.take(REASONS_MAX).map(ToString::to_string).collect())
@@ -55,10 +55,10 @@ impl State {
     /// Notes what a ruling says about what keeps the case from acting.
     pub(in crate::engine) fn note_kept(&mut self, now: Moment, id: &CaseId, ruling: &Ruling) {
         let Some(case) = self.cases.get(id) else { return };
-        let Some(says) = news(ruling, case) else { return self.unkeep(id) };
+        let Some(says) = news(self, ruling, case) else { return self.unkeep(id) };
         let patience = self.current_book().settings().guards.stuck_after;
         let patience =
-            if patience == Span::ZERO && sequence::is_begun(case) { STUCK_AFTER } else { patience };
+            if patience == Span::ZERO && sequence::has_begun(self, case) { STUCK_AFTER } else { patience };
         let Some(case) = self.cases.get_mut(id) else { return };
         match &mut case.kept {
             Some(kept) => kept.says = says,

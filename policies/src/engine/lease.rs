@@ -253,7 +253,7 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
-        (Outcome::Done { .. }, lease) => {
+        (Outcome::Done { .. } | Outcome::Collected { .. }, lease) => {
             return lease.and_then(|lease| again(state, lease, revert)).into_iter().collect();
         }
         (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
@@ -302,6 +302,7 @@ pub(super) fn trace(outcome: &Outcome) -> Trace {
         Outcome::Done { already: false, .. } | Outcome::Failed { applied: true, .. } => Trace::Made,
         Outcome::Unknown { .. } => Trace::Perhaps,
         Outcome::Done { already: true, .. }
+        | Outcome::Collected { .. }
         | Outcome::Refused { .. }
         | Outcome::Failed { applied: false, .. } => Trace::Nothing,
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::action::Mode;
+use crate::action::{Mode, Wish};
 use crate::answer::Found;
 use crate::engine::rule::Inquiry;
 use crate::engine::sequence;
@@ -109,7 +109,8 @@ impl<'a> Inquiry<'a> {
         let scope = self.scope(&lets, target);
         let mut questions = Questions::default();
         let is_alert = self.episode.by_hand.is_none();
-        if self.book.settings().guards.confirmation && is_alert && !sequence::is_begun(self.case) {
+        if self.book.settings().guards.confirmation && is_alert && !sequence::is_begun(self.policy, self.case)
+        {
             questions.put(Fact::Confirmation, self.confirmation());
         }
         for wanted in &self.policy.lets {
@@ -128,11 +129,25 @@ impl<'a> Inquiry<'a> {
         }
         if let Some(target) = target {
             let ask = |wish| Ask::Preflight { target: target.clone(), wish, diff: mode != Mode::Enforce };
-            questions.put(Fact::Preflight, self.step().remediation.wish(&scope).map(ask));
+            let wish = self.step().remediation.wish(&scope).map(|wish| self.with_own_queries(wish, &scope));
+            questions.put(Fact::Preflight, wish.map(ask));
         }
         let answered = |fact: &Fact| self.case.facts.contains_key(fact);
         questions.asks.retain(|(fact, _)| !answered(fact));
         questions
+    }
+
+    /// Evidence is collected for the queries by which the policy decides and verifies, too. One that has no value yet is
+    /// left out here: where it is needed, it refuses.
+    fn with_own_queries(&self, wish: Wish, scope: &Scope<'_>) -> Wish {
+        let Wish::CollectEvidence(wish) = wish else { return wish };
+        let verified = self.policy.ladder.get(self.case.rung).into_iter().flat_map(|rung| &rung.steps);
+        let verified = verified.filter_map(|step| match step.verify.as_ref().map(|verify| &verify.check) {
+            Some(Check::Query(condition)) => Some(&condition.query),
+            Some(Check::Http { .. } | Check::Rollout) | None => None,
+        });
+        let own = self.policy.when.iter().map(|condition| &condition.query).chain(verified);
+        Wish::CollectEvidence(wish.and(own.filter_map(|query| query.render(scope).ok())))
     }
 
     /// Prometheus must show the alert firing with the labels that matchers and templates used. Labels that only

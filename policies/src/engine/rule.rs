@@ -55,7 +55,7 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
         return follow::withdrawn(state, case, AtHand::NotDone);
     };
-    if !episode.is_open() && !sequence::is_begun(case) {
+    if !episode.is_open() && !sequence::is_begun(policy, case) {
         return sequence::resolved(state, case);
     }
     if book.policy(&case.id.policy).is_none() {
@@ -167,6 +167,8 @@ impl<'a> Inquiry<'a> {
         }
         match mode {
             Mode::DryRun | Mode::Enforce => Verdict::Act,
+            // By the time that a person has approved a look, there would be less to see.
+            Mode::Approve if self.step().remediation.looks_only() => Verdict::Act,
             Mode::Approve if matches!(self.case.phase, Phase::Approved { .. }) => Verdict::Act,
             // The order is the approval: who would be asked has asked.
             Mode::Approve if self.episode.by_hand.is_some() => Verdict::Act,

@@ -8,9 +8,21 @@ use crate::event::{Conclusion, Event};
 use crate::policy::{Policy, Step};
 use crate::state::{Case, Episode, Phase, State};
 
-/// Whether the first step of the sequence at hand is done: what is left of it needs no alert.
-pub(crate) fn is_begun(case: &Case) -> bool {
-    case.step > 0
+/// Whether a step of the sequence at hand is done that changed something: what is left of it needs no alert. A look
+/// before the first change begins nothing.
+pub(crate) fn is_begun(policy: &Policy, case: &Case) -> bool {
+    steps(policy, case).iter().take(case.step).any(|step| !step.remediation.looks_only())
+}
+
+/// The same under the policy that the case began with; nothing has begun where that is gone.
+pub(super) fn has_begun(state: &State, case: &Case) -> bool {
+    state.policy_of(case).is_some_and(|policy| is_begun(policy, case))
+}
+
+/// The same once it is known what became of the step at hand.
+pub(super) fn is_begun_by(policy: &Policy, case: &Case, at_hand: AtHand) -> bool {
+    let done = case.step + usize::from(at_hand == AtHand::Done);
+    steps(policy, case).iter().take(done).any(|step| !step.remediation.looks_only())
 }
 
 /// What became of the step at hand of a sequence that ends.
@@ -61,7 +73,7 @@ pub(super) fn is_early(policy: &Policy, case: &Case) -> bool {
 /// The case ends here; where that leaves a sequence half done, a person is told.
 pub(super) fn ends(state: &State, case: &Case, conclusion: Conclusion, at: AtHand, why: &str) -> Vec<Event> {
     let is_half_done = |policy: &&Policy| match at {
-        AtHand::NotDone => is_begun(case),
+        AtHand::NotDone => is_begun(policy, case),
         AtHand::Done | AtHand::Doubt => is_early(policy, case),
     };
     let policy = state.policy_of(case).filter(is_half_done);
@@ -72,7 +84,7 @@ pub(super) fn ends(state: &State, case: &Case, conclusion: Conclusion, at: AtHan
 /// After a ruling that refuses: a sequence that has begun stands still, which a person is told; where the alert is over,
 /// so that nothing would ever look again, it ends.
 pub(super) fn stands(policy: &Policy, episode: &Episode, case: &Case, reasons: &[String]) -> Vec<Event> {
-    if !is_begun(case) {
+    if !is_begun(policy, case) {
         return Vec::new();
     }
     let why = format!("the next step is refused: {}", reasons.join("; "));
@@ -91,7 +103,7 @@ pub(super) fn resolved(state: &State, case: &Case) -> Vec<Event> {
         }
         // It was held so long that a person was called: nothing would end it any more.
         Phase::Waiting { .. } | Phase::Asking { .. }
-            if is_begun(case) && case.kept.as_ref().is_some_and(|kept| kept.due.is_none()) =>
+            if has_begun(state, case) && case.kept.as_ref().is_some_and(|kept| kept.due.is_none()) =>
         {
             let why = "the alert is over, and the next step is still refused";
             ends(state, case, Conclusion::Failed, AtHand::NotDone, why)
@@ -102,7 +114,7 @@ pub(super) fn resolved(state: &State, case: &Case) -> Vec<Event> {
         | Phase::Approved { .. }
         | Phase::Acting { .. }
         | Phase::Verifying { .. }
-            if is_begun(case) =>
+            if has_begun(state, case) =>
         {
             Vec::new()
         }

@@ -67,6 +67,7 @@ fn undone_by(past: &Past) -> Result<(), String> {
         Trace::Made | Trace::Perhaps => {}
         Trace::Nothing => {
             let how = match outcome {
+                Outcome::Collected { .. } => "it only looked".to_owned(),
                 Outcome::Done { .. } => "it was done already, so it changed nothing".to_owned(),
                 Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
                     format!("it was never done ({})", outcome.name())

@@ -13,6 +13,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(blast) = &view.policy.guards.blast_targets else {
         return Finding::allows(Guard::BlastTargets, "no ceiling is set");
     };
+    if view.looks_only() {
+        return Finding::allows(Guard::BlastTargets, "it changes nothing");
+    }
     let Some(target) = view.known_target() else {
         return Finding::not_asked(Guard::BlastTargets);
     };

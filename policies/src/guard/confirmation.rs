@@ -14,7 +14,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if !view.book.settings().guards.confirmation {
         return Finding::allows(Guard::Confirmation, "switched off");
     }
-    if sequence::is_begun(view.case) {
+    if sequence::is_begun(view.policy, view.case) {
         return Finding::allows(
             Guard::Confirmation,
             "the sequence has begun: what is left no longer depends on the alert",

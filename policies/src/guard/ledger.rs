@@ -6,8 +6,11 @@ use crate::guard::View;
 use crate::state::{Charge, Ledger};
 use crate::time::{Moment, Span};
 
-/// The ledger that counts for this view.
+/// The ledger that counts for this view. What only looks, rehearsed or not, is counted by itself.
 pub(crate) fn of<'a>(view: &View<'a>) -> &'a Ledger {
+    if view.looks_only() {
+        return &view.state.looks;
+    }
     if view.rehearsal { &view.state.rehearsals } else { &view.state.ledger }
 }
 

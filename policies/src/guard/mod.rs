@@ -194,6 +194,12 @@ impl<'a> View<'a> {
         self.target.and_then(Result::ok)
     }
 
+    /// Whether the step at hand changes nothing.
+    fn looks_only(&self) -> bool {
+        let step = self.policy.ladder.get(self.case.rung).and_then(|rung| rung.steps.get(self.case.step));
+        step.is_some_and(|step| step.remediation.looks_only())
+    }
+
     /// What the remediation's look found, fresh or not.
     fn looked(&self) -> Option<&'a Preflight> {
         match self.case.facts.get(&Fact::Preflight).map(|known| &known.found) {

@@ -11,6 +11,7 @@ use crate::action::Mode;
 use crate::policy::{BlastTargets, InStorm, Limit};
 use crate::remediation::abort_rollout::AbortRolloutDocument;
 use crate::remediation::block_ip::BlockIpDocument;
+use crate::remediation::collect_evidence::CollectEvidenceDocument;
 use crate::remediation::delete_pod::DeletePodDocument;
 use crate::remediation::drain_node::DrainNodeDocument;
 use crate::remediation::evict_pod::EvictPodDocument;
@@ -215,6 +216,8 @@ pub struct StepDocument {
     pub delete_pod: Option<DeletePodDocument>,
     /// Take a node out of service: cordon it, then evict its pods.
     pub drain_node: Option<DrainNodeDocument>,
+    /// Keep pods, events, ends of logs, revisions and values before anything is touched; changes nothing.
+    pub collect_evidence: Option<CollectEvidenceDocument>,
     /// Several steps as one rung, all done in order. Only on a ladder.
     pub sequence: Option<Vec<StepDocument>>,
     /// Acts on this instead of the policy's target.

@@ -153,6 +153,15 @@ impl Walk {
                 "remove `revert`; the reference says which remediations can have it",
             );
         }
+        if let (Some(remediation), Some(Some(_))) = (&remediation, &verify)
+            && remediation.looks_only()
+        {
+            self.error(
+                fields.at_key("verify"),
+                format!("`{}` changes nothing, so there is nothing to verify", remediation.name()),
+                "remove `verify`; make it the first step of a `sequence` with what comes after it",
+            );
+        }
         let lasts = remediation.as_ref().and_then(Remediation::lasts);
         if let (Some(Some(_)), Some(remediation)) = (revert_after, &remediation)
             && remediation.lasts_by_itself()

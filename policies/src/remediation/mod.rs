@@ -24,6 +24,7 @@ use crate::time::{Moment, Span};
 
 pub mod abort_rollout;
 pub mod block_ip;
+pub mod collect_evidence;
 pub mod delete_pod;
 pub mod drain_node;
 pub mod evict_pod;
@@ -78,6 +79,10 @@ pub(crate) trait Asks: Sized {
 
     /// Whether it ends well only when its effect was seen: there is nothing more to verify.
     const PROVES_ITSELF: bool = false;
+
+    /// Whether it only looks: nobody has to approve it, a rehearsal of it is the thing itself, and it counts against
+    /// nothing but its own kind.
+    const LOOKS_ONLY: bool = false;
 
     /// Whether an action of its policy may no longer stand by what is written now; `vars` are the configuration's.
     fn lifts(&self, _action: &Action, _vars: &BTreeMap<String, String>) -> bool {
@@ -233,6 +238,11 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.is_revertible(),)+ }
             }
 
+            /// Whether it only looks and changes nothing.
+            pub fn looks_only(&self) -> bool {
+                match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
+            }
+
             pub(crate) fn proves_itself(&self) -> bool {
                 match self { $(Self::$name(_) => <$module::Written as Asks>::PROVES_ITSELF,)+ }
             }
@@ -263,6 +273,11 @@ macro_rules! remediations {
             /// Its name in documents, metrics and records.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => $key,)+ }
+            }
+
+            /// Whether it only looks and changes nothing.
+            pub fn looks_only(&self) -> bool {
+                match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
             }
 
             /// The action that takes it back, where one exists.
@@ -373,6 +388,8 @@ remediations! {
     DeletePod, delete_pod, "deletePod";
     /// Cordon a node and evict its pods.
     DrainNode, drain_node, "drainNode";
+    /// Keep what will be gone once something was done.
+    CollectEvidence, collect_evidence, "collectEvidence";
 }
 
 impl<'de> Deserialize<'de> for Wish {

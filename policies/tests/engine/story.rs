@@ -8,12 +8,15 @@ use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
 use paramedic_policies::book::{Source, SourceFile};
 use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::evidence::Bag;
 use paramedic_policies::input::{Delivery, Input};
 use paramedic_policies::order::{Command, Order};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::scale::Amount;
-use paramedic_policies::remediation::{block_ip, freeze_deploys, reset_breaker, restart, scale as scaling};
+use paramedic_policies::remediation::{
+    block_ip, collect_evidence, freeze_deploys, reset_breaker, restart, scale as scaling,
+};
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::State;
@@ -205,6 +208,13 @@ impl Story {
         {
             self.replicas = *to;
         }
+        let is_look = self.state.in_flight[&intent].intent.action.looks_only();
+        let outcome = match outcome {
+            Outcome::Done { .. } if is_look => {
+                Outcome::Collected { evidence: Box::new(Bag::new(0).closed()) }
+            }
+            outcome => outcome,
+        };
         Some(Input::Ended { intent, outcome })
     }
 
@@ -250,6 +260,9 @@ impl Story {
             }
             Wish::Quarantine(_) | Wish::EvictPod(_) | Wish::DeletePod(_) | Wish::DrainNode(_) => {
                 panic!("no story here ends or moves pods")
+            }
+            Wish::CollectEvidence(wish) => {
+                Some(Action::CollectEvidence(collect_evidence::Action { wish: wish.clone() }))
             }
             Wish::FreezeDeploys(wish) => {
                 let freeze = freeze_deploys::Freeze::new(wish.clone(), "us".to_owned());

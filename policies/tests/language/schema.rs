@@ -42,6 +42,7 @@ spec:
           target: {kind: ConfigMap, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
         - runJob: {template: {image: a}, parameters: {A: b}}
+        - collectEvidence: {queries: ['up'], over: 1h, logLines: 20, maxKib: 16, required: true}
         - renewCertificate: {}
           target: {kind: Certificate.cert-manager.io, namespace: a, name: b}
           verify: {query: up, is: "> 0"}

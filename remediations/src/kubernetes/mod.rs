@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::cleanup::{self, Sweep};
 use crate::ports::cluster::{
-    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Workload,
+    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Run, Workload,
 };
 use crate::ports::objects::{Address, Resource};
 use crate::rights::Right;
@@ -204,6 +204,10 @@ impl Cluster for Kubernetes {
         objects::log_tail(&self.client, pod, container).await
     }
 
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        objects::log_of(&self.client, run).await
+    }
+
     async fn username(&self) -> Result<String, LookError> {
         whoami::username(&self.client).await
     }
@@ -253,6 +257,10 @@ impl Cluster for KubernetesEyes {
 
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
         self.inner.log_tail(pod, container).await
+    }
+
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        self.inner.log_of(run).await
     }
 
     async fn username(&self) -> Result<String, LookError> {

@@ -8,7 +8,7 @@ use kube::core::subresource::{EvictParams, LogParams};
 use serde_json::{Value, json};
 
 use super::calls::{Place, asked, patch, send, status_code};
-use crate::ports::cluster::{ChangeError, LOG_LINES_MAX, LookError, manager};
+use crate::ports::cluster::{ChangeError, LOG_LINES_MAX, LOG_READ_BYTES_MAX, LookError, Run, manager};
 use crate::ports::objects::{Address, ObjectChange, Resource};
 
 /// Objects asked for at once.
@@ -88,6 +88,23 @@ pub(super) async fn log_tail(
     let params = LogParams {
         container: container.map(str::to_owned),
         tail_lines: Some(i64::from(LOG_LINES_MAX)),
+        ..LogParams::default()
+    };
+    let request = Request::new(pod.resource.path(&pod.namespace)).logs(&pod.name, &params);
+    let request = request.map_err(|error| failed(&tried, &error))?;
+    asked(&tried, Box::pin(client.request_text(request))).await
+}
+
+/// The last lines of one run of a container.
+pub(super) async fn log_of(client: &Client, run: &Run<'_>) -> Result<String, LookError> {
+    let Run { pod, container, previous, lines } = run;
+    let which = if *previous { "the log of the run before in" } else { "the log of" };
+    let tried = format!("read {which} {pod}, container {container}");
+    let params = LogParams {
+        container: Some((*container).to_owned()),
+        previous: *previous,
+        tail_lines: Some(i64::from(*lines)),
+        limit_bytes: Some(i64::from(LOG_READ_BYTES_MAX)),
         ..LogParams::default()
     };
     let request = Request::new(pod.resource.path(&pod.namespace)).logs(&pod.name, &params);

@@ -246,6 +246,22 @@ pub enum ClusterChange {
 /// How many lines of a log are read at most.
 pub const LOG_LINES_MAX: u32 = 200;
 
+/// One run of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run<'a> {
+    /// Of this pod.
+    pub pod: Address,
+    /// Its name.
+    pub container: &'a str,
+    /// The run before the present one.
+    pub previous: bool,
+    /// As many lines from its end.
+    pub lines: u32,
+}
+
+/// As much of a log is read at most, whatever its lines are.
+pub const LOG_READ_BYTES_MAX: u32 = 1024 * 1024;
+
 /// Eyes on a cluster. An adapter without hands is what dry-run gets.
 #[async_trait]
 pub trait Cluster: Send + Sync {
@@ -296,6 +312,15 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// When the pod is gone, has not begun, or nobody knows.
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError>;
+
+    /// The last lines of one run of a container.
+    ///
+    /// # Errors
+    /// When the pod or that run of its container is gone, or nobody knows.
+    async fn log_of(&self, run: &Run<'_>) -> Result<String, LookError> {
+        let tried = format!("read the log of {}", run.pod);
+        Err(LookError::Failed { tried, problem: "nobody here can".into() })
+    }
 
     /// The user that this process is to the API server, such as `system:serviceaccount:ops:paramedic`.
     ///

@@ -7,4 +7,5 @@ pub mod http;
 pub mod journal;
 pub mod metrics;
 pub mod objects;
+pub mod redaction;
 pub mod world;

@@ -55,6 +55,8 @@ impl SimulatedCluster {
     /// The production remediations with this world as everything outside.
     pub fn remedies(&self) -> Remedies {
         let world = Arc::new(self.clone());
+        // What is simulated holds no secret.
         Remedies::with_hands(Some(world.clone()), world.clone(), world, self.clock())
+            .with_redaction(Arc::new(str::to_owned))
     }
 }

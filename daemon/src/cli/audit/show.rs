@@ -1,8 +1,10 @@
 //! `audit show`: one record with everything around it, told in order: the alert, the decisions with their reasons, what
 //! was done, whether it helped, who approved.
 
+use paramedic_policies::action::Outcome;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::evidence::{Evidence, Kept};
 use serde::Serialize;
 
 use super::query::row;
@@ -146,6 +148,9 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
             table.row(["book".to_owned(), story::short(&intent.book)]);
             write!(console.out, "{table}")?;
         }
+        Event::Ended { outcome: Outcome::Collected { evidence }, .. } => {
+            write!(console.out, "{}", evidence_text(evidence))?;
+        }
         Event::Adopted { source, .. } => {
             let mut table = Table::headless(2);
             source
@@ -158,6 +163,25 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
         _ => {}
     }
     Ok(())
+}
+
+/// Evidence as it was kept: each piece with its lines, moved to the right.
+fn evidence_text(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for piece in &evidence.pieces {
+        let cut = piece.cut.as_ref().map(|cut| format!(" (cut: {cut})")).unwrap_or_default();
+        text += &format!("\n  {}{cut}\n", plain(&piece.name));
+        let lines = match &piece.found {
+            Kept::Text(lines) => lines.clone(),
+            Kept::Missing { why } => format!("could not be had: {why}"),
+            Kept::Values(series) => story::values(series),
+        };
+        lines.lines().for_each(|line| text += &format!("    {}\n", plain(line)));
+    }
+    for name in &evidence.left_out {
+        text += &format!("\n  {} (no room was left)\n", plain(name));
+    }
+    text
 }
 
 fn tell(episode: Seq, record: &Record, related: &[Record], console: &mut Console<'_>) -> Result<(), Failure> {

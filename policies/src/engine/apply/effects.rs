@@ -31,7 +31,7 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
     let id = CaseId::of(intent);
     let lets = state.lets_of(&id);
     if let Some(case) = state.cases.get_mut(&id) {
-        case.acted |= intent.mode != Mode::DryRun;
+        case.acted |= intent.mode != Mode::DryRun && !intent.action.looks_only();
         case.lets = lets;
         case.facts.clear();
         case.fact_failures = 0;
@@ -45,7 +45,11 @@ fn charge(state: &mut State, intent: &Intent) {
     let book = state.current_book();
     let pace = &book.settings().guards.pace;
     let kept = LEDGER_KEPT.max(ledger::horizon(&book));
-    let spent = if intent.mode == Mode::DryRun { &mut state.rehearsals } else { &mut state.ledger };
+    let spent = match intent.mode {
+        _ if intent.action.looks_only() => &mut state.looks,
+        Mode::DryRun => &mut state.rehearsals,
+        Mode::Approve | Mode::Enforce => &mut state.ledger,
+    };
     spent.pace_ns = pace::advance(pace, spent.pace_ns, intent.at);
     let beyond = intent.namespaces().into_iter().filter(|name| *name != intent.target.namespace);
     spent.charges.push_back(Charge {
@@ -64,7 +68,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
     let Some(InFlight { intent, .. }) = state.in_flight.remove(&intent) else { return };
     state.indexes.ended(intent.id, &intent.target);
     let id = CaseId::of(&intent);
-    if intent.mode == Mode::DryRun {
+    if intent.mode == Mode::DryRun || intent.action.looks_only() {
         return;
     }
     let last = LastAction {
@@ -100,7 +104,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
     }
     let is_begun = match outcome {
         Outcome::Done { .. } | Outcome::Failed { applied: true, .. } | Outcome::Unknown { .. } => true,
-        Outcome::Refused { .. } | Outcome::Failed { applied: false, .. } => false,
+        Outcome::Collected { .. } | Outcome::Refused { .. } | Outcome::Failed { applied: false, .. } => false,
     };
     if let Some(case) = state.cases.get_mut(&id) {
         case.rung_begun |= is_begun;
@@ -263,7 +267,10 @@ impl State {
                     return;
                 }
             }
-            Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+            Outcome::Collected { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Failed { .. }
+            | Outcome::Unknown { .. } => {}
         }
         self.drop_lease(intent);
     }

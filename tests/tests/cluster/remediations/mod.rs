@@ -5,6 +5,7 @@ mod block_ip;
 mod block_ip_proxy;
 mod breakers;
 mod changes;
+mod collect_evidence;
 mod doubts;
 mod drain_node;
 mod evict_pod;

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use paramedic_policies::comparison::{Comparison, Relation};
+use paramedic_policies::evidence::Series;
 use paramedic_policies::time::{Moment, Span};
 
 use super::incident::{CaseTold, Curve, Point};
@@ -66,6 +67,34 @@ pub(super) fn draw(case: &CaseTold, curve: &Curve, into: &mut Markup) {
         }
     });
 }
+
+/// Draws values that were collected as evidence, each series a line; nothing where there are none.
+pub(super) fn kept(series: &[Series], into: &mut Markup) {
+    let known = |value: f64| value.is_finite().then_some(value);
+    let lines: Vec<Vec<Point>> = series
+        .iter()
+        .take(LINES_MAX)
+        .map(|one| one.points.iter().map(|(at, value)| Point { at: *at, value: known(value.0) }).collect())
+        .collect();
+    let points = || lines.iter().flatten();
+    if points().all(|point| point.value.is_none()) {
+        into.leaf("p", &[("class", &"quiet")], "no values");
+        return;
+    }
+    let time = TimeScale::new(points().map(|point| point.at), LEFT + 6.0, RIGHT - 6.0);
+    let value = ValueScale::new(points().filter_map(|point| point.value), BOTTOM, TOP);
+    let view = format!("0 0 {WIDTH} {HEIGHT}");
+    let with: [(&'static str, &dyn Display); 4] =
+        [("class", &"chart"), ("viewBox", &view), ("role", &"img"), ("aria-label", &"Values as collected")];
+    into.element("svg", &with, |svg| {
+        values_axis(value, svg);
+        times_axis(&time, points().map(|point| point.at).min().unwrap_or_default(), svg);
+        lines.iter().for_each(|points| line(points, &time, value, "curve", svg));
+    });
+}
+
+/// Lines of one chart; more cannot be told apart.
+const LINES_MAX: usize = 12;
 
 /// An action this long before the first value is what the values are about.
 const BEFORE: Span = Span::from_mins(10);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use paramedic_policies::action::Mode;
 use paramedic_policies::event::{Conclusion, Verdict};
 use paramedic_policies::ruling;
 use paramedic_policies::time::{Moment, Span};
@@ -74,10 +73,10 @@ impl Figures {
     /// Of one case, by what its records say.
     pub(super) fn of(incident: &Incident, case: &CaseTold) -> Self {
         let decided = case.rulings.iter().find(|ruling| match ruling.verdict {
-            ruling::Verdict::Act | ruling::Verdict::Propose { .. } => true,
+            ruling::Verdict::Act | ruling::Verdict::Propose { .. } => !ruling.looks_only,
             ruling::Verdict::Hold { .. } | ruling::Verdict::Withhold => false,
         });
-        let own = || case.actions.iter().filter(|action| is_counted(action));
+        let own = || case.actions.iter().filter(|action| action.is_counted());
         let remediate = match case.conclusion {
             Some(ended) if ended.how == Conclusion::Helped => Took::between(incident.starts_at, ended.at),
             Some(ended) if ended.how == Conclusion::Unknown => Took::Unknown,
@@ -97,11 +96,6 @@ impl Figures {
     pub(super) fn each(&self) -> [Took; 6] {
         [self.detect, self.decide, self.approve, self.act, self.verify, self.remediate]
     }
-}
-
-/// Rehearsals do nothing and reverts answer no alert, so neither is counted.
-fn is_counted(action: &ActionTold) -> bool {
-    action.is_own() && action.mode != Mode::DryRun
 }
 
 /// The first proposal that was approved.
@@ -220,7 +214,7 @@ fn of_policy(policy: &str, cases: &[&CaseTold]) -> PolicyFigures {
         };
         *place += 1;
     }
-    let own = || cases.iter().flat_map(|case| &case.actions).filter(|action| is_counted(action));
+    let own = || cases.iter().flat_map(|case| &case.actions).filter(|action| action.is_counted());
     let of_cases =
         |take: fn(&Figures) -> Took| -> Vec<Took> { cases.iter().map(|case| take(&case.figures)).collect() };
     let times = [

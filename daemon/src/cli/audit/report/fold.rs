@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::action::{Action, Intent, Outcome};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
 use paramedic_policies::event::{Event, Record, Seq};
@@ -227,6 +227,7 @@ impl Fold {
             mode: ruling.mode.to_string(),
             target: ruling.target.clone(),
             action: ruling.action.as_ref().map(ToString::to_string),
+            looks_only: ruling.action.as_ref().is_some_and(Action::looks_only),
             place: ruling.place.to_string(),
             refusals: refusals.collect(),
             repeated: 0,
@@ -244,6 +245,7 @@ impl Fold {
             intent: intent.id,
             at,
             action: intent.action.to_string(),
+            looks_only: intent.action.looks_only(),
             target: intent.target.clone(),
             mode: intent.mode,
             rung: intent.rung,
@@ -261,6 +263,7 @@ impl Fold {
         let (already, applied, diff) = match outcome {
             Outcome::Done { diff, already } => (*already, !already, diff.as_ref()),
             Outcome::Failed { applied, .. } => (false, *applied, None),
+            Outcome::Collected { .. } => (false, false, None),
             Outcome::Refused { .. } => (false, false, None),
             Outcome::Unknown { .. } => (false, true, None),
         };
@@ -274,6 +277,13 @@ impl Fold {
             text: story::ended(outcome),
             changes: diff.map(|diff| diff.fields.clone()).unwrap_or_default(),
             source: diff.map(|diff| diff.source.clone()),
+            evidence: match outcome {
+                Outcome::Collected { evidence } => Some((**evidence).clone()),
+                Outcome::Done { .. }
+                | Outcome::Refused { .. }
+                | Outcome::Failed { .. }
+                | Outcome::Unknown { .. } => None,
+            },
         });
         if let Some(lease) = &mut action.lease {
             let is_real = applied && action.mode != paramedic_policies::action::Mode::DryRun;
@@ -282,7 +292,7 @@ impl Fold {
         }
         let Some(of) = action.reverts else { return };
         let is = match outcome {
-            Outcome::Done { .. } => Leased::Ended { by: intent, at },
+            Outcome::Done { .. } | Outcome::Collected { .. } => Leased::Ended { by: intent, at },
             Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
                 Leased::Failed { by: intent, what: story::ended(outcome) }
             }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use paramedic_policies::action::{Change, Mode};
 use paramedic_policies::counted::counted;
+use paramedic_policies::evidence::{Evidence, Kept};
 use paramedic_policies::time::Moment;
 use sha2::{Digest as _, Sha256};
 
@@ -356,6 +357,7 @@ fn action(report: &Report, action: &ActionTold, section: &mut Markup) {
                 card.leaf("p", &[], format_args!("after {after}: {said}"));
                 let source = ended.source.as_ref().map(story::source).unwrap_or_default();
                 changes(&ended.changes, &source, card);
+                ended.evidence.iter().for_each(|found| evidence(found, card));
             }
         }
         if let Some(verified) = &action.verified {
@@ -371,6 +373,31 @@ fn action(report: &Report, action: &ActionTold, section: &mut Markup) {
             card.leaf("p", &[], format_args!("to be taken back after {}: {is}", span(lease.after)));
         }
     });
+}
+
+/// What was collected before anything was touched: folded away, and unfolded on paper.
+fn evidence(evidence: &Evidence, card: &mut Markup) {
+    for piece in &evidence.pieces {
+        if let Kept::Values(series) = &piece.found {
+            card.element("figure", &[], |figure| {
+                chart::kept(series, figure);
+                figure.element("figcaption", &[], |caption| caption.leaf("code", &[], &piece.name));
+            });
+            continue;
+        }
+        card.element("details", &[], |details| {
+            let cut = piece.cut.as_ref().map(|cut| format!(" (cut: {cut})")).unwrap_or_default();
+            details.leaf("summary", &[], format_args!("{}{cut}", piece.name));
+            match &piece.found {
+                Kept::Text(lines) => details.leaf("pre", &[], lines),
+                Kept::Missing { why } => details.leaf("p", &[], format_args!("It could not be had: {why}")),
+                Kept::Values(_) => {}
+            }
+        });
+    }
+    for name in &evidence.left_out {
+        card.leaf("p", &[("class", &"quiet")], format_args!("{name}: no room was left"));
+    }
 }
 
 fn changes(changes: &[Change], source: &str, card: &mut Markup) {

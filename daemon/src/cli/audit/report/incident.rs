@@ -4,6 +4,7 @@
 use paramedic_policies::action::{Change, DiffSource, Mode};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::event::{Closing, Conclusion, Seq, Verdict};
+use paramedic_policies::evidence::Evidence;
 use paramedic_policies::guard::Guard;
 use paramedic_policies::ruling;
 use paramedic_policies::target::Target;
@@ -72,6 +73,9 @@ pub(super) struct Decision {
     pub mode: String,
     pub target: Option<Target>,
     pub action: Option<String>,
+    /// Whether that only looks.
+    #[serde(skip)]
+    pub looks_only: bool,
     pub place: String,
     pub refusals: Vec<Refusal>,
     /// How often it was looked at again with the same result.
@@ -102,6 +106,8 @@ pub(super) struct ActionTold {
     pub intent: Seq,
     pub at: Moment,
     pub action: String,
+    /// Whether it only looks, and changes nothing.
+    pub looks_only: bool,
     pub target: Target,
     pub mode: Mode,
     pub rung: usize,
@@ -130,6 +136,9 @@ pub(super) struct Ended {
     pub text: String,
     pub changes: Vec<Change>,
     pub source: Option<DiffSource>,
+    /// What was collected, where that was the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
 }
 
 /// One look of a verification.
@@ -256,11 +265,16 @@ impl Lane {
 impl CaseTold {
     /// Whether something was done that was no rehearsal and takes nothing back.
     pub(super) fn has_acted(&self) -> bool {
-        self.actions.iter().any(|action| action.is_own() && action.mode != Mode::DryRun)
+        self.actions.iter().any(ActionTold::is_counted)
     }
 }
 
 impl ActionTold {
+    /// Whether it counts: rehearsals and looks do nothing, and reverts answer no alert.
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_own() && self.mode != Mode::DryRun && !self.looks_only
+    }
+
     /// Whether it was decided for the alert, and not to take something back.
     pub(super) fn is_own(&self) -> bool {
         self.reverts.is_none()

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use paramedic_policies::action::{Change, Mode};
+use paramedic_policies::evidence::{Evidence, Kept};
 
 use super::document::{Report, TOLD_MAX, ending, standing, took, verdict};
 use super::figures::{MEASURES, PolicyFigures, Spread};
@@ -199,6 +200,7 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
             let said = if ended.changes.is_empty() { prose(&ended.text) } else { ended.outcome.to_owned() };
             let _ = writeln!(text, "  - after {}: {said}", span(ended.at.since(action.at)));
             changes(&ended.changes, ended.source.as_ref().map(story::source).unwrap_or_default(), text);
+            ended.evidence.iter().for_each(|found| evidence(found, text));
         }
     }
     if let Some(verified) = &action.verified {
@@ -229,6 +231,26 @@ pub(super) fn leased(is: &Leased) -> String {
         Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
         Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
     }
+}
+
+/// What was collected before anything was touched.
+fn evidence(evidence: &Evidence, text: &mut String) {
+    for piece in &evidence.pieces {
+        let cut = piece.cut.as_ref().map(|cut| format!(" (cut: {})", prose(cut))).unwrap_or_default();
+        let _ = writeln!(text, "\n  {}{cut}:\n", code(&piece.name));
+        let lines = match &piece.found {
+            Kept::Text(lines) => lines.clone(),
+            Kept::Missing { why } => format!("could not be had: {why}"),
+            Kept::Values(series) => story::values(series),
+        };
+        for line in block(&lines).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    for name in &evidence.left_out {
+        let _ = writeln!(text, "\n  {}: no room was left", code(name));
+    }
+    text.push('\n');
 }
 
 fn changes(changes: &[Change], source: String, text: &mut String) {

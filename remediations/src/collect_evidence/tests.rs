@@ -1,0 +1,250 @@
+//! That evidence is what is there, without secrets, within its bound; and that a part that cannot be had is said.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Action, Intent, Mode, Outcome, Wish};
+use paramedic_policies::answer::{Found, Number};
+use paramedic_policies::evidence::{Evidence, Kept};
+use paramedic_policies::remediation::collect_evidence;
+use paramedic_policies::time::Span;
+use serde_json::{Value, json};
+
+use super::{EVENTS, PODS, REPLICA_SETS};
+use crate::Remedies;
+use crate::fakes::{FakeCluster, FakeHttp, eyes, intent, names, now, preflight, refused, sealed, target};
+use crate::ports::cluster::Hands;
+use crate::ports::http::HttpHands;
+use crate::ports::metrics::{Metrics, Range, Values};
+use crate::ports::objects::DEPLOYMENTS;
+use crate::ports::world::World;
+
+/// A Prometheus that answers `up` alone.
+struct Up;
+
+#[async_trait]
+impl Metrics for Up {
+    async fn query(&self, _: &str) -> Found {
+        Found::Series(Vec::new())
+    }
+
+    async fn range(&self, promql: &str, over: Range) -> Result<Vec<Values>, String> {
+        match promql {
+            "up" => Ok(vec![Values {
+                labels: [].into(),
+                points: vec![(over.from, Number(1.0)), (over.to, Number(0.0))],
+            }]),
+            _ => Err("Prometheus: connection refused".to_owned()),
+        }
+    }
+}
+
+fn hide(text: &str) -> String {
+    text.replace("hunter2", "[secret]").replace("jane@corp.example", "[email]")
+}
+
+/// With hands, on a cluster, and with what hides secrets.
+fn world(cluster: &Arc<FakeCluster>) -> Remedies {
+    let hands = Some(Arc::clone(cluster) as Arc<dyn Hands>);
+    let http = FakeHttp::new(&[]) as Arc<dyn HttpHands>;
+    Remedies::with_hands(hands, http, Arc::new(Up), Arc::new(now)).with_redaction(Arc::new(hide))
+}
+
+fn wish() -> collect_evidence::Wish {
+    collect_evidence::Wish {
+        queries: vec!["up".into(), "down".into()],
+        over: Span::from_mins(30),
+        log_lines: 100,
+        max_kib: 64,
+        required: false,
+    }
+}
+
+fn collecting(wish: collect_evidence::Wish) -> Intent {
+    intent(Action::CollectEvidence(collect_evidence::Action { wish }))
+}
+
+fn put(cluster: &FakeCluster, at: crate::ports::objects::Address, object: Value) {
+    cluster.objects.lock().expect("no test panicked").put(at, object);
+}
+
+/// A Deployment with a pod that crashes and one that is well.
+fn cluster() -> Arc<FakeCluster> {
+    let cluster = FakeCluster::new(|_| {});
+    let selector = json!({"matchLabels": {"app": "web"}});
+    put(
+        &cluster,
+        DEPLOYMENTS.named("prod", "web"),
+        json!({"metadata": {"uid": "uid-1", "labels": {"team": "a"}}, "spec": {"selector": selector}}),
+    );
+    let pod = |uid: &str, ready: bool, restarts: u64| {
+        json!({
+            "metadata": {"uid": uid, "labels": {"app": "web"}},
+            "status": {"phase": "Running", "containerStatuses": [{
+                "name": "app", "ready": ready, "restartCount": restarts,
+                "state": if ready { json!({"running": {}}) } else { json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}) },
+                "lastState": if ready { json!({}) } else { json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-21T08:59:00Z"}}) },
+            }]},
+        })
+    };
+    put(&cluster, PODS.named("prod", "web-a"), pod("uid-a", true, 0));
+    put(&cluster, PODS.named("prod", "web-b"), pod("uid-b", false, 7));
+    put(
+        &cluster,
+        PODS.named("prod", "other"),
+        json!({"metadata": {"uid": "uid-o", "labels": {"app": "other"}}}),
+    );
+    let owner = json!([{"uid": "uid-1", "controller": true}]);
+    for (name, number, image) in [("web-1", "1", "web:1"), ("web-2", "2", "web:2")] {
+        put(
+            &cluster,
+            REPLICA_SETS.named("prod", name),
+            json!({
+                "metadata": {
+                    "ownerReferences": owner, "creationTimestamp": "2026-11-21T08:00:00Z",
+                    "annotations": {"deployment.kubernetes.io/revision": number},
+                },
+                "spec": {"template": {"spec": {"containers": [{"image": image}]}}},
+            }),
+        );
+    }
+    for (name, uid, message) in
+        [("e1", "uid-b", "Back-off restarting; token hunter2"), ("e2", "uid-o", "of another pod")]
+    {
+        put(
+            &cluster,
+            EVENTS.named("prod", name),
+            json!({
+                "involvedObject": {"kind": "Pod", "name": "web-b", "uid": uid}, "type": "Warning", "reason": "BackOff",
+                "count": 9, "lastTimestamp": "2026-11-21T08:59:30Z", "message": message,
+            }),
+        );
+    }
+    let logs = [
+        ("web-b app now", "starting"),
+        ("web-b app before", "mail to jane@corp.example failed"),
+        ("web-a app now", "GET / 200"),
+    ];
+    *cluster.logs.lock().expect("no test panicked") =
+        logs.map(|(run, log)| (run.to_owned(), log.to_owned())).into();
+    cluster
+}
+
+async fn collected(cluster: &Arc<FakeCluster>, wish: collect_evidence::Wish) -> Evidence {
+    match world(cluster).perform(&sealed(collecting(wish))).await {
+        Outcome::Collected { evidence } => *evidence,
+        other => panic!("nothing was collected: {other:?}"),
+    }
+}
+
+fn shown(evidence: &Evidence) -> String {
+    let mut text = String::new();
+    for piece in &evidence.pieces {
+        let found = match &piece.found {
+            Kept::Text(lines) => lines.clone(),
+            Kept::Values(series) => format!("{} series, {} values", series.len(), series[0].points.len()),
+            Kept::Missing { why } => format!("MISSING: {why}"),
+        };
+        text.push_str(&format!("# {}\n{found}\n", piece.name));
+    }
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_will_be_gone_is_kept_the_sickest_first_and_without_secrets() {
+    let cluster = cluster();
+    insta::assert_snapshot!(shown(&collected(&cluster, wish()).await));
+    assert_eq!(cluster.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_had_is_said_and_stops_nothing_unless_it_is_required() {
+    let cluster = cluster();
+    *cluster.unserved.lock().expect("no test panicked") = Some(EVENTS);
+    let evidence = collected(&cluster, wish()).await;
+    let missing = |name: &str| {
+        evidence.pieces.iter().any(|piece| piece.name == name && matches!(piece.found, Kept::Missing { .. }))
+    };
+    assert!(missing("events") && missing("down"), "{evidence:?}");
+    let required = collect_evidence::Wish { required: true, ..wish() };
+    match world(&cluster).perform(&sealed(collecting(required))).await {
+        Outcome::Failed { what, applied: false, .. } => {
+            assert!(what.contains("events") && what.contains("down"), "{what}");
+        }
+        other => panic!("not failed: {other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loud_log_leaves_room_for_the_rest_and_the_whole_within_its_bound() {
+    let cluster = cluster();
+    let loud: String = (0..100_000).map(|n| format!("line {n} \"quoted\"\n")).collect();
+    cluster.logs.lock().expect("no test panicked").insert("web-b app now".into(), loud);
+    let evidence = collected(&cluster, collect_evidence::Wish { max_kib: 8, ..wish() }).await;
+    let size = serde_json::to_string(&evidence).expect("plain data").len();
+    assert!(size <= 8 * 1024 + 64, "{size}");
+    let log = |name: &str| evidence.pieces.iter().find(|piece| piece.name == name);
+    let loud = log("log of web-b, container app").expect("its end is kept");
+    assert!(
+        loud.cut.is_some() && matches!(&loud.found, Kept::Text(text) if text.contains("line 99999")),
+        "{loud:?}"
+    );
+    assert!(log("log of web-a, container app").is_some(), "{evidence:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_hidden_before_anything_is_cut() {
+    let cluster = cluster();
+    // The cut would fall into the middle of the secret.
+    let log = format!("{}hunter2{}", "a".repeat(3000), "b".repeat(1020));
+    cluster.logs.lock().expect("no test panicked").insert("web-b app now".into(), log);
+    let evidence = collected(&cluster, collect_evidence::Wish { max_kib: 4, ..wish() }).await;
+    let all = serde_json::to_string(&evidence).expect("plain data");
+    for part in ["hunter2", "nter2", "er2b"] {
+        assert!(!all.contains(part), "{part}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_is_the_thing_itself_and_needs_no_hands() {
+    let cluster = cluster();
+    let rehearsed = Intent { mode: Mode::DryRun, ..collecting(wish()) };
+    let outcome = eyes(&cluster).with_redaction(Arc::new(hide)).perform(&sealed(rehearsed)).await;
+    assert!(matches!(outcome, Outcome::Collected { .. }), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_where_nothing_hides_secrets() {
+    let outcome = crate::fakes::on(&cluster()).perform(&sealed(collecting(wish()))).await;
+    assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_object_of_that_name_and_a_pause_refuse() {
+    let cluster = cluster();
+    let other = Intent { uid: "uid-9".into(), ..collecting(wish()) };
+    let world = world(&cluster);
+    let asked = || preflight(&world, target(), Wish::CollectEvidence(wish()), false);
+    let found = asked().await;
+    assert_eq!(
+        (found.uid.as_str(), found.action.is_some(), found.labels["team"].as_str()),
+        ("uid-1", true, "a")
+    );
+    let mut paused = cluster
+        .objects
+        .lock()
+        .expect("no test panicked")
+        .get(&DEPLOYMENTS.named("prod", "web"))
+        .cloned()
+        .expect("it is there");
+    paused["metadata"]["annotations"] = json!({"paramedic.dev/pause-until": "2026-11-21T10:00:00Z"});
+    put(&cluster, DEPLOYMENTS.named(&target().namespace, &target().name), paused);
+    assert_eq!(names(&asked().await.refusals), ["pausedByAnnotation"]);
+    assert_eq!(refused(&world.perform(&sealed(other)).await), ["changed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_it_is_known_that_nothing_was_changed() {
+    let outcome = world(&cluster()).close(&sealed(collecting(wish()))).await;
+    assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+}
