@@ -71,6 +71,32 @@ fn no_flipped_byte_changes_the_story_unnoticed() {
     assert!(noticed > 30, "{noticed}");
 }
 
+/// What a start on a full disk, or one that the power was taken from, leaves beside a partition that is whole.
+#[test]
+fn a_snapshot_that_was_left_half_made_hides_nothing() {
+    let torn: Vec<u8> = (0..40).map(|n| 37 * n + 11).collect();
+    for left in [Vec::new(), torn] {
+        for by_daemon in [true, false] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let scribe = filled(dir.path(), 40);
+            let half_made = db(dir.path()).with_file_name("snap.00000000000FFFFF.generating");
+            fs::write(&half_made, &left).expect("writable");
+            let all = Filter { limit: Some(1000), ..Filter::default() };
+            let of = |reader: &Reader| {
+                assert_eq!(reader.query(&all).expect("read").items, scribe.all, "{} bytes", left.len());
+                assert_eq!(reader.verify().problem, None, "{} bytes", left.len());
+            };
+            if by_daemon {
+                let opened = SledJournal::open(dir.path(), Options::default(), start());
+                of(&opened.expect("all of it is there").0.reader());
+            } else {
+                of(&Reader::open(dir.path()).expect("all of it is there"));
+            }
+            assert!(!half_made.exists(), "{} bytes", left.len());
+        }
+    }
+}
+
 #[test]
 fn a_damaged_old_partition_is_named_and_not_read_as_a_shorter_one() {
     let dir = tempfile::tempdir().expect("a directory");
