@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use paramedic_policies::answer::{Found, Number, SERIES_MAX, Sample};
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Values};
 use prometheus_http_query::Client;
-use prometheus_http_query::response::{Data, PromqlResult};
+use prometheus_http_query::response::{Data, PromqlResult, Sample as Dated};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -48,6 +48,7 @@ pub struct Prometheus {
     token_file: Option<PathBuf>,
     headers: BTreeMap<String, String>,
     timeout: std::time::Duration,
+    max_age: Span,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     redactor: Redactor,
@@ -55,12 +56,14 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A client for these settings; connects at the first query. `None` where no URL is set.
+    /// A client for these settings; connects at the first query. `None` where no URL is set. A sample that is farther
+    /// than `max_age` from our own time is no fact.
     ///
     /// # Errors
     /// When a file cannot be read or the client cannot be built.
     pub fn new(
         settings: &PrometheusSettings,
+        max_age: Span,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         redactor: Redactor,
@@ -92,6 +95,7 @@ impl Prometheus {
             token_file: settings.token_file.clone(),
             headers: settings.headers.clone(),
             timeout,
+            max_age,
             clock,
             metrics,
             redactor,
@@ -175,7 +179,10 @@ impl MetricsPort for Prometheus {
     async fn query(&self, promql: &str) -> Found {
         let answered = self.ask(promql).await;
         match self.noted(answered) {
-            Ok(result) => found(result, &self.redactor),
+            Ok(result) => {
+                let (now, max_age) = (self.clock.wall(), self.max_age);
+                found(result, Fresh { now, max_age }, &self.redactor)
+            }
             Err(what) => Found::Failed { what },
         }
     }
@@ -200,9 +207,7 @@ fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, Stri
             let (labels, samples) = series.into_inner();
             let mut labels = labels.into_iter().collect();
             redactor.labels(&mut labels);
-            let point = |sample: &prometheus_http_query::response::Sample| {
-                (Moment::from_unix_ms((sample.timestamp() * 1000.0).round() as i64), Number(sample.value()))
-            };
+            let point = |sample: &Dated| (moment(sample), Number(sample.value()));
             Values { labels, points: samples.iter().map(point).collect() }
         })
         .collect();
@@ -210,13 +215,44 @@ fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, Stri
     Ok(all)
 }
 
+fn moment(sample: &Dated) -> Moment {
+    Moment::from_unix_ms((sample.timestamp() * 1000.0).round() as i64)
+}
+
+/// How old an answer to an instant query may be. Prometheus stamps each sample of one with the time of evaluation, also
+/// with `offset` and `@`; another time is that of a cache on the way, or of a machine whose clock is wrong.
+#[derive(Debug, Clone, Copy)]
+struct Fresh {
+    now: Moment,
+    max_age: Span,
+}
+
+impl Fresh {
+    /// Why this sample shows nothing, if it does not.
+    fn refuses(self, sample: &Dated) -> Option<Found> {
+        let (at, Self { now, max_age }) = (moment(sample), self);
+        let (apart, which) =
+            if at < now { (now.since(at), "older") } else { (at.since(now), "in the future, farther") };
+        let what = || {
+            format!(
+                "Prometheus: stale: a sample of {at} came at {now}, which is {which} than `facts.maxAge` ({max_age}) \
+                 allows; look for a cache between, and at the clocks of both machines"
+            )
+        };
+        (apart > max_age).then(|| Found::Failed { what: what() })
+    }
+}
+
 /// An answer as the engine takes it.
-fn found(result: PromqlResult, redactor: &Redactor) -> Found {
+fn found(result: PromqlResult, fresh: Fresh, redactor: &Redactor) -> Found {
     match result.into_inner().0 {
         Data::Vector(series) if series.len() > SERIES_MAX => {
             Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
         }
         Data::Vector(series) => {
+            if let Some(stale) = series.iter().find_map(|series| fresh.refuses(series.sample())) {
+                return stale;
+            }
             let samples = series.into_iter().map(|series| {
                 let (labels, sample) = series.into_inner();
                 let mut labels = labels.into_iter().collect();
@@ -227,9 +263,9 @@ fn found(result: PromqlResult, redactor: &Redactor) -> Found {
             samples.sort_by(|a, b| a.labels.cmp(&b.labels));
             Found::Series(samples)
         }
-        Data::Scalar(sample) => {
+        Data::Scalar(sample) => fresh.refuses(&sample).unwrap_or_else(|| {
             Found::Series(vec![Sample { labels: BTreeMap::new(), value: Number(sample.value()) }])
-        }
+        }),
         Data::Matrix(_) => {
             Found::Failed { what: "a range of values came back, one moment was asked for".to_owned() }
         }

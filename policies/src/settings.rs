@@ -248,7 +248,7 @@ impl Default for EpisodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FactSettings {
-    /// An older fact shows nothing.
+    /// An older fact shows nothing, nor does one whose sample Prometheus dates farther away, before or after.
     pub max_age: Span,
     /// An unanswered question has failed after this.
     pub deadline: Span,

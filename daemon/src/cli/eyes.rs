@@ -35,6 +35,7 @@ impl Eyes {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
         let prometheus = Prometheus::new(
             &configuration.prometheus,
+            configuration.facts.max_age,
             Arc::clone(&clock),
             metrics,
             Redactor::of(&configuration.redaction),
