@@ -15,6 +15,7 @@ use tokens::TokenFile;
 
 mod reloading;
 mod streaming;
+mod turned_away;
 
 struct Server {
     running: Running,
