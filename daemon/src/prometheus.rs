@@ -75,7 +75,10 @@ impl Prometheus {
         let mut builder = reqwest::Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(reqwest::redirect::Policy::custom(|elsewhere| {
+                let problem = sent_elsewhere(elsewhere.status(), elsewhere.url());
+                elsewhere.error(problem)
+            }))
             .retry(reqwest::retry::never())
             .no_proxy()
             .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")));
@@ -213,6 +216,16 @@ fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, Stri
         .collect();
     all.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(all)
+}
+
+/// What is said of a redirect, which is never followed: a login page answers so. What the URL asks may be a secret.
+fn sent_elsewhere(status: reqwest::StatusCode, to: &reqwest::Url) -> String {
+    let mut shown = to.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Neither fails for what came by HTTP.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    format!("it answered {status} to {shown}, which is not followed; does something ask for a login before it?")
 }
 
 fn moment(sample: &Dated) -> Moment {

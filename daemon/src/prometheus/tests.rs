@@ -119,6 +119,19 @@ async fn what_is_no_plain_answer_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_login_page_before_it_is_told_as_a_redirect() {
+    let to_login = || async { axum::response::Redirect::to("https://ada:pw@login.example/start?state=secret") };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let router = Router::new().route("/api/v1/query", post(to_login));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let settings = PrometheusSettings { url, ..PrometheusSettings::default() };
+    let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("it is no answer") };
+    assert!(what.contains("it answered 303 See Other to https://login.example/start, which is not"), "{what}");
+    assert!(!what.contains("secret") && !what.contains("ada"), "{what}");
+}
+
+#[tokio::test]
 async fn token_and_headers_are_sent_and_the_token_is_read_anew() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let file = folder.path().join("token");
