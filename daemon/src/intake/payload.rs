@@ -4,7 +4,7 @@
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::event::Unreadable;
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, MomentError};
 use serde::Deserialize;
 
 use super::bounds;
@@ -244,7 +244,12 @@ fn time(field: &str, text: &Text<'_>) -> Result<Option<Moment>, String> {
         Text::Is(text) if text.is_empty() || text.starts_with("0001-01-01T00:00:00") => Ok(None),
         Text::Is(text) => match text.parse::<Moment>() {
             Ok(moment) => Ok(Some(moment)),
-            Err(_) => Err(format!("`{field}` is {}, not an RFC 3339 time", bounds::quoted(text))),
+            Err(MomentError::NoTime(_)) => {
+                Err(format!("`{field}` is {}, not an RFC 3339 time", bounds::quoted(text)))
+            }
+            Err(MomentError::OutOfRange(_)) => {
+                Err(format!("`{field}` is {}, which is out of range", bounds::quoted(text)))
+            }
         },
         other => Err(format!("`{field}` is {}, not a time", other.noun().unwrap_or("something else"))),
     }

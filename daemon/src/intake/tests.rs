@@ -309,6 +309,7 @@ fn malformed_alerts_say_what_is_wrong() {
         ("start is a number", with("startsAt", json!(1_763_713_800))),
         ("start has month 13", with("startsAt", json!("2026-13-01T00:00:00Z"))),
         ("start is an object", with("startsAt", json!({}))),
+        ("start is in the last hours there are", with("startsAt", json!("9999-12-31T23:59:59Z"))),
         ("end is no time", with("endsAt", json!("never"))),
         ("end is a boolean", with("endsAt", json!(false))),
     ];
