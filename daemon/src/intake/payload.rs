@@ -156,6 +156,9 @@ fn alert(element: Element<'_>, group: &Text<'_>, now: Moment) -> Result<Alert, S
     let annotations = annotations(fields.annotations)?;
     let starts_at = time("startsAt", &fields.starts_at)?.unwrap_or(now);
     let ends_at = time("endsAt", &fields.ends_at)?.filter(|_| status == AlertStatus::Resolved);
+    // What has ended did so before it was heard of. A later end would make a late repeat of what fires anew; one before
+    // the alert's own beginning, by a sender whose clock is ahead, would end another.
+    let ends_at = ends_at.map(|at| at.min(now.max(starts_at)));
     let fingerprint = fields.fingerprint.text().filter(|text| is_fingerprint(text)).map(str::to_owned);
     Ok(Alert { status, labels, annotations, starts_at, ends_at, fingerprint })
 }
