@@ -154,6 +154,12 @@ impl ReadError {
         }
     }
 
+    /// Partitions without the file that says what they are.
+    pub(super) fn without_identity(dir: &Path) -> Self {
+        let problem = "it is not there, and there are partitions".to_owned();
+        Self::Damaged { dir: dir.to_owned(), what: IDENTITY.to_owned(), problem }
+    }
+
     /// Of a file or directory.
     pub(super) fn io(tried: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let tried = format!("{tried} {}", path.display());

@@ -194,8 +194,13 @@ fn what_is_not_a_journal_is_not_made_one_by_reading() {
 
     filled(dir.path(), 1);
     fs::remove_file(dir.path().join("journal.json")).expect("writable");
-    let error = SledJournal::open(dir.path(), Options::default(), start()).expect_err("half a journal");
-    assert!(error.to_string().ends_with("partitions without a journal.json"), "{error}");
+    let by_daemon = SledJournal::open(dir.path(), Options::default(), start()).expect_err("half a journal");
+    for error in [by_daemon, Reader::open(dir.path()).expect_err("half a journal")] {
+        let text = error.to_string();
+        assert!(text.ends_with("journal.json: it is not there, and there are partitions"), "{text}");
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.starts_with("restore journal.json from a backup of ") && !hint.contains("--data-dir"), "{hint}");
+    }
 }
 
 #[test]
