@@ -132,12 +132,10 @@ impl Client {
         if is_here(&server) {
             (http, proxy) = (http.no_proxy(), None);
         }
-        let http = http
-            .build()
-            .map_err(|error| ClientError::Setup {
-                problem: format!("could not set up HTTP: {}", causes(&error)),
-                hint: "look at the machine's certificates".to_owned(),
-            })?;
+        let http = http.build().map_err(|error| ClientError::Setup {
+            problem: format!("could not set up HTTP: {}", causes(&error)),
+            hint: "look at the machine's certificates".to_owned(),
+        })?;
         let bearer = token_file.map(bearer).transpose()?;
         Ok(Self { http, server, proxy, bearer })
     }
@@ -208,10 +206,8 @@ impl Client {
 
     async fn read<T: DeserializeOwned>(&self, response: Response) -> Answer<T> {
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| ClientError::Foreign {
-            server: self.asked(),
-            problem: error.to_string(),
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::Foreign { server: self.asked(), problem: error.to_string() })
     }
 
     fn refused(&self, status: StatusCode, body: &str) -> ClientError {

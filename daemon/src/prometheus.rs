@@ -225,7 +225,9 @@ fn sent_elsewhere(status: reqwest::StatusCode, to: &reqwest::Url) -> String {
     shown.set_fragment(None);
     // Neither fails for what came by HTTP.
     let _ = (shown.set_username(""), shown.set_password(None));
-    format!("it answered {status} to {shown}, which is not followed; does something ask for a login before it?")
+    format!(
+        "it answered {status} to {shown}, which is not followed; does something ask for a login before it?"
+    )
 }
 
 fn moment(sample: &Dated) -> Moment {

@@ -61,8 +61,7 @@ async fn empty_nan_infinite_and_scalar_are_kept_apart() {
         let Found::Series(series) = asked(vector(&[written])).await else { panic!("{written} is a series") };
         assert_eq!(series[0].value.to_string(), shown);
     }
-    let scalar =
-        json!({"status": "success", "data": {"resultType": "scalar", "result": [now(), "3"]}});
+    let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [now(), "3"]}});
     let Found::Series(series) = asked(scalar).await else { panic!("a scalar is one series") };
     assert_eq!((series.len(), series[0].value), (1, Number(3.0)));
 }
@@ -87,7 +86,8 @@ async fn a_sample_of_another_time_is_no_fact_even_among_fresh_ones() {
         }
     }
     for away in [-20.0, 20.0] {
-        let answer = json!({"status": "success", "data": {"resultType": "scalar", "result": [now() + away, "1"]}});
+        let answer =
+            json!({"status": "success", "data": {"resultType": "scalar", "result": [now() + away, "1"]}});
         assert!(matches!(asked(answer).await, Found::Series(_)), "{away}");
     }
 }
@@ -120,14 +120,18 @@ async fn what_is_no_plain_answer_is_a_failure() {
 
 #[tokio::test]
 async fn a_login_page_before_it_is_told_as_a_redirect() {
-    let to_login = || async { axum::response::Redirect::to("https://ada:pw@login.example/start?state=secret") };
+    let to_login =
+        || async { axum::response::Redirect::to("https://ada:pw@login.example/start?state=secret") };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let router = Router::new().route("/api/v1/query", post(to_login));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let settings = PrometheusSettings { url, ..PrometheusSettings::default() };
     let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("it is no answer") };
-    assert!(what.contains("it answered 303 See Other to https://login.example/start, which is not"), "{what}");
+    assert!(
+        what.contains("it answered 303 See Other to https://login.example/start, which is not"),
+        "{what}"
+    );
     assert!(!what.contains("secret") && !what.contains("ada"), "{what}");
 }
 

@@ -159,7 +159,10 @@ mod tests {
             Listening::open(&configuration).await.err().map(|error| error.to_string()).unwrap_or_default()
         };
         let error = open(&held_at, free).await;
-        assert!(error.contains(&format!("could not listen on {held_at} (`--listen`, or `listen`")), "{error}");
+        assert!(
+            error.contains(&format!("could not listen on {held_at} (`--listen`, or `listen`")),
+            "{error}"
+        );
         let error = open(free, &held_at).await;
         assert!(error.contains("(`--admin-listen`, or `adminListen`"), "{error}");
         let error = open(&held_at, &held_at).await;

@@ -199,7 +199,10 @@ fn what_is_not_a_journal_is_not_made_one_by_reading() {
         let text = error.to_string();
         assert!(text.ends_with("journal.json: it is not there, and there are partitions"), "{text}");
         let hint = error.hint().unwrap_or_default();
-        assert!(hint.starts_with("restore journal.json from a backup of ") && !hint.contains("--data-dir"), "{hint}");
+        assert!(
+            hint.starts_with("restore journal.json from a backup of ") && !hint.contains("--data-dir"),
+            "{hint}"
+        );
     }
 }
 

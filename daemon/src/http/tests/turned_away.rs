@@ -22,7 +22,10 @@ async fn a_batch_that_is_too_large_is_logged_and_recorded() {
     let text = String::from_utf8(log.0.lock().expect("no panics").clone()).expect("UTF-8");
     let line = text.lines().find(|line| line.contains("webhook turned away; its alerts are lost"));
     let line = line.unwrap_or_else(|| panic!("nothing is said in:\n{text}"));
-    assert!(line.contains("WARN") && line.contains("status=413") && line.contains("larger than 33554432"), "{line}");
+    assert!(
+        line.contains("WARN") && line.contains("status=413") && line.contains("larger than 33554432"),
+        "{line}"
+    );
     let (_, records) = server.get("/api/v1/records?kind=received").await;
     let problem = &records["items"][0]["event"]["unreadable"][0]["problem"];
     assert_eq!(problem, "the body is larger than 33554432 bytes", "{records}");
