@@ -74,7 +74,7 @@ fn no_flipped_byte_changes_the_story_unnoticed() {
 /// What a start on a full disk, or one that the power was taken from, leaves beside a partition that is whole.
 #[test]
 fn a_snapshot_that_was_left_half_made_hides_nothing() {
-    let torn: Vec<u8> = (0..40).map(|n| 37 * n + 11).collect();
+    let torn: Vec<u8> = (0..40_u8).map(|n| n.wrapping_mul(37).wrapping_add(11)).collect();
     for left in [Vec::new(), torn] {
         for by_daemon in [true, false] {
             let dir = tempfile::tempdir().expect("a directory");
