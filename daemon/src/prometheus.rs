@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use paramedic_policies::answer::{Found, Number, SERIES_MAX, Sample};
+use paramedic_policies::settings::FactSettings;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Values};
 use prometheus_http_query::Client;
@@ -56,14 +57,12 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// A client for these settings; connects at the first query. `None` where no URL is set. A sample that is farther
-    /// than `max_age` from our own time is no fact.
+    /// A client for these settings; connects at the first query. `None` where no URL is set.
     ///
     /// # Errors
     /// When a file cannot be read or the client cannot be built.
     pub fn new(
         settings: &PrometheusSettings,
-        max_age: Span,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         redactor: Redactor,
@@ -98,13 +97,19 @@ impl Prometheus {
             token_file: settings.token_file.clone(),
             headers: settings.headers.clone(),
             timeout,
-            max_age,
+            max_age: FactSettings::default().max_age,
             clock,
             metrics,
             redactor,
             reachable,
         };
         Ok(Some((prometheus, seen)))
+    }
+
+    /// A sample that is farther than this from our own time is no fact; as by default where it is not said.
+    #[must_use]
+    pub fn fresh_within(self, max_age: Span) -> Self {
+        Self { max_age, ..self }
     }
 
     /// What every request carries. The token is read for each: such tokens are short-lived and replaced under our hands.

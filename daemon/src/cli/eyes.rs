@@ -35,7 +35,6 @@ impl Eyes {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
         let prometheus = Prometheus::new(
             &configuration.prometheus,
-            configuration.facts.max_age,
             Arc::clone(&clock),
             metrics,
             Redactor::of(&configuration.redaction),
@@ -43,7 +42,7 @@ impl Eyes {
         .map_err(unusable)?;
         let named = prometheus.is_some();
         let facts: Arc<dyn MetricsPort> = match prometheus {
-            Some((prometheus, _)) => Arc::new(prometheus),
+            Some((prometheus, _)) => Arc::new(prometheus.fresh_within(configuration.facts.max_age)),
             None => Arc::new(NoPrometheus),
         };
         let config = kubernetes_config::config(&configuration.kubernetes).await.map_err(unusable)?;

@@ -31,7 +31,7 @@ fn prometheus(settings: &PrometheusSettings) -> (Prometheus, watch::Receiver<Rea
     let redactor = Redactor { labels: ["user".to_owned()].into(), ..Redactor::default() };
     drop(rustls::crypto::ring::default_provider().install_default());
     let (clock, metrics) = (Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
-    let made = Prometheus::new(settings, Span::from_secs(30), clock, metrics, redactor);
+    let made = Prometheus::new(settings, clock, metrics, redactor);
     made.expect("a client").expect("a URL is set")
 }
 

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use paramedic_policies::settings::FactSettings;
 use paramedic_policies::time::Span;
 use paramedic_remediations::ports::metrics::{Metrics as _, Range};
 
@@ -49,9 +48,7 @@ impl CurvesArgs {
         };
         let clock = Arc::new(SystemClock::new());
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-        // Curves are of the past, so nothing of them is too old.
-        let max_age = FactSettings::default().max_age;
-        let made = Prometheus::new(&settings, max_age, clock, metrics, Redactor::default())
+        let made = Prometheus::new(&settings, clock, metrics, Redactor::default())
             .map_err(|error| Failure::users(format!("{error:#}")).hint("such as http://prometheus:9090"))?;
         let Some((prometheus, _)) = made else { return Ok(()) };
         let mut left = CURVES_MAX;
