@@ -112,14 +112,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<bool> {
 
 /// The daemon's configuration: everything as by default, but that it may act, and sixty times as fast.
 fn configuration(folder: &Path) -> Configuration {
-    // One namespace too many, on purpose: the policies are for it, and what protects it is shown.
-    let namespaces = "intelgraph-prod|kube-system";
-    let vars = [("service", "maestro-server"), ("database", "postgres"), ("namespaces", namespaces)];
     let mut configuration = Configuration {
         data_dir: folder.join("journal"),
         policies: vec![folder.join("policies")],
         mode: Mode::Enforce,
-        vars: vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        vars: [("service", "maestro-server"), ("database", "postgres"), ("namespaces", "intelgraph-prod")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         ..Configuration::default()
     };
     configuration.guards.settle = Span::from_secs(2);
