@@ -1,9 +1,11 @@
 //! A client of the daemon's own API, for the commands of the terminal. One attempt each, with a deadline; it must never
-//! repeat an order by itself.
+//! repeat an order by itself, and never give the token of a daemon on this machine to a proxy.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
@@ -27,6 +29,8 @@ const FOREIGN_CHARS_MAX: usize = 200;
 pub struct Client {
     http: reqwest::Client,
     server: Url,
+    /// What stands between, by the environment.
+    proxy: Option<String>,
     bearer: Option<HeaderValue>,
 }
 
@@ -120,17 +124,34 @@ impl Client {
                 hint: "write it such as http://127.0.0.1:9911".to_owned(),
             });
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| ClientError::Setup {
-                problem: format!("could not set up HTTP: {}", causes(&error)),
-                hint: "look at the machine's certificates".to_owned(),
-            })?;
+            .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")));
+        let mut proxy = proxy_to(&server);
+        if is_here(&server) {
+            (http, proxy) = (http.no_proxy(), None);
+        }
+        let http = http.build().map_err(|error| ClientError::Setup {
+            problem: format!("could not set up HTTP: {}", causes(&error)),
+            hint: "look at the machine's certificates".to_owned(),
+        })?;
         let bearer = token_file.map(bearer).transpose()?;
-        Ok(Self { http, server, bearer })
+        Ok(Self { http, server, proxy, bearer })
+    }
+
+    /// Who is asked, and through whom: what fails may be the proxy.
+    fn asked(&self) -> String {
+        match &self.proxy {
+            None => self.server().to_owned(),
+            Some(proxy) => {
+                let host = self.server.host_str().unwrap_or_default();
+                format!(
+                    "{} through the proxy {proxy} of the environment (NO_PROXY={host} leaves it out)",
+                    self.server()
+                )
+            }
+        }
     }
 
     /// Where the daemon is.
@@ -162,7 +183,7 @@ impl Client {
     /// When there is no answer, or a refusal.
     pub async fn stream(&self) -> Answer<Stream> {
         let request = self.request(Method::GET, "/api/v1/stream").header(ACCEPT, "text/event-stream");
-        Ok(Stream { response: self.send(request).await?, server: self.server().to_owned() })
+        Ok(Stream { response: self.send(request).await?, server: self.asked() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -185,10 +206,8 @@ impl Client {
 
     async fn read<T: DeserializeOwned>(&self, response: Response) -> Answer<T> {
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| ClientError::Foreign {
-            server: self.server().to_owned(),
-            problem: error.to_string(),
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::Foreign { server: self.asked(), problem: error.to_string() })
     }
 
     fn refused(&self, status: StatusCode, body: &str) -> ClientError {
@@ -198,14 +217,14 @@ impl Client {
             Some(error) => ClientError::Refused { status: status.as_u16(), error, hint: text("hint") },
             None => {
                 let body: String = body.chars().filter(|c| !c.is_control()).take(FOREIGN_CHARS_MAX).collect();
-                ClientError::Foreign { server: self.server().to_owned(), problem: format!("{status} {body}") }
+                ClientError::Foreign { server: self.asked(), problem: format!("{status} {body}") }
             }
         }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
         let problem = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
-        ClientError::Unreachable { server: self.server().to_owned(), problem }
+        ClientError::Unreachable { server: self.asked(), problem }
     }
 }
 
@@ -237,6 +256,22 @@ impl Stream {
             }
         }
     }
+}
+
+/// Whether this is the machine that we are on.
+fn is_here(server: &Url) -> bool {
+    let host = server.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address {
+        Ok(address) => address.is_loopback() || address.is_unspecified(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+/// The proxy that the environment names for this server, without its password.
+fn proxy_to(server: &Url) -> Option<String> {
+    let proxy = Matcher::from_env().intercept(&server.as_str().parse().ok()?)?;
+    Some(proxy.uri().to_string())
 }
 
 fn has_data(chunk: &[u8]) -> bool {

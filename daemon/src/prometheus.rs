@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use paramedic_policies::answer::{Found, Number, SERIES_MAX, Sample};
-use paramedic_policies::time::Moment;
+use paramedic_policies::settings::FactSettings;
+use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Values};
 use prometheus_http_query::Client;
-use prometheus_http_query::response::{Data, PromqlResult};
+use prometheus_http_query::response::{Data, PromqlResult, Sample as Dated};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -48,6 +49,7 @@ pub struct Prometheus {
     token_file: Option<PathBuf>,
     headers: BTreeMap<String, String>,
     timeout: std::time::Duration,
+    max_age: Span,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     redactor: Redactor,
@@ -72,7 +74,10 @@ impl Prometheus {
         let mut builder = reqwest::Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout.min(std::time::Duration::from_secs(5)))
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(reqwest::redirect::Policy::custom(|elsewhere| {
+                let problem = sent_elsewhere(elsewhere.status(), elsewhere.url());
+                elsewhere.error(problem)
+            }))
             .retry(reqwest::retry::never())
             .no_proxy()
             .user_agent(concat!("paramedic/", env!("CARGO_PKG_VERSION")));
@@ -92,12 +97,19 @@ impl Prometheus {
             token_file: settings.token_file.clone(),
             headers: settings.headers.clone(),
             timeout,
+            max_age: FactSettings::default().max_age,
             clock,
             metrics,
             redactor,
             reachable,
         };
         Ok(Some((prometheus, seen)))
+    }
+
+    /// A sample that is farther than this from our own time is no fact; as by default where it is not said.
+    #[must_use]
+    pub fn fresh_within(self, max_age: Span) -> Self {
+        Self { max_age, ..self }
     }
 
     /// What every request carries. The token is read for each: such tokens are short-lived and replaced under our hands.
@@ -175,7 +187,10 @@ impl MetricsPort for Prometheus {
     async fn query(&self, promql: &str) -> Found {
         let answered = self.ask(promql).await;
         match self.noted(answered) {
-            Ok(result) => found(result, &self.redactor),
+            Ok(result) => {
+                let (now, max_age) = (self.clock.wall(), self.max_age);
+                found(result, Fresh { now, max_age }, &self.redactor)
+            }
             Err(what) => Found::Failed { what },
         }
     }
@@ -200,9 +215,7 @@ fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, Stri
             let (labels, samples) = series.into_inner();
             let mut labels = labels.into_iter().collect();
             redactor.labels(&mut labels);
-            let point = |sample: &prometheus_http_query::response::Sample| {
-                (Moment::from_unix_ms((sample.timestamp() * 1000.0).round() as i64), Number(sample.value()))
-            };
+            let point = |sample: &Dated| (moment(sample), Number(sample.value()));
             Values { labels, points: samples.iter().map(point).collect() }
         })
         .collect();
@@ -210,13 +223,56 @@ fn values(result: PromqlResult, redactor: &Redactor) -> Result<Vec<Values>, Stri
     Ok(all)
 }
 
+/// What is said of a redirect, which is never followed: a login page answers so. What the URL asks may be a secret.
+fn sent_elsewhere(status: reqwest::StatusCode, to: &reqwest::Url) -> String {
+    let mut shown = to.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Neither fails for what came by HTTP.
+    let _ = (shown.set_username(""), shown.set_password(None));
+    format!(
+        "it answered {status} to {shown}, which is not followed; does something ask for a login before it?"
+    )
+}
+
+fn moment(sample: &Dated) -> Moment {
+    Moment::from_unix_ms((sample.timestamp() * 1000.0).round() as i64)
+}
+
+/// How old an answer to an instant query may be. Prometheus stamps each sample of one with the time of evaluation, also
+/// with `offset` and `@`; another time is that of a cache on the way, or of a machine whose clock is wrong.
+#[derive(Debug, Clone, Copy)]
+struct Fresh {
+    now: Moment,
+    max_age: Span,
+}
+
+impl Fresh {
+    /// Why this sample shows nothing, if it does not.
+    fn refuses(self, sample: &Dated) -> Option<Found> {
+        let (at, Self { now, max_age }) = (moment(sample), self);
+        let (apart, which) =
+            if at < now { (now.since(at), "older") } else { (at.since(now), "in the future, farther") };
+        let what = || {
+            format!(
+                "Prometheus: stale: a sample of {at} came at {now}, which is {which} than `facts.maxAge` ({max_age}) \
+                 allows; look for a cache between, and at the clocks of both machines"
+            )
+        };
+        (apart > max_age).then(|| Found::Failed { what: what() })
+    }
+}
+
 /// An answer as the engine takes it.
-fn found(result: PromqlResult, redactor: &Redactor) -> Found {
+fn found(result: PromqlResult, fresh: Fresh, redactor: &Redactor) -> Found {
     match result.into_inner().0 {
         Data::Vector(series) if series.len() > SERIES_MAX => {
             Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
         }
         Data::Vector(series) => {
+            if let Some(stale) = series.iter().find_map(|series| fresh.refuses(series.sample())) {
+                return stale;
+            }
             let samples = series.into_iter().map(|series| {
                 let (labels, sample) = series.into_inner();
                 let mut labels = labels.into_iter().collect();
@@ -227,9 +283,9 @@ fn found(result: PromqlResult, redactor: &Redactor) -> Found {
             samples.sort_by(|a, b| a.labels.cmp(&b.labels));
             Found::Series(samples)
         }
-        Data::Scalar(sample) => {
+        Data::Scalar(sample) => fresh.refuses(&sample).unwrap_or_else(|| {
             Found::Series(vec![Sample { labels: BTreeMap::new(), value: Number(sample.value()) }])
-        }
+        }),
         Data::Matrix(_) => {
             Found::Failed { what: "a range of values came back, one moment was asked for".to_owned() }
         }

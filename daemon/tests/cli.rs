@@ -102,6 +102,35 @@ fn a_reader_that_goes_away_is_nobodys_fault() {
 }
 
 #[test]
+fn nothing_for_this_machine_goes_through_a_proxy_and_another_ones_proxy_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let token = dir.path().join("token");
+    std::fs::write(&token, "a-token-of-an-operator").expect("a file");
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    proxy.set_nonblocking(true).expect("it can be told");
+    let asked = |server: &str, proxy: &str| {
+        let mut command = paramedic(&["status", "--server", server, "--token-file"]);
+        for name in ["NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "http_proxy"] {
+            command.env_remove(name);
+        }
+        let output = command.arg(&token).env("HTTP_PROXY", proxy).output().expect("the binary runs");
+        assert_ne!(output.status.code(), Some(0));
+        text(&output.stderr)
+    };
+    let listening = format!("http://{}", proxy.local_addr().expect("bound"));
+    for here in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://0.0.0.0:1"] {
+        let err = asked(here, &listening);
+        assert!(err.contains(&format!("could not reach the daemon at {here}: ")), "{err}");
+        let came = proxy.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(came, Err(std::io::ErrorKind::WouldBlock), "{here}");
+    }
+    let err = asked("http://paramedic.invalid:9911", "http://ada:secret@127.0.0.1:1");
+    let named = "at http://paramedic.invalid:9911 through the proxy http://127.0.0.1:1/ of the environment";
+    assert!(err.contains(named) && err.contains("NO_PROXY=paramedic.invalid"), "{err}");
+    assert!(!err.contains("secret"), "{err}");
+}
+
+#[test]
 fn variables_stand_for_flags_and_flags_win() {
     let from_variable = paramedic(&["audit", "query"])
         .env("PARAMEDIC_SERVER", "http://127.0.0.1:1")

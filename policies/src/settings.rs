@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::action::Mode;
 use crate::endpoint::Endpoint;
@@ -195,16 +195,36 @@ impl Default for Pace {
     }
 }
 
-/// What is never touched, whatever a policy says.
+/// What is never touched, whatever a policy says. What is written adds to the defaults, which always hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Protected {
-    /// Namespaces.
+    /// Namespaces, besides those of the default.
+    #[serde(deserialize_with = "more_namespaces")]
     pub namespaces: Vec<String>,
     /// Our own namespace; empty when we do not run in the cluster.
     pub own_namespace: String,
-    /// Labels of a workload that protect it, each `name=value` or `name`.
+    /// Labels of a workload that protect it, each `name=value` or `name`, besides those of the default.
+    #[serde(deserialize_with = "more_labels")]
     pub labels: Vec<String>,
+}
+
+fn more_namespaces<'de, D: Deserializer<'de>>(written: D) -> Result<Vec<String>, D::Error> {
+    Ok(besides(Protected::default().namespaces, Vec::deserialize(written)?))
+}
+
+fn more_labels<'de, D: Deserializer<'de>>(written: D) -> Result<Vec<String>, D::Error> {
+    Ok(besides(Protected::default().labels, Vec::deserialize(written)?))
+}
+
+/// Whoever adds one of their own must not lose what is protected anyway.
+fn besides(mut built_in: Vec<String>, written: Vec<String>) -> Vec<String> {
+    for name in written {
+        if !built_in.contains(&name) {
+            built_in.push(name);
+        }
+    }
+    built_in
 }
 
 impl Default for Protected {
@@ -249,7 +269,7 @@ impl Default for EpisodeSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FactSettings {
-    /// An older fact shows nothing.
+    /// An older fact shows nothing, nor does one whose sample Prometheus dates farther away, before or after.
     pub max_age: Span,
     /// An unanswered question has failed after this.
     pub deadline: Span,

@@ -134,17 +134,32 @@ impl fmt::Debug for Span {
     }
 }
 
-/// Text that is not a point in time.
+/// Text that is not a point in time, or not one that can be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time; write RFC 3339, such as 2026-11-21T08:30:00Z")]
-pub struct MomentError(String);
+pub enum MomentError {
+    /// It is no time.
+    #[error("`{0}` is not a time; write RFC 3339, such as 2026-11-21T08:30:00Z")]
+    NoTime(String),
+    /// It is one after the last that is known here, or before the first.
+    #[error("`{0}` is out of range; the last moment there is is 9999-12-30T22:00:00Z")]
+    OutOfRange(String),
+}
 
 impl FromStr for Moment {
     type Err = MomentError;
     fn from_str(text: &str) -> Result<Self, MomentError> {
-        let parsed: jiff::Timestamp = text.parse().map_err(|_| MomentError(text.to_owned()))?;
-        Ok(Self(parsed.as_millisecond()))
+        match text.parse::<jiff::Timestamp>() {
+            Ok(parsed) => Ok(Self(parsed.as_millisecond())),
+            Err(_) if is_out_of_range(text) => Err(MomentError::OutOfRange(text.to_owned())),
+            Err(_) => Err(MomentError::NoTime(text.to_owned())),
+        }
     }
+}
+
+/// Whether only the year is in the way: the last hours of 9999, which stand for "for ever" with some.
+fn is_out_of_range(text: &str) -> bool {
+    let rest = text.strip_prefix("9999-");
+    rest.is_some_and(|rest| format!("2000-{rest}").parse::<jiff::Timestamp>().is_ok())
 }
 
 /// Text that is not a length of time.

@@ -6,6 +6,7 @@ mod kit;
 use kit::*;
 use paramedic_policies::action::Mode;
 use paramedic_policies::load;
+use paramedic_policies::notifications::{Receiver, Slack};
 use paramedic_policies::settings::Settings;
 use paramedic_simulations::Run;
 use paramedic_simulations::maestro;
@@ -13,7 +14,12 @@ use paramedic_simulations::world::Cure;
 
 #[test]
 fn the_shipped_policies_load_without_a_doubt() {
-    let checked = load::check(source(&shipped(), enforcing()));
+    let mut settings = enforcing();
+    for name in ["sre-pager", "database-team"] {
+        let slack = Some(Slack { url_file: format!("/run/{name}") });
+        settings.notifications.receivers.insert(name.to_owned(), Receiver { slack, ..Receiver::default() });
+    }
+    let checked = load::check(source(&shipped(), settings));
     assert_eq!(checked.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [""; 0]);
     assert_eq!(checked.book.expect("a book").policies().len(), 3);
 }

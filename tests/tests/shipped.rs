@@ -9,6 +9,7 @@ use std::process::Command;
 use paramedic_policies::book::{Source, SourceFile};
 use paramedic_policies::endpoint::Endpoint;
 use paramedic_policies::load;
+use paramedic_policies::notifications::{Receiver, Slack};
 use paramedic_policies::settings::Settings;
 use paramedic_tests::peers::{self, peer, repository};
 
@@ -104,7 +105,8 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// Settings with the variables that the table names, and the endpoint that the policy for row 15 calls.
+/// Settings with the variables that the table names, the endpoint that the policy for row 15 calls, and the
+/// receivers that the policies name.
 fn configured() -> Settings {
     let mut settings = Settings::default();
     for cells in rows(&read("ops/docs/runbooks.md"), "| variable |") {
@@ -115,6 +117,10 @@ fn configured() -> Settings {
     let url = "http://maestro.prod.svc:8080/api/queues".to_owned();
     let endpoint = Endpoint { url, ca_file: None, headers: BTreeMap::new() };
     settings.endpoints.insert("maestro-queues".to_owned(), endpoint);
+    for name in ["sre-pager", "database-team", "data-team", "security", "security-team"] {
+        let slack = Some(Slack { url_file: format!("/run/{name}") });
+        settings.notifications.receivers.insert(name.to_owned(), Receiver { slack, ..Receiver::default() });
+    }
     settings
 }
 

@@ -42,7 +42,7 @@ impl Eyes {
         .map_err(unusable)?;
         let named = prometheus.is_some();
         let facts: Arc<dyn MetricsPort> = match prometheus {
-            Some((prometheus, _)) => Arc::new(prometheus),
+            Some((prometheus, _)) => Arc::new(prometheus.fresh_within(configuration.facts.max_age)),
             None => Arc::new(NoPrometheus),
         };
         let config = kubernetes_config::config(&configuration.kubernetes).await.map_err(unusable)?;

@@ -31,6 +31,41 @@ fn the_example_of_the_page_about_telling_people_is_valid() {
 }
 
 #[test]
+fn what_is_protected_in_addition_takes_no_protection_away() {
+    let more = "guards: {protected: {namespaces: [payments], labels: [tier=gold, k8s-app=cilium]}}";
+    let printed = serde_json::to_value(with(more).expect("valid").printed()).expect("plain data");
+    let protected = &printed["guards"]["protected"];
+    let built_in =
+        serde_json::to_value(paramedic_policies::settings::Protected::default()).expect("plain data");
+    let and = |key: &str, one: &str| {
+        let mut all = built_in[key].as_array().expect("a list").clone();
+        all.push(one.into());
+        serde_json::Value::Array(all)
+    };
+    assert_eq!(protected["namespaces"], and("namespaces", "payments"));
+    assert_eq!(protected["labels"], and("labels", "tier=gold"), "k8s-app=cilium is there already");
+}
+
+#[test]
+fn getting_started_leaves_nobody_out_whom_its_policy_names() {
+    use paramedic_policies::book::{Source, SourceFile};
+    let page = include_str!("../../../ops/docs/getting-started.md");
+    let mut examples = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (policy, configuration) =
+        (examples.next().expect("a policy"), examples.next().expect("a configuration"));
+    let told = |settings| {
+        let files = vec![SourceFile { path: "web-errors.yaml".to_owned(), text: policy.to_owned() }];
+        let problems =
+            paramedic_policies::load::check(Source { files, settings, tzdb: String::new() }).problems;
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let configuration = read(configuration, "getting-started.md").expect("valid");
+    assert_eq!(told(configuration.settings()), "");
+    let without = told(Configuration::default().settings());
+    assert!(without.contains("warning: there is no receiver `sre-pager`: it will not be told"), "{without}");
+}
+
+#[test]
 fn a_fresh_install_touches_nothing_and_serves_this_machine() {
     let fresh = Configuration::default();
     assert_eq!(fresh.mode, Mode::DryRun);

@@ -16,6 +16,7 @@ use tokens::TokenFile;
 mod by_hand;
 mod reloading;
 mod streaming;
+mod turned_away;
 
 struct Server {
     running: Running,

@@ -20,7 +20,7 @@ use super::tokens::Caller;
 use super::{ApiError, Shared};
 use crate::intake::{self, BodyProblem, Sent, correlation};
 
-/// A storm must fit: beyond this the answer is 413, which is not repeated, and the storm is lost.
+/// A storm must fit: beyond this the answer is 413, which is not repeated, and the storm is lost but for a record of it.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Memory for all bodies under way, in KiB: eight of the largest.
@@ -70,7 +70,13 @@ async fn take(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let (bytes, memory) = read_body(served, &parts.headers, body).await?;
+    let (bytes, memory) = match read_body(served, &parts.headers, body).await {
+        Ok(read) => read,
+        Err(error) => {
+            note_unread(served, sender, correlation, &error).await;
+            return Err(error);
+        }
+    };
     let (delivery, problem, memory) = parse(served, sender, correlation, bytes, memory).await;
     let (alerts, unreadable) = (delivery.alerts.len(), delivery.unreadable.clone());
     // Parsed alerts that wait for the journal are memory too, whether or not their sender still waits.
@@ -88,6 +94,24 @@ async fn take(
     tracing::debug!(alerts, first = %taken.first, end = %taken.end, "webhook taken");
     let answer = Answer { alerts, unreadable: &unreadable, first: taken.first, end: taken.end, correlation };
     Ok((StatusCode::OK, Json(answer)).into_response())
+}
+
+/// A body that was not taken is told to our log; one that nobody repeats, to the journal too.
+async fn note_unread(served: &Shared, sender: String, correlation: &str, error: &ApiError) {
+    let (status, why) = (error.status.as_u16(), error.error.as_str());
+    if error.status != StatusCode::PAYLOAD_TOO_LARGE {
+        tracing::warn!(status, why, "webhook turned away");
+        return;
+    }
+    let delivery = intake::unread(sender, correlation, why);
+    match served.inbox.take_holding(Input::Alerts(delivery), None).await {
+        Ok(taken) => {
+            tracing::warn!(status, why, record = %taken.first, "webhook turned away; its alerts are lost");
+        }
+        Err(turned) => {
+            tracing::warn!(status, why, unrecorded = %turned, "webhook turned away; its alerts are lost");
+        }
+    }
 }
 
 async fn parse(

@@ -29,15 +29,7 @@ pub struct Sent<'a> {
 /// The delivery to be recorded, and what is wrong with it as a whole, if anything is. A body of which nothing
 /// can be read is a delivery too: it is recorded with its problem.
 pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProblem>) {
-    let empty = Delivery {
-        sender: sent.sender.to_owned(),
-        receiver: String::new(),
-        group_key: String::new(),
-        correlation: sent.correlation.to_owned(),
-        alerts: Vec::new(),
-        unreadable: Vec::new(),
-        truncated: 0,
-    };
+    let empty = empty(sent.sender.to_owned(), sent.correlation);
     match payload::read(sent.body, sent.at) {
         Err(problem) => {
             let unreadable =
@@ -66,6 +58,24 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
             };
             (delivery, problem)
         }
+    }
+}
+
+/// The delivery to be recorded of a body that was not even read.
+pub fn unread(sender: String, correlation: &str, why: &str) -> Delivery {
+    let unreadable = vec![Unreadable { index: None, problem: why.to_owned() }];
+    Delivery { unreadable, ..empty(sender, correlation) }
+}
+
+fn empty(sender: String, correlation: &str) -> Delivery {
+    Delivery {
+        sender,
+        receiver: String::new(),
+        group_key: String::new(),
+        correlation: correlation.to_owned(),
+        alerts: Vec::new(),
+        unreadable: Vec::new(),
+        truncated: 0,
     }
 }
 

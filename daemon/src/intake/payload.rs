@@ -4,7 +4,7 @@
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::event::Unreadable;
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, MomentError};
 use serde::Deserialize;
 
 use super::bounds;
@@ -156,6 +156,9 @@ fn alert(element: Element<'_>, group: &Text<'_>, now: Moment) -> Result<Alert, S
     let annotations = annotations(fields.annotations)?;
     let starts_at = time("startsAt", &fields.starts_at)?.unwrap_or(now);
     let ends_at = time("endsAt", &fields.ends_at)?.filter(|_| status == AlertStatus::Resolved);
+    // What has ended did so before it was heard of. A later end would make a late repeat of what fires anew; one before
+    // the alert's own beginning, by a sender whose clock is ahead, would end another.
+    let ends_at = ends_at.map(|at| at.min(now.max(starts_at)));
     let fingerprint = fields.fingerprint.text().filter(|text| is_fingerprint(text)).map(str::to_owned);
     Ok(Alert { status, labels, annotations, starts_at, ends_at, fingerprint })
 }
@@ -244,7 +247,12 @@ fn time(field: &str, text: &Text<'_>) -> Result<Option<Moment>, String> {
         Text::Is(text) if text.is_empty() || text.starts_with("0001-01-01T00:00:00") => Ok(None),
         Text::Is(text) => match text.parse::<Moment>() {
             Ok(moment) => Ok(Some(moment)),
-            Err(_) => Err(format!("`{field}` is {}, not an RFC 3339 time", bounds::quoted(text))),
+            Err(MomentError::NoTime(_)) => {
+                Err(format!("`{field}` is {}, not an RFC 3339 time", bounds::quoted(text)))
+            }
+            Err(MomentError::OutOfRange(_)) => {
+                Err(format!("`{field}` is {}, which is out of range", bounds::quoted(text)))
+            }
         },
         other => Err(format!("`{field}` is {}, not a time", other.noun().unwrap_or("something else"))),
     }

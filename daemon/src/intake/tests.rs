@@ -146,6 +146,20 @@ fn an_end_is_kept_only_of_what_is_resolved() {
 }
 
 #[test]
+fn what_has_ended_did_so_when_it_was_heard_of_at_the_latest() {
+    let ended = |start: &str, end: &str| {
+        let mut resolved = with("status", json!("resolved"));
+        (resolved["startsAt"], resolved["endsAt"]) = (json!(start), json!(end));
+        read_json(&batch(&[resolved])).0.alerts[0].ends_at.expect("it has ended").to_string()
+    };
+    let heard = "2025-11-21T08:30:00.000Z";
+    assert_eq!(ended("2025-11-21T08:00:00Z", "2031-01-01T00:00:00Z"), heard);
+    assert_eq!(ended("2025-11-21T08:00:00Z", "2025-11-21T08:20:00Z"), "2025-11-21T08:20:00.000Z");
+    // The sender's clock is ahead of ours; still this alert's own end.
+    assert_eq!(ended("2025-11-21T08:31:00Z", "2025-11-21T08:32:00Z"), "2025-11-21T08:31:00.000Z");
+}
+
+#[test]
 fn an_empty_label_is_no_label_and_an_empty_batch_is_no_problem() {
     let (delivery, _) = read_json(&batch(&[with_label("pod", json!(""))]));
     assert!(!delivery.alerts[0].labels.contains_key("pod"));
@@ -309,6 +323,7 @@ fn malformed_alerts_say_what_is_wrong() {
         ("start is a number", with("startsAt", json!(1_763_713_800))),
         ("start has month 13", with("startsAt", json!("2026-13-01T00:00:00Z"))),
         ("start is an object", with("startsAt", json!({}))),
+        ("start is in the last hours there are", with("startsAt", json!("9999-12-31T23:59:59Z"))),
         ("end is no time", with("endsAt", json!("never"))),
         ("end is a boolean", with("endsAt", json!(false))),
     ];

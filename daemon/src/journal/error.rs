@@ -83,7 +83,8 @@ pub fn damage_hint(dir: &Path) -> String {
     let dir = dir.display();
     format!(
         "copy the folder before anything opens it again (`cp -a {dir} {dir}.damaged`); `paramedic audit verify \
-         --data-dir {dir}.damaged` names the damage; then restore a backup, or move the folder aside and begin anew \
+         --data-dir {dir}.damaged` names the damage, or opens it where only a start that did not come to its end left \
+         something (`partitions/*/snap.*.generating`, removed by each opening); then restore a backup, or move the folder aside and begin anew \
          with `--mode approve`, since ceilings and cooldowns are empty then"
     )
 }
@@ -151,6 +152,12 @@ impl ReadError {
             )),
             Self::Damaged { dir, .. } => Some(damage_hint(dir)),
         }
+    }
+
+    /// Partitions without the file that says what they are.
+    pub(super) fn without_identity(dir: &Path) -> Self {
+        let problem = "it is not there, and there are partitions".to_owned();
+        Self::Damaged { dir: dir.to_owned(), what: IDENTITY.to_owned(), problem }
     }
 
     /// Of a file or directory.

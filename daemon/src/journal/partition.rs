@@ -22,6 +22,8 @@ use super::meta::sync_dir;
 const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 /// How long a database that this process has just closed may keep its lock.
 const RELEASE_WAIT: Duration = Duration::from_secs(5);
+/// How sled calls a snapshot until it is whole. It takes a left-over one for the newest, so it must not be there.
+const HALF_MADE: &str = ".generating";
 
 /// Where and when a partition begins: its directory's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,7 +130,7 @@ impl Partition {
             .flush_every_ms(None);
         let deadline = Instant::now() + RELEASE_WAIT;
         let db = loop {
-            match config.open() {
+            match remove_half_made(&path).and_then(|()| config.open()) {
                 Ok(db) => break db,
                 // A database that was just closed is let go by a background thread.
                 Err(sled::Error::Io(error)) if is_locked(&error) && Instant::now() < deadline => {
@@ -303,6 +305,28 @@ impl Partition {
 
 fn is_locked(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+}
+
+/// Removes the snapshot that an earlier opening left half-made: on a full disk, or when the power went. The one before
+/// it is there still, for sled removes that only after the new one has its name. The lock is sled's own, so that
+/// nothing is taken from a database that is still being closed.
+fn remove_half_made(path: &Path) -> Result<(), sled::Error> {
+    let db = match File::options().write(true).open(path.join("db")) {
+        Ok(db) => db,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(sled::Error::Io(error)),
+    };
+    db.try_lock().map_err(|error| sled::Error::Io(error.into()))?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(HALF_MADE) {
+            tracing::warn!(file = %entry.path().display(), "removed a snapshot that an earlier start left half-made");
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Syncs every file and directory below a new partition, then the directory itself.

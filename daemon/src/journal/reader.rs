@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::OpenError;
+use super::error::{OpenError, ReadError};
 use super::meta;
+use super::partition;
 use super::recover::{self, Replay, Unfolded};
 use super::shared::{self, HighWater, Mark, Shared};
 
@@ -29,7 +30,11 @@ impl Reader {
     /// When there is no journal, another process has it, a newer program wrote it, it is damaged, or the disk refuses.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let none = |problem: &str| OpenError::NoJournal { dir: dir.to_owned(), problem: problem.to_owned() };
-        let known = meta::read(dir)?.ok_or_else(|| none("there is no journal.json"))?;
+        let known = match meta::read(dir)? {
+            Some(known) => known,
+            None if partition::list(dir)?.is_empty() => return Err(none("there is no journal.json")),
+            None => return Err(ReadError::without_identity(dir).into()),
+        };
         let lock = shared::lock(dir)?;
         let replay = recover::replay::<Unfolded>(dir, CACHE_BYTES)?;
         let Replay { live, .. } = replay.ok_or_else(|| none("there are no partitions"))?;

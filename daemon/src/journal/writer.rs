@@ -107,8 +107,7 @@ impl SledJournal {
             }
             Some(known) => known,
             None if !partition::list(dir)?.is_empty() => {
-                let problem = "partitions without a journal.json".to_owned();
-                return Err(OpenError::NoJournal { dir: dir.to_owned(), problem });
+                return Err(ReadError::without_identity(dir).into());
             }
             None => {
                 let new = meta::create()?;

@@ -30,9 +30,14 @@ async fn served(answer: Value) -> String {
 fn prometheus(settings: &PrometheusSettings) -> (Prometheus, watch::Receiver<Reachable>) {
     let redactor = Redactor { labels: ["user".to_owned()].into(), ..Redactor::default() };
     drop(rustls::crypto::ring::default_provider().install_default());
-    let made =
-        Prometheus::new(settings, Arc::new(SystemClock::new()), Arc::new(Metrics::default()), redactor);
+    let (clock, metrics) = (Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
+    let made = Prometheus::new(settings, clock, metrics, redactor);
     made.expect("a client").expect("a URL is set")
+}
+
+/// Now, as Prometheus writes it.
+fn now() -> f64 {
+    SystemClock::new().wall().unix_ms() as f64 / 1000.0
 }
 
 async fn asked(answer: Value) -> Found {
@@ -44,7 +49,7 @@ fn vector(values: &[&str]) -> Value {
     let series: Vec<Value> = values
         .iter()
         .enumerate()
-        .map(|(n, value)| json!({"metric": {"n": n.to_string()}, "value": [1_763_713_800.0, value]}))
+        .map(|(n, value)| json!({"metric": {"n": n.to_string()}, "value": [now(), value]}))
         .collect();
     json!({"status": "success", "data": {"resultType": "vector", "result": series}})
 }
@@ -56,17 +61,42 @@ async fn empty_nan_infinite_and_scalar_are_kept_apart() {
         let Found::Series(series) = asked(vector(&[written])).await else { panic!("{written} is a series") };
         assert_eq!(series[0].value.to_string(), shown);
     }
-    let scalar =
-        json!({"status": "success", "data": {"resultType": "scalar", "result": [1_763_713_800.0, "3"]}});
+    let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [now(), "3"]}});
     let Found::Series(series) = asked(scalar).await else { panic!("a scalar is one series") };
     assert_eq!((series.len(), series[0].value), (1, Number(3.0)));
+}
+
+#[tokio::test]
+async fn a_sample_of_another_time_is_no_fact_even_among_fresh_ones() {
+    let hour = 3600.0;
+    for (away, which) in [(-hour, "older than"), (hour, "in the future, farther than")] {
+        let at = now() + away;
+        let series = json!([
+            {"metric": {"n": "0"}, "value": [now(), "1"]},
+            {"metric": {"n": "1"}, "value": [at, "1"]},
+        ]);
+        let vector = json!({"status": "success", "data": {"resultType": "vector", "result": series}});
+        let scalar = json!({"status": "success", "data": {"resultType": "scalar", "result": [at, "1"]}});
+        for answer in [vector, scalar] {
+            let Found::Failed { what } = asked(answer.clone()).await else { panic!("{answer} is a fact") };
+            let time = Moment::from_unix_ms((at * 1000.0).round() as i64).to_string();
+            let both = format!("stale: a sample of {time} came at ");
+            assert!(what.contains(&both) && what.contains(which), "{what}");
+            assert!(what.contains("`facts.maxAge` (30s)"), "{what}");
+        }
+    }
+    for away in [-20.0, 20.0] {
+        let answer =
+            json!({"status": "success", "data": {"resultType": "scalar", "result": [now() + away, "1"]}});
+        assert!(matches!(asked(answer).await, Found::Series(_)), "{away}");
+    }
 }
 
 #[tokio::test]
 async fn labels_that_may_hold_a_person_are_redacted_in_answers_too() {
     let metric = json!({"user": "jane@example.com", "pod": "web-0"});
     let answer = json!({"status": "success", "data": {"resultType": "vector", "result": [
-        {"metric": metric, "value": [1_763_713_800.0, "1"]},
+        {"metric": metric, "value": [now(), "1"]},
     ]}});
     let Found::Series(series) = asked(answer).await else { panic!("it is one series") };
     assert_eq!((series[0].labels["user"].as_str(), series[0].labels["pod"].as_str()), ("[email]", "web-0"));
@@ -86,6 +116,23 @@ async fn what_is_no_plain_answer_is_a_failure() {
         let found = asked(answer.clone()).await;
         assert!(matches!(found, Found::Failed { .. }), "{answer}: {found:?}");
     }
+}
+
+#[tokio::test]
+async fn a_login_page_before_it_is_told_as_a_redirect() {
+    let to_login =
+        || async { axum::response::Redirect::to("https://ada:pw@login.example/start?state=secret") };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let router = Router::new().route("/api/v1/query", post(to_login));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let settings = PrometheusSettings { url, ..PrometheusSettings::default() };
+    let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("it is no answer") };
+    assert!(
+        what.contains("it answered 303 See Other to https://login.example/start, which is not"),
+        "{what}"
+    );
+    assert!(!what.contains("secret") && !what.contains("ada"), "{what}");
 }
 
 #[tokio::test]
@@ -115,7 +162,7 @@ async fn nobody_there_and_no_answer_in_time_are_failures() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let settings = PrometheusSettings {
         url: format!("http://{}", silent.local_addr().expect("bound")),
-        timeout: paramedic_policies::time::Span::from_ms(200),
+        timeout: Span::from_ms(200),
         ..PrometheusSettings::default()
     };
     let Found::Failed { what } = prometheus(&settings).0.query("up").await else { panic!("nobody answered") };
@@ -132,7 +179,7 @@ async fn values_over_a_time_keep_their_moments_and_hide_named_labels() {
     let url = served(answer).await;
     let (prometheus, _) = prometheus(&PrometheusSettings { url, ..PrometheusSettings::default() });
     let from = Moment::from_unix_ms(1_763_713_800_000);
-    let over = Range::of(from, from + paramedic_policies::time::Span::from_mins(2), 60);
+    let over = Range::of(from, from + Span::from_mins(2), 60);
     let found = prometheus.range("up", over).await.expect("a matrix");
     assert_eq!(found[0].labels["user"], "[email]");
     let points: Vec<(i64, String)> =

@@ -28,11 +28,23 @@ impl Listening {
         if let Some(open) = open_to_strangers(configuration) {
             bail!("{open}");
         }
-        let bind = async |address: SocketAddr| {
+        if public == admin && public.port() != 0 {
+            bail!(
+                "`--listen` and `--admin-listen` are both {public} (`listen` and `adminListen` in the configuration); \
+                 give each a port of its own"
+            );
+        }
+        let bind = async |address: SocketAddr, flag: &str, key: &str| {
             let listener = TcpListener::bind(address).await;
-            listener.with_context(|| format!("could not listen on {address}; is another paramedic running?"))
+            listener.with_context(|| {
+                format!(
+                    "could not listen on {address} (`{flag}`, or `{key}` in the configuration); is another paramedic \
+                     running?"
+                )
+            })
         };
-        let (public, admin) = (bind(public).await?, bind(admin).await?);
+        let public = bind(public, "--listen", "listen").await?;
+        let admin = bind(admin, "--admin-listen", "adminListen").await?;
         let addresses = (public.local_addr()?, admin.local_addr()?);
         Ok(Self { public, admin, addresses })
     }
@@ -126,5 +138,35 @@ pub async fn ordered_to_stop() {
     tokio::select! {
         () = terminate => {}
         () = interrupt => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_had_is_told_with_its_flag() {
+        let free = "127.0.0.1:0";
+        let held = TcpListener::bind(free).await.expect("a port is free");
+        let held_at = held.local_addr().expect("bound").to_string();
+        let open = async |listen: &str, admin_listen: &str| {
+            let configuration = Configuration {
+                listen: listen.to_owned(),
+                admin_listen: admin_listen.to_owned(),
+                ..Configuration::default()
+            };
+            Listening::open(&configuration).await.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let error = open(&held_at, free).await;
+        assert!(
+            error.contains(&format!("could not listen on {held_at} (`--listen`, or `listen`")),
+            "{error}"
+        );
+        let error = open(free, &held_at).await;
+        assert!(error.contains("(`--admin-listen`, or `adminListen`"), "{error}");
+        let error = open(&held_at, &held_at).await;
+        assert!(error.contains(&format!("`--listen` and `--admin-listen` are both {held_at}")), "{error}");
+        assert_eq!(open(free, free).await, "", "each gets a port of its own");
     }
 }

@@ -293,7 +293,10 @@ async fn real_world(
     let prometheus =
         Prometheus::new(&configuration.prometheus, Arc::clone(clock), Arc::clone(metrics), redactor.clone())?;
     let (facts, reachable): (Arc<dyn MetricsPort>, Option<watch::Receiver<Reachable>>) = match prometheus {
-        Some((prometheus, reachable)) => (Arc::new(prometheus), Some(reachable)),
+        Some((prometheus, reachable)) => {
+            let prometheus = prometheus.fresh_within(configuration.facts.max_age);
+            (Arc::new(prometheus), Some(reachable))
+        }
         None => {
             tracing::warn!("no Prometheus is configured; whatever needs a fact is withheld");
             (Arc::new(NoPrometheus), None)

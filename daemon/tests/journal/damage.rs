@@ -71,6 +71,32 @@ fn no_flipped_byte_changes_the_story_unnoticed() {
     assert!(noticed > 30, "{noticed}");
 }
 
+/// What a start on a full disk, or one that the power was taken from, leaves beside a partition that is whole.
+#[test]
+fn a_snapshot_that_was_left_half_made_hides_nothing() {
+    let torn: Vec<u8> = (0..40_u8).map(|n| n.wrapping_mul(37).wrapping_add(11)).collect();
+    for left in [Vec::new(), torn] {
+        for by_daemon in [true, false] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let scribe = filled(dir.path(), 40);
+            let half_made = db(dir.path()).with_file_name("snap.00000000000FFFFF.generating");
+            fs::write(&half_made, &left).expect("writable");
+            let all = Filter { limit: Some(1000), ..Filter::default() };
+            let of = |reader: &Reader| {
+                assert_eq!(reader.query(&all).expect("read").items, scribe.all, "{} bytes", left.len());
+                assert_eq!(reader.verify().problem, None, "{} bytes", left.len());
+            };
+            if by_daemon {
+                let opened = SledJournal::open(dir.path(), Options::default(), start());
+                of(&opened.expect("all of it is there").0.reader());
+            } else {
+                of(&Reader::open(dir.path()).expect("all of it is there"));
+            }
+            assert!(!half_made.exists(), "{} bytes", left.len());
+        }
+    }
+}
+
 #[test]
 fn a_damaged_old_partition_is_named_and_not_read_as_a_shorter_one() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -168,8 +194,16 @@ fn what_is_not_a_journal_is_not_made_one_by_reading() {
 
     filled(dir.path(), 1);
     fs::remove_file(dir.path().join("journal.json")).expect("writable");
-    let error = SledJournal::open(dir.path(), Options::default(), start()).expect_err("half a journal");
-    assert!(error.to_string().ends_with("partitions without a journal.json"), "{error}");
+    let by_daemon = SledJournal::open(dir.path(), Options::default(), start()).expect_err("half a journal");
+    for error in [by_daemon, Reader::open(dir.path()).expect_err("half a journal")] {
+        let text = error.to_string();
+        assert!(text.ends_with("journal.json: it is not there, and there are partitions"), "{text}");
+        let hint = error.hint().unwrap_or_default();
+        assert!(
+            hint.starts_with("restore journal.json from a backup of ") && !hint.contains("--data-dir"),
+            "{hint}"
+        );
+    }
 }
 
 #[test]

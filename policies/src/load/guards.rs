@@ -160,9 +160,9 @@ impl Walk {
         Some((targets?, unavailable?))
     }
 
-    /// Doubts a name that is no receiver, where there are any.
+    /// Doubts a name that is no receiver.
     fn is_receiver(&mut self, tree: &Tree, name: &str) {
-        if self.receivers.is_empty() || self.receivers.contains(name) {
+        if self.receivers.contains(name) {
             return;
         }
         let near = crate::load::nearest::nearest(name, self.receivers.iter().map(String::as_str));

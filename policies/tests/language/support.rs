@@ -3,6 +3,7 @@
 use paramedic_policies::book::{Book, Source, SourceFile};
 use paramedic_policies::endpoint::{Endpoint, HeaderValue};
 use paramedic_policies::load;
+use paramedic_policies::notifications::{Receiver, Slack};
 use paramedic_policies::settings::Settings;
 
 /// A source of these files.
@@ -16,6 +17,10 @@ pub(crate) fn source(files: &[(&str, &str)]) -> Source {
     let headers = [("X-Team".to_owned(), HeaderValue::Text("sre".to_owned()))].into();
     let queue = Endpoint { url: "http://queues:8080".to_owned(), ca_file: None, headers };
     settings.endpoints.insert("dlq".to_owned(), queue);
+    for name in ["sre-pager", "database-team", "data-team", "security", "security-team"] {
+        let slack = Some(Slack { url_file: format!("/run/{name}") });
+        settings.notifications.receivers.insert(name.to_owned(), Receiver { slack, ..Receiver::default() });
+    }
     let files = files
         .iter()
         .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })

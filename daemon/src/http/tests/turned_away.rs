@@ -1,0 +1,32 @@
+//! What is said of webhooks that were not taken.
+
+use super::*;
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_logged_and_recorded() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+    // While there is one subscriber alone, a line that another test's thread logs first is switched off for all.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let _logging = tracing::subscriber::set_default(lines.with_writer(move || writer.clone()).finish());
+    let server = Server::start().await;
+    let large = Request::builder()
+        .method(Method::POST)
+        .uri("/webhook/alertmanager")
+        .header(header::CONTENT_LENGTH, BODY_BYTES_MAX + 1)
+        .body(Body::from("{}"))
+        .expect("valid");
+    let (status, answer) = server.ask(large).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{answer}");
+    let text = String::from_utf8(log.0.lock().expect("no panics").clone()).expect("UTF-8");
+    let line = text.lines().find(|line| line.contains("webhook turned away; its alerts are lost"));
+    let line = line.unwrap_or_else(|| panic!("nothing is said in:\n{text}"));
+    assert!(
+        line.contains("WARN") && line.contains("status=413") && line.contains("larger than 33554432"),
+        "{line}"
+    );
+    let (_, records) = server.get("/api/v1/records?kind=received").await;
+    let problem = &records["items"][0]["event"]["unreadable"][0]["problem"];
+    assert_eq!(problem, "the body is larger than 33554432 bytes", "{records}");
+}
