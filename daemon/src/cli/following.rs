@@ -103,7 +103,10 @@ pub(super) async fn revert(
                         writeln!(console.err, "taken back")?;
                         return Ok(());
                     }
-                    Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => {
+                    Outcome::Collected { .. }
+                    | Outcome::Refused { .. }
+                    | Outcome::Failed { .. }
+                    | Outcome::Unknown { .. } => {
                         let how = format!("taking it back {}", story::ended(&outcome));
                         return Err(Failure::users(how).hint(hint));
                     }

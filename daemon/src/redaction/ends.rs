@@ -39,6 +39,8 @@ impl Redactor {
     fn outcome(&self, outcome: &mut Outcome) {
         match outcome {
             Outcome::Done { diff, .. } => self.diff(diff.as_mut()),
+            // Evidence is redacted where it is collected, before it is cut.
+            Outcome::Collected { .. } => {}
             Outcome::Refused { reasons } => self.reasons(reasons),
             Outcome::Failed { what, diff, .. } => {
                 self.replace(what);

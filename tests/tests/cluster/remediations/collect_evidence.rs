@@ -16,7 +16,12 @@ use paramedic_remediations::ports::objects::Resource;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 
+use super::least::{Asks, any};
 use super::stand::{intent, kubernetes, kubernetes_by, preflight, rests, sealed, target, world};
+
+/// The second lets the test itself watch the workload come to rest.
+const POLICIES: [Asks; 2] =
+    [(any!("Deployment"), "[{collectEvidence: {}}]"), (any!("Deployment"), "[{restart: {}}]")];
 
 const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 
@@ -41,7 +46,7 @@ fn text<'e>(evidence: &'e Evidence, name: &str) -> &'e str {
 async fn evidence_is_what_the_server_knows_and_says_what_it_does_not() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("evidence").await;
-    let kubernetes = kubernetes(cluster).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
     let world = world(&kubernetes).with_redaction(Arc::new(str::to_owned));
     let web = target(&shop, "Deployment", "web");
     shop.workload("Deployment", "web", 2, serde_json::json!({})).await;
@@ -66,7 +71,7 @@ async fn evidence_is_what_the_server_knows_and_says_what_it_does_not() {
     let found = preflight(&world, &web, Wish::CollectEvidence(wish(true)), false).await;
     let required = world.perform(&sealed(intent(52, &web, &found))).await;
     assert!(
-        matches!(&required, Outcome::Failed { what, applied: false } if what.contains("log of")),
+        matches!(&required, Outcome::Failed { what, applied: false, .. } if what.contains("log of")),
         "{required:?}"
     );
 }
@@ -85,7 +90,8 @@ async fn logs_are_asked_for_as_the_api_server_takes_it() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let served = tokio::spawn(async move { axum::serve(listener, router).await });
-    let kubernetes = kubernetes_by(cluster, &url).await;
+    let shop = cluster.namespace("evidence-logs").await;
+    let kubernetes = kubernetes_by(cluster, &url, &shop, &POLICIES).await;
     let run =
         |pod: &str, previous| Run { pod: PODS.named("prod", pod), container: "app", previous, lines: 50 };
     let now = kubernetes.log_of(&run("web-0", false)).await.expect("a log");
