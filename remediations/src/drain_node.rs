@@ -235,11 +235,11 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
         tracing::info!(intent = %seal.id, pod = %name(pod), done = index + 1, of = drain.pods.len(), "a pod was evicted");
         diff.fields.push(told(pod, "running", "evicted"));
     }
-    for index in 0..drain.pods.len() {
+    for (index, target) in targets.iter().enumerate() {
         if let Err(seen) = evict_pod::gone(hands.eyes, seal, &ending(index)).await {
             let what = format!(
-                "all pods were told to leave, and {} was not gone by {}: {seen}",
-                targets[index], seal.deadline
+                "all pods were told to leave, and {target} was not gone by {}: {seen}",
+                seal.deadline
             );
             return Outcome::Failed { what, applied: true, diff: None };
         }

@@ -352,12 +352,13 @@ async fn an_argo_rollout_goes_back_to_the_template_of_its_healthy_replica_set() 
         ("/spec/workloadRef", json!({"name": "web"}), "wrongLever"),
     ] {
         let (cluster, target) = rollout();
-        let mut objects = cluster.objects.lock().expect("no test panicked");
-        let mut object = objects.get(&at).cloned().expect("it is there");
-        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
-        object.pointer_mut(parent).expect("it has one")[key] = value;
-        objects.put(at.clone(), object);
-        drop(objects);
+        {
+            let mut objects = cluster.objects.lock().expect("no test panicked");
+            let mut object = objects.get(&at).cloned().expect("it is there");
+            let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+            object.pointer_mut(parent).expect("it has one")[key] = value;
+            objects.put(at.clone(), object);
+        }
         let found = preflight(&self::world(&cluster, &healthy()), target, wish(Helm::Refuse), false).await;
         assert_eq!(names(&found.refusals), [reason], "{pointer}");
     }
