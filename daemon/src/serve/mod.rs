@@ -276,6 +276,8 @@ fn waits(first: &Configuration, now: &Configuration) -> Vec<String> {
         ("dataDir", first.data_dir != now.data_dir),
         ("prometheus", first.prometheus != now.prometheus),
         ("kubernetes", first.kubernetes != now.kubernetes),
+        // Whoever asks Prometheus keeps it too.
+        ("facts.maxAge", first.facts.max_age != now.facts.max_age),
         ("endpoints", first.endpoints != now.endpoints),
         ("notifications.receivers", first.notifications.receivers != now.notifications.receivers),
         ("retention", first.retention != now.retention),
