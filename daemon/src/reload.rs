@@ -1,12 +1,14 @@
 //! Policies from files: read at the start, on change, on SIGHUP and on `POST /-/reload`. A broken set is refused whole;
-//! the book in force stays, and that is said in the log, in metrics and in `/readyz`. It must never put half a set into
-//! force, and never take an empty folder for the wish to have no policies.
+//! the book in force stays, and that is said in the log, in metrics and in `/readyz`. A stricter mode comes into force
+//! even then. It must never put half a set into force, never take an empty folder for the wish to have no policies, and
+//! never make the mode laxer.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Digest, Source, SourceFile};
 use paramedic_policies::load::{self, built_in};
 use paramedic_policies::settings::Settings;
@@ -16,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::driver::NewBook;
+use crate::http::tokens::TokensOut;
 use crate::metrics::Metrics;
 
 mod files;
@@ -42,6 +45,9 @@ pub struct BookStatus {
     pub from: BookFrom,
     /// Why what is on disk now is not in force, where it is not.
     pub broken: Option<Broken>,
+    /// What the configuration has and is not in force, a sentence each: what waits for a restart, tokens that cannot be
+    /// used.
+    pub not_in_force: Vec<String>,
 }
 
 /// Where a book is from.
@@ -75,19 +81,51 @@ pub struct Loaded {
     pub changed: bool,
     /// What it is made of.
     pub source: Arc<Source>,
+    /// Tokens that went out with this reload, a sentence each.
+    pub tokens_out: Vec<String>,
+    /// As in [`BookStatus`].
+    pub not_in_force: Vec<String>,
 }
 
 /// What is read anew on each reload.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Wanted {
     /// Policy files and folders.
     pub policies: Vec<PathBuf>,
-    /// The settings that decisions depend on.
+    /// The settings that decisions depend on. Their mode is the one of the configuration; in force comes a stricter one
+    /// only, for a laxer one waits for a restart.
     pub settings: Settings,
+    /// What waits for a restart beside the mode, a sentence each.
+    pub waits: Vec<String>,
 }
 
 /// Finds out what is wanted: the configuration file may have changed too. The error says all that is wrong.
 pub type Want = Arc<dyn Fn() -> Result<Wanted, Vec<String>> + Send + Sync>;
+
+/// Reads the tokens again, and says which are out.
+pub type Also = Box<dyn Fn() -> TokensOut + Send>;
+
+/// What one reading gave.
+struct Reading {
+    /// The mode of the configuration, and what waits for a restart; `None` where it could not be read.
+    configured: Option<(Mode, Vec<String>)>,
+    result: Result<(Arc<Source>, usize), Vec<String>>,
+}
+
+impl Reading {
+    /// Reads under this mode at the most.
+    fn now(want: &Want, at_most: Option<Mode>) -> Self {
+        match want() {
+            Ok(mut wanted) => {
+                let configured = wanted.settings.mode;
+                wanted.settings.mode = at_most.map_or(configured, |most| most.min(configured));
+                let result = read(&wanted);
+                Self { configured: Some((configured, wanted.waits)), result }
+            }
+            Err(problems) => Self { configured: None, result: Err(problems) },
+        }
+    }
+}
 
 /// Reads what is wanted and checks that it loads.
 ///
@@ -163,11 +201,13 @@ impl Reloads {
 pub struct Reloader {
     asks: mpsc::Receiver<Option<Asker>>,
     want: Want,
-    also: Box<dyn Fn() + Send>,
+    also: Also,
     book: watch::Sender<Option<NewBook>>,
     status: watch::Sender<BookStatus>,
     /// Policies of the wanted book.
     policies: usize,
+    /// What waited for a restart when the configuration could be read last.
+    waits: Vec<String>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 }
@@ -185,31 +225,35 @@ pub struct Begun {
 }
 
 impl Reloader {
-    /// Reads for the first time. `also` runs before each later reading, for tokens.
+    /// Reads for the first time, under this mode at the most: the one that the process was made for. `also` runs before
+    /// each later reading.
     pub fn begin(
         want: Want,
-        also: Box<dyn Fn() + Send>,
+        at_most: Mode,
+        also: Also,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Begun {
-        let first = want().and_then(|wanted| read(&wanted));
+        let first = Reading::now(&want, Some(at_most)).result;
         metrics.reloaded(first.is_ok());
         let policies = first.as_ref().map_or(0, |(_, policies)| *policies);
         let (source, status) = match first {
             Ok((source, policies)) => {
                 tracing::info!(policies, digest = short(source.digest()), "policies read");
-                (Some(NewBook { source, by: None }), BookStatus { from: BookFrom::Files, broken: None })
+                let status = BookStatus { from: BookFrom::Files, broken: None, not_in_force: Vec::new() };
+                (Some(NewBook { source, by: None }), status)
             }
             Err(problems) => {
                 refused(&problems);
                 let broken = Some(Broken { at: clock.wall(), problems: shown(problems) });
-                (None, BookStatus { from: BookFrom::Journal, broken })
+                (None, BookStatus { from: BookFrom::Journal, broken, not_in_force: Vec::new() })
             }
         };
         let (ask, asks) = mpsc::channel(16);
         let (book, book_seen) = watch::channel(source);
         let (status, status_seen) = watch::channel(status);
-        let reloader = Self { asks, want, also, book, status, policies, clock, metrics };
+        let waits = Vec::new();
+        let reloader = Self { asks, want, also, book, status, policies, waits, clock, metrics };
         Begun { reloader, reloads: Reloads { asks: ask }, book: book_seen, status: status_seen }
     }
 
@@ -243,12 +287,14 @@ impl Reloader {
             if askers.is_empty() {
                 self.wait_for_quiet(&mut askers).await;
             }
-            let (want, result);
-            (self.also)();
-            want = Arc::clone(&self.want);
-            let reading = tokio::task::spawn_blocking(move || want().and_then(|wanted| read(&wanted)));
-            result = reading.await.unwrap_or_else(|error| Err(vec![format!("reading broke: {error}")]));
-            let result = self.settle(result, askers.first().map(|asker| asker.by.clone()));
+            let tokens = (self.also)();
+            let (want, at_most) = (Arc::clone(&self.want), self.mode());
+            let reading = tokio::task::spawn_blocking(move || Reading::now(&want, at_most));
+            let reading = reading.await.unwrap_or_else(|error| Reading {
+                configured: None,
+                result: Err(vec![format!("reading broke: {error}")]),
+            });
+            let result = self.settle(reading, tokens, askers.first().map(|asker| asker.by.clone()));
             for asker in askers {
                 // Whoever asked may have gone.
                 drop(asker.answer.send(result.clone()));
@@ -267,11 +313,18 @@ impl Reloader {
         }
     }
 
+    /// The mode of the wanted book: later readings may lower it and not raise it.
+    fn mode(&self) -> Option<Mode> {
+        self.book.borrow().as_ref().map(|book| book.source.settings.mode)
+    }
+
     fn settle(
         &mut self,
-        result: Result<(Arc<Source>, usize), Vec<String>>,
+        Reading { configured, result }: Reading,
+        TokensOut { taken_out, unusable }: TokensOut,
         by: Option<String>,
     ) -> Result<Loaded, Vec<String>> {
+        let before = self.mode();
         let result = result.and_then(|(source, policies)| match (self.policies, policies) {
             (1.., 0) => Err(vec![format!(
                 "the new set holds no policy, and {} of before are in force (hint: to go on without any, start anew \
@@ -283,7 +336,7 @@ impl Reloader {
         self.metrics.reloaded(result.is_ok());
         match result {
             Ok((source, policies)) => {
-                let digest = source.digest();
+                let (digest, mode) = (source.digest(), source.settings.mode);
                 self.policies = policies;
                 let changed = self.book.send_if_modified(|book| {
                     let changed = book.as_ref().is_none_or(|old| old.source.digest() != digest);
@@ -292,19 +345,79 @@ impl Reloader {
                     }
                     changed
                 });
-                self.status.send_replace(BookStatus { from: BookFrom::Files, broken: None });
                 if changed {
                     tracing::info!(policies, digest = short(digest), "new policies");
                 }
-                Ok(Loaded { digest, policies, changed, source })
+                lowered(before, mode);
+                let not_in_force = self.not_in_force(configured, unusable);
+                self.status.send_replace(BookStatus {
+                    from: BookFrom::Files,
+                    broken: None,
+                    not_in_force: not_in_force.clone(),
+                });
+                Ok(Loaded { digest, policies, changed, source, tokens_out: taken_out, not_in_force })
             }
-            Err(problems) => {
+            Err(mut problems) => {
                 refused(&problems);
                 let broken = Broken { at: self.clock.wall(), problems: shown(problems.clone()) };
-                self.status.send_modify(|status| status.broken = Some(broken));
+                let wanted = configured.as_ref().map(|(mode, _)| *mode);
+                if let Some(mode) = wanted.filter(|mode| self.lower(*mode, by)) {
+                    problems
+                        .push(format!("the stricter mode of the configuration holds all the same: {mode}"));
+                }
+                let not_in_force = self.not_in_force(configured, unusable);
+                problems.extend(taken_out);
+                problems.extend(not_in_force.iter().cloned());
+                self.status.send_modify(|status| {
+                    status.broken = Some(broken);
+                    status.not_in_force = not_in_force;
+                });
                 Err(problems)
             }
         }
+    }
+
+    /// Wants the book of before under this mode, where that is stricter: whoever lowers the mode does not wait for
+    /// somebody to repair a policy.
+    fn lower(&self, mode: Mode, by: Option<String>) -> bool {
+        let before = self.mode();
+        let is_lower = self.book.send_if_modified(|book| match book {
+            Some(book) if mode < book.source.settings.mode => {
+                let mut source = Source::clone(&book.source);
+                source.settings.mode = mode;
+                *book = NewBook { source: Arc::new(source), by };
+                true
+            }
+            Some(_) | None => false,
+        });
+        lowered(before, self.mode().unwrap_or(mode));
+        is_lower
+    }
+
+    /// What is to be said for as long as it is so; each reading logs it anew.
+    fn not_in_force(
+        &mut self,
+        configured: Option<(Mode, Vec<String>)>,
+        unusable: Vec<String>,
+    ) -> Vec<String> {
+        if let Some((configured, waits)) = configured {
+            let laxer = self.mode().filter(|running| configured > *running).map(|running| {
+                format!(
+                    "the configuration says mode {configured}, {running} is in force: a laxer mode takes a restart"
+                )
+            });
+            self.waits = laxer.into_iter().chain(waits).collect();
+        }
+        for what in &self.waits {
+            tracing::warn!(what, "the configuration is not in force as it is");
+        }
+        self.waits.iter().cloned().chain(unusable).collect()
+    }
+}
+
+fn lowered(before: Option<Mode>, mode: Mode) {
+    if before.is_some_and(|before| mode < before) {
+        tracing::warn!(%mode, "a stricter mode is in force; a laxer one takes a restart");
     }
 }
 

@@ -61,6 +61,8 @@ struct Standing {
     mode: Option<Mode>,
     journal: Journal,
     book: Book,
+    #[serde(default)]
+    not_in_force: Vec<String>,
     leader: bool,
     clock_stepped_ms: Option<i64>,
     time_stands_still: Option<StandsStill>,
@@ -317,6 +319,9 @@ fn head(standing: &Standing, server: &str, pauses: &[Pause], now: Moment) -> Str
     row("acts", if against.is_empty() { "yes".to_owned() } else { format!("NO: {}", against.join("; ")) });
     row("mode", mode(standing.mode).to_owned());
     row("policies", policies(&standing.book, now));
+    for what in &standing.not_in_force {
+        row("NOT taken", plain(what));
+    }
     if let Some(Storm { since, why }) = &standing.storm {
         row("storm", format!("since {}: {why}; policies do what their `inStorm` says", when(*since, now)));
     }

@@ -71,7 +71,7 @@ impl fmt::Debug for TokenRead {
 pub struct TokensRead {
     /// Those that can be used.
     pub tokens: Vec<TokenRead>,
-    /// Why others cannot be. With any, `serve` does not start, and a reload keeps the tokens of before.
+    /// Why others cannot be. With any, `serve` does not start; on a reload they are out.
     pub problems: Vec<TokenProblem>,
     /// What works and had better be changed.
     pub warnings: Vec<TokenProblem>,

@@ -50,6 +50,7 @@ pub(super) fn detail(served: &Shared) -> Value {
             "from": book.from,
             "broken": book.broken,
         },
+        "notInForce": book.not_in_force,
         "leader": standing.leader,
         "clockSteppedMs": standing.clock_stepped_ms,
         "timeStandsStill": stands_still,

@@ -143,7 +143,8 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
         tracing::info!(by, order = "reload", outcome, why, "order answered");
     };
     match loaded {
-        Ok(Loaded { digest, policies, changed, source }) => {
+        Ok(Loaded { digest, policies, changed, source, tokens_out, not_in_force }) => {
+            let mode = source.settings.mode;
             // The driver is told of it on another way too: whichever comes first adopts it, and this one is answered.
             let book = NewBook { source, by: Some(by.clone()) };
             match served.inbox.take(book.input()).await {
@@ -153,7 +154,14 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
                     return Err(turned.into());
                 }
             }
-            Ok(Json(json!({"digest": digest, "policies": policies, "changed": changed})))
+            Ok(Json(json!({
+                "digest": digest,
+                "policies": policies,
+                "changed": changed,
+                "mode": mode,
+                "tokensOut": tokens_out,
+                "notInForce": not_in_force,
+            })))
         }
         Err(problems) => {
             answered("refused", None);

@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::clock::tests::HandClock;
 use crate::driver::tests::{Running, delivery};
 use crate::reload::{Begun, Reloader, Want, Wanted};
-use paramedic_policies::settings::Settings;
-use tokens::TokenFile;
+use paramedic_policies::action::Mode;
+use tokens::{TokenFile, TokensOut};
 
 mod by_hand;
 mod reloading;
@@ -58,9 +58,14 @@ impl Server {
         std::fs::create_dir(&policies).expect("a folder can be made");
         std::fs::write(policies.join("web.yaml"), POLICY).expect("a file can be written");
         let want: Want =
-            Arc::new(move || Ok(Wanted { policies: vec![policies.clone()], settings: Settings::default() }));
-        let Begun { reloader, reloads, book, status } =
-            Reloader::begin(want, Box::new(|| {}), Arc::clone(&clock), Arc::clone(&metrics));
+            Arc::new(move || Ok(Wanted { policies: vec![policies.clone()], ..Wanted::default() }));
+        let Begun { reloader, reloads, book, status } = Reloader::begin(
+            want,
+            Mode::Enforce,
+            Box::new(TokensOut::default),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
         tokio::spawn(reloader.run());
         let running = Running::with_books(by_hand, book).await;
         let served = Arc::new(Served {
@@ -334,11 +339,12 @@ async fn a_replaced_token_file_holds_after_rereading() {
     std::fs::write(&file, "a-new-token-for-jane").expect("a file can be written");
     let new = || bearing(request(Method::GET, "/api/v1/status", None), "Bearer a-new-token-for-jane");
     assert_eq!(server.ask(new()).await.0, StatusCode::UNAUTHORIZED);
-    server.served.tokens.reread().expect("valid");
+    assert_eq!(server.served.tokens.reread(None), TokensOut::default());
     assert_eq!(server.ask(new()).await.0, StatusCode::OK);
     std::fs::write(&file, "short").expect("a file can be written");
-    server.served.tokens.reread().expect_err("too short");
-    assert_eq!(server.ask(new()).await.0, StatusCode::OK, "the old token stays");
+    let out = server.served.tokens.reread(None).unusable;
+    assert!(out[0].contains("`jane`") && out[0].contains("is shorter than"), "{out:?}");
+    assert_eq!(server.ask(new()).await.0, StatusCode::UNAUTHORIZED, "whoever spoils the file revokes it");
 }
 
 #[tokio::test]

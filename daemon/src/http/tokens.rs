@@ -67,8 +67,24 @@ pub const ANONYMOUS: &str = "anonymous";
 
 /// The tokens in force.
 pub struct Tokens {
+    held: RwLock<Arc<Held>>,
+}
+
+/// What is in force between two readings.
+struct Held {
     files: Vec<TokenFile>,
-    tokens: RwLock<Arc<Vec<TokenRead>>>,
+    tokens: Vec<TokenRead>,
+    /// Whether anybody needs one. Once that is so it stays so: taking the last one out opens no door.
+    needed: bool,
+}
+
+/// What came of reading the tokens again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokensOut {
+    /// Those that the configuration does not have any more, a sentence each.
+    pub taken_out: Vec<String>,
+    /// Those that it has and that cannot be used, a sentence each; they are out until a reload can read them.
+    pub unusable: Vec<String>,
 }
 
 impl Tokens {
@@ -81,27 +97,50 @@ impl Tokens {
         for doubtful in &read.warnings {
             tracing::warn!(problem = doubtful.problem, hint = doubtful.hint, "a token can be read by others");
         }
-        let tokens = RwLock::new(Arc::new(read.tokens));
-        Ok(Self { files, tokens })
+        let needed = !files.is_empty();
+        let held = RwLock::new(Arc::new(Held { files, tokens: read.tokens, needed }));
+        Ok(Self { held })
     }
 
-    /// Reads the files again; the old tokens stay when one cannot be read.
-    ///
-    /// # Errors
-    /// As for [`read`](Self::read).
-    pub fn reread(&self) -> anyhow::Result<()> {
-        let tokens = Arc::new(read_all(&self.files)?.tokens);
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
-        Ok(())
+    /// Reads the tokens of these files in the place of those before; without any, where the configuration cannot be
+    /// read, the same files again. Whatever is not named or cannot be used any more is out, the others stay.
+    pub fn reread(&self, files: Option<Vec<TokenFile>>) -> TokensOut {
+        let before = self.held();
+        let files = files.unwrap_or_else(|| before.files.clone());
+        let TokensRead { tokens, problems, warnings: _ } = read_tokens(&files);
+        // Of two that are the same now, the one that was so before is told from the other; else neither is.
+        let is_twin = |one: &TokenRead| tokens.iter().filter(|other| other.digest == one.digest).count() > 1;
+        let usable = tokens.iter().filter(|one| !is_twin(one) || before.tokens.contains(one));
+        let usable: Vec<TokenRead> = usable.cloned().collect();
+        let is_named = |name: &String| files.iter().any(|file| file.name == *name);
+        let gone = before.files.iter().map(|file| &file.name).filter(|name| !is_named(name));
+        let taken_out: Vec<String> = gone
+            .map(|name| format!("the token `{name}` is not in the configuration any more: it is out"))
+            .collect();
+        let mut unusable: Vec<String> = problems
+            .iter()
+            .map(|problem| format!("{problem}; what cannot be used is out until a reload can read it"))
+            .collect();
+        let needed = before.needed || !files.is_empty();
+        if needed && files.is_empty() {
+            unusable.push(
+                "the configuration has no tokens any more, so every request is refused; to serve this machine \
+                 without tokens takes a restart"
+                    .to_owned(),
+            );
+        }
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Held { files, tokens: usable, needed });
+        TokensOut { taken_out, unusable }
     }
 
-    /// Whether nobody needs one.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+    fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn caller(&self, headers: &HeaderMap, wanted: Role) -> Result<Caller, ApiError> {
-        if self.is_empty() {
+        let held = self.held();
+        if !held.needed {
             return from_this_machine(headers).map(|()| Caller(ANONYMOUS.to_owned()));
         }
         let hint = "send `Authorization: Bearer TOKEN` with a token of the configuration";
@@ -110,10 +149,9 @@ impl Tokens {
         let presented =
             header.to_str().ok().and_then(bearer).ok_or_else(|| refused("that is no bearer token"))?;
         let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
-        let tokens = Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner));
         // Every token is compared, so that time tells nothing about which one was nearly met.
         let mut found = None;
-        for token in tokens.iter() {
+        for token in &held.tokens {
             if bool::from(token.digest.ct_eq(&digest)) {
                 found = Some(token);
             }

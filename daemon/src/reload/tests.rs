@@ -25,10 +25,15 @@ fn begin(files: &[(&str, &str)]) -> Fixture {
         std::fs::write(folder.path().join(name), text).expect("a file can be written");
     }
     let path = folder.path().to_owned();
-    let want: Want =
-        Arc::new(move || Ok(Wanted { policies: vec![path.clone()], settings: Settings::default() }));
+    let want: Want = Arc::new(move || Ok(Wanted { policies: vec![path.clone()], ..Wanted::default() }));
     let metrics = Arc::new(Metrics::default());
-    let begun = Reloader::begin(want, Box::new(|| {}), Arc::new(SystemClock::new()), metrics);
+    let begun = Reloader::begin(
+        want,
+        Mode::Enforce,
+        Box::new(TokensOut::default),
+        Arc::new(SystemClock::new()),
+        metrics,
+    );
     Fixture { folder, begun }
 }
 
@@ -118,10 +123,15 @@ async fn no_paths_any_more_is_no_empty_book_either() {
     let paths = Arc::new(std::sync::Mutex::new(vec![folder.path().to_owned()]));
     let named = Arc::clone(&paths);
     let want: Want = Arc::new(move || {
-        Ok(Wanted { policies: named.lock().expect("no panics").clone(), settings: Settings::default() })
+        Ok(Wanted { policies: named.lock().expect("no panics").clone(), ..Wanted::default() })
     });
-    let begun =
-        Reloader::begin(want, Box::new(|| {}), Arc::new(SystemClock::new()), Arc::new(Metrics::default()));
+    let begun = Reloader::begin(
+        want,
+        Mode::Enforce,
+        Box::new(TokensOut::default),
+        Arc::new(SystemClock::new()),
+        Arc::new(Metrics::default()),
+    );
     let task = tokio::spawn(begun.reloader.run());
     paths.lock().expect("no panics").clear();
     let problems = begun.reloads.now("jane").await.expect_err("no policy is left");

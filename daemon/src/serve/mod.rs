@@ -29,7 +29,7 @@ use crate::keeping::SledJournals;
 use crate::metrics::Metrics;
 use crate::prometheus::{NoPrometheus, Prometheus, Reachable};
 use crate::redaction::Redactor;
-use crate::reload::{Begun, Reloader, Reloads, Want, Wanted, Watching};
+use crate::reload::{Also, Begun, Reloader, Reloads, Want, Wanted, Watching};
 use crate::{kubernetes_config, logs};
 pub use args::ServeArgs;
 use listening::Listening;
@@ -122,8 +122,9 @@ impl Plan {
             None => real_world(&configuration, &clock, &metrics, &redactor).await?,
         };
         let Begun { mut reloader, reloads, book, status } = Reloader::begin(
-            want(&configuration, reread),
-            reread_tokens(&tokens),
+            want(&configuration, Arc::clone(&reread)),
+            configuration.mode,
+            reread_tokens(&tokens, &reread),
             Arc::clone(&clock),
             Arc::clone(&metrics),
         );
@@ -142,7 +143,7 @@ impl Plan {
             }
             // The policies of then, but the settings of today: an old mode or guard must not come back.
             let adopted = opened.state.current_book().source().files.clone();
-            if let Err(unfit) = reloader.fall_back(adopted, settings(&configuration, configuration.mode)) {
+            if let Err(unfit) = reloader.fall_back(adopted, settings(&configuration)) {
                 bail!(
                     "the policies are broken, and the last adopted ones of the journal do not load under today's \
                      configuration:\n{}\nwhat is broken in the files:\n{problems}\n(hint: repair the files; \
@@ -251,36 +252,58 @@ impl Daemon {
 
 /// What each reload reads. What the flags and the file say about listeners, journal and cluster holds until a restart.
 fn want(first: &Configuration, reread: Reread) -> Want {
-    let mode = first.mode;
+    let first = first.clone();
     Arc::new(move || {
         let now = reread()?;
-        if now.mode != mode {
-            tracing::warn!(running = %mode, configured = %now.mode, "another mode takes a restart");
-        }
-        let settings = settings(&now, mode);
-        Ok(Wanted { policies: now.policies, settings })
+        let (settings, waits) = (settings(&now), waits(&first, &now));
+        Ok(Wanted { policies: now.policies, settings, waits })
     })
 }
 
-/// The settings of a configuration under the mode that holds until a restart.
-fn settings(configuration: &Configuration, mode: Mode) -> Settings {
+/// The settings of a configuration.
+fn settings(configuration: &Configuration) -> Settings {
     let mut settings = configuration.settings();
-    settings.mode = mode;
     if settings.guards.protected.own_namespace.is_empty() {
         settings.guards.protected.own_namespace = kubernetes_config::own_namespace().unwrap_or_default();
     }
     settings
 }
 
-fn reread_tokens(tokens: &Arc<Tokens>) -> Box<dyn Fn() + Send> {
-    let tokens = Arc::clone(tokens);
+/// What is built when the daemon starts and is another in the configuration of now; the reload judges the mode.
+fn waits(first: &Configuration, now: &Configuration) -> Vec<String> {
+    let parts = [
+        ("listen", first.listen != now.listen),
+        ("adminListen", first.admin_listen != now.admin_listen),
+        ("dataDir", first.data_dir != now.data_dir),
+        ("prometheus", first.prometheus != now.prometheus),
+        ("kubernetes", first.kubernetes != now.kubernetes),
+        // Whoever asks Prometheus keeps it too.
+        ("facts.maxAge", first.facts.max_age != now.facts.max_age),
+        ("endpoints", first.endpoints != now.endpoints),
+        ("notifications.receivers", first.notifications.receivers != now.notifications.receivers),
+        ("retention", first.retention != now.retention),
+        ("redaction", first.redaction != now.redaction),
+        ("log", first.log != now.log),
+    ];
+    let changed = parts.into_iter().filter(|(_, is_other)| *is_other);
+    changed
+        .map(|(name, _)| format!("`{name}` was changed in the configuration: that takes a restart"))
+        .collect()
+}
+
+/// Takes the tokens of the configuration as it is now.
+fn reread_tokens(tokens: &Arc<Tokens>, reread: &Reread) -> Also {
+    let (tokens, reread) = (Arc::clone(tokens), Arc::clone(reread));
     Box::new(move || {
-        if let Err(error) = tokens.reread() {
-            tracing::error!(
-                error = format!("{error:#}"),
-                "token files could not be read; the old tokens stay"
-            );
+        // What is wrong with a configuration that cannot be read, the reading of policies says.
+        let out = tokens.reread(reread().ok().map(|now| now.tokens));
+        for what in &out.taken_out {
+            tracing::warn!(what, "a token is out");
         }
+        for what in &out.unusable {
+            tracing::error!(what, "tokens cannot be used");
+        }
+        out
     })
 }
 

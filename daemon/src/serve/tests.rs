@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::tokens::{Role, TokenFile};
 
+mod reloading;
+
 const POLICY: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy

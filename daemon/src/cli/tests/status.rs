@@ -75,6 +75,8 @@ fn everything_that_is_in_force_has_its_place() {
     status["kubernetes"] = json!(null);
     status["book"]["broken"] =
         json!({"at": "2026-11-21T08:00:00Z", "problems": ["web.yaml:3:1: error: `moed` is not known"]});
+    status["notInForce"] =
+        json!(["the configuration says mode enforce, dry-run is in force: a laxer mode takes a restart"]);
     insta::assert_snapshot!(told(&status, Some(lists)));
 }
 

@@ -35,3 +35,35 @@ async fn a_reload_that_cannot_be_recorded_is_503() {
     let (status, answer) = reload(&server).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "lost with its block: {answer}");
 }
+
+#[tokio::test]
+async fn what_is_gone_from_the_configuration_or_cannot_be_read_is_out_and_the_others_stay() {
+    let server = Server::with(&[("ada", Role::Operate), ("jane", Role::Read), ("joe", Role::Operate)]).await;
+    let knows = async |name: &str| {
+        let asked = bearing(request(Method::GET, "/api/v1/status", None), &format!("Bearer {}", token(name)));
+        server.ask(asked).await.0 == StatusCode::OK
+    };
+    let file = |name: &str, role| {
+        let file = server.folder.path().join(format!("{name}.token"));
+        TokenFile { name: name.to_owned(), role, file }
+    };
+    let two = vec![file("jane", Role::Read), file("joe", Role::Operate)];
+    let out = server.served.tokens.reread(Some(two));
+    assert_eq!(out.taken_out, ["the token `ada` is not in the configuration any more: it is out"]);
+    assert_eq!((knows("ada").await, knows("jane").await, knows("joe").await), (false, true, true));
+    std::fs::remove_file(file("joe", Role::Operate).file).expect("it is there");
+    let out = server.served.tokens.reread(None);
+    assert!(out.unusable[0].contains("`joe`") && out.unusable[0].contains("is out until"), "{out:?}");
+    assert_eq!((knows("jane").await, knows("joe").await), (true, false));
+    // Jane's token under Joe's name must not give orders.
+    std::fs::write(file("joe", Role::Operate).file, token("jane")).expect("a file can be written");
+    let out = server.served.tokens.reread(None);
+    assert!(out.unusable[0].contains("are the same"), "{out:?}");
+    let order = bearing(request(Method::POST, "/-/reload", None), &format!("Bearer {}", token("jane")));
+    assert_eq!((knows("jane").await, server.ask(order).await.0), (true, StatusCode::FORBIDDEN));
+    // The last one out opens no door.
+    let out = server.served.tokens.reread(Some(Vec::new()));
+    assert!(out.unusable[0].contains("every request is refused"), "{out:?}");
+    assert!(!knows("jane").await);
+    assert_eq!(server.get("/api/v1/status").await.0, StatusCode::UNAUTHORIZED);
+}
