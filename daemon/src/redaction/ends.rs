@@ -102,8 +102,13 @@ impl Redactor {
                 }
                 std::borrow::Cow::Borrowed(_) => false,
             },
-            Value::Array(items) => items.iter_mut().fold(false, |any, item| self.value(item) || any),
-            Value::Object(fields) => fields.values_mut().fold(false, |any, field| self.value(field) || any),
+            // Each of them is looked at, whatever the one before it held.
+            Value::Array(items) => {
+                items.iter_mut().filter_map(|item| self.value(item).then_some(())).count() > 0
+            }
+            Value::Object(fields) => {
+                fields.values_mut().filter_map(|field| self.value(field).then_some(())).count() > 0
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
@@ -140,7 +145,8 @@ mod tests {
             })
         };
         let delivered = |receipt| Input::Delivered { notice: Seq(3), receipt };
-        let cases: Vec<Box<dyn Fn(&str) -> Input>> = vec![
+        type End<'of> = Box<dyn Fn(&str) -> Input + 'of>;
+        let cases: Vec<End<'_>> = vec![
             Box::new(|text| ended(Outcome::Done { diff: diff(text), already: false })),
             Box::new(|text| {
                 ended(Outcome::Failed { what: text.to_owned(), applied: true, diff: diff(text) })
