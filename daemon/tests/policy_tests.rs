@@ -156,12 +156,14 @@ fn what_is_wrong_with_a_scenario_is_told_before_anything_runs() {
     let text = format!("{head}  alert: []\n  expect: {{verdicts: {{}}}}\n");
     std::fs::write(folder.path().join("a.yaml"), text).expect("a file");
     let policies = repository().join("policies/maestro/03-slow-responses.yaml").display().to_string();
-    let output = ran(folder.path(), &["test", "a.yaml", "--policies", &policies]);
+    let settings = repository().join("simulations/maestro.yaml").display().to_string();
+    let test = ["test", "a.yaml", "--policies", &policies, "--config", &settings];
+    let output = ran(folder.path(), &test);
     assert_eq!(output.status.code(), Some(1));
     let told = said(&output);
     assert!(told.contains("a.yaml:5:3: error: unknown key `alert` in `spec`"), "{told}");
     let text = format!("{head}  expect: {{verdicts: {{slow: [act]}}}}\n");
     std::fs::write(folder.path().join("a.yaml"), text).expect("a file");
-    let told = said(&ran(folder.path(), &["test", "a.yaml", "--policies", &policies]));
+    let told = said(&ran(folder.path(), &test));
     assert!(told.contains("a.yaml:5:") && told.contains("there is no policy `slow`"), "{told}");
 }

@@ -396,6 +396,8 @@ pub struct ActionDocument {
 pub enum OutcomeWord {
     /// It was done.
     Done,
+    /// It looked only, and what it saw is kept.
+    Collected,
     /// It was refused at the last look.
     Refused,
     /// It failed.

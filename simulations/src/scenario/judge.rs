@@ -192,12 +192,14 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
     if let Some(wanted) = expected.ends {
         let is = one.outcome.is_some_and(|outcome| match wanted {
             OutcomeWord::Done => matches!(outcome, Outcome::Done { .. }),
+            OutcomeWord::Collected => matches!(outcome, Outcome::Collected { .. }),
             OutcomeWord::Refused => matches!(outcome, Outcome::Refused { .. }),
             OutcomeWord::Failed => matches!(outcome, Outcome::Failed { .. }),
             OutcomeWord::Unknown => matches!(outcome, Outcome::Unknown { .. }),
         });
         let wanted = match wanted {
             OutcomeWord::Done => "done",
+            OutcomeWord::Collected => "collected",
             OutcomeWord::Refused => "refused",
             OutcomeWord::Failed => "failed",
             OutcomeWord::Unknown => "unknown",
