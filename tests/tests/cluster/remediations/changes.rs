@@ -229,11 +229,12 @@ async fn each_obstacle_of_a_restart_is_seen_on_the_real_object() {
         let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
         found.refusals.iter().map(Reason::name).collect::<Vec<_>>()
     };
-    shop.deployment("guarded", 2).await;
+    // Of four, a rollout takes one away; of two it would take none.
+    shop.deployment("guarded", 4).await;
     let selector = json!({"matchLabels": {"app": "guarded"}});
-    let budget = json!({"minAvailable": 2, "selector": selector});
+    let budget = json!({"minAvailable": 4, "selector": selector});
     shop.apply(json!({"kind": "PodDisruptionBudget", "metadata": {"name": "guarded"}, "spec": budget})).await;
-    shop.becomes("PodDisruptionBudget", "guarded", "/status/currentHealthy", json!(2)).await;
+    shop.becomes("PodDisruptionBudget", "guarded", "/status/currentHealthy", json!(4)).await;
     assert_eq!(refused("Deployment", "guarded").await, ["disruptionBudget"]);
 
     shop.deployment("paused", 1).await;

@@ -39,8 +39,8 @@ async fn a_prometheus_that_dies_during_verification_does_not_climb_the_ladder() 
             event("intended", json!({"intent": {"rung": 0, "mode": "enforce"}})),
             event("ended", json!({"outcome": {"done": {"already": false}}})),
             event("verified", json!({"verdict": "unknown"})),
-            event("concluded", json!({"conclusion": "unknown"})),
             event("escalated", json!({"notify": ["sre-pager"]})),
+            event("concluded", json!({"conclusion": "unknown"})),
         ],
     );
     only(&story, "intended");
@@ -86,8 +86,8 @@ async fn a_metric_that_stays_bad_climbs_the_ladder_and_then_calls_a_person() {
             event("advanced", json!({"rung": 1, "why": "nextRung"})),
             event("intended", json!({"intent": {"rung": 1, "action": {"scale": {"from": 4, "to": 6}}}})),
             event("verified", json!({"verdict": "didNotHelp"})),
-            event("concluded", json!({"conclusion": "exhausted"})),
             event("escalated", json!({"notify": ["sre-pager"]})),
+            event("concluded", json!({"conclusion": "exhausted"})),
         ],
     );
     assert_eq!(patient.web().await["spec"]["replicas"], 6);
