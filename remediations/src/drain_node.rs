@@ -26,7 +26,7 @@ use crate::stamp;
 use cordon::{Cordon, Doing};
 use survey::Survey;
 
-mod cordon;
+pub(crate) mod cordon;
 mod survey;
 
 /// How often a budget is looked at that lets nobody go now.
@@ -130,7 +130,7 @@ impl Deed for Action {
         }
         let mut seen = Seen { uid: text(&node, "/metadata/uid").to_owned(), ..Seen::default() };
         if diff && !already && checks.is_clear() {
-            let change = ClusterChange::Object(cordon::given_back(target, &node));
+            let change = ClusterChange::Object(cordon::given_back(&target.name, &node));
             seen.diff = one_change::preview(cluster, &change, &mut checks).await;
         }
         let action = action::Action::DrainNode(Self::Uncordon(drain.clone()));

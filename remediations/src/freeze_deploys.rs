@@ -23,6 +23,7 @@ use crate::seal::Sealed;
 use crate::stamp::{self, MANAGED_BY, UNTIL, annotation};
 
 pub(crate) use admission::{BINDINGS, NAMESPACES, POLICIES};
+pub(crate) use reach::left;
 
 use admission::Terms;
 use steps::{Doing, Step};

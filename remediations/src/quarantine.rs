@@ -23,6 +23,8 @@ use crate::rights::{Aim, Needs, Rights, Verb, everywhere};
 use crate::seal::Sealed;
 use crate::stamp;
 
+pub(crate) use steps::left;
+
 use steps::{Doing, Step};
 
 mod ground;

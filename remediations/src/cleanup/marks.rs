@@ -4,10 +4,11 @@
 use serde_json::{Value, json};
 
 use super::{Does, Sweep};
-use crate::freeze_deploys::NAMESPACES;
+use crate::drain_node::cordon;
+use crate::freeze_deploys::{self, NAMESPACES};
 use crate::ports::objects::{Address, DEPLOYMENTS, Field, ObjectChange, Resource, escaped, remove, test};
 use crate::stamp::{CORRELATION, INTENT, UNTIL, annotation};
-use crate::{block_ip, patch};
+use crate::{block_ip, patch, quarantine};
 
 /// Why something is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +76,12 @@ pub(super) fn on(at: &Address, object: &Value) -> Vec<(String, Does)> {
         found.push(told(listed));
     }
     found.extend(patch::left(at, object).into_iter().map(told));
+    let one = [freeze_deploys::left(at, object), quarantine::left(at, object), cordon::left(at, object)];
+    found.extend(one.into_iter().flatten().map(told));
     let stamp = annotation(object, INTENT);
     if let (Some(stamp), true) = (stamp, found.is_empty()) {
         found.push((stamp.to_owned(), stamped(at, object, stamp)));
     }
-    found.extend(others(at, object));
     found.extend(template(object));
     found.extend(numbers(at, object));
     found
@@ -98,7 +100,9 @@ fn told((stamp, known): Known) -> (String, Does) {
 
 /// A stamp without anything that says what was there before.
 fn stamped(at: &Address, object: &Value, stamp: &str) -> Does {
-    if at.resource != DEPLOYMENTS {
+    // Whoever made a drained node schedulable again has left our notes on it.
+    let is_given_back = at.resource == cordon::NODES && annotation(object, cordon::DRAINING_UNTIL).is_some();
+    if at.resource != DEPLOYMENTS && !is_given_back {
         return Does::Leave(Left::matters(format!(
             "intent {stamp} changed it, and nothing on it says what was there before; look it up in the audit, and take \
              the annotation {INTENT} away once it is as it should be"
@@ -108,26 +112,6 @@ fn stamped(at: &Address, object: &Value, stamp: &str) -> Does {
     Does::Sweep(Sweep(unstamped(at, object)))
 }
 
-/// What cuts a pod off, and what a freeze did to objects of Argo CD and Flux: named, with the marks that say what was.
-fn others(at: &Address, object: &Value) -> Option<(String, Does)> {
-    let keys = |of: &str| object.pointer(&format!("/metadata/{of}")).and_then(Value::as_object);
-    let frozen = keys("annotations").into_iter().flatten().find_map(|(key, value)| {
-        let stamp = key.strip_prefix("freeze.paramedic.dev/")?;
-        Some((
-            stamp.to_owned(),
-            format!("intent {stamp} froze {at}; its annotation {key} says what was: {value}"),
-        ))
-    });
-    let quarantined = || {
-        let stamp = keys("labels")?.get("paramedic.dev/quarantine")?.as_str()?.to_owned();
-        let why =
-            format!("intent {stamp} has {at} in quarantine: delete the pod once nobody needs it any more");
-        Some((stamp, why))
-    };
-    let (stamp, why) = frozen.or_else(quarantined)?;
-    Some((stamp, Does::Leave(Left::matters(why))))
-}
-
 /// The stamp goes, everything else stays.
 fn unstamped(at: &Address, object: &Value) -> ObjectChange {
     let mut operations = vec![
@@ -135,7 +119,7 @@ fn unstamped(at: &Address, object: &Value) -> ObjectChange {
         test("/metadata/resourceVersion", object["metadata"]["resourceVersion"].clone()),
     ];
     let mut fields = Vec::new();
-    for name in [INTENT, UNTIL, CORRELATION] {
+    for name in [INTENT, UNTIL, cordon::DRAINING_UNTIL, CORRELATION] {
         let Some(before) = annotation(object, name) else { continue };
         let pointer = format!("/metadata/annotations/{}", escaped(name));
         operations.extend([test(&pointer, json!(before)), remove(&pointer)]);

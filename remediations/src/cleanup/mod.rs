@@ -25,10 +25,11 @@ pub(crate) use marks::Known;
 pub use marks::Left;
 
 /// What is looked through, in the order in which it is cleaned: a freeze ends with its binding, so that no policy is ever
-/// without the objects that it needs; Jobs are last, since somebody may still read their logs.
+/// without the objects that it needs; pods are let go before the wall around them is taken down; Jobs are last, since somebody may still read their logs.
 const RESOURCES: [Resource; 19] = [
     crate::freeze_deploys::BINDINGS,
     crate::freeze_deploys::POLICIES,
+    crate::pods::PODS,
     Resource::namespaced("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
     Resource::namespaced("networking.k8s.io", "v1", "ingresses", "Ingress"),
     Resource::namespaced("", "v1", "services", "Service"),
@@ -39,7 +40,6 @@ const RESOURCES: [Resource; 19] = [
     Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet"),
     crate::ports::objects::ROLLOUTS,
     Resource::of_cluster("", "v1", "nodes", "Node"),
-    Resource::namespaced("", "v1", "pods", "Pod"),
     Resource::namespaced("batch", "v1", "cronjobs", "CronJob"),
     Resource::namespaced("argoproj.io", "v1alpha1", "appprojects", "AppProject"),
     Resource::namespaced("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization"),

@@ -172,6 +172,88 @@ fn what_nobody_here_can_undo_is_named_with_its_stamp() {
     assert!(matches!(does(DEPLOYMENTS.kind, &node).as_slice(), [Does::Sweep(_)]));
 }
 
+fn operations(does: &[Does]) -> &[Value] {
+    let [Does::Sweep(Sweep(ObjectChange::Patch { operations, .. }))] = does else { panic!("{does:?}") };
+    operations
+}
+
+fn has(operations: &[Value], op: &str, path: &str) -> bool {
+    operations.iter().any(|one| one["op"] == op && one["path"] == path)
+}
+
+fn drained(by: &str) -> Value {
+    let annotations = json!({(INTENT): STAMP, "paramedic.dev/draining-until": "2026-11-21T10:00:00Z"});
+    let mut node =
+        object(json!({"annotations": annotations}), &[(by, json!({"f:spec": {"f:unschedulable": {}}}))]);
+    node["spec"] = json!({"unschedulable": true});
+    node
+}
+
+#[test]
+fn a_node_that_we_cordoned_is_given_back() {
+    let found = does("Node", &drained("paramedic-journal-7"));
+    assert_eq!(fields(&found), [("spec.unschedulable".to_owned(), "true".to_owned(), "-".to_owned())]);
+    assert!(has(operations(&found), "remove", "/spec/unschedulable"));
+    assert!(has(operations(&found), "remove", "/metadata/annotations/paramedic.dev~1intent"));
+    let theirs = does("Node", &drained("kubectl-cordon"));
+    assert!(why(&theirs).contains("somebody else has cordoned it since"), "{theirs:?}");
+    let mut uncordoned = drained("paramedic-journal-7");
+    uncordoned["spec"] = json!({});
+    let found = does("Node", &uncordoned);
+    assert!(!has(operations(&found), "remove", "/spec/unschedulable"), "{found:?}");
+    assert!(has(operations(&found), "remove", "/metadata/annotations/paramedic.dev~1draining-until"));
+}
+
+#[test]
+fn a_pod_in_quarantine_gets_its_labels_back_before_its_wall_falls() {
+    let labels = json!({"paramedic.dev/quarantine": STAMP, "tier": "new"});
+    let detached = json!({"app": "web", "tier": "front"}).to_string();
+    let annotations = json!({(INTENT): STAMP, "paramedic.dev/detached-labels": detached});
+    let held = object(json!({"labels": labels, "annotations": annotations}), &[]);
+    let found = does("Pod", &held);
+    assert!(has(operations(&found), "remove", "/metadata/labels/paramedic.dev~1quarantine"), "{found:?}");
+    assert!(has(operations(&found), "add", "/metadata/labels/app"), "{found:?}");
+    assert!(!has(operations(&found), "add", "/metadata/labels/tier"), "somebody has set it since: {found:?}");
+    let unreadable = object(json!({"labels": {"paramedic.dev/quarantine": STAMP}}), &[]);
+    assert!(why(&does("Pod", &unreadable)).contains("delete the pod once nobody needs it"));
+    let place = |kind: &str| RESOURCES.iter().position(|resource| resource.kind == kind);
+    assert!(place("Pod") < place("NetworkPolicy"));
+}
+
+#[test]
+fn every_freeze_on_a_project_or_a_kustomization_ends_at_once() {
+    let window = |schedule: &str| json!({"kind": "deny", "schedule": schedule, "duration": "60m"});
+    let mark =
+        |schedule: &str| json!({"until": "2026-11-21T10:00:00Z", "window": window(schedule)}).to_string();
+    let marks =
+        json!({"freeze.paramedic.dev/journal-7": mark("1"), "freeze.paramedic.dev/journal-9": mark("2")});
+    let mut project = object(json!({"annotations": marks}), &[]);
+    project["spec"] = json!({"syncWindows": [window("1"), {"kind": "allow"}, window("2")]});
+    let found = does("AppProject", &project);
+    let removed: Vec<&str> = operations(&found)
+        .iter()
+        .filter(|one| one["op"] == "remove")
+        .filter_map(|one| one["path"].as_str())
+        .collect();
+    assert_eq!(
+        removed,
+        [
+            "/spec/syncWindows/2",
+            "/spec/syncWindows/0",
+            "/metadata/annotations/freeze.paramedic.dev~1journal-7",
+            "/metadata/annotations/freeze.paramedic.dev~1journal-9",
+        ]
+    );
+
+    let mark = json!({"until": "2026-11-21T10:00:00Z", "was": null}).to_string();
+    let marks = json!({"freeze.paramedic.dev/journal-7": mark, "freeze.paramedic.dev/journal-9": mark});
+    let mut suspended = object(json!({"annotations": marks}), &[]);
+    suspended["spec"] = json!({"suspend": true});
+    assert!(has(operations(&does("Kustomization", &suspended)), "remove", "/spec/suspend"));
+    suspended["metadata"]["annotations"] = json!({"freeze.paramedic.dev/journal-7": "?"});
+    assert!(why(&does("Kustomization", &suspended)).contains("nobody can read what its annotation"));
+}
+
 #[tokio::test]
 async fn a_freeze_whose_binding_stays_keeps_its_policy() {
     let trace = |resource: Resource| of(resource, &object(ours(), &[]), &[]).remove(0);

@@ -12,17 +12,18 @@ use serde_json::{Value, json};
 use super::survey;
 use crate::block_ip::text;
 use crate::checks::{self, Checks};
+use crate::cleanup::Known;
 use crate::one_change::{self, OneChange, Trace};
 use crate::pods;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, manager};
-use crate::ports::objects::{Field, ObjectChange, Resource, add, escaped, remove, test};
+use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
 use crate::seal::Sealed;
 use crate::stamp::{self, INTENT, annotation};
 
-pub(super) const NODES: Resource = Resource::of_cluster("", "v1", "nodes", "Node");
+pub(crate) const NODES: Resource = Resource::of_cluster("", "v1", "nodes", "Node");
 
 /// Annotation: until then at most, pods are evicted from the node by the intent beside it.
-pub(super) const DRAINING_UNTIL: &str = "paramedic.dev/draining-until";
+pub(crate) const DRAINING_UNTIL: &str = "paramedic.dev/draining-until";
 
 const CORRELATION: &str = "paramedic.dev/correlation";
 
@@ -81,11 +82,11 @@ pub(super) fn taken(target: &Target, node: &Value, marks: &Marks<'_>) -> ObjectC
         operations.push(add("/spec", json!({})));
     }
     operations.push(add("/spec/unschedulable", json!(true)));
-    patched(target, node, operations, "true")
+    patched(&target.name, node, operations, "true")
 }
 
 /// One patch that lets pods be scheduled again.
-pub(super) fn given_back(target: &Target, node: &Value) -> ObjectChange {
+pub(super) fn given_back(name: &str, node: &Value) -> ObjectChange {
     let mut operations = tested(node);
     operations.push(test("/spec/unschedulable", json!(true)));
     operations.push(remove("/spec/unschedulable"));
@@ -93,7 +94,18 @@ pub(super) fn given_back(target: &Target, node: &Value) -> ObjectChange {
     {
         operations.push(remove(&format!("/metadata/annotations/{}", escaped(key))));
     }
-    patched(target, node, operations, "-")
+    patched(name, node, operations, "-")
+}
+
+/// What gives a node back without a journal, or why not.
+pub(crate) fn left(at: &Address, node: &Value) -> Option<Known> {
+    let stamp = annotation(node, INTENT).filter(|_| at.resource == NODES && is_cordoned(node))?;
+    annotation(node, DRAINING_UNTIL)?;
+    let known = match of_whom(node) {
+        Some(_) => Ok(given_back(&at.name, node)),
+        None => Err("somebody else has cordoned it since: it is theirs".to_owned()),
+    };
+    Some((stamp.to_owned(), known))
 }
 
 /// Nobody may have written the node since: its kubelet writes the status often, which is another matter, and a lease.
@@ -105,7 +117,7 @@ fn tested(node: &Value) -> Vec<Value> {
     operations
 }
 
-fn patched(target: &Target, node: &Value, operations: Vec<Value>, after: &str) -> ObjectChange {
+fn patched(name: &str, node: &Value, operations: Vec<Value>, after: &str) -> ObjectChange {
     let before = node.pointer("/spec/unschedulable").map_or("-".into(), Value::to_string);
     let field = Field {
         path: "spec.unschedulable".into(),
@@ -113,7 +125,7 @@ fn patched(target: &Target, node: &Value, operations: Vec<Value>, after: &str) -
         before,
         after: after.into(),
     };
-    let at = NODES.named("", &target.name);
+    let at = NODES.named("", name);
     ObjectChange::Patch { at, subresource: None, operations, fields: vec![field] }
 }
 
@@ -146,7 +158,7 @@ impl OneChange for Cordon<'_> {
                 let correlation = self.seal.correlation.as_deref();
                 taken(target, node, &Marks { stamp: &self.stamp, until, correlation })
             }
-            Doing::GiveBack => given_back(target, node),
+            Doing::GiveBack => given_back(&target.name, node),
         }))
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::block_ip::{text, texts};
 use crate::checks::{self, Checks};
+use crate::cleanup::Known;
 use crate::ownership::{self, Path};
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, Field, ObjectChange, Resource, add, escaped, remove, test};
@@ -154,32 +155,43 @@ pub(super) fn shut(
     patched(reached, operations, path, before, after)
 }
 
-/// What undoes one freeze: exactly what its mark says, and only while that is still there.
-pub(super) fn opened(reached: &Reached, object: &Value, stamp: &str) -> ObjectChange {
+/// What undoes freezes: exactly what their marks say, and only while that is still there.
+pub(super) fn opened(reached: &Reached, object: &Value, stamps: &[&str]) -> ObjectChange {
     let mut operations = vec![test("/metadata/uid", json!(text(object, "/metadata/uid")))];
-    let all = marks(object);
-    let mark = all.iter().find(|(of, _)| of == stamp).map(|(_, mark)| mark.clone()).unwrap_or_default();
-    let others = all.iter().any(|(of, _)| of != stamp);
+    let (undone, others): (Vec<_>, Vec<_>) =
+        marks(object).into_iter().partition(|(of, _)| stamps.contains(&of.as_str()));
     let (path, before, mut after);
     match reached.gate {
         Gate::ArgoCd => {
             let has = windows(object);
-            (path, before, after) = ("spec.syncWindows", has.len().to_string(), has.len().to_string());
-            let place = mark.get("window").and_then(|ours| has.iter().rposition(|window| window == ours));
-            if let Some(place) = place {
-                let at = format!("/spec/syncWindows/{place}");
-                operations.extend([version(object), test(&at, has[place].clone())]);
-                operations.push(remove(if has.len() == 1 { "/spec/syncWindows" } else { &at }));
-                after = (has.len() - 1).to_string();
+            let mut places: Vec<usize> = Vec::new();
+            for ours in undone.iter().filter_map(|(_, mark)| mark.get("window")) {
+                let is_ours = |place: &usize| has[*place] == *ours && !places.contains(place);
+                let place = (0..has.len()).rev().find(is_ours);
+                places.extend(place);
             }
+            // From the last: what is removed moves whatever stands behind it.
+            places.sort_unstable_by(|a, b| b.cmp(a));
+            if !places.is_empty() {
+                operations.push(version(object));
+            }
+            for place in &places {
+                let at = format!("/spec/syncWindows/{place}");
+                operations.extend([test(&at, has[*place].clone()), remove(&at)]);
+            }
+            let stay = has.len() - places.len();
+            if stay == 0 && !places.is_empty() {
+                operations.push(remove("/spec/syncWindows"));
+            }
+            (path, before, after) = ("spec.syncWindows", has.len().to_string(), stay.to_string());
         }
         Gate::Kustomization | Gate::HelmRelease => {
             (path, before) = ("spec.suspend", is_suspended(object).to_string());
             after = before.clone();
             // Another freeze of ours still wants it; and what a person has resumed is theirs.
-            if !others && is_suspended(object) {
+            if others.is_empty() && is_suspended(object) {
                 operations.push(test("/spec/suspend", json!(true)));
-                let was = mark.get("was").filter(|was| !was.is_null());
+                let was = undone.iter().find_map(|(_, mark)| mark.get("was")).filter(|was| !was.is_null());
                 operations.push(match was {
                     Some(was) => add("/spec/suspend", was.clone()),
                     None => remove("/spec/suspend"),
@@ -188,8 +200,26 @@ pub(super) fn opened(reached: &Reached, object: &Value, stamp: &str) -> ObjectCh
             }
         }
     }
-    operations.push(remove(&pointer(stamp)));
+    operations.extend(stamps.iter().map(|stamp| remove(&pointer(stamp))));
     patched(reached, operations, path, before, after)
+}
+
+/// What ends every freeze of ours on an object without a journal, or why not.
+pub(crate) fn left(at: &Address, object: &Value) -> Option<Known> {
+    let gates = [Gate::ArgoCd, Gate::Kustomization, Gate::HelmRelease];
+    let gate = gates.into_iter().find(|gate| resource(*gate) == at.resource)?;
+    let marks = marks(object);
+    let stamps: Vec<&str> = marks.iter().map(|(stamp, _)| stamp.as_str()).collect();
+    let reached = Reached { gate, namespace: at.namespace.clone(), name: at.name.clone() };
+    let unread = marks.iter().find(|(_, mark)| !mark.is_object());
+    let known = match unread {
+        _ if stamps.is_empty() => return None,
+        Some((stamp, _)) => {
+            Err(format!("nobody can read what its annotation {MARKS}{stamp} says was before"))
+        }
+        None => Ok(opened(&reached, object, &stamps)),
+    };
+    Some((stamps.join(", "), known))
 }
 
 fn pointer(stamp: &str) -> String {

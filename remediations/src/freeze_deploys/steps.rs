@@ -79,7 +79,7 @@ impl OneChange for Step<'_> {
             }
             Doing::Open(reached) => {
                 let object = found.object.as_ref().ok_or_else(|| gone(reached))?;
-                reach::opened(reached, object, &self.stamp)
+                reach::opened(reached, object, &[&self.stamp])
             }
         }))
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{QUARANTINE, told};
 use crate::block_ip::{text, texts};
 use crate::checks::Checks;
+use crate::cleanup::Known;
 use crate::one_change::{OneChange, Trace};
 use crate::pods::{self, NAMESPACES, PODS};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
@@ -104,42 +105,60 @@ impl Step<'_> {
             |key: &str, value: String| add(&format!("/metadata/annotations/{}", escaped(key)), json!(value));
         operations.push(note(UNTIL, until.to_string()));
         operations.push(note(DETACHED, json!(held.detached).to_string()));
-        let fields = vec![field(self.target, held, true)];
+        let fields = vec![field(&self.target.namespace, held, true)];
         ObjectChange::Patch { at: self.at(), subresource: None, operations, fields }
     }
+}
 
-    fn let_go(&self, pod: &Value, held: &Held) -> ObjectChange {
-        let labels = texts(pod, "/metadata/labels");
-        let label = |key: &str| format!("/metadata/labels/{}", escaped(key));
-        let version = pod.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-        // Whether a label is absent cannot be tested: nobody may have written the pod since.
-        let mut operations = vec![
-            test("/metadata/uid", json!(held.uid)),
-            test("/metadata/resourceVersion", version),
-            test(&label(QUARANTINE), json!(self.stamp)),
-            remove(&label(QUARANTINE)),
-        ];
-        let absent = held.detached.iter().filter(|(key, _)| !labels.contains_key(*key));
-        operations.extend(absent.map(|(key, value)| add(&label(key), json!(value))));
-        for key in [INTENT, UNTIL, DETACHED].into_iter().filter(|key| annotation(pod, key).is_some()) {
-            operations.push(remove(&format!("/metadata/annotations/{}", escaped(key))));
-        }
-        let fields = vec![field(self.target, held, false)];
-        ObjectChange::Patch { at: self.at(), subresource: None, operations, fields }
+/// A pod that was held is let go, and gets back what it had and nobody has given it since.
+fn freed(at: Address, pod: &Value, held: &Held, stamp: &str) -> ObjectChange {
+    let labels = texts(pod, "/metadata/labels");
+    let label = |key: &str| format!("/metadata/labels/{}", escaped(key));
+    let version = pod.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+    // Whether a label is absent cannot be tested: nobody may have written the pod since.
+    let mut operations = vec![
+        test("/metadata/uid", json!(held.uid)),
+        test("/metadata/resourceVersion", version),
+        test(&label(QUARANTINE), json!(stamp)),
+        remove(&label(QUARANTINE)),
+    ];
+    let absent = held.detached.iter().filter(|(key, _)| !labels.contains_key(*key));
+    operations.extend(absent.map(|(key, value)| add(&label(key), json!(value))));
+    for key in [INTENT, UNTIL, DETACHED].into_iter().filter(|key| annotation(pod, key).is_some()) {
+        operations.push(remove(&format!("/metadata/annotations/{}", escaped(key))));
     }
+    let fields = vec![field(&at.namespace, held, false)];
+    ObjectChange::Patch { at, subresource: None, operations, fields }
+}
+
+/// What lets a pod go without a journal, or why not.
+pub(crate) fn left(at: &Address, pod: &Value) -> Option<Known> {
+    let stamp = texts(pod, "/metadata/labels").remove(QUARANTINE).filter(|_| at.resource == PODS)?;
+    let detached = annotation(pod, DETACHED).map(serde_json::from_str);
+    let known = match detached {
+        Some(Ok(detached)) => {
+            let held = Held { name: at.name.clone(), uid: text(pod, "/metadata/uid").to_owned(), detached };
+            Ok(freed(at.clone(), pod, &held, &stamp))
+        }
+        Some(Err(_)) | None => Err(format!(
+            "it is in quarantine, and its annotation {DETACHED} does not say which labels it had: delete the pod once \
+             nobody needs it any more"
+        )),
+    };
+    Some((stamp, known))
 }
 
 /// What becomes of a pod, in words.
 pub(super) fn in_words(target: &Target, held: &Held, holds: bool) -> Change {
-    let Field { path, before, after, .. } = field(target, held, holds);
+    let Field { path, before, after, .. } = field(&target.namespace, held, holds);
     Change { path, before, after }
 }
 
-fn field(target: &Target, held: &Held, holds: bool) -> Field {
+fn field(namespace: &str, held: &Held, holds: bool) -> Field {
     let free = if held.detached.is_empty() { "free".to_owned() } else { told(&held.detached) };
     let isolated = "in quarantine".to_owned();
     let (before, after) = if holds { (free, isolated) } else { (isolated, free) };
-    let path = PODS.named(&target.namespace, &held.name).to_string();
+    let path = PODS.named(namespace, &held.name).to_string();
     Field { path, pointer: String::new(), before, after }
 }
 
@@ -162,7 +181,10 @@ impl OneChange for Step<'_> {
                 ObjectChange::Delete { at: at.clone(), uid: uid.unwrap_or_default(), version: None }
             }
             Doing::Hold(held, until) => self.hold(found.pod(held).ok_or_else(|| gone(held))?, held, *until),
-            Doing::LetGo(held) => self.let_go(found.pod(held).ok_or_else(|| gone(held))?, held),
+            Doing::LetGo(held) => {
+                let pod = found.pod(held).ok_or_else(|| gone(held))?;
+                freed(self.at(), pod, held, &self.stamp)
+            }
         }))
     }
 
