@@ -12,6 +12,7 @@ use paramedic_policies::remediation::freeze_deploys::reach::{Gate, Reached};
 use paramedic_policies::time::Span;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, User};
+use paramedic_tests::paramedic::command;
 use paramedic_tests::waiting::eventually;
 use serde_json::{Value, json};
 
@@ -134,4 +135,18 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     assert_eq!(spec(&projects).await, project_was, "taken back exactly");
     assert_eq!(spec(&reconciled).await, kustomization_was);
     assert_eq!(world.perform(&back).await.name(), "done");
+
+    // Two freezes, and whoever made them is gone: a clean-up ends both.
+    for (id, hours) in [(173, 1), (174, 3)] {
+        let found = preflight(&world, &web, wish(hours), false).await;
+        let outcome = world.perform(&sealed(intent(id, &web, &found))).await;
+        assert_eq!(outcome.name(), "done", "{outcome:?}");
+    }
+    assert_eq!(spec(&projects).await["syncWindows"].as_array().map(Vec::len), Some(3));
+    let administrator = cluster.kubeconfig(User::Admin).display().to_string();
+    let said =
+        command(&["cleanup", "--kubeconfig", &administrator, "--namespace", &shop.name, "--yes"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(spec(&projects).await, project_was);
+    assert_eq!(spec(&reconciled).await, kustomization_was);
 }

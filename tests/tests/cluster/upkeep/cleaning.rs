@@ -6,6 +6,7 @@ use paramedic_policies::action::{Intent, Outcome, Wish};
 use paramedic_policies::remediation::block_ip::{self, ClientAddress, Means, Terms, Whom};
 use paramedic_policies::remediation::freeze_deploys;
 use paramedic_policies::remediation::patch::{Field, SwitchPlace};
+use paramedic_policies::remediation::quarantine;
 use paramedic_policies::remediation::scale::{self, Amount};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
@@ -15,10 +16,10 @@ use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::paramedic::{Said, command};
 use serde_json::{Value, json};
 
-use crate::remediations::least::{Asks, WEB};
+use crate::remediations::least::{Asks, WEB, any};
 use crate::remediations::stand::{intent, kubernetes, preflight, rests, sealed, stamp, target, world};
 
-const POLICIES: [Asks; 5] = [
+const POLICIES: [Asks; 6] = [
     (WEB, "[{freezeDeploys: {for: 1h}}]"),
     (
         WEB,
@@ -27,7 +28,11 @@ const POLICIES: [Asks; 5] = [
     ("{kind: ConfigMap, namespace: NS, name: flags}", "[{patch: {switch: {key: maintenance, to: 'on'}}}]"),
     ("{kind: ConfigMap, namespace: NS, name: theirs}", "[{patch: {switch: {key: maintenance, to: 'on'}}}]"),
     (WEB, "[{scale: {by: 1, max: 9}}]"),
+    (any!("Pod"), "[{quarantine: {for: 2h, detach: true, enforced: true}}]"),
 ];
+
+/// Of the intents of the first test.
+const STAMPS: std::ops::Range<u64> = 201..205;
 
 async fn done(world: &Remedies, id: u64, target: &Target, wish: Wish) -> Intent {
     let found = preflight(world, target, wish, false).await;
@@ -65,6 +70,11 @@ fn freeze(shop: &Namespace) -> Wish {
     })
 }
 
+fn quarantine() -> Wish {
+    let lasts = Span::from_hours(2);
+    Wish::Quarantine(quarantine::Wish { lasts, detach: true, dns: true, max: 5, enforced: true })
+}
+
 fn switch() -> Wish {
     Wish::Patch(Field::Switch { place: SwitchPlace::Key("maintenance".into()), to: "on".into() })
 }
@@ -85,7 +95,7 @@ async fn stamped(cluster: &ControlPlane, shop: &Namespace, ids: std::ops::Range<
             found.push(what);
         }
     };
-    for kind in ["NetworkPolicy", "ConfigMap", "Deployment", "Service"] {
+    for kind in ["NetworkPolicy", "ConfigMap", "Deployment", "Service", "Pod"] {
         for (name, object) in shop.list(kind, "").await {
             note(format!("{kind} {name}"), &object);
         }
@@ -109,6 +119,8 @@ async fn nothing_with_a_stamp_remains_after_a_clean_up() {
     let data = json!({"maintenance": "off", "other": "x"});
     shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": data})).await;
     let web = target(&shop, "Deployment", "web");
+    let suspect = shop.pods("web").await.into_keys().next().expect("a pod");
+    let labels = shop.get("Pod", &suspect).await["metadata"]["labels"].clone();
     {
         // The daemon's own hands, which are gone after this.
         let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
@@ -117,8 +129,9 @@ async fn nothing_with_a_stamp_remains_after_a_clean_up() {
         done(&world, 201, &web, freeze(&shop)).await;
         done(&world, 202, &web, block()).await;
         done(&world, 203, &target(&shop, "ConfigMap", "flags"), switch()).await;
+        done(&world, 204, &target(&shop, "Pod", &suspect), quarantine()).await;
     }
-    assert_eq!(stamped(cluster, &shop, 201..204).await.len(), 4);
+    assert_eq!(stamped(cluster, &shop, STAMPS).await.len(), 6);
 
     let said = cleanup(cluster, &shop, &["--dry-run"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -128,8 +141,8 @@ async fn nothing_with_a_stamp_remains_after_a_clean_up() {
     {
         assert!(said.stdout.contains(part), "no {part} in {said:?}");
     }
-    assert!(said.stderr.contains("4 traces would be cleaned"), "{said:?}");
-    assert_eq!(stamped(cluster, &shop, 201..204).await.len(), 4, "a dry run changes nothing");
+    assert!(said.stderr.contains("6 traces would be cleaned"), "{said:?}");
+    assert_eq!(stamped(cluster, &shop, STAMPS).await.len(), 6, "a dry run changes nothing");
 
     let unasked = cleanup(cluster, &shop, &[]).await;
     assert_eq!(unasked.code, Some(1), "nobody can be asked here: {unasked:?}");
@@ -138,12 +151,16 @@ async fn nothing_with_a_stamp_remains_after_a_clean_up() {
     let said = cleanup(cluster, &shop, &["--yes"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
     let order: Vec<Option<usize>> =
-        ["validatingadmissionpolicybinding/", "validatingadmissionpolicy/", "networkpolicy/"]
+        ["validatingadmissionpolicybinding/", "validatingadmissionpolicy/", "/pod/", "networkpolicy/"]
             .iter()
             .map(|kind| said.stderr.find(kind))
             .collect();
     assert!(order.is_sorted() && order.iter().all(Option::is_some), "{said:?}");
-    assert_eq!(stamped(cluster, &shop, 201..204).await, [""; 0]);
+    assert_eq!(stamped(cluster, &shop, STAMPS).await, [""; 0]);
+    // The ReplicaSet may have ended it meanwhile: it has made another for it.
+    if let Some(pod) = shop.try_get("Pod", &suspect).await {
+        assert_eq!(pod["metadata"]["labels"], labels);
+    }
     assert_eq!(shop.get("ConfigMap", "flags").await["data"], json!({"maintenance": "off", "other": "x"}));
 
     let again = cleanup(cluster, &shop, &["--yes"]).await;
