@@ -21,6 +21,11 @@ impl Table {
         Self { rows: Vec::new(), indent }
     }
 
+    /// Whether it has no row beside the column names.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.len() <= 1
+    }
+
     /// Adds a row.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| plain(&cell)).to_vec());

@@ -5,6 +5,7 @@ mod query;
 mod report;
 mod selection;
 mod show;
+mod stats;
 mod tail;
 mod unknown;
 mod verify;
@@ -24,6 +25,7 @@ pub enum AuditCommand {
     Tail(tail::TailArgs),
     Show(show::ShowArgs),
     Report(Box<report::ReportArgs>),
+    Stats(stats::StatsArgs),
     Verify(verify::VerifyArgs),
     Export(export::ExportArgs),
 }
@@ -35,6 +37,7 @@ pub(super) async fn run(command: AuditCommand, console: &mut Console<'_>) -> Res
         AuditCommand::Tail(args) => tail::run(args, console).await,
         AuditCommand::Show(args) => show::run(args, console).await,
         AuditCommand::Report(args) => report::run(*args, console).await,
+        AuditCommand::Stats(args) => stats::run(args, console).await,
         AuditCommand::Verify(args) => verify::run(args, console).await,
         AuditCommand::Export(args) => export::run(args, console).await,
     }

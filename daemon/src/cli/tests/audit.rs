@@ -39,6 +39,26 @@ fn filters_narrow_and_say_when_nothing_is_left() {
 }
 
 #[test]
+fn statistics_say_what_each_policy_is_worth() {
+    let journal = fixture::journal();
+    let stats = |more: &[&str]| {
+        let mut args = vec!["audit", "stats", "--data-dir", journal.path()];
+        args.extend(more);
+        paramedic(&args)
+    };
+    let mut text = String::new();
+    for more in [
+        &["--since", "1h"][..],
+        &["--since", "1h", "--policy", "search-slow"],
+        &["--since", "1h", "--output", "json"],
+        &["--since", "1h", "--until", "2h"],
+    ] {
+        text += &format!("$ paramedic audit stats {}\n{}\n", more.join(" "), stats(more));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn a_story_is_told_from_any_of_its_records() {
     let journal = fixture::journal();
     for (kind, nth) in [("ruled", 0), ("intended", 0), ("verified", 0)] {

@@ -50,9 +50,9 @@ spec:
 "#;
 
 /// A journal on disk, closed.
-pub(super) struct Fixture {
+pub(in crate::cli) struct Fixture {
     dir: tempfile::TempDir,
-    pub(super) records: Vec<Record>,
+    pub(in crate::cli) records: Vec<Record>,
 }
 
 impl Fixture {
@@ -85,7 +85,7 @@ pub(super) struct Tale {
 }
 
 /// One alert that is first too young, then restarted, verified and resolved; then a pause by Ada.
-pub(super) fn journal() -> Fixture {
+pub(in crate::cli) fn journal() -> Fixture {
     told(Tale { outcome: restarted(), words: None })
 }
 

@@ -3,7 +3,7 @@
 mod audit;
 mod check;
 mod explain;
-mod fixture;
+pub(in crate::cli) mod fixture;
 mod help;
 mod live;
 mod rbac;

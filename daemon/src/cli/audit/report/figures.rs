@@ -12,7 +12,7 @@ use super::incident::{ActionTold, CaseTold, Incident};
 
 /// A length of time, or why there is none. In JSON: milliseconds, `"notReached"` or `"unknown"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Took {
+pub(in crate::cli::audit) enum Took {
     /// So long.
     Known(Span),
     /// It did not come to that.
@@ -24,7 +24,7 @@ pub(super) enum Took {
 
 impl Took {
     /// From one moment to another; a later beginning is another clock's, so nothing is known.
-    fn between(from: Option<Moment>, to: Moment) -> Self {
+    pub(in crate::cli::audit) fn between(from: Option<Moment>, to: Moment) -> Self {
         match from {
             Some(from) if from <= to => Self::Known(to.since(from)),
             Some(_) | None => Self::Unknown,
@@ -153,7 +153,7 @@ pub(super) struct PolicyFigures {
 
 /// How the times of one measure are spread. Only observed values are given: nothing is interpolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub(super) struct Spread {
+pub(in crate::cli::audit) struct Spread {
     /// How many are known.
     pub count: usize,
     /// How many happened, and nobody knows how long they took.
@@ -165,7 +165,8 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    fn of(times: &[Took]) -> Self {
+    /// Of these.
+    pub(in crate::cli::audit) fn of(times: &[Took]) -> Self {
         let mut known: Vec<Span> = times
             .iter()
             .filter_map(|took| match took {

@@ -28,6 +28,7 @@ use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
 use document::Report;
+pub(super) use figures::{Spread, Took};
 use gather::About;
 
 /// Write an incident down: what happened, what was refused and why, what was done, whether it helped, how long it took.
