@@ -263,7 +263,7 @@ impl Reloader {
 
     /// Loads whenever asked or something has changed, until nobody can ask any more.
     pub async fn run(mut self) {
-        self.watch();
+        self.watch().await;
         // What changed since the first reading, nobody has seen.
         let mut patience = Duration::ZERO;
         loop {
@@ -279,7 +279,7 @@ impl Reloader {
                 self.wait_for_quiet(&mut askers).await;
             }
             // Anew, since folders may be others under the same names; before reading, so that nothing is missed.
-            self.watch();
+            self.watch().await;
             let tokens = (self.also)();
             let (want, at_most, before) = (Arc::clone(&self.want), self.mode(), self.looked.at.clone());
             let reading = tokio::task::spawn_blocking(move || Reading::now(&want, at_most, &before));
@@ -291,7 +291,7 @@ impl Reloader {
             let elsewhere = reading.looked.at != self.looked.at;
             self.looked = reading.looked.clone();
             if elsewhere {
-                self.watch();
+                self.watch().await;
                 patience = Duration::ZERO;
             }
             let result = self.settle(reading, tokens, askers.first().map(|asker| asker.by.clone()));
@@ -302,16 +302,22 @@ impl Reloader {
         }
     }
 
-    fn watch(&mut self) {
+    async fn watch(&mut self) {
         if !self.watches {
             return;
         }
-        match Watching::begin(&self.looked.at, self.own.clone()) {
+        let (at, own) = (self.looked.at.clone(), self.own.clone());
+        // A file system may hang.
+        let begun = tokio::task::spawn_blocking(move || Watching::begin(&at, own)).await;
+        match begun
+            .map_err(|error| error.to_string())
+            .and_then(|begun| begun.map_err(|error| error.to_string()))
+        {
             Ok(watching) => self.watching = Some(watching),
             Err(error) => {
                 // The old one may still see some of it.
                 tracing::warn!(
-                    error = %error,
+                    error,
                     "changed files are not seen at once; they are looked at every minute, on SIGHUP and POST /-/reload"
                 );
             }
