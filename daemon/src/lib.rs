@@ -24,6 +24,7 @@ pub mod keeping;
 pub mod kubernetes_config;
 pub mod logs;
 pub mod metrics;
+pub mod peers;
 pub mod prometheus;
 pub mod redaction;
 pub mod reload;

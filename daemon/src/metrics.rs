@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use paramedic_policies::event::{Closing, Event, Verdict};
 use paramedic_policies::state::{CaseId, State};
+use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::Block;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -15,7 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::driver::Standing;
+use crate::driver::{JournalStanding, Standing};
 
 macro_rules! labels {
     ($name:ident: $($field:ident),+) => {
@@ -32,6 +33,7 @@ labels!(PolicyAction: policy, action, mode);
 labels!(OutcomeOf: outcome);
 labels!(BookDigest: digest);
 labels!(PolicyName: policy);
+labels!(PeerName: peer);
 
 /// All metrics of the daemon.
 #[derive(Debug)]
@@ -61,8 +63,32 @@ pub struct Metrics {
     book: Family<BookDigest, Gauge>,
     reloads: Family<What, Counter>,
     reload_broken: Gauge,
-    prometheus_up: Gauge<i64>,
+    not_in_force: Gauge,
+    peer_up: Family<PeerName, Gauge>,
+    peer_answered_seconds: Family<PeerName, Gauge<f64, AtomicU64>>,
+    ready: Gauge,
+    journal_open: Gauge,
+    first_deadline_seconds: Gauge<f64, AtomicU64>,
     last_record_seconds: Gauge<f64, AtomicU64>,
+}
+
+/// Others whose answers it acts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Who answers PromQL.
+    Prometheus,
+    /// The API server.
+    Kubernetes,
+}
+
+impl Peer {
+    fn label(self) -> PeerName {
+        let peer = match self {
+            Self::Prometheus => "prometheus",
+            Self::Kubernetes => "kubernetes",
+        };
+        PeerName { peer: peer.to_owned() }
+    }
 }
 
 impl Default for Metrics {
@@ -101,7 +127,12 @@ impl Metrics {
             book: Family::default(),
             reloads: Family::default(),
             reload_broken: Gauge::default(),
-            prometheus_up: Gauge::default(),
+            not_in_force: Gauge::default(),
+            peer_up: Family::default(),
+            peer_answered_seconds: Family::default(),
+            ready: Gauge::default(),
+            journal_open: Gauge::default(),
+            first_deadline_seconds: Gauge::default(),
             last_record_seconds: Gauge::default(),
         };
         metrics.register(version);
@@ -157,12 +188,43 @@ impl Metrics {
             "1 while the policy files on disk are refused and an older book is in force",
             self.reload_broken.clone(),
         );
-        r.register("prometheus_up", "1 when the last query was answered", self.prometheus_up.clone());
+        r.register(
+            "not_in_force",
+            "What the configuration has and the daemon has not, such as what waits for a restart",
+            self.not_in_force.clone(),
+        );
+        r.register("peer_up", "1 when the last request to this peer was answered", self.peer_up.clone());
+        r.register(
+            "peer_last_answer_timestamp_seconds",
+            "Time of the last answer of this peer",
+            self.peer_answered_seconds.clone(),
+        );
+        r.register("ready", "1 while webhooks are taken and decided", self.ready.clone());
+        r.register(
+            "journal_open",
+            "1 while the journal takes records; without it nothing acts",
+            self.journal_open.clone(),
+        );
+        r.register(
+            "intent_first_deadline_timestamp_seconds",
+            "When the actions under way should have begun to end; 0 while there are none",
+            self.first_deadline_seconds.clone(),
+        );
         r.register(
             "last_record_timestamp_seconds",
             "Time of the last durable record",
             self.last_record_seconds.clone(),
         );
+    }
+
+    /// What is judged by the present time, and must be true while nothing is recorded too: called before each
+    /// [`text`](Self::text).
+    pub fn stands_now(&self, standing: &Standing, now: Moment, not_in_force: usize) {
+        self.ready.set(i64::from(standing.is_ready()));
+        self.journal_open.set(i64::from(standing.journal == JournalStanding::Open));
+        let stands_still = standing.stands_still_until.is_some_and(|until| now < until);
+        self.standing.get_or_create(&what("time_stands_still")).set(i64::from(stands_still));
+        self.not_in_force.set(i64::try_from(not_in_force).unwrap_or(i64::MAX));
     }
 
     /// The text for a scraper. The gauge of the inbox is as of now.
@@ -320,7 +382,8 @@ impl Metrics {
         for (name, size) in sizes {
             self.standing.get_or_create(&what(name)).set(i64::try_from(size).unwrap_or(i64::MAX));
         }
-        self.last_record_seconds.set(standing.now.unix_ms() as f64 / 1000.0);
+        self.last_record_seconds.set(seconds(standing.now));
+        self.first_deadline_seconds.set(standing.first_deadline.map_or(0.0, seconds));
         if let Some(digest) = standing.book {
             let digest = BookDigest { digest: digest.to_string() };
             let is_new = self.book.get(&digest).is_none();
@@ -353,10 +416,17 @@ impl Metrics {
         self.reload_broken.set(i64::from(!accepted));
     }
 
-    /// A query was answered, or not.
-    pub fn prometheus_answered(&self, answered: bool) {
-        self.prometheus_up.set(i64::from(answered));
+    /// A peer answered now, or did not.
+    pub fn answered(&self, peer: Peer, answered: bool, now: Moment) {
+        self.peer_up.get_or_create(&peer.label()).set(i64::from(answered));
+        if answered {
+            self.peer_answered_seconds.get_or_create(&peer.label()).set(seconds(now));
+        }
     }
+}
+
+fn seconds(at: Moment) -> f64 {
+    at.unix_ms() as f64 / 1000.0
 }
 
 fn what(what: &str) -> What {
@@ -378,6 +448,34 @@ mod tests {
         assert!(text.contains("paramedic_build_info{version=\"1.2.3\"} 1"), "{text}");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             assert!(line.starts_with("paramedic_"), "{line}");
+        }
+    }
+
+    /// The alert rules about paramedic ask for metrics that there are.
+    #[test]
+    fn every_metric_that_a_rule_asks_for_is_registered() {
+        let metrics = Metrics::new("1.2.3");
+        // What has labels is shown once it has a value.
+        metrics.webhook(200);
+        metrics.answered(Peer::Kubernetes, true, Moment::from_unix_ms(0));
+        metrics.deliveries.get_or_create(&what("failed")).inc();
+        metrics.stands(&Standing::default());
+        metrics.stands_now(&Standing::default(), Moment::from_unix_ms(0), 0);
+        let text = metrics.text(0);
+        let rules = include_str!("../../ops/prometheus/paramedic.rules.yaml");
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let asked: std::collections::BTreeSet<&str> =
+            rules.split(|c| !is_name(c)).filter(|word| word.starts_with("paramedic_")).collect();
+        assert!(asked.len() > 8, "{asked:?}");
+        for name in asked {
+            let is_shown =
+                |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+            assert!(text.lines().any(is_shown), "{name} is no metric of ours:\n{text}");
+        }
+        for value in ["clock_stepped", "time_stands_still"] {
+            assert!(
+                rules.contains(value) && text.contains(&format!("paramedic_standing{{what=\"{value}\"}}"))
+            );
         }
     }
 }

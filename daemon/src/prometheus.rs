@@ -14,34 +14,14 @@ use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Valu
 use prometheus_http_query::Client;
 use prometheus_http_query::response::{Data, PromqlResult, Sample as Dated};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::PrometheusSettings;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Peer};
+use crate::peers::Reachable;
 use crate::redaction::Redactor;
-
-/// How the last query went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "is", rename_all = "camelCase")]
-pub enum Reachable {
-    /// Nobody has asked yet.
-    NotAsked,
-    /// It was answered.
-    Answered {
-        /// When.
-        at: Moment,
-    },
-    /// It was not.
-    Failed {
-        /// When.
-        at: Moment,
-        /// What came back.
-        problem: String,
-    },
-}
 
 /// A Prometheus.
 pub struct Prometheus {
@@ -170,7 +150,7 @@ impl Prometheus {
     /// What came of a request, for status and metrics.
     fn noted<T>(&self, answered: Result<T, String>) -> Result<T, String> {
         let at = self.clock.wall();
-        self.metrics.prometheus_answered(answered.is_ok());
+        self.metrics.answered(Peer::Prometheus, answered.is_ok(), at);
         match &answered {
             Ok(_) => self.reachable.send_replace(Reachable::Answered { at }),
             Err(problem) => {

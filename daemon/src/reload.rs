@@ -1,10 +1,9 @@
 //! Policies from files: read at the start, on change, on SIGHUP and on `POST /-/reload`. A broken set is refused whole;
 //! the book in force stays, and that is said in the log, in metrics and in `/readyz`. A stricter mode comes into force
-//! even then. It must never put half a set into force, never take an empty folder for the wish to have no policies, and
-//! never make the mode laxer.
+//! even then. It must never put half a set into force, never take an empty folder for the wish to have no policies,
+//! never make the mode laxer, and never rely on being told of a change.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,17 +21,24 @@ use crate::http::tokens::TokensOut;
 use crate::metrics::Metrics;
 
 mod files;
+mod reading;
 mod watching;
 
-use files::tzdb;
 pub use files::{FILE_BYTES_MAX, FILES_MAX, Found, found, source};
-pub use watching::Watching;
+use files::{print, tzdb};
+use reading::{Looked, Reading};
+pub use reading::{no_policies, read};
+use watching::Watching;
 
 /// Files are read this long after the last change of a burst: a ConfigMap is swapped in several steps.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// A burst that does not end is not waited for any longer.
 const QUIET_MAX: Duration = Duration::from_secs(3);
+
+/// The files are looked at this often whether or not anybody told of a change: a watch may be lost, a network's file
+/// system has none.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Problems that `/readyz` repeats; the log has all.
 const PROBLEMS_SHOWN: usize = 20;
@@ -97,6 +103,8 @@ pub struct Wanted {
     pub settings: Settings,
     /// What waits for a restart beside the mode, a sentence each.
     pub waits: Vec<String>,
+    /// Files besides, whose change asks for a reading too: the configuration itself, the tokens.
+    pub beside: Vec<PathBuf>,
 }
 
 /// Finds out what is wanted: the configuration file may have changed too. The error says all that is wrong.
@@ -104,65 +112,6 @@ pub type Want = Arc<dyn Fn() -> Result<Wanted, Vec<String>> + Send + Sync>;
 
 /// Reads the tokens again, and says which are out.
 pub type Also = Box<dyn Fn() -> TokensOut + Send>;
-
-/// What one reading gave.
-struct Reading {
-    /// The mode of the configuration, and what waits for a restart; `None` where it could not be read.
-    configured: Option<(Mode, Vec<String>)>,
-    result: Result<(Arc<Source>, usize), Vec<String>>,
-}
-
-impl Reading {
-    /// Reads under this mode at the most.
-    fn now(want: &Want, at_most: Option<Mode>) -> Self {
-        match want() {
-            Ok(mut wanted) => {
-                let configured = wanted.settings.mode;
-                wanted.settings.mode = at_most.map_or(configured, |most| most.min(configured));
-                let result = read(&wanted);
-                Self { configured: Some((configured, wanted.waits)), result }
-            }
-            Err(problems) => Self { configured: None, result: Err(problems) },
-        }
-    }
-}
-
-/// Reads what is wanted and checks that it loads.
-///
-/// # Errors
-/// Everything that is wrong with it; that there is no policy where some should be is wrong too.
-pub fn read(wanted: &Wanted) -> Result<(Arc<Source>, usize), Vec<String>> {
-    let Found { source, left_out } = found(&wanted.policies, &wanted.settings)?;
-    for problem in &left_out {
-        tracing::warn!(problem = %problem, "left out of the policies");
-    }
-    let source = built_in::with(source);
-    let checked = load::check(source.clone());
-    for problem in checked.problems.iter().filter(|problem| !problem.is_error()) {
-        tracing::warn!(problem = %problem, "doubtful policy");
-    }
-    if wanted.policies.is_empty() {
-        tracing::warn!("no policies are named; alerts are recorded and nothing follows (--policies PATH)");
-    }
-    match checked.book {
-        Some(book) if book.written() == 0 && !wanted.policies.is_empty() => {
-            let left_out = left_out.iter().map(ToString::to_string);
-            Err(std::iter::once(no_policies(&wanted.policies)).chain(left_out).collect())
-        }
-        Some(book) => Ok((Arc::new(source), book.written())),
-        None => Err(checked.problems.iter().filter(|one| one.is_error()).map(ToString::to_string).collect()),
-    }
-}
-
-/// An empty folder is a mount that is not there yet, or a wrong path, far more often than a wish.
-pub fn no_policies(paths: &[PathBuf]) -> String {
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    format!(
-        "{}: there is no policy (hint: is it mounted, is it the right folder, do the names end in `.yaml` or `.yml`? \
-         To run without policies on purpose, start without --policies)",
-        paths.join(", ")
-    )
-}
 
 /// Somebody who asks for a reload, and waits for what comes of it.
 struct Asker {
@@ -200,8 +149,14 @@ impl Reloads {
 /// The task that loads.
 pub struct Reloader {
     asks: mpsc::Receiver<Option<Asker>>,
+    /// For the watch; it keeps nobody waiting who could be asked no more.
+    own: mpsc::WeakSender<Option<Asker>>,
     want: Want,
     also: Also,
+    looked: Looked,
+    /// Whether to be told of changes, and not only look for them.
+    watches: bool,
+    watching: Option<Watching>,
     book: watch::Sender<Option<NewBook>>,
     status: watch::Sender<BookStatus>,
     /// Policies of the wanted book.
@@ -234,7 +189,7 @@ impl Reloader {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Begun {
-        let first = Reading::now(&want, Some(at_most)).result;
+        let Reading { looked, result: first, configured: _ } = Reading::now(&want, Some(at_most), &[]);
         metrics.reloaded(first.is_ok());
         let policies = first.as_ref().map_or(0, |(_, policies)| *policies);
         let (source, status) = match first {
@@ -244,16 +199,36 @@ impl Reloader {
                 (Some(NewBook { source, by: None }), status)
             }
             Err(problems) => {
-                refused(&problems);
+                for problem in &problems {
+                    tracing::error!(
+                        problem = in_one_line(problem),
+                        "policies refused; no book is in force yet"
+                    );
+                }
                 let broken = Some(Broken { at: clock.wall(), problems: shown(problems) });
                 (None, BookStatus { from: BookFrom::Journal, broken, not_in_force: Vec::new() })
             }
         };
         let (ask, asks) = mpsc::channel(16);
+        let own = ask.downgrade();
         let (book, book_seen) = watch::channel(source);
         let (status, status_seen) = watch::channel(status);
         let waits = Vec::new();
-        let reloader = Self { asks, want, also, book, status, policies, waits, clock, metrics };
+        let reloader = Self {
+            asks,
+            own,
+            want,
+            also,
+            looked,
+            watches: false,
+            watching: None,
+            book,
+            status,
+            policies,
+            waits,
+            clock,
+            metrics,
+        };
         Begun { reloader, reloads: Reloads { asks: ask }, book: book_seen, status: status_seen }
     }
 
@@ -280,25 +255,81 @@ impl Reloader {
         Ok(())
     }
 
-    /// Loads whenever asked, until nobody can ask any more.
+    /// The same, told of each change of a file by the system.
+    #[must_use]
+    pub fn watching(self) -> Self {
+        Self { watches: true, ..self }
+    }
+
+    /// Loads whenever asked or something has changed, until nobody can ask any more.
     pub async fn run(mut self) {
-        while let Some(ask) = self.asks.recv().await {
-            let mut askers = Vec::from_iter(ask);
+        self.watch().await;
+        // What changed since the first reading, nobody has seen.
+        let mut patience = Duration::ZERO;
+        loop {
+            let asked = tokio::time::timeout(patience, self.asks.recv()).await;
+            patience = LOOK_EVERY;
+            let mut askers = match asked {
+                Ok(None) => return,
+                Ok(Some(ask)) => Vec::from_iter(ask),
+                Err(_) if self.has_changed().await => Vec::new(),
+                Err(_) => continue,
+            };
             if askers.is_empty() {
                 self.wait_for_quiet(&mut askers).await;
             }
+            // Anew, since folders may be others under the same names; before reading, so that nothing is missed.
+            self.watch().await;
             let tokens = (self.also)();
-            let (want, at_most) = (Arc::clone(&self.want), self.mode());
-            let reading = tokio::task::spawn_blocking(move || Reading::now(&want, at_most));
+            let (want, at_most, before) = (Arc::clone(&self.want), self.mode(), self.looked.at.clone());
+            let reading = tokio::task::spawn_blocking(move || Reading::now(&want, at_most, &before));
             let reading = reading.await.unwrap_or_else(|error| Reading {
+                looked: self.looked.clone(),
                 configured: None,
                 result: Err(vec![format!("reading broke: {error}")]),
             });
+            let elsewhere = reading.looked.at != self.looked.at;
+            self.looked = reading.looked.clone();
+            if elsewhere {
+                self.watch().await;
+                patience = Duration::ZERO;
+            }
             let result = self.settle(reading, tokens, askers.first().map(|asker| asker.by.clone()));
             for asker in askers {
                 // Whoever asked may have gone.
                 drop(asker.answer.send(result.clone()));
             }
+        }
+    }
+
+    async fn watch(&mut self) {
+        if !self.watches {
+            return;
+        }
+        let (at, own) = (self.looked.at.clone(), self.own.clone());
+        // A file system may hang.
+        let begun = tokio::task::spawn_blocking(move || Watching::begin(&at, own)).await;
+        match begun
+            .map_err(|error| error.to_string())
+            .and_then(|begun| begun.map_err(|error| error.to_string()))
+        {
+            Ok(watching) => self.watching = Some(watching),
+            Err(error) => {
+                // The old one may still see some of it.
+                tracing::warn!(
+                    error,
+                    "changed files are not seen at once; they are looked at every minute, on SIGHUP and POST /-/reload"
+                );
+            }
+        }
+    }
+
+    /// Whether what stands on disk is another than at the last reading.
+    async fn has_changed(&mut self) -> bool {
+        let at = self.looked.at.clone();
+        match tokio::task::spawn_blocking(move || print(&at)).await {
+            Ok(print) => print != self.looked.print,
+            Err(_) => true,
         }
     }
 
@@ -320,7 +351,7 @@ impl Reloader {
 
     fn settle(
         &mut self,
-        Reading { configured, result }: Reading,
+        Reading { looked: _, configured, result }: Reading,
         TokensOut { taken_out, unusable }: TokensOut,
         by: Option<String>,
     ) -> Result<Loaded, Vec<String>> {
@@ -423,11 +454,20 @@ fn lowered(before: Option<Mode>, mode: Mode) {
 
 fn refused(problems: &[String]) {
     for problem in problems {
-        tracing::error!(problem, "policies refused; the book in force stays");
+        tracing::error!(problem = in_one_line(problem), "policies refused; the book in force stays");
     }
 }
 
-fn shown(mut problems: Vec<String>) -> Vec<String> {
+/// A problem with its hint, for a log, a record and a table.
+pub(crate) fn in_one_line(problem: &str) -> String {
+    match problem.split_once("\n  hint: ") {
+        Some((problem, hint)) => format!("{problem} (hint: {})", hint.replace('\n', " ")),
+        None => problem.replace('\n', " "),
+    }
+}
+
+fn shown(problems: Vec<String>) -> Vec<String> {
+    let mut problems: Vec<String> = problems.iter().map(|problem| in_one_line(problem)).collect();
     let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
     problems.truncate(PROBLEMS_SHOWN);
     if more > 0 {
@@ -439,22 +479,6 @@ fn shown(mut problems: Vec<String>) -> Vec<String> {
 /// A digest as people compare it.
 fn short(digest: Digest) -> String {
     digest.to_string()[..12].to_owned()
-}
-
-/// The folders to be watched for these paths: of a file, the one it stands in, because files are replaced by renaming.
-fn folders(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut folders = BTreeSet::new();
-    for path in paths {
-        if path.is_dir() {
-            folders.insert(path.clone());
-        }
-        let is_link = std::fs::symlink_metadata(path).is_ok_and(|data| data.is_symlink());
-        if is_link || !path.is_dir() {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            folders.insert(parent.unwrap_or(Path::new(".")).to_owned());
-        }
-    }
-    folders
 }
 
 #[cfg(test)]

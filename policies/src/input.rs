@@ -42,6 +42,13 @@ pub enum Input {
         /// The book.
         source: Box<Source>,
     },
+    /// An operator asked for a book that does not load; the one in force stays.
+    ReloadRefused {
+        /// The name of the operator's token.
+        by: String,
+        /// What is wrong with it, in a line.
+        why: String,
+    },
     /// Leadership won or lost.
     Reign {
         /// Whether this process leads.

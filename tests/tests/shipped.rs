@@ -52,6 +52,31 @@ fn the_alert_of_a_month_fires_where_it_should_and_nowhere_else() {
 }
 
 #[test]
+fn prometheus_takes_the_rules_about_paramedic_itself() {
+    passes("promtool", "ops/prometheus", &["check", "rules", "--lint-fatal", "paramedic.rules.yaml"]);
+}
+
+#[test]
+fn the_alerts_about_paramedic_itself_fire_where_they_should_and_nowhere_else() {
+    passes("promtool", "ops/prometheus", &["test", "rules", "paramedic.test.yaml"]);
+}
+
+/// Each of them has its line in the page for those who operate it, and says who must act.
+#[test]
+fn every_alert_about_paramedic_itself_says_what_to_do() {
+    let (rules, page) = (read("ops/prometheus/paramedic.rules.yaml"), read("ops/docs/running.md"));
+    let named: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for alert in named {
+        assert!(page.contains(&format!("| `{alert}` |")), "running.md does not say what to do for {alert}");
+        assert!(
+            read("ops/prometheus/paramedic.test.yaml").contains(&format!("alertname: {alert}\n")),
+            "no test makes {alert} fire"
+        );
+    }
+}
+
+#[test]
 fn alertmanager_takes_the_suggested_route() {
     passes("amtool", "ops/alertmanager", &["check-config", "maestro.yaml"]);
 }

@@ -2,6 +2,7 @@
 //! failed check, 2 ours. Commands must never decide or act: they ask the daemon, or read what is there.
 
 mod alerts;
+mod approving;
 mod audit;
 mod blocking;
 mod by_hand;

@@ -1,14 +1,17 @@
 //! `approve`, `deny`, `ack`, `pause`, `resume`: orders to a running daemon. Each is recorded with the name of the token that
 //! gave it before it takes effect.
 
+use paramedic_policies::event::Seq;
 use paramedic_policies::order::PauseScope;
 use paramedic_policies::target::{Target, kind_as_written};
 use paramedic_policies::time::Span;
 use serde_json::{Value, json};
 
+use super::approving;
 use super::console::Console;
 use super::failure::Failure;
 use super::records::ServerArgs;
+use super::table::plain;
 
 /// Approve a proposal: it is decided again with fresh facts, and what is done is the proposed action, or nothing.
 #[derive(Debug, Clone, clap::Args)]
@@ -18,7 +21,10 @@ use super::records::ServerArgs;
   paramedic approve 1041 --comment 'seen with Ada, go'
 
 Nothing is done where it would be another action by now: `scale 2 -> 4` instead of `scale 3 -> 5`,
-a restart of a workload that somebody has changed, a breaker that is open on other endpoints.")]
+a restart of a workload that somebody has changed, a breaker that is open on other endpoints. Nor is
+it where a guard holds it, such as a pause: the approval is spent then, and it is proposed anew.
+
+Exit codes: 0 it began; 1 it was refused, or did not begin within half a minute; 2 our fault.")]
 pub struct ApproveArgs {
     /// The proposal: sequence of the ruling that proposed.
     #[arg(value_name = "ID")]
@@ -26,6 +32,9 @@ pub struct ApproveArgs {
     /// For the record.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     comment: String,
+    /// Only give the order; do not wait for what comes of it.
+    #[arg(long)]
+    no_wait: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -144,10 +153,18 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
 }
 
 pub(super) async fn approve(args: ApproveArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let ApproveArgs { id, comment, server } = args;
-    give(&server, &format!("/api/v1/proposals/{id}/approve"), &json!({"comment": comment}), console).await?;
-    writeln!(console.err, "approved; what follows: paramedic audit show {id}")?;
-    Ok(())
+    let ApproveArgs { id, comment, no_wait, server } = args;
+    let client = server.client()?;
+    // Opened first: what is recorded between the two is in the first query.
+    let stream = if no_wait { None } else { Some(client.stream().await?) };
+    let answer: Value =
+        client.post(&format!("/api/v1/proposals/{id}/approve"), &json!({"comment": comment})).await?;
+    let record = answer.get("record").and_then(Value::as_u64).unwrap_or(id);
+    writeln!(console.out, "record {record}")?;
+    match stream {
+        Some(stream) => approving::followed(&client, stream, Seq(id), Seq(record), console).await,
+        None => Ok(writeln!(console.err, "approved; what follows: paramedic audit show {id}")?),
+    }
 }
 
 pub(super) async fn deny(args: DenyArgs, console: &mut Console<'_>) -> Result<(), Failure> {
@@ -171,9 +188,12 @@ pub(super) async fn pause(args: PauseArgs, console: &mut Console<'_>) -> Result<
     if let Some(lasting) = lasting {
         body["for"] = json!(lasting);
     }
-    give(&server, "/api/v1/pauses", &body, console).await?;
+    let answer = give(&server, "/api/v1/pauses", &body, console).await?;
     let lasting = lasting.map_or("until it is resumed".to_owned(), |lasting| format!("for {lasting}"));
     writeln!(console.err, "{scope} is paused {lasting}")?;
+    if let Some(doubt) = answer.get("doubt").and_then(Value::as_str) {
+        writeln!(console.err, "warning: {}", plain(doubt))?;
+    }
     Ok(())
 }
 
@@ -189,16 +209,16 @@ pub(super) async fn resume(args: ResumeArgs, console: &mut Console<'_>) -> Resul
     Ok(())
 }
 
-/// Gives an order; prints the sequence of its record.
+/// Gives an order; prints the sequence of its record, and gives the answer.
 async fn give(
     server: &ServerArgs,
     path: &str,
     body: &Value,
     console: &mut Console<'_>,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let answer: Value = server.client()?.post(path, body).await?;
     if let Some(record) = answer.get("record").and_then(Value::as_u64) {
         writeln!(console.out, "record {record}")?;
     }
-    Ok(())
+    Ok(answer)
 }

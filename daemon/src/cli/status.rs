@@ -69,6 +69,8 @@ struct Standing {
     storm: Option<Storm>,
     prometheus: Option<Reached>,
     kubernetes: Option<String>,
+    #[serde(default)]
+    kubernetes_answers: Option<Reached>,
     open: Open,
 }
 
@@ -329,14 +331,28 @@ fn head(standing: &Standing, server: &str, pauses: &[Pause], now: Moment) -> Str
         "prometheus",
         match &standing.prometheus {
             None => "none is configured".to_owned(),
-            Some(Reached::NotAsked) => "not asked yet".to_owned(),
-            Some(Reached::Answered { at }) => format!("answered {}", when(*at, now)),
-            Some(Reached::Failed { at, problem }) => format!("FAILED {}: {problem}", when(*at, now)),
+            Some(reached) => answers(reached, now),
         },
     );
-    row("kubernetes", standing.kubernetes.clone().unwrap_or_else(|| "none is configured".to_owned()));
+    row(
+        "kubernetes",
+        match (&standing.kubernetes, &standing.kubernetes_answers) {
+            (None, _) => "none is configured".to_owned(),
+            (Some(url), None) => url.clone(),
+            (Some(url), Some(reached)) => format!("{url} {}", answers(reached, now)),
+        },
+    );
     row("alerts", format!("{} open", standing.open.episodes));
     table.to_string()
+}
+
+/// Whether somebody else answers, who is asked each minute.
+fn answers(reached: &Reached, now: Moment) -> String {
+    match reached {
+        Reached::NotAsked => "not asked yet".to_owned(),
+        Reached::Answered { at } => format!("answered {}", when(*at, now)),
+        Reached::Failed { at, problem } => format!("FAILED {}: {}", when(*at, now), plain(problem)),
+    }
 }
 
 fn ready(standing: &Standing) -> String {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod reference;
+
 const HEAD: &str = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\n";
 
 fn with(text: &str) -> Result<Configuration, Problems> {

@@ -37,6 +37,8 @@ pub struct Standing {
     pub proposals: usize,
     /// Effects under way.
     pub in_flight: usize,
+    /// When the first of them should have ended.
+    pub first_deadline: Option<Moment>,
     /// Actions that will be taken back.
     pub leases: usize,
     /// Pauses in force.
@@ -90,6 +92,7 @@ impl Standing {
             cases: state.cases.len(),
             proposals: state.proposals.len(),
             in_flight: state.in_flight.len(),
+            first_deadline: state.in_flight.values().map(|flying| flying.intent.deadline).min(),
             leases: state.leases.len(),
             pauses: state.pauses.len(),
             quarantined: state.efficacy.values().filter(|one| one.quarantined_since.is_some()).count(),

@@ -5,12 +5,16 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::Shared;
+use crate::peers::Reachable;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) async fn metrics(State(served): State<Shared>) -> Response {
+    let not_in_force = served.book.borrow().not_in_force.len();
+    served.metrics.stands_now(&served.inbox.standing(), served.clock.wall(), not_in_force);
     ([(header::CONTENT_TYPE, OPENMETRICS)], served.metrics.text(served.inbox.depth())).into_response()
 }
 
@@ -39,7 +43,9 @@ pub(super) fn detail(served: &Shared) -> Value {
                      an empty data folder and --mode approve; keep the old folder for the audit",
         })
     });
-    let prometheus = served.others.prometheus.as_ref().map(|seen| seen.borrow().clone());
+    let seen = |peer: &watch::Receiver<Reachable>| peer.borrow().clone();
+    let prometheus = served.others.prometheus.as_ref().map(seen);
+    let cluster = served.others.kubernetes.as_ref();
     json!({
         "ready": standing.is_ready(),
         "version": served.version,
@@ -56,7 +62,8 @@ pub(super) fn detail(served: &Shared) -> Value {
         "timeStandsStill": stands_still,
         "storm": standing.storm.as_ref().map(|(since, why)| json!({"since": since, "why": why})),
         "prometheus": prometheus,
-        "kubernetes": served.others.kubernetes,
+        "kubernetes": cluster.map(|cluster| &cluster.url),
+        "kubernetesAnswers": cluster.map(|cluster| seen(&cluster.reachable)),
         "inbox": served.inbox.depth(),
         "next": standing.next,
         "now": now,

@@ -4,6 +4,7 @@
 mod admin;
 mod api;
 mod by_hand;
+mod doubt;
 mod error;
 mod explain;
 mod in_force;
@@ -29,6 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::clock::Clock;
 use crate::driver::Inbox;
 use crate::metrics::Metrics;
+use crate::peers::Reachable;
 use crate::redaction::Redactor;
 use crate::reload::{BookStatus, Reloads};
 pub use error::ApiError;
@@ -68,9 +70,18 @@ pub struct Served {
 #[derive(Debug, Clone)]
 pub struct Others {
     /// How the last query went; `None` where there is no Prometheus.
-    pub prometheus: Option<watch::Receiver<crate::prometheus::Reachable>>,
-    /// The cluster's URL; `None` without Kubernetes.
-    pub kubernetes: Option<String>,
+    pub prometheus: Option<watch::Receiver<Reachable>>,
+    /// The cluster; `None` without Kubernetes.
+    pub kubernetes: Option<ClusterSeen>,
+}
+
+/// The cluster that the daemon acts on.
+#[derive(Debug, Clone)]
+pub struct ClusterSeen {
+    /// Its API server.
+    pub url: String,
+    /// How the last look whether it answers went.
+    pub reachable: watch::Receiver<Reachable>,
 }
 
 /// What handlers share.

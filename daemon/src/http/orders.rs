@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use super::api::sequence;
 use super::tokens::Caller;
-use super::{ApiError, Shared, in_force};
+use super::{ApiError, Shared, doubt, in_force};
 use crate::driver::{NewBook, Taken};
 use crate::intake::bounds;
-use crate::reload::Loaded;
+use crate::reload::{Loaded, in_one_line};
 
 /// How long a pause may last that ends by itself. Whoever writes more has slipped, or wants one that lasts until
 /// somebody ends it: a pause of centuries is one that everybody takes for an ordinary one.
@@ -115,7 +115,13 @@ pub(super) async fn pause(
         ));
     }
     let reason = text(&served, reason);
-    give(&served, caller, Command::Pause { scope, until, reason }).await
+    let taken = given(&served, caller, Command::Pause { scope: scope.clone(), until, reason }).await?;
+    let mut answer = json!({"record": taken.first, "end": taken.end});
+    // The pause is in force; what is to be said besides must not keep it from being answered.
+    if let Ok(Some(doubt)) = served.inbox.look(move |state| doubt::of(state, &scope)).await {
+        answer["doubt"] = json!(doubt);
+    }
+    Ok(Json(answer))
 }
 
 pub(super) async fn resume(
@@ -164,7 +170,18 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
             })))
         }
         Err(problems) => {
-            answered("refused", None);
+            // A short one: the log and `/readyz` have all of it.
+            let why = match problems.as_slice() {
+                [first, more @ ..] if !more.is_empty() => format!("{first}; and {} more", more.len()),
+                [first, ..] => first.clone(),
+                [] => String::new(),
+            };
+            let why = text(&served, format!("a reload: {}", in_one_line(&why)));
+            answered("refused", Some(why.clone()));
+            // It is refused, whether or not that can be recorded.
+            if let Err(turned) = served.inbox.take(Input::ReloadRefused { by, why }).await {
+                tracing::warn!(why = %turned, "a refused reload could not be recorded");
+            }
             let error = format!(
                 "the new policies are refused: {}; the old ones stay in force",
                 counted(problems.len(), "problem")

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -201,8 +202,10 @@ async fn too_many_large_bodies_at_once_are_503() {
 #[tokio::test]
 async fn large_bodies_under_way_hold_their_memory_and_give_it_back() {
     let server = Server::start().await;
+    let whole = axum::body::Bytes::from(vec![b' '; BODY_BYTES_MAX]);
     let large = || {
-        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let come = futures::stream::iter([Ok::<_, std::io::Error>(whole.clone())]);
+        let body = Body::from_stream(come.chain(futures::stream::pending()));
         let request = Request::builder().method(Method::POST).uri("/webhook/alertmanager");
         let request = request.header(header::CONTENT_LENGTH, BODY_BYTES_MAX).body(body).expect("valid");
         Box::pin(answer(server.public.clone(), request))

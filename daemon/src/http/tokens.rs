@@ -62,6 +62,10 @@ pub struct TokenFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller(pub String);
 
+/// What is told once a request's sender is known, so that nobody else takes the place of its connection.
+#[derive(Clone)]
+pub struct OnceKnown(pub Arc<dyn Fn() + Send + Sync>);
+
 /// Without tokens everybody on loopback is this one.
 pub const ANONYMOUS: &str = "anonymous";
 
@@ -226,6 +230,9 @@ pub(super) async fn allow(
 ) -> Response {
     match served.tokens.caller(request.headers(), role) {
         Ok(caller) => {
+            if let Some(OnceKnown(tell)) = request.extensions().get() {
+                tell();
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use paramedic_policies::event::{Seq, Unreadable};
 use paramedic_policies::input::{Delivery, Input};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::tokens::Caller;
@@ -28,6 +28,9 @@ pub const BODY_MEMORY_KIB: usize = 8 * BODY_BYTES_MAX / 1024;
 
 /// A body that takes longer is not Alertmanager's.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is set aside at once for a body that announces at least as much.
+const LIKELY_BYTES_MAX: usize = 256 * 1024;
 
 /// Beyond this a body is parsed beside the threads that serve everybody.
 const BLOCKING_FROM_BYTES: usize = 256 * 1024;
@@ -149,18 +152,9 @@ async fn read_body(
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let kib = u32::try_from(announced.unwrap_or(BODY_BYTES_MAX).div_ceil(1024)).expect("bounded above");
-    let memory = Arc::clone(&served.body_memory).try_acquire_many_owned(kib);
-    let mut memory = memory.map_err(|_| {
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many large bodies are under way", "come again")
-    })?;
-    match tokio::time::timeout(BODY_WITHIN, collect(body, announced)).await {
-        Ok(read) => {
-            let bytes = read?;
-            // A body of unannounced length reserved the most there may be.
-            let used = memory.split(bytes.len().div_ceil(1024));
-            Ok((bytes, used.unwrap_or(memory)))
-        }
+    let mut memory = Memory::of(&served.body_memory);
+    match tokio::time::timeout(BODY_WITHIN, collect(body, announced, &mut memory)).await {
+        Ok(read) => Ok((read?, memory.taken)),
         // Not 408: Alertmanager repeats only 5xx.
         Err(_) => Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -170,24 +164,55 @@ async fn read_body(
     }
 }
 
-async fn collect(body: Body, announced: Option<usize>) -> Result<Bytes, ApiError> {
+/// A body's part of the memory for all. It grows with what has come: whoever only announces much takes nothing away.
+struct Memory {
+    all: Arc<Semaphore>,
+    taken: OwnedSemaphorePermit,
+}
+
+impl Memory {
+    fn of(all: &Arc<Semaphore>) -> Self {
+        let taken = Arc::clone(all).try_acquire_many_owned(0).expect("nothing is always there");
+        Self { all: Arc::clone(all), taken }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let more = bytes.div_ceil(1024).saturating_sub(self.taken.num_permits());
+        let more = u32::try_from(more).expect("a body is bounded");
+        let more = Arc::clone(&self.all).try_acquire_many_owned(more).map_err(|_| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many large bodies are under way",
+                "come again",
+            )
+        })?;
+        self.taken.merge(more);
+        Ok(())
+    }
+}
+
+async fn collect(body: Body, announced: Option<usize>, memory: &mut Memory) -> Result<Bytes, ApiError> {
     let mut chunks = body.into_data_stream();
+    let mut come = 0;
     let mut next = async || match chunks.next().await {
         None => Ok(None),
-        Some(Ok(chunk)) => Ok(Some(chunk)),
+        Some(Ok(chunk)) => {
+            come += chunk.len();
+            if come > BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+            memory.hold(come)?;
+            Ok(Some(chunk))
+        }
         Some(Err(error)) => Err(ApiError::bad(format!("the body broke off: {error}"), "send it again")),
     };
     let Some(first) = next().await? else { return Ok(Bytes::new()) };
-    let Some(second) = next().await? else {
-        return if first.len() > BODY_BYTES_MAX { Err(too_large()) } else { Ok(first) };
-    };
-    let mut whole = Vec::with_capacity(announced.unwrap_or(first.len() + second.len()));
+    let Some(second) = next().await? else { return Ok(first) };
+    let likely = announced.unwrap_or_default().min(LIKELY_BYTES_MAX);
+    let mut whole = Vec::with_capacity(likely.max(first.len() + second.len()));
     whole.extend_from_slice(&first);
     let mut chunk = Some(second);
     while let Some(more) = chunk {
-        if whole.len() + more.len() > BODY_BYTES_MAX {
-            return Err(too_large());
-        }
         whole.extend_from_slice(&more);
         chunk = next().await?;
     }

@@ -28,6 +28,7 @@ impl Redactor {
             | Input::Order(_)
             | Input::Adopt(_)
             | Input::Reload { .. }
+            | Input::ReloadRefused { .. }
             | Input::Reign { .. }
             | Input::Began { .. }
             | Input::ClockStepped { .. }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use paramedic_policies::book::{Source, SourceFile};
 use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::settings::Settings;
+use sha2::{Digest, Sha256};
 
 /// Files of one set. Thousands of policies fit into few files; more is a wrong folder.
 pub const FILES_MAX: usize = 10_000;
@@ -79,6 +80,36 @@ pub fn found(paths: &[PathBuf], settings: &Settings) -> Result<Found, Vec<String
     let files = files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
     let source = Source { files, settings: settings.clone(), tzdb: tzdb() };
     Ok(Found { source, left_out: warnings(left_out) })
+}
+
+/// What stands in some paths, as one digest.
+pub(super) type Print = [u8; 32];
+
+/// The digest of all that a reading of these paths would see, what keeps it from reading included.
+pub(super) fn print(paths: &[PathBuf]) -> Print {
+    let mut hasher = Sha256::new();
+    let mut all = 0;
+    let mut add = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+        all += bytes.len() as u64;
+        all <= 2 * SET_BYTES_MAX
+    };
+    'all: for path in paths {
+        add(path.as_os_str().as_encoded_bytes());
+        let files = listed(path, &mut BTreeMap::new());
+        for file in files.as_deref().unwrap_or_default() {
+            add(file.as_os_str().as_encoded_bytes());
+            let text = text(file).unwrap_or_else(|problem| problem);
+            if !add(text.as_bytes()) {
+                break 'all;
+            }
+        }
+        if let Err(problem) = files {
+            add(problem.as_bytes());
+        }
+    }
+    hasher.finalize().into()
 }
 
 /// The version of the bundled time zone database.

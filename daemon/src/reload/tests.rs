@@ -3,6 +3,8 @@
 use super::*;
 use crate::clock::SystemClock;
 
+mod seeing;
+
 const POLICY: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
@@ -68,9 +70,8 @@ async fn a_broken_new_set_is_refused_whole_and_the_old_one_stays() {
 #[tokio::test]
 async fn a_change_is_seen() {
     let fixture = begin(&[("a.yaml", POLICY)]);
-    let Begun { reloader, reloads, mut book, .. } = fixture.begun;
-    let task = tokio::spawn(reloader.run());
-    let _watching = Watching::begin(&[fixture.folder.path().to_owned()], reloads.clone());
+    let Begun { reloader, reloads: _reloads, mut book, .. } = fixture.begun;
+    let task = tokio::spawn(reloader.watching().run());
     book.borrow_and_update();
     // As kubelet swaps a ConfigMap: a new file beside, then a rename over the old one.
     let beside = fixture.folder.path().join("..new");

@@ -3,9 +3,12 @@
 pub mod args;
 mod connections;
 mod listening;
+mod places;
+pub mod restarts;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +27,13 @@ use crate::config::Configuration;
 use crate::config::tokens::open_to_others;
 use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, JournalStanding, Journals};
 use crate::http::tokens::Tokens;
-use crate::http::{self, Others, Served};
+use crate::http::{self, ClusterSeen, Others, Served};
 use crate::keeping::SledJournals;
 use crate::metrics::Metrics;
-use crate::prometheus::{NoPrometheus, Prometheus, Reachable};
+use crate::peers::{ApiServer, Peers, Reachable};
+use crate::prometheus::{NoPrometheus, Prometheus};
 use crate::redaction::Redactor;
-use crate::reload::{Also, Begun, Reloader, Reloads, Want, Wanted, Watching};
+use crate::reload::{Also, Begun, Reloader, Reloads, Want, Wanted};
 use crate::{kubernetes_config, logs};
 pub use args::ServeArgs;
 use listening::Listening;
@@ -51,6 +55,7 @@ const DRIVER_ENDS_WITHIN: Duration = EFFECTS_END_WITHIN.saturating_add(Duration:
 pub async fn run_with_args(args: ServeArgs, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
     let configuration = args.effective()?;
     let mut plan = Plan::new(configuration);
+    plan.file.clone_from(&args.config);
     plan.reread = Arc::new(move || {
         args.effective().map_err(|problems| problems.0.iter().map(ToString::to_string).collect())
     });
@@ -75,6 +80,8 @@ pub type Reread = Arc<dyn Fn() -> Result<Configuration, Vec<String>> + Send + Sy
 pub struct Plan {
     /// The configuration.
     pub configuration: Configuration,
+    /// The file that it is from, where it is from one: its change asks for a reload.
+    pub file: Option<PathBuf>,
     /// What each reload reads.
     pub reread: Reread,
     /// The world to act on; `None` for Kubernetes, HTTP and Prometheus as configured.
@@ -91,6 +98,7 @@ impl Plan {
         let again = configuration.clone();
         Self {
             configuration,
+            file: None,
             reread: Arc::new(move || Ok(again.clone())),
             world: None,
             journals: None,
@@ -104,7 +112,7 @@ impl Plan {
     /// # Errors
     /// When anything it needs is not there; nothing keeps running then.
     pub async fn start(self) -> anyhow::Result<Daemon> {
-        let Self { configuration, reread, world, journals, clock } = self;
+        let Self { configuration, file, reread, world, journals, clock } = self;
         let redactor = Redactor::of(&configuration.redaction);
         logs::begin(&configuration.log, &redactor).map_err(|problem| anyhow!(problem))?;
         // Only the first daemon of a process installs the one TLS provider.
@@ -117,12 +125,12 @@ impl Plan {
         let listening = Listening::open(&configuration).await?;
         let version = env!("CARGO_PKG_VERSION");
         let metrics = Arc::new(Metrics::new(version));
-        let (world, others) = match world {
-            Some(world) => (world, Others { prometheus: None, kubernetes: None }),
+        let (world, others, peers) = match world {
+            Some(world) => (world, Others { prometheus: None, kubernetes: None }, Peers::default()),
             None => real_world(&configuration, &clock, &metrics, &redactor).await?,
         };
         let Begun { mut reloader, reloads, book, status } = Reloader::begin(
-            want(&configuration, Arc::clone(&reread)),
+            want(&configuration, file, Arc::clone(&reread)),
             configuration.mode,
             reread_tokens(&tokens, &reread),
             Arc::clone(&clock),
@@ -138,7 +146,8 @@ impl Plan {
                 status.borrow().broken.as_ref().map(|broken| broken.problems.join("\n")).unwrap_or_default();
             if opened.state.book.is_none() {
                 bail!(
-                    "the policies are broken, and the journal holds no adopted ones to fall back on:\n{problems}"
+                    "the policies are broken, and the journal holds no adopted ones to fall back on:\n{problems}\n\
+                     (hint: repair the files or `policies`; `paramedic check` says what is wrong)"
                 );
             }
             // The policies of then, but the settings of today: an old mode or guard must not come back.
@@ -186,12 +195,12 @@ impl Plan {
             stop.send_replace(true);
             bail!("the first records did not become durable; see the log");
         }
-        let reloader = tokio::spawn(reloader.run());
-        let watching = Watching::begin(&configuration.policies, reloads.clone());
+        let reloader = tokio::spawn(reloader.watching().run());
+        let peers = tokio::spawn(peers.ask());
         let (public, admin) = listening.addresses();
         let listening = listening.serve(http::public(Arc::clone(&served)), http::admin(served));
         tracing::info!(%public, %admin, mode = %configuration.mode, version, "paramedic serves");
-        Ok(Daemon { public, admin, inbox, reloads, driver, reloader, listening, stop, _watching: watching })
+        Ok(Daemon { public, admin, inbox, reloads, driver, reloader, peers, listening, stop })
     }
 }
 
@@ -207,9 +216,9 @@ pub struct Daemon {
     pub reloads: Reloads,
     driver: JoinHandle<()>,
     reloader: JoinHandle<()>,
+    peers: JoinHandle<()>,
     listening: listening::Serving,
     stop: watch::Sender<bool>,
-    _watching: Watching,
 }
 
 impl Daemon {
@@ -225,6 +234,7 @@ impl Daemon {
             broken = &mut self.driver => {
                 self.listening.cut();
                 self.reloader.abort();
+                self.peers.abort();
                 return broken.context("the driver broke; nothing acts without it");
             }
         }
@@ -238,6 +248,7 @@ impl Daemon {
     pub async fn stop(self) -> anyhow::Result<()> {
         tracing::info!("stopping: no new requests");
         self.reloader.abort();
+        self.peers.abort();
         // Streams end when the driver says that it stops; everything else is answered while it still runs.
         self.listening.drain(INTAKE_ENDS_WITHIN, &self.stop).await;
         self.stop.send_replace(true);
@@ -251,12 +262,18 @@ impl Daemon {
 }
 
 /// What each reload reads. What the flags and the file say about listeners, journal and cluster holds until a restart.
-fn want(first: &Configuration, reread: Reread) -> Want {
+fn want(first: &Configuration, file: Option<PathBuf>, reread: Reread) -> Want {
     let first = first.clone();
     Arc::new(move || {
         let now = reread()?;
-        let (settings, waits) = (settings(&now), waits(&first, &now));
-        Ok(Wanted { policies: now.policies, settings, waits })
+        let (settings, waits) = (settings(&now), restarts::waits(&first, &now));
+        let tokens = now.tokens.into_iter().map(|token| token.file);
+        Ok(Wanted {
+            policies: now.policies,
+            settings,
+            waits,
+            beside: file.iter().cloned().chain(tokens).collect(),
+        })
     })
 }
 
@@ -267,28 +284,6 @@ fn settings(configuration: &Configuration) -> Settings {
         settings.guards.protected.own_namespace = kubernetes_config::own_namespace().unwrap_or_default();
     }
     settings
-}
-
-/// What is built when the daemon starts and is another in the configuration of now; the reload judges the mode.
-fn waits(first: &Configuration, now: &Configuration) -> Vec<String> {
-    let parts = [
-        ("listen", first.listen != now.listen),
-        ("adminListen", first.admin_listen != now.admin_listen),
-        ("dataDir", first.data_dir != now.data_dir),
-        ("prometheus", first.prometheus != now.prometheus),
-        ("kubernetes", first.kubernetes != now.kubernetes),
-        // Whoever asks Prometheus keeps it too.
-        ("facts.maxAge", first.facts.max_age != now.facts.max_age),
-        ("endpoints", first.endpoints != now.endpoints),
-        ("notifications.receivers", first.notifications.receivers != now.notifications.receivers),
-        ("retention", first.retention != now.retention),
-        ("redaction", first.redaction != now.redaction),
-        ("log", first.log != now.log),
-    ];
-    let changed = parts.into_iter().filter(|(_, is_other)| *is_other);
-    changed
-        .map(|(name, _)| format!("`{name}` was changed in the configuration: that takes a restart"))
-        .collect()
 }
 
 /// Takes the tokens of the configuration as it is now.
@@ -312,7 +307,7 @@ async fn real_world(
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     redactor: &Redactor,
-) -> anyhow::Result<(Arc<dyn World>, Others)> {
+) -> anyhow::Result<(Arc<dyn World>, Others, Peers)> {
     let prometheus =
         Prometheus::new(&configuration.prometheus, Arc::clone(clock), Arc::clone(metrics), redactor.clone())?;
     let (facts, reachable): (Arc<dyn MetricsPort>, Option<watch::Receiver<Reachable>>) = match prometheus {
@@ -331,7 +326,18 @@ async fn real_world(
     let plain = Arc::new(PlainHttp::new()?.with_endpoints(endpoints));
     let courier = Arc::new(Courier::new(&configuration.notifications)?);
     let cluster = kubernetes_config::config(&configuration.kubernetes).await?;
-    let url = cluster.as_ref().map(|config| config.cluster_url.to_string());
+    let mut peers = Peers::default();
+    let mut seen = None;
+    if let Some(config) = &cluster {
+        let url = config.cluster_url.to_string();
+        logs::name_cluster(&url);
+        let (reachable, reached) = watch::channel(Reachable::NotAsked);
+        seen = Some(ClusterSeen { url: url.clone(), reachable: reached });
+        let (clock, metrics, redactor) = (Arc::clone(clock), Arc::clone(metrics), redactor.clone());
+        let eyes = KubernetesEyes::new(config.clone())?;
+        peers.kubernetes = Some(ApiServer { eyes, url, reachable, clock, metrics, redactor });
+    }
+    peers.prometheus = reachable.is_some().then(|| Arc::clone(&facts));
     // Where the cap is dry-run there are no hands to begin with.
     let remedies = if configuration.mode == Mode::DryRun {
         let eyes = cluster.map(KubernetesEyes::new).transpose()?;
@@ -347,7 +353,7 @@ async fn real_world(
     let redactor = redactor.clone();
     let hides: Hides = Arc::new(move |text: &str| redactor.text(text).into_owned());
     let remedies = remedies.with_courier(courier).with_redaction(hides);
-    Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: url }))
+    Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: seen }, peers))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::tokens::{Role, TokenFile};
 
+mod peers;
 mod reloading;
 
 const POLICY: &str = r#"
@@ -105,7 +106,8 @@ async fn broken_policies_end_the_first_start_and_fall_back_later() {
     let home = Home::new();
     home.write("policies/web.yaml", "kind: [");
     let error = home.start().await.err().expect("nothing to fall back on");
-    assert!(format!("{error:#}").contains("web.yaml:"), "{error:#}");
+    let error = format!("{error:#}");
+    assert!(error.contains("web.yaml:") && error.contains("hint: repair the files"), "{error}");
     home.write("policies/web.yaml", POLICY);
     home.start().await.expect("it starts").stop().await.expect("it stops");
     home.write("policies/web.yaml", "kind: [");

@@ -66,6 +66,7 @@ pub fn decide(state: &State, book: &Book, now: Moment, input: &Input) -> Vec<Eve
         Input::Order(order) => orders::order(state, now, order),
         Input::Adopt(source) => orders::adopt(state, source, None),
         Input::Reload { by, source } => orders::adopt(state, source, Some(by)),
+        Input::ReloadRefused { by, why } => vec![Event::OrderRefused { by: by.clone(), why: why.clone() }],
         Input::Reign { leader, epoch } => orders::reign(state, *leader, *epoch),
         Input::Began { version } => vec![Event::Began { version: version.clone() }],
         Input::ClockStepped { by_ms } => vec![Event::ClockStepped { by_ms: *by_ms }],

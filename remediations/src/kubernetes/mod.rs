@@ -148,6 +148,15 @@ impl KubernetesEyes {
         access::may(&self.inner.client, right).await
     }
 
+    /// The version of the API server, which any account may ask: whether it answers at all.
+    ///
+    /// # Errors
+    /// When it does not, or not to us.
+    pub async fn version(&self) -> Result<String, LookError> {
+        let version = Box::pin(self.inner.client.apiserver_version());
+        Ok(calls::asked("ask the API server for its version", version).await?.git_version)
+    }
+
     /// The plural of a kind that is written with its group, such as `rollouts` of `Rollout.argoproj.io`.
     ///
     /// # Errors

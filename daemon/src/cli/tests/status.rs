@@ -16,6 +16,7 @@ fn status() -> Value {
         "book": {"digest": "821ef235ca74172a", "policies": 3, "from": "files", "broken": null},
         "leader": true, "clockSteppedMs": null, "storm": null,
         "prometheus": {"is": "answered", "at": "2026-11-21T09:29:58Z"}, "kubernetes": "https://10.0.0.1:6443",
+        "kubernetesAnswers": {"is": "answered", "at": "2026-11-21T09:29:40Z"},
         "inbox": 0, "next": 1200, "now": "2026-11-21T09:29:59Z", "open": {"episodes": 2},
     })
 }
@@ -78,6 +79,17 @@ fn everything_that_is_in_force_has_its_place() {
     status["notInForce"] =
         json!(["the configuration says mode enforce, dry-run is in force: a laxer mode takes a restart"]);
     insta::assert_snapshot!(told(&status, Some(lists)));
+}
+
+#[test]
+fn an_api_server_that_does_not_answer_is_said() {
+    let mut status = status();
+    status["kubernetesAnswers"] =
+        json!({"is": "failed", "at": "2026-11-21T09:29:58Z", "problem": "could not ask: connection refused"});
+    let told = told(&status, Some(nothing()));
+    let line = told.lines().find(|line| line.starts_with("kubernetes"));
+    let line = line.unwrap_or_else(|| panic!("no line in:\n{told}"));
+    assert!(line.contains("https://10.0.0.1:6443 FAILED") && line.contains("connection refused"), "{line}");
 }
 
 #[test]

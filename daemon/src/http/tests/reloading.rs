@@ -27,6 +27,21 @@ async fn a_new_book_is_on_record_with_a_name_when_it_is_answered() {
 }
 
 #[tokio::test]
+async fn a_reload_that_is_refused_is_on_record_with_a_name_and_the_reason() {
+    let server = Server::with(&[("joe", Role::Operate)]).await;
+    std::fs::write(server.folder.path().join("policies/more.yaml"), "kind: [")
+        .expect("a file can be written");
+    let (status, answer) = reload(&server).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+    let asked = request(Method::GET, "/api/v1/records?kind=orderRefused", None);
+    let (_, page) = server.ask(bearing(asked, &format!("Bearer {}", token("joe")))).await;
+    let event = &page["items"][0]["event"];
+    assert_eq!(event["by"], json!("joe"), "{page}");
+    let why = event["why"].as_str().unwrap_or_default();
+    assert!(why.starts_with("a reload: ") && why.contains("more.yaml:1:") && !why.contains('\n'), "{why}");
+}
+
+#[tokio::test]
 async fn a_reload_that_cannot_be_recorded_is_503() {
     let server = Server::with(&[("joe", Role::Operate)]).await;
     let more = server.folder.path().join("policies/more.yaml");

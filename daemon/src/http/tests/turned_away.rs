@@ -30,3 +30,19 @@ async fn a_batch_that_is_too_large_is_logged_and_recorded() {
     let problem = &records["items"][0]["event"]["unreadable"][0]["problem"];
     assert_eq!(problem, "the body is larger than 33554432 bytes", "{records}");
 }
+
+#[tokio::test]
+async fn bodies_that_are_only_announced_turn_nobody_away() {
+    let server = Server::start().await;
+    let mut announced = Vec::new();
+    for _ in 0..2 * BODY_MEMORY_KIB * 1024 / BODY_BYTES_MAX {
+        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::builder().method(Method::POST).uri("/webhook/alertmanager");
+        let request = request.header(header::CONTENT_LENGTH, BODY_BYTES_MAX).body(body).expect("valid");
+        let mut one = Box::pin(answer(server.public.clone(), request));
+        assert!(futures::poll!(&mut one).is_pending());
+        announced.push(one);
+    }
+    let (status, answer) = server.post("/webhook/alertmanager", &batch(&[alert("A")])).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}

@@ -130,16 +130,40 @@ async fn a_token_that_is_gone_is_out_at_the_reload_and_named() {
     };
     assert_eq!(reload("ada").await.1["tokensOut"], json!([]));
     changing.change(|now| now.tokens.retain(|one| one.name != "ada"));
-    std::fs::remove_file(changing.home.path("am")).expect("it is there");
     let (status, answer) = reload("joe").await;
     assert_eq!(status, 200, "{answer}");
     assert!(answer["tokensOut"][0].as_str().is_some_and(|one| one.contains("`ada`")), "{answer}");
+    std::fs::remove_file(changing.home.path("am")).expect("it is there");
+    let (_, answer) = reload("joe").await;
     assert!(answer["notInForce"][0].as_str().is_some_and(|one| one.contains("`am`")), "{answer}");
     assert!(changing.not_in_force().await[0].contains("`am`"));
     assert_eq!((reload("ada").await.0, reload("am").await.0), (401, 401));
     changing.home.write("am", &token("am"));
     assert_eq!(reload("joe").await.1["notInForce"], json!([]));
     assert_eq!(reload("am").await.0, 200, "the file is back");
+    changing.daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn a_token_file_with_another_token_is_taken_without_a_word() {
+    let changing = Changing::start(|home, first| {
+        home.write("joe", &token("joe"));
+        first.tokens = vec![TokenFile { name: "joe".to_owned(), role: Role::Read, file: home.path("joe") }];
+    })
+    .await;
+    let client = reqwest::Client::new();
+    let status = async |name: &str| {
+        let url = format!("http://{}/api/v1/status", changing.daemon.public);
+        client.get(url).bearer_auth(token(name)).send().await.expect("it answers").status().as_u16()
+    };
+    assert_eq!(status("joe").await, 200);
+    changing.home.write("joe", &token("joes-new-one"));
+    let patience = std::time::Instant::now() + Duration::from_secs(90);
+    while status("joe").await != 401 {
+        assert!(std::time::Instant::now() < patience, "the old token still opens");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(status("joes-new-one").await, 200);
     changing.daemon.stop().await.expect("it stops");
 }
 
