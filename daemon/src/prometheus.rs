@@ -167,6 +167,38 @@ impl Prometheus {
         }
     }
 
+    /// The answer to an instant query as it was at a moment, and what came instead where there is none.
+    pub(crate) async fn query_at(&self, promql: &str, at: Moment) -> Found {
+        let asked = async {
+            let result = self.instant(promql, at).await?.post().await.map_err(|error| causes(&error))?;
+            Ok::<_, String>(found(result, Fresh { now: at, max_age: self.max_age }, &self.redactor))
+        };
+        let answered = tokio::time::timeout(self.timeout, asked).await;
+        let late = || Err(format!("no answer within {} ms", self.timeout.as_millis()));
+        let failed = |problem: String| Found::Failed { what: format!("Prometheus: {problem}") };
+        answered.unwrap_or_else(|_| late()).unwrap_or_else(failed)
+    }
+
+    /// The same unread, for what is larger than any fact.
+    pub(crate) async fn raw_at(&self, promql: &str, at: Moment) -> Result<reqwest::Response, String> {
+        self.instant(promql, at).await?.post_raw().await.map_err(|error| causes(&error))
+    }
+
+    /// An instant query of a moment, to the millisecond.
+    async fn instant(
+        &self,
+        promql: &str,
+        at: Moment,
+    ) -> Result<prometheus_http_query::InstantQueryBuilder, String> {
+        let (secs, ms) = (at.unix_ms().div_euclid(1000), at.unix_ms().rem_euclid(1000));
+        let time = format!("{secs}.{ms:03}");
+        let mut query = self.client.query(promql).query("time", time).timeout(self.timeout_ms());
+        for (name, value) in self.credentials().await? {
+            query = query.header(name, value);
+        }
+        Ok(query)
+    }
+
     /// What came of a request, for status and metrics.
     fn noted<T>(&self, answered: Result<T, String>) -> Result<T, String> {
         let at = self.clock.wall();
