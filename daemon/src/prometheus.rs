@@ -179,6 +179,40 @@ impl Prometheus {
         answered.unwrap_or_else(|_| late()).unwrap_or_else(failed)
     }
 
+    /// The same at several moments, each a step after the one before; whole seconds alone.
+    pub(crate) async fn query_along(
+        &self,
+        promql: &str,
+        along: Range,
+    ) -> Result<Vec<(Moment, Found)>, String> {
+        let Data::Matrix(series) = self.ask_over(promql, along).await?.into_inner().0 else {
+            return Err("values over a time were asked for, and something else came back".to_owned());
+        };
+        let mut moments: BTreeMap<Moment, Vec<Sample>> = BTreeMap::new();
+        let mut at = along.from;
+        while at <= along.to {
+            moments.insert(at, Vec::new());
+            at = at + along.step;
+        }
+        for one in series {
+            let (labels, samples) = one.into_inner();
+            let mut labels = labels.into_iter().collect();
+            self.redactor.labels(&mut labels);
+            for sample in &samples {
+                let of_moment = moments.entry(moment(sample)).or_default();
+                of_moment.push(Sample { labels: labels.clone(), value: Number(sample.value()) });
+            }
+        }
+        let found = |mut samples: Vec<Sample>| {
+            samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+            match samples.len() {
+                many if many > SERIES_MAX => too_many(many),
+                _ => Found::Series(samples),
+            }
+        };
+        Ok(moments.into_iter().map(|(at, samples)| (at, found(samples))).collect())
+    }
+
     /// The same unread, for what is larger than any fact.
     pub(crate) async fn raw_at(&self, promql: &str, at: Moment) -> Result<reqwest::Response, String> {
         self.instant(promql, at).await?.post_raw().await.map_err(|error| causes(&error))
@@ -295,12 +329,14 @@ impl Fresh {
     }
 }
 
+fn too_many(series: usize) -> Found {
+    Found::Failed { what: format!("{series} series, at most {SERIES_MAX} are taken") }
+}
+
 /// An answer as the engine takes it.
 fn found(result: PromqlResult, fresh: Fresh, redactor: &Redactor) -> Found {
     match result.into_inner().0 {
-        Data::Vector(series) if series.len() > SERIES_MAX => {
-            Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
-        }
+        Data::Vector(series) if series.len() > SERIES_MAX => too_many(series.len()),
         Data::Vector(series) => {
             if let Some(stale) = series.iter().find_map(|series| fresh.refuses(series.sample())) {
                 return stale;

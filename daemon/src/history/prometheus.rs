@@ -1,9 +1,12 @@
 //! `prometheus`: `ALERTS` as raw samples, one chunk of time after the other; the next chunk is read while the last one is
-//! replayed. It must never ask for more at once than fits into memory.
+//! replayed. Where evaluations are missing, `ALERTS_FOR_STATE` is read too. It must never ask for more at once than fits into
+//! memory.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use paramedic_policies::alert::Labels;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use tokio::task::JoinHandle;
@@ -26,6 +29,9 @@ const BYTES_LARGE: usize = 16 * 1024 * 1024;
 const BYTES_SMALL: usize = 4 * 1024 * 1024;
 
 const ALERTS: &str = "ALERTS{alertstate=\"firing\"}";
+
+/// More names of alerts than this are not asked for one by one.
+const NAMES_MAX: usize = 50;
 
 /// What every alert carries that Prometheus adds on its way out, such as the cluster's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +77,7 @@ impl std::fmt::Debug for AlertsSeries {
 
 struct Chunk {
     series: Vec<Series>,
+    from: Moment,
     until: Moment,
     bytes: usize,
     /// What the chunks that follow should be, where this one had to be cut.
@@ -93,15 +100,8 @@ impl AlertsSeries {
         let (from, length, end) = (self.asked_until, self.chunk, self.reading.until);
         let (added, redactor) = (self.reading.added.clone(), self.reading.redactor.clone());
         self.coming = Some(tokio::spawn(async move {
-            let mut chunk = read(&prometheus, from, length, end).await?;
-            for series in &mut chunk.series {
-                redactor.labels(&mut series.labels);
-                if let Some(Added { name, value }) = &added
-                    && !series.labels.contains_key(name)
-                {
-                    series.labels.insert(name.clone(), value.clone());
-                }
-            }
+            let mut chunk = read(&prometheus, ALERTS, from, length, end).await?;
+            dress(&mut chunk.series, added.as_ref(), &redactor);
             Ok(chunk)
         }));
     }
@@ -123,8 +123,55 @@ impl AlertsSeries {
             _ => chunk.length,
         };
         self.send_for_more();
-        self.runs.see(chunk.series, chunk.until);
+        let doubtful = self.runs.doubtful(&chunk.series);
+        let since = if doubtful.is_empty() {
+            Vec::new()
+        } else {
+            self.since(&doubtful, &chunk).await.map_err(unread)?
+        };
+        self.runs.see(chunk.series, &since, chunk.until);
         Ok(())
+    }
+
+    /// Since when the alerts of these names were active, sample by sample.
+    async fn since(&self, names: &BTreeSet<String>, chunk: &Chunk) -> Result<Vec<Series>, String> {
+        let selector = match names.len() {
+            0..=NAMES_MAX => {
+                let names: Vec<String> = names.iter().map(|name| regex::escape(name)).collect();
+                let quoted = names.join("|").replace('\\', "\\\\").replace('"', "\\\"");
+                format!("ALERTS_FOR_STATE{{alertname=~\"{quoted}\"}}")
+            }
+            _ => "ALERTS_FOR_STATE".to_owned(),
+        };
+        let mut since: BTreeMap<Labels, Series> = BTreeMap::new();
+        let mut from = chunk.from;
+        while from < chunk.until {
+            let part = read(&self.prometheus, &selector, from, chunk.until.since(from), chunk.until).await?;
+            from = part.until;
+            for one in part.series {
+                match since.get_mut(&one.labels) {
+                    Some(known) => known.append(one),
+                    None => {
+                        since.insert(one.labels.clone(), one);
+                    }
+                }
+            }
+        }
+        let mut since: Vec<Series> = since.into_values().collect();
+        dress(&mut since, self.reading.added.as_ref(), &self.reading.redactor);
+        Ok(since)
+    }
+}
+
+/// Labels as the daemon would have got them.
+fn dress(series: &mut [Series], added: Option<&Added>, redactor: &Redactor) {
+    for one in series {
+        redactor.labels(&mut one.labels);
+        if let Some(Added { name, value }) = added
+            && !one.labels.contains_key(name)
+        {
+            one.labels.insert(name.clone(), value.clone());
+        }
     }
 }
 
@@ -133,14 +180,20 @@ fn halved(length: Span) -> Span {
 }
 
 /// One chunk; a shorter one where Prometheus refuses so many samples.
-async fn read(prometheus: &Prometheus, from: Moment, length: Span, end: Moment) -> Result<Chunk, String> {
+async fn read(
+    prometheus: &Prometheus,
+    selector: &str,
+    from: Moment,
+    length: Span,
+    end: Moment,
+) -> Result<Chunk, String> {
     let mut length = length;
     loop {
         let until = (from + length).min(end);
-        let promql = format!("{ALERTS}[{}ms]", until.since(from).ms());
+        let promql = format!("{selector}[{}ms]", until.since(from).ms());
         let body = body(prometheus, &promql, until).await?;
         let refused = match samples::read(&body) {
-            Ok(series) => return Ok(Chunk { series, until, bytes: body.len(), length }),
+            Ok(series) => return Ok(Chunk { series, from, until, bytes: body.len(), length }),
             Err(problem) => problem,
         };
         let shorter = halved(length);
@@ -161,7 +214,7 @@ async fn body(prometheus: &Prometheus, promql: &str, at: Moment) -> Result<Vec<u
 impl History for AlertsSeries {
     async fn next(&mut self) -> Result<Option<Heard>, HistoryError> {
         loop {
-            let next = if self.is_over { self.runs.rest() } else { self.runs.next() };
+            let next = if self.is_over { self.runs.rest() } else { self.runs.certain() };
             if next.is_some() || self.is_over {
                 return Ok(next);
             }

@@ -1,7 +1,8 @@
 //! From samples of `ALERTS` to alerts that begin and end. A rule that fires leaves one sample for each evaluation; where
-//! several in a row are missing, the alert has ended. Samples come in chunks; of what is over nothing is kept.
+//! several in a row are missing, the alert has ended. Where fewer are, `ALERTS_FOR_STATE` tells whether it is a new one.
+//! Samples come in chunks; of what is over nothing is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
@@ -56,13 +57,29 @@ impl Runs {
         }
     }
 
-    /// The samples of a chunk that ends at this moment. Chunks come in order, without a gap.
-    pub fn see(&mut self, series: Vec<Series>, until: Moment) {
+    /// The names of alerts that miss evaluations in this chunk, though too few to have ended for certain.
+    pub fn doubtful(&mut self, series: &[Series]) -> BTreeSet<String> {
+        series.iter().for_each(|one| self.measure(one));
+        let misses = |one: &&Series| {
+            let interval = self.interval(&one.labels);
+            let patience = self.patience(interval);
+            let last = self.firing.get(&one.labels).map(|run| run.last);
+            let all = last.into_iter().chain(one.at.iter().copied());
+            let gaps = all.clone().zip(all.skip(1)).map(|(before, after)| after - before);
+            gaps.into_iter().any(|gap| gap > interval + interval / 2 && gap <= patience)
+        };
+        series.iter().filter(misses).map(|one| name(&one.labels).to_owned()).collect()
+    }
+
+    /// The samples of a chunk that ends at this moment, and what `ALERTS_FOR_STATE` has of those in doubt. Chunks come in
+    /// order, without a gap.
+    pub fn see(&mut self, series: Vec<Series>, since: &[Series], until: Moment) {
         for one in &series {
             self.measure(one);
         }
+        let since: HashMap<&Labels, &Series> = since.iter().map(|one| (&one.labels, one)).collect();
         for one in series {
-            self.follow(one);
+            self.follow(one, &since);
         }
         self.seen_until = until.unix_ms();
         self.end_what_is_gone();
@@ -98,7 +115,8 @@ impl Runs {
         if interval < staleness { missed.min(staleness) } else { missed }
     }
 
-    fn follow(&mut self, series: Series) {
+    fn follow(&mut self, series: Series, since: &HashMap<&Labels, &Series>) {
+        let since = since.get(&series.labels).copied();
         let interval = self.interval(&series.labels);
         let patience = self.patience(interval);
         let (labels, mut run) = match self.firing.get_key_value(&series.labels) {
@@ -108,7 +126,7 @@ impl Runs {
         for at in series.at {
             match &mut run {
                 Some(run) if at <= run.last => {}
-                Some(run) if at - run.last <= patience => run.last = at,
+                Some(run) if at - run.last <= patience && !is_new(since, run.last, at) => run.last = at,
                 _ => {
                     if let Some(run) = run {
                         // It never ends after it began again.
@@ -149,11 +167,11 @@ impl Runs {
     }
 
     /// The next change of which it is certain that none comes before it; `None` until more was seen.
-    pub fn next(&mut self) -> Option<Heard> {
+    pub fn certain(&mut self) -> Option<Heard> {
         // A run that has no sample since may still end as far back as that.
         let longest = self.given.unwrap_or_default().max(STALENESS).ms().saturating_mul(MISSED);
-        let certain = self.seen_until.saturating_sub(i64::try_from(longest).unwrap_or(i64::MAX));
-        self.changes.first_key_value().filter(|(at, _)| at.unix_ms() <= certain)?;
+        let until = self.seen_until.saturating_sub(i64::try_from(longest).unwrap_or(i64::MAX));
+        self.changes.first_key_value().filter(|(at, _)| at.unix_ms() <= until)?;
         self.rest()
     }
 
@@ -170,6 +188,12 @@ impl Runs {
     pub fn still_firing(&self) -> usize {
         self.firing.len()
     }
+}
+
+/// Whether what fires at this moment is active only since after the last sample.
+fn is_new(since: Option<&Series>, last: i64, at: i64) -> bool {
+    let active = since.and_then(|since| since.values.get(since.at.binary_search(&at).ok()?));
+    active.is_some_and(|secs| secs * 1000.0 > last as f64)
 }
 
 fn alert(change: Change) -> Alert {
@@ -194,7 +218,8 @@ mod tests {
 
     fn series(name: &str, minutes: &[i64]) -> Series {
         let labels = [("alertname".to_owned(), name.to_owned())].into_iter().collect();
-        Series { labels, at: minutes.iter().map(|minute| minute * 60_000).collect() }
+        let values = vec![1.0; minutes.len()];
+        Series { labels, at: minutes.iter().map(|minute| minute * 60_000).collect(), values }
     }
 
     fn at(minutes: i64) -> Moment {
@@ -203,7 +228,7 @@ mod tests {
 
     fn told(runs: &mut Runs, all: bool) -> Vec<String> {
         let mut told = Vec::new();
-        while let Some(heard) = if all { runs.rest() } else { runs.next() } {
+        while let Some(heard) = if all { runs.rest() } else { runs.certain() } {
             for alert in heard.alerts {
                 told.push(format!("{} {} {:?}", heard.at.unix_ms() / 60_000, alert.name(), alert.status));
             }
@@ -214,7 +239,7 @@ mod tests {
     #[test]
     fn a_run_begins_with_its_first_sample_and_ends_an_interval_after_its_last() {
         let mut runs = Runs::new(None);
-        runs.see(vec![series("A", &[1, 2, 3, 5, 6, 20, 21]), series("B", &[20])], at(60));
+        runs.see(vec![series("A", &[1, 2, 3, 5, 6, 20, 21]), series("B", &[20])], &[], at(60));
         let all =
             ["1 A Firing", "7 A Resolved", "20 A Firing", "20 B Firing", "21 B Resolved", "22 A Resolved"];
         assert_eq!(told(&mut runs, false), all);
@@ -224,16 +249,27 @@ mod tests {
     #[test]
     fn a_run_goes_on_over_the_border_of_two_chunks() {
         let mut runs = Runs::new(None);
-        runs.see(vec![series("A", &[57, 58, 59, 60])], at(60));
+        runs.see(vec![series("A", &[57, 58, 59, 60])], &[], at(60));
         assert_eq!(told(&mut runs, false), [""; 0], "nothing is certain yet");
-        runs.see(vec![series("A", &[60, 61, 62])], at(120));
+        runs.see(vec![series("A", &[60, 61, 62])], &[], at(120));
         assert_eq!(told(&mut runs, false), ["57 A Firing", "63 A Resolved"]);
+    }
+
+    #[test]
+    fn an_alert_that_became_active_within_a_gap_is_a_new_one() {
+        let alerts = series("A", &[1, 2, 4, 5, 7]);
+        let since = Series { values: vec![60.0, 60.0, 240.0, 240.0, 240.0], ..alerts.clone() };
+        let mut runs = Runs::new(None);
+        assert_eq!(runs.doubtful(&[series("B", &[1, 2, 3])]).len(), 0);
+        assert_eq!(runs.doubtful(std::slice::from_ref(&alerts)).into_iter().collect::<Vec<_>>(), ["A"]);
+        runs.see(vec![alerts], &[since], at(60));
+        assert_eq!(told(&mut runs, false), ["1 A Firing", "3 A Resolved", "4 A Firing", "8 A Resolved"]);
     }
 
     #[test]
     fn what_fires_at_the_end_has_no_end() {
         let mut runs = Runs::new(Some(Span::from_mins(1)));
-        runs.see(vec![series("A", &[58, 59, 60])], at(60));
+        runs.see(vec![series("A", &[58, 59, 60])], &[], at(60));
         assert_eq!(told(&mut runs, true), ["58 A Firing"]);
         assert_eq!(runs.still_firing(), 1);
     }
@@ -241,7 +277,7 @@ mod tests {
     #[test]
     fn rules_that_are_evaluated_seldom_need_to_be_known() {
         let mut seldom = Runs::new(Some(Span::from_mins(10)));
-        seldom.see(vec![series("A", &[10, 20, 30, 50])], at(200));
+        seldom.see(vec![series("A", &[10, 20, 30, 50])], &[], at(200));
         assert_eq!(told(&mut seldom, false), ["10 A Firing", "60 A Resolved"]);
     }
 }

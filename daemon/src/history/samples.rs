@@ -1,19 +1,34 @@
-//! Raw samples of series as Prometheus answers them, of which only labels and times are kept: the value of `ALERTS` is
-//! always one. Reads in one pass, and must never build a tree of the whole answer.
+//! Raw samples of series as Prometheus answers them. Reads in one pass, and must never build a tree of the whole answer.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use paramedic_policies::alert::Labels;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 /// One series of a range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     /// Its labels, without `__name__` and `alertstate`.
     pub labels: Labels,
     /// When it had a sample: milliseconds since the Unix epoch, in order.
     pub at: Vec<i64>,
+    /// Their values: always one for `ALERTS`, and for `ALERTS_FOR_STATE` since when, in seconds.
+    pub values: Vec<f64>,
+}
+
+impl Series {
+    /// Adds the samples of a later part, of which the first may be the last one here.
+    pub fn append(&mut self, later: Self) {
+        let last = self.at.last().copied();
+        for (at, value) in later.at.into_iter().zip(later.values) {
+            if last.is_none_or(|last| at > last) {
+                self.at.push(at);
+                self.values.push(value);
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -37,7 +52,7 @@ struct Data {
 struct Row {
     metric: Labels,
     #[serde(default)]
-    values: Times,
+    values: Samples,
 }
 
 /// The series of an answer.
@@ -60,52 +75,36 @@ pub fn read(body: &[u8]) -> Result<Vec<Series>, String> {
         let mut labels = row.metric;
         labels.remove("__name__");
         labels.remove("alertstate");
-        Series { labels, at: row.values.0 }
+        Series { labels, at: row.values.at, values: row.values.values }
     });
     Ok(series.collect())
 }
 
-/// The times of `[[1700000000.123, "1"], ...]`.
+/// `[[1700000000.123, "1"], ...]`.
 #[derive(Default)]
-struct Times(Vec<i64>);
+struct Samples {
+    at: Vec<i64>,
+    values: Vec<f64>,
+}
 
-impl<'de> Deserialize<'de> for Times {
+impl<'de> Deserialize<'de> for Samples {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct All;
         impl<'de> Visitor<'de> for All {
-            type Value = Times;
+            type Value = Samples;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of samples")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Times, A::Error> {
-                let mut times = Vec::new();
-                while let Some(Time(at)) = list.next_element()? {
-                    times.push(at);
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Samples, A::Error> {
+                let mut samples = Samples::default();
+                while let Some((secs, value)) = list.next_element::<(f64, Cow<'de, str>)>()? {
+                    samples.at.push((secs * 1000.0).round() as i64);
+                    samples.values.push(value.parse().map_err(de::Error::custom)?);
                 }
-                Ok(Times(times))
+                Ok(samples)
             }
         }
         from.deserialize_seq(All)
-    }
-}
-
-struct Time(i64);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct One;
-        impl<'de> Visitor<'de> for One {
-            type Value = Time;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time and a value")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Time, A::Error> {
-                let secs: f64 = pair.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
-                pair.next_element::<IgnoredAny>()?.ok_or_else(|| de::Error::invalid_length(1, &self))?;
-                Ok(Time((secs * 1000.0).round() as i64))
-            }
-        }
-        from.deserialize_seq(One)
     }
 }
 
@@ -122,6 +121,7 @@ mod tests {
         assert_eq!(series.len(), 1);
         assert_eq!(series[0].labels.keys().collect::<Vec<_>>(), ["alertname"]);
         assert_eq!(series[0].at, [1_700_000_000_000, 1_700_000_060_123]);
+        assert_eq!(series[0].values, [1.0, 1.0]);
     }
 
     #[test]

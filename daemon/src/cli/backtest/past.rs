@@ -221,7 +221,7 @@ impl PastArgs {
             .then(|| Added { name: cluster.label.clone(), value: cluster.name.clone() });
         let interval = self.evaluation_interval;
         let history = AlertsSeries::new(reader, Reading { from, until, interval, added, redactor });
-        Ok(Past::of(history, Evaluated::new(facts), terms))
+        Ok(Past::of(history, Evaluated::new(facts, configuration.facts.retry), terms))
     }
 }
 
