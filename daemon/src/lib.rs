@@ -17,6 +17,7 @@ pub mod config;
 pub mod demo;
 pub mod driver;
 pub mod explain;
+pub mod history;
 pub mod http;
 pub mod intake;
 pub mod journal;

@@ -147,6 +147,72 @@ impl Prometheus {
         }
     }
 
+    /// The answer to an instant query as it was at a moment, and what came instead where there is none.
+    pub(crate) async fn query_at(&self, promql: &str, at: Moment) -> Found {
+        let asked = async {
+            let result = self.instant(promql, at).await?.post().await.map_err(|error| causes(&error))?;
+            Ok::<_, String>(found(result, Fresh { now: at, max_age: self.max_age }, &self.redactor))
+        };
+        let answered = tokio::time::timeout(self.timeout, asked).await;
+        let late = || Err(format!("no answer within {} ms", self.timeout.as_millis()));
+        let failed = |problem: String| Found::Failed { what: format!("Prometheus: {problem}") };
+        answered.unwrap_or_else(|_| late()).unwrap_or_else(failed)
+    }
+
+    /// The same at several moments, each a step after the one before; whole seconds alone.
+    pub(crate) async fn query_along(
+        &self,
+        promql: &str,
+        along: Range,
+    ) -> Result<Vec<(Moment, Found)>, String> {
+        let Data::Matrix(series) = self.ask_over(promql, along).await?.into_inner().0 else {
+            return Err("values over a time were asked for, and something else came back".to_owned());
+        };
+        let mut moments: BTreeMap<Moment, Vec<Sample>> = BTreeMap::new();
+        let mut at = along.from;
+        while at <= along.to {
+            moments.insert(at, Vec::new());
+            at = at + along.step;
+        }
+        for one in series {
+            let (labels, samples) = one.into_inner();
+            let mut labels = labels.into_iter().collect();
+            self.redactor.labels(&mut labels);
+            for sample in &samples {
+                let of_moment = moments.entry(moment(sample)).or_default();
+                of_moment.push(Sample { labels: labels.clone(), value: Number(sample.value()) });
+            }
+        }
+        let found = |mut samples: Vec<Sample>| {
+            samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+            match samples.len() {
+                many if many > SERIES_MAX => too_many(many),
+                _ => Found::Series(samples),
+            }
+        };
+        Ok(moments.into_iter().map(|(at, samples)| (at, found(samples))).collect())
+    }
+
+    /// The same unread, for what is larger than any fact.
+    pub(crate) async fn raw_at(&self, promql: &str, at: Moment) -> Result<reqwest::Response, String> {
+        self.instant(promql, at).await?.post_raw().await.map_err(|error| causes(&error))
+    }
+
+    /// An instant query of a moment, to the millisecond.
+    async fn instant(
+        &self,
+        promql: &str,
+        at: Moment,
+    ) -> Result<prometheus_http_query::InstantQueryBuilder, String> {
+        let (secs, ms) = (at.unix_ms().div_euclid(1000), at.unix_ms().rem_euclid(1000));
+        let time = format!("{secs}.{ms:03}");
+        let mut query = self.client.query(promql).query("time", time).timeout(self.timeout_ms());
+        for (name, value) in self.credentials().await? {
+            query = query.header(name, value);
+        }
+        Ok(query)
+    }
+
     /// What came of a request, for status and metrics.
     fn noted<T>(&self, answered: Result<T, String>) -> Result<T, String> {
         let at = self.clock.wall();
@@ -243,12 +309,14 @@ impl Fresh {
     }
 }
 
+fn too_many(series: usize) -> Found {
+    Found::Failed { what: format!("{series} series, at most {SERIES_MAX} are taken") }
+}
+
 /// An answer as the engine takes it.
 fn found(result: PromqlResult, fresh: Fresh, redactor: &Redactor) -> Found {
     match result.into_inner().0 {
-        Data::Vector(series) if series.len() > SERIES_MAX => {
-            Found::Failed { what: format!("{} series, at most {SERIES_MAX} are taken", series.len()) }
-        }
+        Data::Vector(series) if series.len() > SERIES_MAX => too_many(series.len()),
         Data::Vector(series) => {
             if let Some(stale) = series.iter().find_map(|series| fresh.refuses(series.sample())) {
                 return stale;

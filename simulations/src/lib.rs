@@ -9,10 +9,13 @@
 //!
 //! `scenario/` reads scenario files, plays them on this, and holds what happened against what they expect.
 //!
-//! Deliberately absent: axum, sled, real time. Backtests and a swarm of faults are to be built on this.
+//! `backtest/` replays the past through the same engine and loop: what policies would have done.
+//!
+//! Deliberately absent: axum, sled, real time. A swarm of faults is to be built on this.
 
 pub mod adapters;
 pub mod alertmanager;
+pub mod backtest;
 pub mod maestro;
 pub mod memory_journal;
 pub mod run;

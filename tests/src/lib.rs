@@ -23,6 +23,7 @@ pub mod alertmanager;
 pub mod argo_rollouts;
 pub mod chain;
 pub mod control_plane;
+pub mod history;
 pub mod metrics_service;
 pub mod paramedic;
 pub mod peers;

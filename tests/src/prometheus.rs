@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -24,9 +25,16 @@ pub struct Plan {
     rules: Vec<String>,
     alertmanagers: Vec<String>,
     external_labels: BTreeMap<String, String>,
+    past: Vec<PathBuf>,
 }
 
 impl Plan {
+    /// Files of OpenMetrics that it is to know as its own past, however old; without `promtool` the test is left out.
+    pub fn past(mut self, files: Vec<PathBuf>) -> Self {
+        self.past = files;
+        self
+    }
+
     /// Scrapes `ADDRESS/metrics` each second under the job `service`; several calls, several targets.
     pub fn scrape(mut self, address: SocketAddr) -> Self {
         self.targets.push(address);
@@ -88,6 +96,9 @@ impl Plan {
             }]},
         });
         folder.write("prometheus.yaml", config.to_string());
+        if !self.past.is_empty() && !remember(&self.past, &folder).await {
+            return None;
+        }
         let port = free_port();
         let process = launch(&folder, port).await;
         Some(Prometheus { port, process, folder })
@@ -176,6 +187,23 @@ fn percent(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
+/// Makes blocks of samples, each file by itself.
+async fn remember(files: &[PathBuf], folder: &Scratch) -> bool {
+    if !peers::need(&["promtool"]) {
+        return false;
+    }
+    for file in files {
+        let mut command = tokio::process::Command::new(&peer("promtool").path);
+        command.args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"]).arg(file);
+        command.arg(folder.path().join("data")).kill_on_drop(true);
+        let made = tokio::time::timeout(READY_WITHIN, command.output()).await;
+        let made = made.expect("promtool makes a day's blocks in time").expect("promtool starts");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "promtool, {}: {said}", file.display());
+    }
+    true
+}
+
 async fn launch(folder: &Scratch, port: u16) -> Process {
     let mut command = Command::new(&peer("prometheus").path);
     command
@@ -183,6 +211,8 @@ async fn launch(folder: &Scratch, port: u16) -> Process {
         .arg(folder.path().join("prometheus.yaml"))
         .arg("--storage.tsdb.path")
         .arg(folder.path().join("data"))
+        // Whatever its past is, it is not dropped.
+        .arg("--storage.tsdb.retention.time=20y")
         .arg(format!("--web.listen-address=127.0.0.1:{port}"));
     // Debian's default folders are not there where the package is only unpacked.
     command.arg("--web.console.templates").arg(folder.path());

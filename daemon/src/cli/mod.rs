@@ -4,6 +4,7 @@
 mod alerts;
 mod approving;
 mod audit;
+mod backtest;
 mod blocking;
 mod by_hand;
 mod check;
@@ -19,6 +20,7 @@ mod freezing;
 mod in_force;
 mod live;
 mod orders;
+mod plan;
 mod rbac;
 mod records;
 mod ruling;
@@ -29,6 +31,7 @@ mod story;
 mod table;
 mod test;
 mod variables;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -80,6 +83,8 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Rbac(rbac::RbacArgs),
     Schema(schema::SchemaArgs),
     Test(Box<test::TestArgs>),
+    Backtest(Box<backtest::BacktestArgs>),
+    Plan(Box<plan::PlanArgs>),
     Explain(Box<explain::ExplainArgs>),
     /// Read the journal: find records, tell their story, follow, verify and export them.
     #[command(
@@ -155,6 +160,8 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Rbac(args) => rbac::run(args, console),
         Command::Schema(args) => schema::run(args, console),
         Command::Test(args) => test::run(*args, console),
+        Command::Backtest(args) => backtest::run(*args, console).await,
+        Command::Plan(args) => plan::run(*args, console).await,
         Command::Explain(args) => explain::run(*args, console).await,
         Command::Audit(command) => audit::run(command, console).await,
         Command::Status(args) => status::run(args, console).await,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use paramedic_policies::event::{Record, Seq};
+use paramedic_policies::state::State;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,6 +88,14 @@ pub(crate) trait Records: Send + Sync {
     /// When reading fails.
     async fn one(&self, seq: Seq) -> Result<Option<Record>, Failure>;
 
+    /// The state before the oldest record; `None` where that cannot be had.
+    ///
+    /// # Errors
+    /// When reading fails.
+    async fn oldest_state(&self) -> Result<Option<State>, Failure> {
+        Ok(None)
+    }
+
     /// Computes every root of the journal again.
     ///
     /// # Errors
@@ -112,7 +121,7 @@ impl dyn Records + '_ {
 }
 
 /// Records of one page: an answer of the daemon is built in its memory and ours.
-pub(super) const PAGE: usize = 1000;
+pub(in crate::cli) const PAGE: usize = 1000;
 
 /// A data directory.
 struct Directory {
@@ -144,6 +153,10 @@ impl Records for Directory {
 
     async fn one(&self, seq: Seq) -> Result<Option<Record>, Failure> {
         Ok(self.reader.record(seq)?)
+    }
+
+    async fn oldest_state(&self) -> Result<Option<State>, Failure> {
+        Ok(Some(self.reader.oldest_state()?))
     }
 
     async fn verify(&self) -> Result<Value, Failure> {

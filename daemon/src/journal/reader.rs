@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use paramedic_policies::state::State;
+
+use super::checkpoint::{self, Which};
 use super::error::{OpenError, ReadError};
 use super::meta;
 use super::partition;
@@ -44,6 +47,18 @@ impl Reader {
     /// Names this journal for ever.
     pub fn journal_uuid(&self) -> &str {
         &self.shared.meta.uuid
+    }
+
+    /// The state before the oldest record that is kept.
+    ///
+    /// # Errors
+    /// When the journal is damaged or the disk refuses.
+    pub fn oldest_state(&self) -> Result<State, ReadError> {
+        let oldest = self.shared.live().names.first().cloned();
+        let Some(name) = oldest else { return Ok(State::new()) };
+        let partition = self.shared.partition(&name)?;
+        let checkpoint = checkpoint::read::<State>(&partition, Which::First)?;
+        Ok(checkpoint.state.unwrap_or_else(State::new))
     }
 
     /// How far the journal is durable.

@@ -2,7 +2,7 @@
 
 mod export;
 mod query;
-mod report;
+pub(super) mod report;
 mod selection;
 mod show;
 mod stats;
@@ -16,6 +16,7 @@ use super::console::Console;
 use super::failure::Failure;
 
 pub(super) use query::row;
+pub(super) use selection::When;
 
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]

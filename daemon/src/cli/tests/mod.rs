@@ -1,6 +1,7 @@
 //! What people read, word for word, and the exit codes. No process is needed: a command writes to what it is given.
 
 mod audit;
+mod backtest;
 mod check;
 mod explain;
 pub(in crate::cli) mod fixture;

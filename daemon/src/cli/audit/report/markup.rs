@@ -6,25 +6,25 @@ use std::fmt::{Display, Write as _};
 use super::words::is_hidden;
 
 /// A value of an attribute.
-pub(super) type Attribute<'a> = (&'static str, &'a dyn Display);
+pub(in crate::cli) type Attribute<'a> = (&'static str, &'a dyn Display);
 
 /// Markup so far.
 #[derive(Debug, Default)]
-pub(super) struct Markup(String);
+pub(in crate::cli) struct Markup(String);
 
 impl Markup {
     /// Text that stands in this program, such as the style sheet.
-    pub(super) fn ours(&mut self, text: &'static str) {
+    pub(in crate::cli) fn ours(&mut self, text: &'static str) {
         self.0.push_str(text);
     }
 
     /// Text of anybody.
-    pub(super) fn text(&mut self, text: impl Display) {
+    pub(in crate::cli) fn text(&mut self, text: impl Display) {
         escape(&text.to_string(), &mut self.0);
     }
 
     /// An element with what is inside.
-    pub(super) fn element(
+    pub(in crate::cli) fn element(
         &mut self,
         name: &'static str,
         with: &[Attribute<'_>],
@@ -40,12 +40,12 @@ impl Markup {
     }
 
     /// An element with nothing but text.
-    pub(super) fn leaf(&mut self, name: &'static str, with: &[Attribute<'_>], text: impl Display) {
+    pub(in crate::cli) fn leaf(&mut self, name: &'static str, with: &[Attribute<'_>], text: impl Display) {
         self.element(name, with, |inside| inside.text(text));
     }
 
     /// An element of SVG without anything inside.
-    pub(super) fn shape(&mut self, name: &'static str, with: &[Attribute<'_>]) {
+    pub(in crate::cli) fn shape(&mut self, name: &'static str, with: &[Attribute<'_>]) {
         self.begin(name, with);
         self.0.push_str("/>");
     }
@@ -60,7 +60,7 @@ impl Markup {
     }
 
     /// All of it.
-    pub(super) fn finished(self) -> String {
+    pub(in crate::cli) fn finished(self) -> String {
         self.0
     }
 }
@@ -87,7 +87,7 @@ fn escape(text: &str, into: &mut String) {
 
 /// A coordinate: one decimal at most, so that files stay small and equal.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct At(pub(super) f64);
+pub(in crate::cli) struct At(pub(in crate::cli) f64);
 
 impl Display for At {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

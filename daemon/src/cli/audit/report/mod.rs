@@ -12,11 +12,11 @@ mod incident;
 mod lanes;
 mod markdown;
 mod marks;
-mod markup;
+pub(in crate::cli) mod markup;
 mod open;
 mod picture;
 mod scale;
-mod words;
+pub(in crate::cli) mod words;
 
 use std::path::{Path, PathBuf};
 

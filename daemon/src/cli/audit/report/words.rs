@@ -35,7 +35,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 /// Text for a code span, fenced by more backticks than it holds; fit for a table's cell.
-pub(super) fn code(text: &str) -> String {
+pub(in crate::cli) fn code(text: &str) -> String {
     let text = visible(text).replace('|', "\\|");
     if text.trim().is_empty() {
         return "(empty)".to_owned();

@@ -1,0 +1,212 @@
+//! A backtest for people at a terminal: what would have been done, why not more, and a picture of the days.
+
+use std::fmt::Write as _;
+
+use paramedic_policies::counted::counted;
+use paramedic_simulations::backtest::{PolicySum, Report, Verdicts};
+
+use super::bars::bar;
+use crate::cli::table::Table;
+use crate::cli::words::{day, minute};
+
+/// Reasons that are shown of a policy.
+const REASONS_SHOWN: usize = 3;
+
+/// All of it.
+pub(super) fn written(report: &Report) -> String {
+    let mut text = format!(
+        "what {} would have done from {} to {} (UTC)\n\n",
+        match report.policies.len() {
+            1 => "1 policy".to_owned(),
+            many => format!("{many} policies"),
+        },
+        minute(report.from),
+        minute(report.until)
+    );
+    text.push_str(&head(report).to_string());
+    let mut part = |name: &str, table: Option<Table>| {
+        if let Some(table) = table {
+            // A string takes all that is written to it.
+            let _ = write!(text, "\n{name}\n{table}");
+        }
+    };
+    part("policies", policies(report));
+    part(
+        "why not (cases that were refused for it at least once, whether they acted later or not)",
+        refusals(report),
+    );
+    part("not known any more, so withheld", not_known(report));
+    part("targets", targets(report));
+    part("alerts that would have caused most actions", alerts(report));
+    part("actions a day", days(report));
+    if let Some(live) = &report.live {
+        let _ = write!(text, "\nlive verdicts\n{}", verdicts(live));
+    }
+    text.push_str("\nwhat history cannot tell\n");
+    for what in &report.unknown {
+        let _ = writeln!(text, "  - {what}");
+    }
+    text
+}
+
+fn head(report: &Report) -> Table {
+    let mut head = Table::headless(2);
+    let for_policies = format!("{} of them with a policy", report.matched);
+    head.row(["alerts that began".to_owned(), report.began.to_string(), for_policies]);
+    let on = counted(report.targets_count, "different target");
+    head.row(["actions".to_owned(), report.actions.to_string(), format!("on {on}")]);
+    if report.looks > 0 {
+        head.row([
+            "looks".to_owned(),
+            report.looks.to_string(),
+            "evidence that would have been kept".to_owned(),
+        ]);
+    }
+    if let Some(busiest) = report.busiest {
+        let when = format!("within {}, first at {}", busiest.within, minute(busiest.at));
+        head.row(["most actions".to_owned(), busiest.actions.to_string(), when]);
+    }
+    if let Some(peak) = report.concurrency {
+        let when = format!("at once, if each ran until its deadline; first at {}", minute(peak.at));
+        head.row(["at most".to_owned(), peak.actions.to_string(), when]);
+    }
+    if let Some(blast) = report.blast {
+        let targets = format!(
+            "different targets within {}, in {}; first at {}",
+            blast.within,
+            counted(blast.namespaces, "namespace"),
+            minute(blast.at)
+        );
+        head.row(["largest blast radius".to_owned(), blast.targets.to_string(), targets]);
+    }
+    if report.storms.count > 0 {
+        let lasted = format!("lasting {} in all", report.storms.lasted);
+        head.row(["storms".to_owned(), report.storms.count.to_string(), lasted]);
+    }
+    if report.asked.questions > 0 {
+        let asked = report.asked;
+        let came = match (asked.failed, asked.not_known) {
+            (0, 0) => "all answered".to_owned(),
+            (failed, 0) => format!("{failed} not answered, which withholds"),
+            (_, not_known) => format!("{not_known} that this history does not tell, which withholds"),
+        };
+        head.row(["questions of let and when".to_owned(), asked.questions.to_string(), came]);
+    }
+    head
+}
+
+/// What a policy did, in words.
+pub(super) fn done(policy: &PolicySum) -> String {
+    let each: Vec<String> = policy.actions.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if each.is_empty() { "-".to_owned() } else { each.join(", ") }
+}
+
+/// What kept it from acting, the most frequent first.
+pub(super) fn kept_by(policy: &PolicySum) -> String {
+    let shown = policy.refusals.iter().take(REASONS_SHOWN);
+    let mut shown: Vec<String> =
+        shown.map(|refusal| format!("{} {}", refusal.cases, refusal.reason)).collect();
+    if let Some(more @ 1..) = policy.refusals.len().checked_sub(REASONS_SHOWN) {
+        shown.push(format!("{more} more"));
+    }
+    shown.join(", ")
+}
+
+/// The mode, and what a storm would have made of it.
+pub(super) fn mode(policy: &PolicySum) -> String {
+    match policy.in_storm {
+        0 => policy.mode.to_string(),
+        many => format!("{}; {many} in a storm, as proposals", policy.mode),
+    }
+}
+
+fn policies(report: &Report) -> Option<Table> {
+    let mut table = Table::new(["POLICY", "MODE", "EPISODES", "ACTED", "ACTIONS", "TARGETS", "REFUSED"]);
+    for policy in &report.policies {
+        table.row([
+            policy.policy.clone(),
+            mode(policy),
+            policy.episodes.to_string(),
+            policy.acted.to_string(),
+            done(policy),
+            policy.targets.to_string(),
+            kept_by(policy),
+        ]);
+    }
+    Some(table)
+}
+
+fn refusals(report: &Report) -> Option<Table> {
+    let mut table = Table::new(["GUARD", "REASON", "CASES"]);
+    for refusal in &report.refusals {
+        table.row([guard(refusal.guard), refusal.reason.to_owned(), refusal.cases.to_string()]);
+    }
+    (!report.refusals.is_empty()).then_some(table)
+}
+
+/// A guard's name as records have it.
+pub(super) fn guard(guard: paramedic_policies::guard::Guard) -> String {
+    match serde_json::to_value(guard) {
+        Ok(serde_json::Value::String(name)) => name,
+        Ok(_) | Err(_) => format!("{guard:?}"),
+    }
+}
+
+fn not_known(report: &Report) -> Option<Table> {
+    let mut table = Table::new(["POLICY", "FACT", "CASES"]);
+    for one in &report.not_known {
+        table.row([one.policy.clone(), one.fact.clone(), one.cases.to_string()]);
+    }
+    (!report.not_known.is_empty()).then_some(table)
+}
+
+fn targets(report: &Report) -> Option<Table> {
+    let mut table = Table::new(["TARGET", "ACTIONS", "BY"]);
+    for one in &report.targets {
+        let by: Vec<String> = one.policies.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        table.row([one.target.to_string(), one.actions.to_string(), by.join(", ")]);
+    }
+    if let Some(more @ 1..) = report.targets_count.checked_sub(report.targets.len() as u64) {
+        table.row([format!("and {more} more"), String::new(), String::new()]);
+    }
+    (!report.targets.is_empty()).then_some(table)
+}
+
+fn alerts(report: &Report) -> Option<Table> {
+    let mut table = Table::new(["ALERT", "BEGAN", "ACTIONS"]);
+    for one in &report.alerts {
+        table.row([one.alert.clone(), one.episodes.to_string(), one.actions.to_string()]);
+    }
+    (!report.alerts.is_empty()).then_some(table)
+}
+
+/// Differences that are shown one by one.
+const DIFFERENCES_SHOWN: usize = 20;
+
+fn verdicts(live: &Verdicts) -> Table {
+    let mut table = Table::headless(2);
+    let of = format!("{} of {} reproduced", live.reproduced, live.live);
+    table.row([of, "by this program, with the recorded facts and the books of their days".to_owned()]);
+    if live.without_state > 0 {
+        let what = "without the records before them; --data-dir has the state there".to_owned();
+        table.row([format!("{} not comparable", live.without_state), what]);
+    }
+    for one in live.differences.iter().take(DIFFERENCES_SHOWN) {
+        let what = format!("{} on {}: {}; now {}", one.policy, one.alert, one.live, one.now);
+        table.row([format!("record {}, {}", one.record, minute(one.at)), what]);
+    }
+    if let Some(more @ 1..) = live.differences.len().checked_sub(DIFFERENCES_SHOWN) {
+        table.row([format!("and {more} more"), "--output json has them".to_owned()]);
+    }
+    table
+}
+
+fn days(report: &Report) -> Option<Table> {
+    let greatest = report.days.iter().map(|day| day.actions).max().unwrap_or(0);
+    let mut table = Table::headless(2);
+    for one in &report.days {
+        let count = if one.actions == 0 { "-".to_owned() } else { one.actions.to_string() };
+        table.row([day(one.day), count, bar(one.actions, greatest)]);
+    }
+    (greatest > 0).then_some(table)
+}

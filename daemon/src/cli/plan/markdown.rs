@@ -1,0 +1,84 @@
+//! A plan as Markdown, for a comment on a pull request: the verdict first, the rest folded away. Names come from labels,
+//! which are untrusted: each stands in a code span that it cannot leave.
+
+use std::fmt::Write as _;
+
+use paramedic_policies::counted::counted;
+use paramedic_simulations::backtest::{Acted, Plan};
+
+use crate::cli::audit::report::words::code;
+use crate::cli::words::minute;
+
+/// Actions of one kind that are written out: comments have a bound.
+const SHOWN: usize = 50;
+
+/// All of it.
+pub(super) fn written(plan: &Plan) -> String {
+    let mut text = format!(
+        "### Plan: {} to {} (UTC), {}\n\n",
+        minute(plan.from),
+        minute(plan.until),
+        counted(plan.began, "alert")
+    );
+    let mut line = |line: &str| {
+        // A string takes all that is written to it.
+        let _ = writeln!(text, "{line}");
+    };
+    if plan.added + plan.removed + plan.retimed == 0 {
+        let same = counted(plan.same, "action");
+        line(&format!("**No action changes**: {same} before, the same after."));
+    } else {
+        line(&format!(
+            "**{} added, {} removed, {} at another time**; {} the same. {} before, {} after.",
+            plan.added,
+            plan.removed,
+            plan.retimed,
+            plan.same,
+            counted(plan.before, "action"),
+            plan.after
+        ));
+        line("\n| policy | before | after | added | removed | other time |\n|---|--:|--:|--:|--:|--:|");
+        for one in &plan.policies {
+            line(&format!(
+                "| {} | {} | {} | {} | {} | {} |",
+                code(&one.policy),
+                one.before,
+                one.after,
+                one.added,
+                one.removed,
+                one.retimed
+            ));
+        }
+    }
+    let mut part = |name: &str, all: u64, acted: Vec<String>| {
+        if acted.is_empty() {
+            return;
+        }
+        line(&format!("\n<details><summary>{name}: {all}</summary>\n"));
+        line("| when | policy | what | on | for |\n|---|---|---|---|---|");
+        let shown = acted.len() as u64;
+        acted.iter().for_each(|row| line(row));
+        if all > shown {
+            line(&format!("\nAnd {} more.", all - shown));
+        }
+        line("\n</details>");
+    };
+    let rows = |acted: &[Acted]| -> Vec<String> {
+        acted.iter().take(SHOWN).map(|one| row(&minute(one.at), one)).collect()
+    };
+    part("Added", plan.added, rows(&plan.added_actions));
+    part("Removed", plan.removed, rows(&plan.removed_actions));
+    let retimed = plan.retimed_actions.iter().take(SHOWN);
+    let retimed = retimed
+        .map(|one| row(&format!("{} (was {})", minute(one.action.at), minute(one.before)), &one.action));
+    part("At another time", plan.retimed, retimed.collect());
+    line("\n<details><summary>What history cannot tell</summary>\n");
+    plan.unknown.iter().for_each(|what| line(&format!("- {what}")));
+    line("\n</details>");
+    text
+}
+
+fn row(when: &str, one: &Acted) -> String {
+    let target = code(&one.target.to_string());
+    format!("| {when} | {} | {} | {target} | {} |", code(&one.policy), one.remediation, code(&one.alert))
+}

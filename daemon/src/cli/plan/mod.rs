@@ -1,0 +1,80 @@
+//! `paramedic plan`: what a change of policies would have changed, over the same past as `backtest`. Exits with 1 where it
+//! would have acted more often than allowed; it must never act.
+
+mod markdown;
+mod table;
+
+use std::path::PathBuf;
+
+use paramedic_policies::counted::counted;
+use paramedic_simulations::backtest::{self, Plan};
+
+use super::backtest::past::{self, PastArgs, Watched};
+use super::backtest::{Format, told};
+use super::console::{Console, Output};
+use super::failure::Failure;
+
+/// Compare two sets of policies over the past: which actions the change adds, removes, or moves in time.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic plan main/policies/ policies/ --from prometheus --prometheus-url http://prometheus:9090
+  paramedic plan old/ new/ --from file --input alerts.json --max-new-actions 0
+  paramedic plan old/ new/ --from prometheus --since 7d --output markdown > comment.md
+
+Both are replayed as `backtest` does, under one configuration, or under two with --new-config. With
+--max-new-actions it exits with 1 when the change adds more, so that a pull request can be stopped.")]
+pub struct PlanArgs {
+    /// The policies as they are: a file, or a folder of them
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// The policies as they would be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+
+    #[command(flatten)]
+    past: PastArgs,
+
+    /// The configuration of the new policies, where it changes too [default: that of --config].
+    #[arg(long, value_name = "FILE")]
+    new_config: Option<PathBuf>,
+
+    /// Fail when the change adds more actions than this.
+    #[arg(long, value_name = "COUNT")]
+    max_new_actions: Option<u64>,
+
+    /// How to write it.
+    #[arg(long, short = 'o', value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let configuration = args.past.configuration(console)?;
+    let old = past::policies(&[args.old], &configuration, console)?;
+    let changed = args.new_config.as_deref().map(|file| past::read(file, console)).transpose()?;
+    let new = past::policies(&[args.new], changed.as_ref().unwrap_or(&configuration), console)?;
+    let opened = args.past.open(&configuration, console.now).await?;
+    let terms = opened.terms;
+    let mut watched = Watched::new(opened.history, &terms, console.err);
+    let plan = backtest::plan(&mut watched, &*opened.facts, (old, new), &terms).await;
+    watched.done();
+    let plan = plan.map_err(told)?;
+    match args.output {
+        Format::Table => write!(console.out, "{}", table::written(&plan))?,
+        Format::Json => console.data(Output::Json, &plan)?,
+        Format::Markdown => write!(console.out, "{}", markdown::written(&plan))?,
+    }
+    gate(&plan, args.max_new_actions)
+}
+
+fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
+    match most.filter(|most| plan.added > *most) {
+        None => Ok(()),
+        Some(most) => {
+            let added = counted(plan.added, "action");
+            Err(Failure::users(format!("the change adds {added}, --max-new-actions allows {most}"))
+                .hint("read what is added; if it is meant, raise the bound for this change"))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A plan for people at a terminal.
+
+use std::fmt::Write as _;
+
+use paramedic_simulations::backtest::{Acted, Plan};
+
+use crate::cli::table::Table;
+use crate::cli::words::minute;
+
+/// Actions of one kind that are shown.
+const SHOWN: usize = 20;
+
+/// All of it.
+pub(super) fn written(plan: &Plan) -> String {
+    let mut text = format!(
+        "what the change would have changed from {} to {} (UTC)\n\n",
+        minute(plan.from),
+        minute(plan.until)
+    );
+    let mut head = Table::headless(2);
+    head.row(["actions before".to_owned(), plan.before.to_string()]);
+    head.row(["actions after".to_owned(), plan.after.to_string()]);
+    head.row(["  the same".to_owned(), plan.same.to_string()]);
+    head.row(["  added".to_owned(), plan.added.to_string()]);
+    head.row(["  removed".to_owned(), plan.removed.to_string()]);
+    head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
+    text.push_str(&head.to_string());
+    if !plan.policies.is_empty() {
+        let mut table = Table::new(["POLICY", "BEFORE", "AFTER", "ADDED", "REMOVED", "OTHER TIME"]);
+        for one in &plan.policies {
+            let numbers = [one.before, one.after, one.added, one.removed, one.retimed];
+            let [before, after, added, removed, retimed] = numbers.map(|number| number.to_string());
+            table.row([one.policy.clone(), before, after, added, removed, retimed]);
+        }
+        // A string takes all that is written to it.
+        let _ = write!(text, "\npolicies that change\n{table}");
+    }
+    actions(
+        &mut text,
+        "added",
+        "+",
+        plan.added,
+        plan.added_actions.iter().map(|acted| (acted, String::new())),
+    );
+    actions(
+        &mut text,
+        "removed",
+        "-",
+        plan.removed,
+        plan.removed_actions.iter().map(|acted| (acted, String::new())),
+    );
+    let retimed = plan.retimed_actions.iter().map(|one| (&one.action, format!("was {}", minute(one.before))));
+    actions(&mut text, "at another time", "~", plan.retimed, retimed);
+    text.push_str("\nwhat history cannot tell\n");
+    for what in &plan.unknown {
+        let _ = writeln!(text, "  - {what}");
+    }
+    text
+}
+
+fn actions<'a>(
+    text: &mut String,
+    name: &str,
+    sign: &str,
+    all: u64,
+    acted: impl Iterator<Item = (&'a Acted, String)>,
+) {
+    let mut table = Table::headless(0);
+    let mut shown = 0;
+    for (one, note) in acted.take(SHOWN) {
+        let what = format!("{} {}", one.remediation, one.target);
+        table.row([format!("{sign} {}", minute(one.at)), one.policy.clone(), what, one.alert.clone(), note]);
+        shown += 1;
+    }
+    if shown == 0 {
+        return;
+    }
+    // A string takes all that is written to it.
+    let _ = write!(text, "\n{name}\n{table}");
+    if let Some(more @ 1..) = all.checked_sub(shown) {
+        let _ = writeln!(text, "and {more} more; --output json has the first thousand");
+    }
+}

@@ -1,0 +1,207 @@
+//! `paramedic backtest` and `plan`, as people and pull requests read them.
+
+use std::path::Path;
+
+use super::paramedic;
+
+const POLICIES: &str = r#"apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restart-cart}
+spec:
+  mode: enforce
+  match: ['alertname="CartErrors"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder: [{restart: {}, verify: {rollout: complete}}, {scale: {by: 1, max: 5}, verify: {rollout: complete}}]
+  guards: {cooldown: COOLDOWN, limits: [{max: 3, per: 1d, by: policy}]}
+---
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: scale-search}
+spec:
+  mode: approve
+  match: ['alertname="SearchSlow"']
+  for: 5m
+  target: {kind: Deployment, namespace: search, name: search}
+  when: [{query: 'sum(rate(http_requests_total[5m]))', is: "> 1"}]
+  ladder: [{scale: {by: 1, max: 5}, verify: {rollout: complete}}]
+---
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: owner-of-pod}
+spec:
+  mode: dry-run
+  match: ['alertname="PodSick"']
+  target: {from: {pod: "{{ labels.pod }}", namespace: "{{ labels.namespace }}"}}
+  ladder: [{restart: {}, verify: {rollout: complete}}]
+"#;
+
+/// From and to in minutes since midnight of the first of November.
+fn alert(name: &str, deployment: &str, from: i64, to: i64) -> String {
+    let time = |minutes: i64| {
+        format!("2026-11-{:02}T{:02}:{:02}:00Z", 1 + minutes / 1440, minutes / 60 % 24, minutes % 60)
+    };
+    format!(
+        r#"{{"labels":{{"alertname":"{name}","namespace":"shop","deployment":"{deployment}","pod":"{deployment}-0"}},"startsAt":"{}","endsAt":"{}"}}"#,
+        time(from),
+        time(to)
+    )
+}
+
+fn alerts() -> String {
+    let mut lines = Vec::new();
+    for (from, to) in [(60, 80), (85, 95), (90 + 1440, 130 + 1440), (600 + 1440, 610 + 1440)] {
+        lines.push(alert("CartErrors", "cart", from, to));
+    }
+    for number in 0..4 {
+        let from = 2 * 1440 + 300 + number;
+        lines.push(alert("CartErrors", &format!("cart-{number}"), from, from + 30));
+    }
+    lines.push(alert("SearchSlow", "search", 700, 720));
+    lines.push(alert("PodSick", "cart", 800, 806));
+    lines.push(alert("DiskFilling", "cart", 10, 4 * 1440));
+    lines.join("\n")
+}
+
+/// A folder with policies and a past.
+struct Past(tempfile::TempDir);
+
+impl Past {
+    fn new() -> Self {
+        let past = Self(tempfile::tempdir().expect("a folder"));
+        past.write("alerts.jsonl", &alerts());
+        past.write("old.yaml", &POLICIES.replace("COOLDOWN", "30m"));
+        past.write("new.yaml", &POLICIES.replace("COOLDOWN", "5m"));
+        past
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).expect("it takes text");
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn run(&self, command: &[&str], more: &[&str]) -> super::Ran {
+        let input = self.path("alerts.jsonl");
+        let paths = command
+            .iter()
+            .map(|arg| if Path::new(arg).extension().is_some() { self.path(arg) } else { (*arg).to_owned() });
+        let mut args: Vec<String> = paths.collect();
+        args.extend(["--from", "file", "--input", input.as_str()].map(str::to_owned));
+        args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        paramedic(&args)
+    }
+}
+
+#[test]
+fn a_backtest_says_what_would_have_been_done_and_what_would_not() {
+    let past = Past::new();
+    insta::assert_snapshot!("backtest-table", past.run(&["backtest", "--policies", "old.yaml"], &[]));
+}
+
+#[test]
+fn a_backtest_is_data_for_programs() {
+    let past = Past::new();
+    insta::assert_snapshot!(
+        "backtest-json",
+        past.run(&["backtest", "--policies", "old.yaml"], &["-o", "json"])
+    );
+}
+
+#[test]
+fn a_backtest_fits_into_a_ticket() {
+    let past = Past::new();
+    insta::assert_snapshot!(
+        "backtest-markdown",
+        past.run(&["backtest", "--policies", "old.yaml"], &["-o", "markdown"])
+    );
+}
+
+#[test]
+fn a_backtest_is_a_page_that_needs_nothing_else() {
+    let past = Past::new();
+    let page = past.path("page");
+    let ran = past.run(&["backtest", "--policies", "old.yaml"], &["--html", &page]);
+    assert_eq!((ran.code, ran.err.replace(&page, "PAGE").as_str()), (0, "written to PAGE\n"));
+    let page = std::fs::read_to_string(&page).expect("it was written");
+    let body = page.split_once("</style>").expect("it has a style").1;
+    insta::assert_snapshot!("backtest-html", body);
+}
+
+#[test]
+fn a_plan_says_what_a_change_adds_and_removes() {
+    let past = Past::new();
+    insta::assert_snapshot!("plan-table", past.run(&["plan", "old.yaml", "new.yaml"], &[]));
+    insta::assert_snapshot!("plan-json", past.run(&["plan", "old.yaml", "new.yaml"], &["-o", "json"]));
+    insta::assert_snapshot!(
+        "plan-markdown",
+        past.run(&["plan", "old.yaml", "new.yaml"], &["-o", "markdown"])
+    );
+}
+
+#[test]
+fn a_plan_without_a_change_says_so() {
+    let past = Past::new();
+    let ran = past.run(&["plan", "old.yaml", "old.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.out.contains("**No action changes**"), "{}", ran.out);
+}
+
+#[test]
+fn a_plan_is_a_gate() {
+    let past = Past::new();
+    let ran = past.run(&["plan", "old.yaml", "new.yaml"], &["--max-new-actions", "0"]);
+    insta::assert_snapshot!("plan-gate", format!("exit {}\n{}", ran.code, ran.err));
+}
+
+#[test]
+fn what_cannot_be_replayed_is_the_users_fault() {
+    let past = Past::new();
+    past.write(
+        "broken.yaml",
+        "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {name: x}\n",
+    );
+    let broken = past.run(&["backtest", "--policies", "broken.yaml"], &[]);
+    assert_eq!(broken.code, 1);
+    assert!(broken.err.contains("nothing was replayed"), "{broken}");
+    past.write("alerts.jsonl", "{\"labels\": 1}");
+    let no_alerts = past.run(&["backtest", "--policies", "old.yaml"], &[]);
+    assert_eq!(no_alerts.code, 1);
+    assert!(no_alerts.err.contains("alerts.jsonl:1: "), "{no_alerts}");
+    let nothing = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "file"]);
+    assert_eq!((nothing.code, nothing.err.lines().next()), (1, Some("error: no file is named")));
+    let nowhere = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "prometheus"]);
+    assert_eq!((nowhere.code, nowhere.err.lines().next()), (1, Some("error: no Prometheus is named")));
+}
+
+#[test]
+fn our_own_journal_reproduces_every_live_verdict() {
+    let past = Past::new();
+    past.write("live.yaml", super::fixture::POLICY);
+    let journal = super::fixture::journal();
+    let policies = past.path("live.yaml");
+    let backtest = ["backtest", "--policies", &policies, "--from", "audit"];
+    let ran = paramedic(&[&backtest[..], &["--data-dir", journal.path()]].concat());
+    insta::assert_snapshot!("backtest-audit", ran);
+
+    let lines: Vec<String> = journal
+        .records
+        .iter()
+        .map(|record| serde_json::to_string(record).expect("a record is written"))
+        .collect();
+    past.write("audit.jsonl", &lines.join("\n"));
+    let file = past.path("audit.jsonl");
+    let exported = paramedic(&[&backtest[..], &["--input", &file]].concat());
+    assert_eq!(exported.out, ran.out, "an export is as good as the journal");
+
+    // What today's engine would not have decided is shown.
+    let other = lines
+        .iter()
+        .map(|line| line.replace("\"verdict\":{\"is\":\"act\"}", "\"verdict\":{\"is\":\"withhold\"}"));
+    past.write("audit.jsonl", &other.collect::<Vec<_>>().join("\n"));
+    let differs = paramedic(&[&backtest[..], &["--input", &file]].concat());
+    let shown: Vec<&str> =
+        differs.out.lines().filter(|line| line.trim_start().starts_with("record ")).collect();
+    assert!(!shown.is_empty() && shown[0].contains("withhold cart-errors; now act cart-errors"), "{differs}");
+}

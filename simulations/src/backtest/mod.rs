@@ -1,0 +1,33 @@
+//! What policies would have done: the past's alerts go through the production engine and loop in virtual time, in mode
+//! dry-run, and only counts are kept. Nothing of the engine is written again here, and what history cannot know is said,
+//! never guessed.
+//!
+//! ```text
+//!   History (deliveries, in order) --> Replay: WriteAhead, virtual time by `wake` --> Tally (the journal port)
+//!                                        |  ^
+//!                                   Facts: PromQL at that moment; `ALERTS` is history itself; the cluster is assumed
+//!   two Replays over one history --> Differences: actions added, removed, at another time
+//! ```
+//!
+//! Deliberately absent: files, Prometheus, real time. The sources are the daemon's.
+
+mod assumed;
+mod differences;
+mod facts;
+mod history;
+mod open_cases;
+mod peaks;
+mod replay;
+mod report;
+mod tally;
+mod verdicts;
+
+pub use differences::{Change, Differences, Plan, Retimed};
+pub use facts::{Facts, Learned, NoFacts};
+pub use history::{Heard, History, HistoryError};
+pub use replay::{Replay, Terms, backtest, plan};
+pub use report::{
+    Asked, Blast, Busiest, DaySum, NotKnown, Peak, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
+};
+pub use tally::{Acted, Tally};
+pub use verdicts::{Comparison, Difference, Verdicts};

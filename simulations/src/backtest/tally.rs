@@ -1,0 +1,428 @@
+//! The journal of a backtest: it keeps counts instead of records, so that years of alerts need the memory of an hour.
+//! It counts what records say, and must never decide anything.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use paramedic_policies::action::Intent;
+use paramedic_policies::alert::{EpisodeKey, Labels};
+use paramedic_policies::book::{Book, Digest};
+use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::guard::{Finding, Guard};
+use paramedic_policies::policy::InStorm;
+use paramedic_policies::reason::Reason;
+use paramedic_policies::ruling::Ruling;
+use paramedic_policies::state::State;
+use paramedic_policies::target::Target;
+use paramedic_policies::time::Moment;
+use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
+use serde::Serialize;
+
+use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
+use super::peaks::{BLAST_WINDOW, Concurrency, Width};
+use super::report::{
+    Asked, Busiest, DaySum, NotKnown, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
+};
+
+/// Different targets, and names of alerts, that are counted one by one: far more than any cluster has workloads.
+const NAMES_MAX: usize = 20_000;
+
+/// Targets that a report names.
+const TARGETS_SHOWN: usize = 20;
+
+/// Alerts that a report names.
+const ALERTS_SHOWN: usize = 10;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// One action that would have been taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acted {
+    /// When.
+    pub at: Moment,
+    /// By which policy.
+    pub policy: String,
+    /// What.
+    pub remediation: &'static str,
+    /// On what.
+    pub target: Target,
+    /// For which alert.
+    pub alert: String,
+    /// That alert's identity.
+    #[serde(skip)]
+    pub key: EpisodeKey,
+    /// When its episode began.
+    #[serde(skip)]
+    pub opened_at: Moment,
+}
+
+/// Counts so far.
+#[derive(Debug)]
+pub struct Tally {
+    book: Arc<Book>,
+    next: Seq,
+    open: OpenCases,
+    policies: BTreeMap<String, PolicyTally>,
+    targets: BTreeMap<Target, BTreeMap<String, u64>>,
+    days: BTreeMap<i64, (u64, u64)>,
+    alerts: BTreeMap<String, (u64, u64)>,
+    concurrency: Concurrency,
+    width: Width,
+    recent: VecDeque<Moment>,
+    busiest: Option<Busiest>,
+    storms: Storms,
+    storming: Option<Moment>,
+    pub(super) asked: Asked,
+    pub(super) deliveries: u64,
+    began: u64,
+    ended: u64,
+    matched: u64,
+    actions: u64,
+    looks: u64,
+    keeps_actions: bool,
+    acted: Vec<Acted>,
+    /// Episodes that began since somebody asked last.
+    pub(super) opened: Vec<Seq>,
+}
+
+#[derive(Debug, Default)]
+struct PolicyTally {
+    episodes: u64,
+    acted: u64,
+    actions: BTreeMap<&'static str, u64>,
+    in_storm: u64,
+    refusals: BTreeMap<(Guard, &'static str), u64>,
+    not_known: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Nothing was counted yet under this book.
+    pub(super) fn new(book: Arc<Book>, next: Seq, keeps_actions: bool) -> Self {
+        let of = |name: &String| (name.clone(), PolicyTally::default());
+        let policies = book.policies().values().filter(|policy| !policy.is_only_by_hand());
+        let policies = policies.map(|policy| of(&policy.name)).collect();
+        Self {
+            book,
+            next,
+            open: OpenCases::default(),
+            policies,
+            targets: BTreeMap::new(),
+            days: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+            concurrency: Concurrency::default(),
+            width: Width::default(),
+            recent: VecDeque::new(),
+            busiest: None,
+            storms: Storms::default(),
+            storming: None,
+            asked: Asked::default(),
+            deliveries: 0,
+            began: 0,
+            ended: 0,
+            matched: 0,
+            actions: 0,
+            looks: 0,
+            keeps_actions,
+            acted: Vec::new(),
+            opened: Vec::new(),
+        }
+    }
+
+    /// The actions since the last time that this was asked, where they are kept.
+    pub fn take_acted(&mut self) -> Vec<Acted> {
+        std::mem::take(&mut self.acted)
+    }
+
+    /// A fact of a case that nobody can know any more.
+    pub(super) fn not_known(&mut self, episode: Seq, policy: &str, fact: String) {
+        let Some(case) = self.open.case(episode, policy) else { return };
+        if case.not_known.insert(fact.clone())
+            && let Some(tally) = self.policies.get_mut(policy)
+        {
+            *tally.not_known.entry(fact).or_default() += 1;
+        }
+    }
+
+    fn count(&mut self, record: &Record) {
+        let (at, seq) = (record.at, record.seq);
+        match &record.event {
+            Event::Opened { key, labels, .. } => self.opened(at, seq, *key, labels),
+            Event::Closed { episode, .. } => {
+                self.ended += 1;
+                self.open.closed(*episode);
+            }
+            Event::Ruled { ruling } => self.ruled(ruling),
+            Event::Intended { intent } => self.intended(intent),
+            Event::Concluded { case, .. } => self.open.concluded(case.episode, &case.policy),
+            Event::StormBegan { .. } => {
+                self.storms.count += 1;
+                self.storming = Some(at);
+            }
+            Event::StormEnded => self.storm_over(at),
+            Event::Received { .. }
+            | Event::Asked { .. }
+            | Event::Told { .. }
+            | Event::Held { .. }
+            | Event::Ended { .. }
+            | Event::Looked { .. }
+            | Event::Verified { .. }
+            | Event::Advanced { .. }
+            | Event::Escalated { .. }
+            | Event::Notified { .. }
+            | Event::Delivered { .. }
+            | Event::Raised { .. }
+            | Event::Acknowledged { .. }
+            | Event::Approved { .. }
+            | Event::Denied { .. }
+            | Event::Lapsed { .. }
+            | Event::OrderRefused { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Adopted { .. }
+            | Event::StormGoesOn { .. }
+            | Event::Quarantined { .. }
+            | Event::RevertDropped { .. }
+            | Event::RevertHeld { .. }
+            | Event::RevertOrdered { .. }
+            | Event::Reigned { .. }
+            | Event::Began { .. }
+            | Event::ClockStepped { .. }
+            | Event::ClockAccepted { .. } => {}
+        }
+    }
+
+    fn opened(&mut self, at: Moment, seq: Seq, key: EpisodeKey, labels: &Labels) {
+        self.began += 1;
+        self.days.entry(at.unix_ms().div_euclid(DAY_MS)).or_default().0 += 1;
+        let alert = labels.get("alertname").map_or("-", String::as_str);
+        if let Some(counts) = self.alerts.get_mut(alert) {
+            counts.0 += 1;
+        } else if self.alerts.len() < NAMES_MAX {
+            self.alerts.insert(alert.to_owned(), (1, 0));
+        }
+        self.opened.push(seq);
+        let book = Arc::clone(&self.book);
+        let policies = book.matching(labels);
+        if policies.is_empty() {
+            return;
+        }
+        self.matched += 1;
+        let mut cases = BTreeMap::new();
+        for policy in policies {
+            if let Some(tally) = self.policies.get_mut(&policy.name) {
+                tally.episodes += 1;
+            }
+            cases.insert(policy.name.clone(), OpenCase::default());
+        }
+        let opened = OpenEpisode { alert: alert.to_owned(), key, opened_at: at, cases, is_closed: false };
+        self.open.opened(seq, opened);
+    }
+
+    fn ruled(&mut self, ruling: &Ruling) {
+        let Some(case) = self.open.case(ruling.episode, &ruling.policy) else { return };
+        let Some(tally) = self.policies.get_mut(&ruling.policy) else { return };
+        for (guard, reason) in ruling.findings.iter().filter_map(refusal) {
+            // What is not known any more is counted by itself.
+            if matches!(reason, Reason::FactUnknown { fact, .. } if case.not_known.contains(fact)) {
+                continue;
+            }
+            if case.refused.insert((guard, reason.name())) {
+                *tally.refusals.entry((guard, reason.name())).or_default() += 1;
+            }
+        }
+    }
+
+    fn intended(&mut self, intent: &Intent) {
+        if intent.action.looks_only() {
+            self.looks += 1;
+            return;
+        }
+        let at = intent.at;
+        self.actions += 1;
+        self.days.entry(at.unix_ms().div_euclid(DAY_MS)).or_default().1 += 1;
+        self.concurrency.begins(at, intent.deadline);
+        self.width.hits(at, &intent.target);
+        self.note_hour(at);
+        if self.targets.len() < NAMES_MAX || self.targets.contains_key(&intent.target) {
+            let by = self.targets.entry(intent.target.clone()).or_default();
+            *by.entry(intent.policy.clone()).or_default() += 1;
+        }
+        let first = self.open.case(intent.episode, &intent.policy).is_some_and(|case| {
+            let first = !case.acted;
+            case.acted = true;
+            first
+        });
+        if let Some(tally) = self.policies.get_mut(&intent.policy) {
+            tally.acted += u64::from(first);
+            *tally.actions.entry(intent.action.name()).or_default() += 1;
+            let approve =
+                |name| self.book.policy(name).is_some_and(|p| p.guards.in_storm == InStorm::Approve);
+            tally.in_storm += u64::from(self.storming.is_some() && approve(&intent.policy));
+        }
+        let Some(episode) = self.open.episode(intent.episode) else { return };
+        if let Some(counts) = self.alerts.get_mut(&episode.alert) {
+            counts.1 += 1;
+        }
+        if self.keeps_actions {
+            self.acted.push(Acted {
+                at,
+                policy: intent.policy.clone(),
+                remediation: intent.action.name(),
+                target: intent.target.clone(),
+                alert: episode.alert.clone(),
+                key: episode.key,
+                opened_at: episode.opened_at,
+            });
+        }
+    }
+
+    fn note_hour(&mut self, at: Moment) {
+        while self.recent.front().is_some_and(|first| *first + BLAST_WINDOW <= at) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(at);
+        let actions = self.recent.len() as u64;
+        if self.busiest.is_none_or(|busiest| actions > busiest.actions) {
+            self.busiest = Some(Busiest { at, actions, within: BLAST_WINDOW });
+        }
+    }
+
+    fn storm_over(&mut self, at: Moment) {
+        if let Some(since) = self.storming.take() {
+            let lasted = self.storms.lasted.ms() + at.since(since).ms();
+            self.storms.lasted = paramedic_policies::time::Span::from_ms(lasted);
+        }
+    }
+
+    /// All of it, over this time.
+    pub(super) fn report(mut self, from: Moment, until: Moment, unknown: Vec<String>) -> Report {
+        self.storm_over(until);
+        let mut left: BTreeMap<&str, u64> = BTreeMap::new();
+        for (policy, _) in self.open.left().filter(|(_, case)| !case.acted) {
+            *left.entry(policy).or_default() += 1;
+        }
+        let mut targets_of: BTreeMap<&str, u64> = BTreeMap::new();
+        for policy in self.targets.values().flat_map(BTreeMap::keys) {
+            *targets_of.entry(policy).or_default() += 1;
+        }
+        let mut refusals: BTreeMap<(Guard, &'static str), u64> = BTreeMap::new();
+        let (mut policies, mut not_known) = (Vec::new(), Vec::new());
+        for (name, tally) in &self.policies {
+            for (refusal, cases) in &tally.refusals {
+                *refusals.entry(*refusal).or_default() += cases;
+            }
+            not_known.extend(tally.not_known.iter().map(|(fact, cases)| NotKnown {
+                policy: name.clone(),
+                fact: fact.clone(),
+                cases: *cases,
+            }));
+            policies.push(PolicySum {
+                policy: name.clone(),
+                mode: self.book.policy(name).map(|policy| policy.mode).unwrap_or_default(),
+                episodes: tally.episodes,
+                acted: tally.acted,
+                open: left.get(name.as_str()).copied().unwrap_or_default(),
+                actions: tally.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
+                targets: targets_of.get(name.as_str()).copied().unwrap_or_default(),
+                in_storm: tally.in_storm,
+                refusals: sorted(&tally.refusals),
+            });
+        }
+        let targets_count = self.targets.len() as u64;
+        let mut targets: Vec<TargetSum> = std::mem::take(&mut self.targets)
+            .into_iter()
+            .map(|(target, policies)| TargetSum { target, actions: policies.values().sum(), policies })
+            .collect();
+        targets.sort_by(|a, b| b.actions.cmp(&a.actions).then_with(|| a.target.cmp(&b.target)));
+        targets.truncate(TARGETS_SHOWN);
+        let mut alerts: Vec<WorstAlert> = std::mem::take(&mut self.alerts)
+            .into_iter()
+            .filter(|(_, (_, actions))| *actions > 0)
+            .map(|(alert, (episodes, actions))| WorstAlert { alert, episodes, actions })
+            .collect();
+        alerts.sort_by(|a, b| b.actions.cmp(&a.actions).then_with(|| a.alert.cmp(&b.alert)));
+        alerts.truncate(ALERTS_SHOWN);
+        Report {
+            from,
+            until,
+            deliveries: self.deliveries,
+            began: self.began,
+            ended: self.ended,
+            matched: self.matched,
+            actions: self.actions,
+            looks: self.looks,
+            policies,
+            refusals: sorted(&refusals),
+            not_known,
+            targets,
+            targets_count,
+            days: self.days(from, until),
+            alerts,
+            concurrency: self.concurrency.peak(),
+            blast: self.width.widest(),
+            busiest: self.busiest,
+            storms: self.storms,
+            asked: self.asked,
+            live: None,
+            unknown,
+        }
+    }
+
+    /// Every day of the time, those without anything included.
+    fn days(&self, from: Moment, until: Moment) -> Vec<DaySum> {
+        let day = |at: Moment| at.unix_ms().div_euclid(DAY_MS);
+        let first = self.days.keys().next().map_or(day(from), |first| day(from).min(*first));
+        let last = day(until).max(first).min(first + DAYS_MAX);
+        let sum = |number: i64| {
+            let (began, actions) = self.days.get(&number).copied().unwrap_or_default();
+            DaySum { day: Moment::from_unix_ms(number * DAY_MS), began, actions }
+        };
+        let mut days: Vec<DaySum> = (first..=last).map(sum).collect();
+        // The time ends before its last day begins where it ends at midnight.
+        if days.len() > 1
+            && days.last().is_some_and(|last| last.day >= until && last.began + last.actions == 0)
+        {
+            days.pop();
+        }
+        days
+    }
+}
+
+/// Days that are shown: ten years.
+const DAYS_MAX: i64 = 3_660;
+
+fn refusal(finding: &Finding) -> Option<(Guard, &Reason)> {
+    finding.reason().map(|reason| (finding.guard, reason))
+}
+
+fn sorted(refusals: &BTreeMap<(Guard, &'static str), u64>) -> Vec<Refusal> {
+    let of =
+        |(key, cases): (&(Guard, &'static str), &u64)| Refusal { guard: key.0, reason: key.1, cases: *cases };
+    let mut refusals: Vec<Refusal> = refusals.iter().map(of).collect();
+    refusals
+        .sort_by(|a, b| b.cases.cmp(&a.cases).then_with(|| (a.guard, a.reason).cmp(&(b.guard, b.reason))));
+    refusals
+}
+
+impl Journal for Tally {
+    fn append(&mut self, block: &Block) -> Result<Receipt, JournalError> {
+        if block.first() != self.next {
+            return Err(JournalError {
+                tried: "count a block".to_owned(),
+                problem: format!("it begins at {}, {} was next", block.first(), self.next),
+            });
+        }
+        block.records.iter().for_each(|record| self.count(record));
+        self.next = block.end();
+        Ok(Receipt { first: block.first(), end: block.end(), root: Digest::default() })
+    }
+
+    fn wants_checkpoint(&self, _now: Moment) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _state: &State) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
