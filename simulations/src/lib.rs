@@ -9,7 +9,9 @@
 //!
 //! `scenario/` reads scenario files, plays them on this, and holds what happened against what they expect.
 //!
-//! Deliberately absent: axum, sled, real time. Backtests and a swarm of faults are to be built on this.
+//! `swarm/` makes worlds full of faults from seeds, lives through them, and holds the laws against what the world saw.
+//!
+//! Deliberately absent: axum, sled, real time.
 
 pub mod adapters;
 pub mod alertmanager;
@@ -17,6 +19,7 @@ pub mod maestro;
 pub mod memory_journal;
 pub mod run;
 pub mod scenario;
+pub mod swarm;
 pub mod transcript;
 pub mod world;
 
