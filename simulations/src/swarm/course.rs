@@ -327,7 +327,11 @@ impl Course {
         let (now, sky) = (self.sky.now(), self.sky.clone());
         match happening {
             Happening::Trouble { series, on, sick, cure } => {
-                let place = if on.kind == "Service" { "service" } else { "workload" };
+                let place = match on.kind.as_str() {
+                    "Service" => "service",
+                    "Address" => "client_address",
+                    _ => "workload",
+                };
                 let labels = [("namespace", &*on.namespace), (place, &*on.name)];
                 let recovery = self.dice.secs(5..=60);
                 self.sky.recorder.line(now, || format!("# {series} of {on} becomes {sick}"));

@@ -4,6 +4,11 @@ use super::Evidence;
 use paramedic_policies::target::Target;
 
 pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
+    for intent in evidence.made() {
+        if evidence.plan.protected.contains(&intent.target) {
+            says.push(format!("{} is protected, and intent {} was made on it", intent.target, intent.id));
+        }
+    }
     let world = &evidence.plan.world;
     for request in &evidence.tape.requests {
         // An HPA of a drawn world is named as its workload is.

@@ -8,7 +8,7 @@ use paramedic_policies::time::{Moment, Span};
 
 use super::super::dice::Dice;
 use super::super::faults::Chances;
-use super::world::{BREAKERS, DEPENDENCY, ERRORS, LATENCY};
+use super::world::{BREAKERS, DEPENDENCY, ERRORS, LATENCY, LOGINS};
 use crate::world::Cure;
 
 /// One thing that happens.
@@ -65,6 +65,7 @@ pub(crate) enum Happening {
 pub(super) struct Places<'a> {
     pub(super) workloads: &'a [Target],
     pub(super) services: &'a [Target],
+    pub(super) addresses: &'a [Target],
 }
 
 /// When things happen.
@@ -143,6 +144,10 @@ fn trouble(dice: &mut Dice, places: &Places<'_>) -> Happening {
         let on = dice.among(places.services).clone();
         let cure = Cure::BreakerClosed(on.clone(), DEPENDENCY.to_owned());
         return Happening::Trouble { series: BREAKERS, on, sick: 1.0, cure };
+    }
+    if !places.addresses.is_empty() && dice.one_in(5) {
+        let on = dice.among(places.addresses).clone();
+        return Happening::Trouble { series: LOGINS, on, sick: 400.0, cure: Cure::Nothing };
     }
     let on = dice.among(places.workloads).clone();
     let (series, sick) = *dice.among(&[(ERRORS, 0.4), (ERRORS, 0.4), (LATENCY, 3.0)]);

@@ -108,8 +108,9 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let begins = morning();
-        let world::Drawn { world, workloads, services, protected } = world::draw(&mut dice.fork(), begins);
-        let policies = policies::draw(&mut dice.fork(), &services);
+        let world::Drawn { world, workloads, services, addresses, protected } =
+            world::draw(&mut dice.fork(), begins);
+        let policies = policies::draw(&mut dice.fork(), &services, &addresses);
         let settings = settings(&mut dice);
         let expiry = settings.episodes.expiry;
         let source = source(&policies, settings);
@@ -118,7 +119,7 @@ impl Plan {
         other.files[0].text.push_str("\n# changed\n");
         let calm = begins + dice.secs(15 * 60..=40 * 60);
         let mended = calm + dice.secs(5 * 60..=25 * 60);
-        let places = happenings::Places { workloads: &workloads, services: &services };
+        let places = happenings::Places { workloads: &workloads, services: &services, addresses: &addresses };
         let store = happenings::Store { begins, calm, mended, storm: &source.settings.guards.storm };
         let happenings = happenings::draw(&mut dice.fork(), &places, &store);
         let manners = Manners {

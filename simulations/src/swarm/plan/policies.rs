@@ -7,13 +7,18 @@ use paramedic_policies::target::Target;
 use serde_json::{Value, json};
 
 use super::super::dice::Dice;
-use super::world::{BREAKERS, DEPENDENCY, ERRORS, LATENCY};
+use super::world::{BREAKERS, DEPENDENCY, EDGE, ERRORS, LATENCY, LOGINS};
 use super::{Drawn, PAGER};
 
-pub(super) fn draw(dice: &mut Dice, services: &[Target]) -> Vec<Drawn> {
+pub(super) fn draw(dice: &mut Dice, services: &[Target], addresses: &[Target]) -> Vec<Drawn> {
     let mut all = Vec::new();
-    for (alert, least) in [("HighErrors", 1), ("SlowAnswers", 0), ("BreakersOpen", 0)] {
-        if alert == "BreakersOpen" && services.is_empty() {
+    for (alert, least) in [("HighErrors", 1), ("SlowAnswers", 0), ("BreakersOpen", 0), ("FailedLogins", 0)] {
+        let is_of_none = match alert {
+            "BreakersOpen" => services.is_empty(),
+            "FailedLogins" => addresses.is_empty(),
+            _ => false,
+        };
+        if is_of_none {
             continue;
         }
         for _ in 0..dice.number(least..=2) {
@@ -35,6 +40,7 @@ fn policy(dice: &mut Dice, name: String, alert: &'static str) -> Drawn {
     });
     let (kind, name_of) = match alert {
         "BreakersOpen" => ("Service", "{{ labels.service }}"),
+        "FailedLogins" => ("Ingress.networking.k8s.io", EDGE),
         _ => ("Deployment", "{{ labels.workload }}"),
     };
     let mut spec = json!({
@@ -91,6 +97,9 @@ fn metric(alert: &str) -> String {
                 "{BREAKERS}{{namespace=\"{{{{ labels.namespace }}}}\", service=\"{{{{ labels.service }}}}\"}}"
             )
         }
+        "FailedLogins" => format!(
+            "{LOGINS}{{namespace=\"{{{{ labels.namespace }}}}\", client_address=\"{{{{ labels.client_address }}}}\"}}"
+        ),
         "SlowAnswers" => of_workload(LATENCY),
         _ => of_workload(ERRORS),
     }
@@ -103,8 +112,16 @@ fn of_workload(metric: &str) -> String {
 fn rung(dice: &mut Dice, alert: &str, is_last: bool) -> Value {
     let mut step = if alert == "BreakersOpen" {
         json!({"resetBreaker": {"breaker": DEPENDENCY, "port": "http"}})
+    } else if alert == "FailedLogins" {
+        json!({"blockIp": {
+            "by": "ingressNginx",
+            "clientAddress": "forwarded",
+            "address": "{{ labels.client_address }}",
+            "for": dice.secs(60..=900),
+        }})
     } else {
-        match dice.number(0..=4) {
+        match dice.number(0..=5) {
+            5 => json!({"freezeDeploys": {"for": dice.secs(60..=900)}}),
             0 | 1 => json!({"restart": {}}),
             2 => json!({"scale": {"by": dice.number(1..=3), "max": 12}}),
             3 => json!({"scale": {"atLeast": dice.number(3..=8)}}),
@@ -122,11 +139,15 @@ fn rung(dice: &mut Dice, alert: &str, is_last: bool) -> Value {
             "within": format!("{}s", settle + dice.number(60..=300)),
             "every": dice.secs(15..=30),
         });
-        if alert != "BreakersOpen" && dice.one_in(5) {
+        if step.get("restart").is_some() && dice.one_in(5) {
             verify["rollout"] = json!("complete");
         } else {
             verify["query"] = json!(metric(alert));
-            verify["is"] = json!(if alert == "SlowAnswers" { "< 0.9" } else { "< 0.05" });
+            verify["is"] = json!(match alert {
+                "SlowAnswers" => "< 0.9",
+                "FailedLogins" => "< 100",
+                _ => "< 0.05",
+            });
         }
         step["verify"] = verify;
     }

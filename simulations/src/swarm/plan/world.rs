@@ -4,8 +4,10 @@
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::cluster::GitOps;
+use serde_json::{Value, json};
 
 use super::super::dice::Dice;
+use crate::world::kinds;
 use crate::world::{AlertRule, Hpa, Series, Service, Workload, World};
 
 /// Share of requests that fail.
@@ -14,6 +16,10 @@ pub(crate) const ERRORS: &str = "errors:ratio";
 pub(crate) const LATENCY: &str = "latency:p95";
 /// Whether breakers stand open.
 pub(crate) const BREAKERS: &str = "breakers:open";
+/// Logins from one address that fail.
+pub(crate) const LOGINS: &str = "logins:failed";
+/// The Ingress of every namespace.
+pub(crate) const EDGE: &str = "edge";
 /// The dependency behind every breaker.
 pub(crate) const DEPENDENCY: &str = "db";
 
@@ -22,6 +28,8 @@ pub(super) struct Drawn {
     pub(super) world: World,
     pub(super) workloads: Vec<Target>,
     pub(super) services: Vec<Target>,
+    /// Where logins come from, by the namespace that they are for.
+    pub(super) addresses: Vec<Target>,
     pub(super) protected: Vec<Target>,
 }
 
@@ -56,12 +64,52 @@ pub(super) fn draw(dice: &mut Dice, now: Moment) -> Drawn {
         let labels = [("namespace", &*at.namespace), ("service", &*at.name)];
         world.series.push(Series::new(BREAKERS, &labels, 0.0));
     }
+    let addresses = edges(dice, &mut world);
     world.rules = vec![
         rule("HighErrors", ERRORS, 0.05),
         rule("SlowAnswers", LATENCY, 1.0),
         rule("BreakersOpen", BREAKERS, 0.5),
+        rule("FailedLogins", LOGINS, 100.0),
     ];
-    Drawn { world, workloads, services, protected }
+    Drawn { world, workloads, services, addresses, protected }
+}
+
+/// An Ingress of ingress-nginx in each namespace, and addresses that may guess passwords there.
+fn edges(dice: &mut Dice, world: &mut World) -> Vec<Target> {
+    let mut put = |object: Value| {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let resource =
+            kinds::of_object(text("/apiVersion"), text("/kind")).expect("a kind that the world knows");
+        let at = resource.named(text("/metadata/namespace"), text("/metadata/name"));
+        world.put(at, object.clone());
+    };
+    put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"},
+        "spec": {"controller": "k8s.io/ingress-nginx"}}));
+    put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "ingress-nginx-controller", "namespace": "ingress-nginx"},
+        "data": {"use-proxy-protocol": "true"}}));
+    put(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
+        "spec": {"podCIDR": "10.244.0.0/24"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.11"}]}}));
+    let mut addresses = Vec::new();
+    for namespace in ["shop", "bank"] {
+        put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": EDGE, "namespace": namespace,
+                "annotations": {"nginx.ingress.kubernetes.io/ssl-redirect": "true"}},
+            "spec": {"ingressClassName": "nginx", "rules": []}}));
+        for _ in 0..dice.number(0..=2) {
+            // One of the three may never be blocked: it is a node's own.
+            let name = *dice.among(&["203.0.113.7", "198.51.100.9", "10.0.0.11"]);
+            addresses.push(target("Address", namespace, name));
+        }
+    }
+    addresses.sort();
+    addresses.dedup();
+    for at in &addresses {
+        let labels = [("namespace", &*at.namespace), ("client_address", &*at.name)];
+        world.series.push(Series::new(LOGINS, &labels, 2.0));
+    }
+    addresses
 }
 
 /// The label that protects.
