@@ -9,9 +9,10 @@
 //!
 //! `scenario/` reads scenario files, plays them on this, and holds what happened against what they expect.
 //!
-//! `backtest/` replays the past through the same engine and loop: what policies would have done.
+//! `backtest/` replays the past through the same engine and loop: what policies would have done. `swarm/` makes worlds
+//! full of faults from seeds, lives through them, and holds the laws against what the world saw.
 //!
-//! Deliberately absent: axum, sled, real time. A swarm of faults is to be built on this.
+//! Deliberately absent: axum, sled, real time.
 
 pub mod adapters;
 pub mod alertmanager;
@@ -20,6 +21,7 @@ pub mod maestro;
 pub mod memory_journal;
 pub mod run;
 pub mod scenario;
+pub mod swarm;
 pub mod transcript;
 pub mod world;
 

@@ -31,6 +31,12 @@ impl Metrics for SimulatedCluster {
     }
 }
 
+/// The answer that a world gives as it is, without passing of time.
+pub(crate) fn answer_from(world: &World, promql: &str) -> Found {
+    let untold = |part: String| failed(format!("`{part}`: the simulated Prometheus was not told"));
+    answer(world, promql).0.unwrap_or_else(untold)
+}
+
 /// The answer and how long it takes; otherwise the part that nobody told.
 fn answer(world: &World, promql: &str) -> (Result<Found, String>, Span) {
     if world.outages.prometheus {

@@ -6,6 +6,8 @@ mod http;
 mod metrics;
 pub(crate) mod promql;
 
+pub(crate) use metrics::answer_from;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use paramedic_remediations::Remedies;

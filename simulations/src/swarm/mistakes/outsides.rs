@@ -1,0 +1,83 @@
+//! Mistakes about what is asked, closed and told: facts without an age, ends without a look, messages without a receiver.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::answer::Found;
+use paramedic_policies::notifications::{Notice, Receipt};
+use paramedic_policies::question::Question;
+use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::metrics::Metrics;
+use paramedic_remediations::ports::world::World as Outside;
+
+use super::super::prometheus::Prometheus;
+
+/// Passes on whatever comes, however old.
+pub(super) struct AnyAge(pub(super) Prometheus);
+
+#[async_trait]
+impl Metrics for AnyAge {
+    async fn query(&self, promql: &str) -> Found {
+        self.0.ask(promql).await.found
+    }
+}
+
+/// How what is in doubt is closed.
+#[derive(Clone, Copy)]
+pub(super) enum Close {
+    /// By doing it again.
+    Again,
+    /// By saying that it was done.
+    Done,
+}
+
+/// Closes what is in doubt without a look.
+pub(super) struct Closing {
+    pub(super) outside: Arc<dyn Outside>,
+    pub(super) how: Close,
+}
+
+#[async_trait]
+impl Outside for Closing {
+    async fn answer(&self, question: &Question) -> Found {
+        self.outside.answer(question).await
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.outside.perform(seal).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        match self.how {
+            Close::Again => self.outside.perform(seal).await,
+            Close::Done => Outcome::Done { diff: None, already: false },
+        }
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.outside.deliver(notice).await
+    }
+}
+
+/// Says that messages were delivered.
+pub(super) struct Silent(pub(super) Arc<dyn Outside>);
+
+#[async_trait]
+impl Outside for Silent {
+    async fn answer(&self, question: &Question) -> Found {
+        self.0.answer(question).await
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.0.perform(seal).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.0.close(seal).await
+    }
+
+    async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
+        Receipt::Taken { said: "202".to_owned() }
+    }
+}

@@ -1,0 +1,39 @@
+//! The journal is all there is: it folds to the state that was live, and the inputs of each life, fed again to a loop that
+//! begins where that one began, make the same records.
+
+use paramedic_remediations::WriteAhead;
+
+use super::super::parts::fold;
+use super::super::process::JOURNAL;
+use super::Evidence;
+
+pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
+    says.extend(
+        evidence.tape.unlike.iter().map(|what| format!("the state is not the fold of its records {what}")),
+    );
+    says.extend(evidence.tape.stuck.clone());
+    let (mut state, mut before) = (fold(&[]), 0);
+    for (number, life) in evidence.tape.lives.iter().enumerate() {
+        while let Some(record) = evidence.records.get(before).filter(|record| record.seq < life.from) {
+            paramedic_policies::apply(&mut state, record.at, &record.event);
+            before += 1;
+        }
+        let mut ahead = WriteAhead::new(state.clone(), JOURNAL.to_owned());
+        let mut made = Vec::new();
+        for (now, input) in &life.inputs {
+            ahead.feed(*now, input, None);
+            made.extend(ahead.take_block().into_iter().flat_map(|block| block.records));
+        }
+        // What the disk has of this life ends where the next one begins.
+        let next = evidence.tape.lives.get(number + 1).map(|next| next.from);
+        let lived = evidence.records[before..].iter();
+        let lived = lived.take_while(|record| next.is_none_or(|next| record.seq < next));
+        for (made, was) in made.iter().zip(lived) {
+            // As text, since NaN is a fact too and equals nothing.
+            if made != was && format!("{made:?}") != format!("{was:?}") {
+                says.push(format!("record {} becomes another when its inputs are fed again", was.seq));
+                break;
+            }
+        }
+    }
+}

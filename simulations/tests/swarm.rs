@@ -1,0 +1,43 @@
+//! Five hundred worlds full of faults, and the proof that the oracles would notice: planted mistakes, each of which must be
+//! caught within a stated number of seeds. `cargo run -p paramedic-simulations -- swarm` runs more of both.
+
+use paramedic_simulations::swarm::{FAULTS, MISTAKES, Seeds, many, run};
+
+fn seeds(from: u64, count: u64) -> Seeds {
+    let jobs = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
+    Seeds { from, count, jobs }
+}
+
+#[test]
+fn in_five_hundred_worlds_full_of_faults_every_law_holds() {
+    let summary = many(seeds(0, 500), None, |_, _| {});
+    println!("{summary}");
+    assert!(summary.failures.is_empty(), "{summary}");
+    let missing: Vec<&str> =
+        FAULTS.iter().filter(|fault| !summary.faults.contains_key(fault)).map(|fault| fault.name()).collect();
+    assert_eq!(missing, [""; 0], "every fault happens");
+    assert!(summary.effects > 500, "the worlds are not just standing still: {summary}");
+}
+
+#[test]
+fn every_planted_mistake_is_caught() {
+    let mut missed = Vec::new();
+    for mistake in MISTAKES {
+        let summary = many(seeds(0, mistake.within), Some(&mistake), |_, _| {});
+        let caught = summary.caught_by(mistake.caught_by);
+        println!("{:<28} caught in {caught:>3} of {:>3} seeds", mistake.name, mistake.within);
+        if caught == 0 {
+            missed.push(mistake.name);
+        }
+    }
+    assert_eq!(missed, [""; 0]);
+}
+
+#[test]
+fn one_number_reproduces_a_run() {
+    for seed in [3, 4711] {
+        let [once, again] = [(), ()].map(|()| run(seed, None, true));
+        assert!(once.transcript.len() > 20, "{:?}", once.transcript);
+        assert_eq!(once.transcript, again.transcript);
+    }
+}
