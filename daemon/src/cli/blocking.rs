@@ -151,11 +151,8 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
         }
     }
     if chosen.is_empty() {
-        let shown: Vec<String> = here
-            .iter()
-            .flat_map(|one| entries(&one.action))
-            .map(|entry| entry.range.to_string())
-            .collect();
+        let shown: Vec<String> =
+            here.iter().flat_map(|one| entries(&one.action)).map(|entry| entry.range.to_string()).collect();
         let hint = match shown.as_slice() {
             [] => "no block of paramedic's is in force there".to_owned(),
             ranges => format!("kept out now: {}", ranges.join(", ")),

@@ -198,7 +198,9 @@ impl Seen {
                 let shown = mode.as_ref().map(EffectiveMode::to_string).unwrap_or_default();
                 let what = format!("NOTHING WAS CHANGED, this was a rehearsal (mode {shown})");
                 if !rehearsal {
-                    return Err(Failure::users(what).hint(only_rehearsed(mode.and_then(|mode| mode.capped_by))));
+                    return Err(
+                        Failure::users(what).hint(only_rehearsed(mode.and_then(|mode| mode.capped_by)))
+                    );
                 }
                 writeln!(console.err, "{what}")?;
             }

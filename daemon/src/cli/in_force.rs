@@ -72,8 +72,11 @@ pub(super) async fn all(client: &Client, wanted: impl Fn(&Action) -> bool) -> Re
     episodes.sort();
     episodes.dedup();
     let asked = episodes.into_iter().map(async |episode| Ok((episode, why(client, episode).await?)));
-    let whys: BTreeMap<Seq, String> =
-        stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await.map_err(|failure: Failure| failure)?;
+    let whys: BTreeMap<Seq, String> = stream::iter(asked)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+        .map_err(|failure: Failure| failure)?;
     for one in &mut found {
         one.why = whys.get(&one.episode).cloned().unwrap_or_default();
     }

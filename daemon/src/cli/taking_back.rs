@@ -327,10 +327,19 @@ struct Seen {
 /// How the following ends.
 enum End {
     Done,
-    Nothing { why: String },
-    Held { until: Moment, why: String },
-    Dropped { why: String },
-    Ended { how: String },
+    Nothing {
+        why: String,
+    },
+    Held {
+        until: Moment,
+        why: String,
+    },
+    Dropped {
+        why: String,
+    },
+    Ended {
+        how: String,
+    },
     /// Nothing was heard for as long as anything may take.
     Overdue,
 }
@@ -401,4 +410,3 @@ impl End {
         Item::not(intent, record, result, Failure::users(error).hint(hint))
     }
 }
-

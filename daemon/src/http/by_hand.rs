@@ -148,7 +148,10 @@ pub(super) async fn undo(
     let Undo { only, reason } = read_or_default(&body)?;
     if only.len() > ONLY_MAX {
         let hint = "leave `only` out: then all of it is taken back";
-        return Err(ApiError::bad(format!("{} addresses in `only`, at most {ONLY_MAX} may be", only.len()), hint));
+        return Err(ApiError::bad(
+            format!("{} addresses in `only`, at most {ONLY_MAX} may be", only.len()),
+            hint,
+        ));
     }
     let reason = text(&served, reason);
     let archive = served.inbox.archive().ok_or_else(ApiError::no_archive)?;

@@ -18,7 +18,10 @@ fn an_order_without_its_place_is_a_mistake_and_never_a_list() {
         (&["block", "203.0.113.7", "--ingress", "shop/web"], "it needs an end"),
         (&["freeze", "-n", "Bad_NS", "--for", "1h"], "invalid value 'Bad_NS'"),
         (&["freeze", "-n", "", "--for", "1h"], "a value is required for '--namespace <NAME>'"),
-        (&["freeze", "-n", "shop", "--for", "100d"], "invalid value '100d' for '--for <DURATION>': from 1m to 7d"),
+        (
+            &["freeze", "-n", "shop", "--for", "100d"],
+            "invalid value '100d' for '--for <DURATION>': from 1m to 7d",
+        ),
         (&["block", "203.0.113.7", "--for", "1s"], "from 1m to 7d"),
         (&["thaw", "-n", "a/b"], "invalid value 'a/b'"),
     ] {
@@ -34,7 +37,9 @@ fn an_order_without_its_place_is_a_mistake_and_never_a_list() {
 #[test]
 fn a_list_is_what_is_asked_for_or_what_nothing_at_all_is() {
     // Nobody listens there: it is asked, so it would be listed.
-    for args in [&["freeze"][..], &["freeze", "--list"], &["freeze", "-o", "json"], &["block"], &["block", "--list"]] {
+    for args in
+        [&["freeze"][..], &["freeze", "--list"], &["freeze", "-o", "json"], &["block"], &["block", "--list"]]
+    {
         let ran = paramedic(&[args, &["--server", "http://127.0.0.1:1"]].concat());
         assert_eq!(ran.code, 2, "{args:?}\n{ran}");
     }
