@@ -16,6 +16,7 @@ mod explain;
 mod eyes;
 mod failure;
 mod following;
+mod for_a_while;
 mod freezing;
 mod in_force;
 mod live;
@@ -29,6 +30,7 @@ mod serve;
 mod status;
 mod story;
 mod table;
+mod taking_back;
 mod test;
 mod variables;
 mod words;
@@ -102,7 +104,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
     Run(by_hand::RunArgs),
-    Undo(by_hand::UndoArgs),
+    Undo(taking_back::UndoArgs),
     Freeze(freezing::FreezeArgs),
     Thaw(freezing::ThawArgs),
     Block(blocking::BlockArgs),
@@ -171,7 +173,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
         Command::Run(args) => by_hand::run(args, console).await,
-        Command::Undo(args) => by_hand::undo(args, console).await,
+        Command::Undo(args) => taking_back::undo(args, console).await,
         Command::Freeze(args) => freezing::freeze(args, console).await,
         Command::Thaw(args) => freezing::thaw(args, console).await,
         Command::Block(args) => blocking::block(args, console).await,

@@ -2,7 +2,8 @@
 //!
 //! What runs the daemon, and where the daemon is, has the plain name (`PARAMEDIC_MODE`, `PARAMEDIC_SERVER`). All other
 //! flags have one for their command (`PARAMEDIC_PAUSE_REASON`, `PARAMEDIC_AUDIT_SINCE`), so that an old variable never
-//! widens an order unseen, and the daemon's own surroundings never send `audit` to the locked directory.
+//! widens an order unseen, and the daemon's own surroundings never send `audit` to the locked directory. A flag that
+//! means something else than its namesakes has a variable that is written at the flag.
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command};
@@ -35,6 +36,9 @@ fn walk(command: Command, prefix: &str) -> Command {
 
 fn variable(arg: Arg, prefix: &str) -> Arg {
     let Some(long) = arg.get_long().map(str::to_owned) else { return arg };
+    if arg.get_env().is_some() {
+        return arg.hide_env_values(true);
+    }
     let prefix = if SHARED.contains(&long.as_str()) { "" } else { prefix };
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let arg = arg.env(format!("PARAMEDIC_{prefix}{}", upper(&long))).hide_env_values(true);

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backtest;
+mod by_hand;
 mod check;
 mod explain;
 pub(in crate::cli) mod fixture;

@@ -21,7 +21,7 @@ pub(super) const TOLD_MAX: usize = 25;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     pub title: String,
-    /// When it was made: what is open is open as of then.
+    /// When it was made: what is open is open as of then, as far as what followed was read.
     pub made_at: Moment,
     /// Of the daemon that was asked, or of this program.
     pub version: String,
@@ -47,9 +47,10 @@ pub(super) struct Report {
 impl Report {
     /// Of these records.
     pub(super) fn of(about: About, gathered: Gathered, now: Moment) -> Self {
-        let Gathered { records, cut } = gathered;
+        let Gathered { records, later, cut } = gathered;
         let folded = fold(&records);
-        let open = questions(&records, &folded.incidents, now);
+        let until_now = [&records[..], &later[..]].concat();
+        let open = questions(&until_now, &fold(&until_now).incidents, now);
         let (intent, since, until) = match about {
             About::Episode { intent, .. } => (intent, None, None),
             About::Window { since, until } => (None, Some(since), Some(until)),
@@ -101,7 +102,7 @@ fn title(about: About, incidents: &[Incident]) -> String {
         (About::Window { since, until }, _) => format!("{} to {}", moment(since), moment(until)),
         (About::Episode { episode, intent }, incidents) => {
             let alert = incidents.iter().find(|incident| incident.episode == episode);
-            let alert = alert.map_or("an alert", |incident| incident.alert.as_str());
+            let alert = alert.map_or("an alert".to_owned(), Incident::name);
             match intent {
                 Some(intent) => format!("{alert} (episode {episode}, intent {intent})"),
                 None => format!("{alert} (episode {episode})"),

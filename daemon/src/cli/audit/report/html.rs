@@ -199,7 +199,7 @@ fn episodes(report: &Report, body: &mut Markup) {
                     let href = format!("#e{}", incident.episode);
                     cell.leaf("a", &[("href", &href)], incident.episode);
                 });
-                row.element("td", &[("class", &"wide")], |cell| cell.leaf("b", &[], &incident.alert));
+                row.element("td", &[("class", &"wide")], |cell| cell.leaf("b", &[], incident.name()));
                 let shown = |at| clock(at, begin);
                 cell("time", "received", row, incident.opened_at.map_or("unknown".to_owned(), shown));
                 cell(
@@ -250,7 +250,7 @@ fn record(seq: impl Display, into: &mut Markup) {
 
 fn episode(report: &Report, incident: &Incident, body: &mut Markup) {
     let id = format!("e{}", incident.episode);
-    body.leaf("h2", &[("id", &id)], format_args!("Episode {}: {}", incident.episode, incident.alert));
+    body.leaf("h2", &[("id", &id)], format_args!("Episode {}: {}", incident.episode, incident.name()));
     body.element("ul", &[("class", &"chips")], |chips| {
         for (name, value) in &incident.labels {
             chips.element("li", &[("class", &"chip")], |chip| {
@@ -267,8 +267,17 @@ fn episode(report: &Report, incident: &Incident, body: &mut Markup) {
             });
         };
         incident.annotations.iter().for_each(|(name, value)| fact(name, value.clone()));
-        fact("fires since (startsAt)", incident.starts_at.map_or_else(unknown, moment));
-        fact("received", incident.opened_at.map_or_else(unknown, moment));
+        match &incident.by_hand {
+            Some(order) => {
+                let at = incident.opened_at.map_or_else(unknown, moment);
+                fact("ordered", format!("{at} by {}", order.by));
+                fact("reason", order.reason.clone());
+            }
+            None => {
+                fact("fires since (startsAt)", incident.starts_at.map_or_else(unknown, moment));
+                fact("received", incident.opened_at.map_or_else(unknown, moment));
+            }
+        }
         fact("ended", ending(incident));
     });
     if incident.cases.is_empty() {
