@@ -149,7 +149,10 @@ async fn one_thaw_that_is_held_keeps_no_other_back_and_asking_again_is_answered(
     for _ in 0..2 {
         let again = beside(&server, &["undo", &held]).await;
         assert_eq!(again.code, Some(1), "{again:?}");
-        assert!(again.err.contains("error: held until ") && again.err.contains("namespace a is paused"), "{again:?}");
+        assert!(
+            again.err.contains("error: held until ") && again.err.contains("namespace a is paused"),
+            "{again:?}"
+        );
     }
     let again = beside(&server, &["undo", &held, "-o", "json"]).await;
     assert_eq!(json(&again)["items"][0]["result"], "held", "{again:?}");

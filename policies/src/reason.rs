@@ -7,6 +7,7 @@ use crate::order::PauseScope;
 use crate::policy::LimitScope;
 use crate::time::{Moment, Span};
 
+mod change;
 mod words;
 
 /// One reason to refuse.

@@ -101,7 +101,7 @@ pub(super) async fn asked(url: &str, path: &str) -> Result<String, String> {
 pub(super) fn shown(url: &str) -> String {
     let Ok(mut parsed) = reqwest::Url::parse(url) else { return "an address that is no URL".to_owned() };
     // Neither fails for a URL that has a host; one without has neither.
-    drop(parsed.set_username("").and_then(|()| parsed.set_password(None)));
+    let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
     parsed.as_str().trim_end_matches('/').to_owned()
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use paramedic_policies::action::{Diff, Mode};
 use paramedic_policies::guard::{Finding, Stance};
-use paramedic_policies::ruling::{Ruling, Verdict};
+use paramedic_policies::ruling::{Cap, Ruling, Verdict};
 
 use super::story::{guard, source, stance};
 use super::table::{Table, plain};
@@ -26,7 +26,36 @@ pub(super) fn shown(ruling: &Ruling, indent: usize) -> String {
         text.push_str(&difference(diff, indent));
     }
     text.push_str(&guards(&ruling.findings, indent));
+    text.push_str(&to_act(ruling, indent));
     text
+}
+
+/// What would have to change for this to act: one line for each reason, and for a mode that only looks. Guards that were
+/// not asked may still refuse then.
+fn to_act(ruling: &Ruling, indent: usize) -> String {
+    let mut table = Table::headless(indent + 2);
+    let mut is_needed = false;
+    for finding in &ruling.findings {
+        if let Some(reason) = finding.reason() {
+            is_needed = true;
+            table.row([guard(finding.guard), reason.change()]);
+        }
+    }
+    let mode = match (ruling.mode.capped_by, ruling.mode.is) {
+        (Some(Cap::Daemon), is) => Some(format!("a daemon with a wider `--mode` than {is}")),
+        (Some(Cap::Storm), _) => Some("the end of the storm, or `guards.inStorm: act`".to_owned()),
+        (Some(Cap::Order), _) => Some("the same order without --dry-run".to_owned()),
+        (None, Mode::DryRun) => Some("`mode: enforce` or `approve` in the policy".to_owned()),
+        // An approval is decided again when it is given.
+        (None, Mode::Approve) if ruling.verdict == Verdict::Act => None,
+        (None, Mode::Approve) => Some("a person's approval: `paramedic approve`".to_owned()),
+        (None, Mode::Enforce) => None,
+    };
+    if let Some(mode) = mode {
+        is_needed = true;
+        table.row(["mode".to_owned(), mode]);
+    }
+    if is_needed { format!("{}to act, it takes\n{table}", " ".repeat(indent)) } else { String::new() }
 }
 
 /// The verdict in words.
