@@ -31,7 +31,10 @@ async fn an_approval_during_a_pause_says_that_it_is_held_and_fails() {
     let (code, out, err) = beside(&daemon, &["approve", &proposal]).await;
     assert_eq!(code, 1, "{err}");
     assert!(out.starts_with("record "), "{out}");
-    assert!(err.starts_with("error: approved, but held until ") && err.contains("load test"), "{err}");
+    assert!(
+        err.starts_with("error: approved, but held until ") && err.contains("namespace shop is paused by"),
+        "{err}"
+    );
     assert!(err.contains("hint: the approval is spent; it is proposed anew"), "{err}");
     assert_eq!(beside(&daemon, &["resume", "-n", "shop"]).await.0, 0);
     let again = proposed(&daemon).await;

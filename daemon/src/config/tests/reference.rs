@@ -11,6 +11,7 @@ use crate::serve::restarts;
 
 const FILE: &str = "../ops/docs/configuration.md";
 const BEGIN: &str = "<!-- keys: written by a test -->\n";
+const HEAD: &str = "| key | type | default | a change takes | meaning |\n|---|---|---|---|---|\n";
 const END: &str = "<!-- end of keys -->\n";
 
 /// One key, with its path as people write it: `[]` for the items of a list, `NAME` for a name of their own.
@@ -64,7 +65,14 @@ impl Types {
         };
         for (name, property) in properties.into_iter().flatten() {
             let path = if path_below.is_empty() { name.clone() } else { format!("{path_below}.{name}") };
-            self.keys(&path, property, is_required(name), into);
+            let mut property = property.clone();
+            // Where the whole has a default, so have its parts.
+            let of_whole = &schema["default"][name.as_str()];
+            if !of_whole.is_null() && property["default"].is_null() {
+                property["default"] = of_whole.clone();
+            }
+            let required = is_required(name) && of_whole.is_null();
+            self.keys(&path, &property, required, into);
         }
     }
 
@@ -100,6 +108,19 @@ impl Types {
         }
     }
 
+    fn row(&self, key: &Key) -> String {
+        let cell = |text: &str| text.replace('\n', " ").replace('|', "\\|");
+        let meaning = key.schema["description"].as_str().unwrap_or_default();
+        format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            key.path,
+            self.kind(&key.schema),
+            cell(&self.default(key)),
+            takes(&key.path),
+            cell(meaning)
+        )
+    }
+
     fn default(&self, key: &Key) -> String {
         if key.required {
             return "required".to_owned();
@@ -116,7 +137,7 @@ impl Types {
             Value::Array(all) if all.is_empty() => "none".to_owned(),
             Value::Object(all) if all.is_empty() => "none".to_owned(),
             Value::String(text) => format!("`{text}`"),
-            other => format!("`{other}`").replace("\",\"", "\", \""),
+            other => format!("`{other}`").replace(",\"", ", \"").replace("\":", "\": "),
         }
     }
 }
@@ -137,28 +158,21 @@ fn takes(path: &str) -> &'static str {
 fn written() -> String {
     let types = Types::now();
     let empty = Map::new();
-    let mut text = String::from(BEGIN);
+    let mut alone = format!("\n### What stands alone\n\n{HEAD}");
+    let mut parts = String::new();
     for (name, property) in types.schema["properties"].as_object().unwrap_or(&empty) {
         let mut keys = Vec::new();
         types.keys(name, property, false, &mut keys);
-        let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-        text += &format!(
-            "\n### `{name}`\n\n{about}\n\n| key | type | default | a change takes | meaning |\n|---|---|---|---|---|\n"
-        );
-        for key in &keys {
-            let meaning = key.schema["description"].as_str().unwrap_or_default();
-            let cell = |text: &str| text.replace('\n', " ").replace('|', "\\|");
-            text += &format!(
-                "| `{}` | {} | {} | {} | {} |\n",
-                key.path,
-                types.kind(&key.schema),
-                cell(&types.default(key)),
-                takes(&key.path),
-                cell(meaning)
-            );
+        let rows: String = keys.iter().map(|key| types.row(key)).collect();
+        match keys.as_slice() {
+            [key] if key.path == *name => alone += &rows,
+            _ => {
+                let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
+                parts += &format!("\n### `{name}`\n\n{about}\n\n{HEAD}{rows}");
+            }
         }
     }
-    text + "\n" + END
+    format!("{BEGIN}{alone}{parts}\n{END}")
 }
 
 #[test]

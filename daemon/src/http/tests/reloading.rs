@@ -38,7 +38,10 @@ async fn a_reload_that_is_refused_is_on_record_with_a_name_and_the_reason() {
     let event = &page["items"][0]["event"];
     assert_eq!(event["by"], json!("joe"), "{page}");
     let why = event["why"].as_str().unwrap_or_default();
-    assert!(why.starts_with("a reload: ") && why.contains("more.yaml:1:") && !why.contains('\n'), "{why}");
+    assert!(
+        why.starts_with("a reload: ") && why.contains("more.yaml:2:1: error") && !why.contains('\n'),
+        "{why}"
+    );
 }
 
 #[tokio::test]
