@@ -9,7 +9,9 @@ use crate::engine::orders;
 use crate::engine::sequence::{self, AtHand};
 use crate::event::{Closing, Conclusion, Event, Seq};
 use crate::order::ByHand;
-use crate::state::{Case, Episode, Phase, State};
+use crate::reason::Reason;
+use crate::ruling::Ruling;
+use crate::state::{Case, CaseId, Episode, Phase, State};
 use crate::time::{Moment, Span};
 
 /// How long an order waits for guards whose reasons may pass. What takes longer is ordered again by somebody who looks at
@@ -76,8 +78,27 @@ pub(super) fn given_up(state: &State, episode: Seq) -> Vec<Event> {
     events
 }
 
-/// An episode by hand ends when its case rests.
+/// What was named is not there: of a person that is a slip of the pen, and nothing to wait for. Once a sequence has begun,
+/// its own steps may have taken the object away for a while.
+fn misses(state: &State, ruling: &Ruling) -> Option<Vec<Event>> {
+    let missing = |reason: &&Reason| matches!(reason, Reason::TargetAbsent { .. });
+    let reason = ruling.findings.iter().filter_map(|finding| finding.reason()).find(missing)?;
+    of(state, ruling.episode)?;
+    let case = state.cases.get(&CaseId { episode: ruling.episode, policy: ruling.policy.clone() })?;
+    if sequence::has_begun(state, case) {
+        return None;
+    }
+    Some(sequence::ends(state, case, Conclusion::Refused, AtHand::NotDone, &reason.to_string()))
+}
+
+/// An episode by hand ends when its case rests, and that rests where what was named is not there.
 pub(super) fn ends(state: &State, mut events: Vec<Event>) -> Vec<Event> {
+    let is_over = events.iter().any(|event| matches!(event, Event::Concluded { .. }));
+    let missed = events.iter().find_map(|event| match event {
+        Event::Ruled { ruling } if !is_over => misses(state, ruling),
+        _ => None,
+    });
+    events.extend(missed.into_iter().flatten());
     let mut rested = BTreeSet::new();
     for event in &events {
         if let Event::Concluded { case, .. } = event

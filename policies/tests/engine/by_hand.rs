@@ -7,6 +7,7 @@ use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::load::built_in;
 use paramedic_policies::order::{Command, Past, PauseScope};
+use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::block_ip;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::time::Span;
@@ -194,6 +195,32 @@ fn what_is_held_for_longer_than_anybody_waits_is_refused_at_once() {
     story.order(Command::Resume { scope: PauseScope::Everything });
     story.pass("1h");
     assert!(story.intents().is_empty(), "nothing is done behind the back of whoever was refused");
+}
+
+#[test]
+fn what_is_not_there_is_a_slip_of_the_pen_and_ends_the_order_at_once() {
+    let mut story = Story::new(&[RESTORE]);
+    story.refusals = vec![Reason::TargetAbsent { what: "prod/deployment/web".to_owned() }];
+    story.order(run("restore", "k-1"));
+    assert_eq!(story.last_ruling(), "hold: there is no prod/deployment/web");
+    assert_eq!(conclusions(&story), ["Refused"]);
+    assert!(story.state.episodes.is_empty(), "nobody waits for it");
+    assert_eq!(story.count("escalated"), 0);
+    story.restart();
+}
+
+#[test]
+fn what_is_gone_in_the_midst_of_a_sequence_is_waited_for() {
+    let mut story = Story::new(&[RESTORE]);
+    story.replicas = 0;
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.order(run("restore", "k-1"));
+    story.refusals = vec![Reason::TargetAbsent { what: "prod/deployment/web".to_owned() }];
+    story.pass("5m");
+    assert_eq!(conclusions(&story), Vec::<String>::new());
+    story.refusals.clear();
+    story.pass("30m");
+    assert_eq!(conclusions(&story), ["Helped"]);
 }
 
 #[test]
