@@ -8,7 +8,9 @@ use paramedic_policies::action::Outcome;
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::alert::Labels;
 use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::load::built_in;
 use paramedic_policies::order::{Command, Past};
+use paramedic_policies::target::is_dns_subdomain;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,6 +24,13 @@ use crate::journal::Filter;
 
 /// Records of one kind about one intent that are read: a revert is tried a few times, and held now and then.
 const RECORDS_MAX: usize = 1000;
+
+/// Addresses of one order: as many as an action may keep out.
+const ONLY_MAX: usize = 500;
+
+/// The label in which a freeze tells colleagues why; its policy takes one line of at most so many characters.
+const REASON: &str = "reason";
+const REASON_CHARS_MAX: usize = 200;
 
 type Answer = Result<Json<Value>, ApiError>;
 
@@ -45,10 +54,20 @@ pub(super) async fn run(
     body: Bytes,
 ) -> Answer {
     let Run { policy, mut labels, reason, dry_run, key } = read(&body)?;
+    if !is_dns_subdomain(&policy) {
+        return Err(ApiError::bad(
+            format!("{} cannot be the name of a policy", bounds::quoted(&policy)),
+            "names of policies are DNS subdomains; `paramedic check` lists them",
+        ));
+    }
     checked(&labels)?;
     served.redactor.labels(&mut labels);
     let key = named(key)?;
     let reason = text(&served, reason);
+    if policy == built_in::FREEZE {
+        let said = labels.remove(REASON).map(|said| text(&served, said)).filter(|said| !said.is_empty());
+        labels.insert(REASON.to_owned(), one_line(said.as_ref().unwrap_or(&reason)));
+    }
     let command = Command::Run { policy, labels, reason, dry_run, key: key.clone() };
     let taken = given(&served, caller, command).await?;
     let repeated = taken.first == taken.end;
@@ -60,6 +79,18 @@ pub(super) async fn run(
         }
     };
     Ok(Json(json!({"record": taken.first, "end": taken.end, "episode": episode, "repeated": repeated})))
+}
+
+/// A reason as colleagues read it who are refused: free text of a person, redacted already, on one line.
+fn one_line(reason: &str) -> String {
+    if reason.is_empty() {
+        return "frozen by hand".to_owned();
+    }
+    let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(REASON_CHARS_MAX) {
+        None => line,
+        Some(_) => line.chars().take(REASON_CHARS_MAX - 1).chain(['…']).collect(),
+    }
 }
 
 /// The name of a request: the sender's own, or one made up.
@@ -115,6 +146,13 @@ pub(super) async fn undo(
 ) -> Answer {
     let intent = sequence(&id)?;
     let Undo { only, reason } = read_or_default(&body)?;
+    if only.len() > ONLY_MAX {
+        let hint = "leave `only` out: then all of it is taken back";
+        return Err(ApiError::bad(
+            format!("{} addresses in `only`, at most {ONLY_MAX} may be", only.len()),
+            hint,
+        ));
+    }
     let reason = text(&served, reason);
     let archive = served.inbox.archive().ok_or_else(ApiError::no_archive)?;
     let past = past(&*archive, intent).await?.map(Box::new);

@@ -187,6 +187,20 @@ pub(super) fn leases_named(state: &state::State) -> String {
     }
 }
 
+/// What could have been run, for somebody whose order was not taken.
+pub(super) fn runs_named(state: &state::State, policy: &str, key: &str) -> String {
+    if state.requested.contains_key(key) {
+        return "a key names one request: give another, or none and one is made up".to_owned();
+    }
+    match state.current_book().policy(policy) {
+        Some(policy) => {
+            let labels: Vec<String> = policy.labels_in_templates().into_iter().collect();
+            format!("{} takes the labels {}; give each as NAME=VALUE", policy.name, labels.join(", "))
+        }
+        None => "`paramedic check` lists the policies with the labels that they take".to_owned(),
+    }
+}
+
 /// What can be resumed, for somebody who named something else.
 pub(super) fn pauses_named(state: &state::State) -> String {
     let paused = state.pauses.iter().map(|(scope, pause)| format!("{scope} (by {})", pause.by));

@@ -225,9 +225,14 @@ async fn hint(served: &Shared, command: &Command) -> String {
         Command::Acknowledge { .. } => served.inbox.look(in_force::pages_named).await.ok(),
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
-        Command::Undo { .. } => served.inbox.look(in_force::leases_named).await.ok(),
-        Command::Run { .. } => {
-            Some("`paramedic check` shows each policy with the labels that it takes".to_owned())
+        // Of what was done its own story says more than what else is in force.
+        Command::Undo { intent, past: Some(_), .. } => {
+            Some(format!("what became of it: paramedic audit show {intent} --all"))
+        }
+        Command::Undo { past: None, .. } => served.inbox.look(in_force::leases_named).await.ok(),
+        Command::Run { policy, key, .. } => {
+            let (policy, key) = (policy.clone(), key.clone());
+            served.inbox.look(move |state| in_force::runs_named(state, &policy, &key)).await.ok()
         }
         Command::AcceptClock => {
             Some("there is nothing to accept; `paramedic status` says what keeps it from acting".to_owned())
