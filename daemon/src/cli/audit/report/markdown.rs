@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use paramedic_policies::action::{Change, Mode};
 use paramedic_policies::evidence::{Evidence, Kept};
 
-use super::document::{Report, TOLD_MAX, ending, standing, took, verdict};
-use super::figures::{MEASURES, PolicyFigures, Spread};
-use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident, Leased};
-use super::words::{block, clock, code, moment, prose, span};
+use super::document::{Report, TOLD_MAX, ending, leased, spread, standing, took, verdict};
+use super::figures::{MEASURES, PolicyFigures};
+use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident};
+use super::words::{block, cell, clock, code, moment, prose, span};
 use crate::cli::story;
 
 /// Values of a curve that are written out.
@@ -56,7 +56,7 @@ fn policies(report: &Report, text: &mut String) {
         let _ = writeln!(
             text,
             "| {} | {cases} | {acted} | {helped} | {not_helped} | {unknown} | {unchecked} | {rehearsed} | {} |",
-            code(policy),
+            cell(policy),
             sum.nothing_done
         );
     }
@@ -66,23 +66,10 @@ fn policies(report: &Report, text: &mut String) {
     row(std::iter::once("---".to_owned()).chain(names().map(|_| "---".to_owned())), text);
     for sum in &report.policies {
         let times = MEASURES.iter().map(|(name, _)| sum.times.get(name).map_or("-".to_owned(), spread));
-        row(std::iter::once(code(&sum.policy)).chain(times), text);
+        row(std::iter::once(cell(&sum.policy)).chain(times), text);
     }
     text.push('\n');
     measures(text);
-}
-
-/// Such as `2m / 4m (7)`.
-pub(super) fn spread(spread: &Spread) -> String {
-    let unknown = match spread.unknown {
-        0 => String::new(),
-        unknown => format!(", {unknown} unknown"),
-    };
-    match spread.count {
-        0 if spread.unknown == 0 => "-".to_owned(),
-        0 => format!("unknown ({})", spread.unknown),
-        count => format!("{} / {} ({count}{unknown})", took(spread.median), took(spread.p90)),
-    }
 }
 
 /// One row of a table, its cells safe already.
@@ -108,11 +95,11 @@ fn episodes(report: &Report, text: &mut String) {
         let came: Vec<String> = incident
             .cases
             .iter()
-            .map(|case| format!("{}: {}", code(&case.policy), standing(case).0))
+            .map(|case| format!("{}: {}", cell(&case.policy), standing(case).0))
             .collect();
         let came = if came.is_empty() { "no policy spoke".to_owned() } else { came.join("; ") };
         let received = incident.opened_at.map_or("unknown".to_owned(), moment);
-        let (episode, alert, end) = (incident.episode, code(&incident.alert), ending(incident));
+        let (episode, alert, end) = (incident.episode, cell(&incident.name()), ending(incident));
         let _ = writeln!(text, "| {episode} | {alert} | {received} | {end} | {came} |");
     }
     text.push('\n');
@@ -125,18 +112,26 @@ fn episodes(report: &Report, text: &mut String) {
 }
 
 fn episode(report: &Report, incident: &Incident, text: &mut String) {
-    let _ = writeln!(text, "## Episode {}: {}\n", incident.episode, prose(&incident.alert));
+    let _ = writeln!(text, "## Episode {}: {}\n", incident.episode, prose(&incident.name()));
     let unknown = || "unknown".to_owned();
     text.push_str("| | |\n|---|---|\n");
     let labels: Vec<String> =
-        incident.labels.iter().map(|(name, value)| code(&format!("{name}={value}"))).collect();
+        incident.labels.iter().map(|(name, value)| cell(&format!("{name}={value}"))).collect();
     let _ = writeln!(text, "| labels | {} |", if labels.is_empty() { unknown() } else { labels.join(" ") });
     for (name, value) in &incident.annotations {
         let _ = writeln!(text, "| {} | {} |", prose(name), prose(value));
     }
-    let _ =
-        writeln!(text, "| fires since (startsAt) | {} |", incident.starts_at.map_or_else(unknown, moment));
-    let _ = writeln!(text, "| received | {} |", incident.opened_at.map_or_else(unknown, moment));
+    let received = incident.opened_at.map_or_else(unknown, moment);
+    match &incident.by_hand {
+        Some(order) => {
+            let _ = writeln!(text, "| ordered | {received} by {} |", prose(&order.by));
+            let _ = writeln!(text, "| reason | {} |", prose(&order.reason));
+        }
+        None => {
+            let since = incident.starts_at.map_or_else(unknown, moment);
+            let _ = writeln!(text, "| fires since (startsAt) | {since} |\n| received | {received} |");
+        }
+    }
     let _ = writeln!(text, "| ended | {} |", ending(incident));
     text.push('\n');
     if incident.cases.is_empty() {
@@ -220,19 +215,6 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
     text.push('\n');
 }
 
-/// Where a lease stands, in words.
-pub(super) fn leased(is: &Leased) -> String {
-    match is {
-        Leased::Nothing => "nothing was changed, so there is nothing to take back".to_owned(),
-        Leased::Open => "still to come".to_owned(),
-        Leased::Held { until, why } => format!("waits until {}: {why}", moment(*until)),
-        Leased::Ended { by, at } => format!("taken back by intent {by} at {}", moment(*at)),
-        Leased::Failed { by, what } => format!("intent {by} tried: {what}"),
-        Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
-        Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
-    }
-}
-
 /// What was collected before anything was touched.
 fn evidence(evidence: &Evidence, text: &mut String) {
     for piece in &evidence.pieces {
@@ -260,13 +242,13 @@ fn changes(changes: &[Change], source: String, text: &mut String) {
     let _ = writeln!(text, "\n  | changed{source} | before | after |\n  |---|---|---|");
     let (long, short): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.after.lines().count() > 1);
     for change in &short {
-        let (path, before, after) = (code(&change.path), code(&change.before), code(&change.after));
+        let (path, before, after) = (cell(&change.path), cell(&change.before), cell(&change.after));
         let _ = writeln!(text, "  | {path} | {before} | {after} |");
     }
     for change in &long {
         let lines = change.after.lines().count();
         let _ =
-            writeln!(text, "  | {} | {} | {lines} lines, below |", code(&change.path), code(&change.before));
+            writeln!(text, "  | {} | {} | {lines} lines, below |", cell(&change.path), cell(&change.before));
     }
     for change in &long {
         let _ = writeln!(text, "\n  {}:\n", code(&change.path));
@@ -293,7 +275,7 @@ fn refused(case: &CaseTold, text: &mut String) {
                 (0, 1..) => format!(" (the same {} more times)", ruling.repeated),
                 _ => String::new(),
             };
-            let (guard, why) = (code(&refusal.name), prose(&refusal.reason));
+            let (guard, why) = (cell(&refusal.name), prose(&refusal.reason));
             let _ = writeln!(text, "| {seq} | {at} | {word} | {guard} | {why}{again} |");
         }
     }
