@@ -43,7 +43,7 @@ pub struct RunArgs {
     #[arg(long = "label", short = 'l', value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Change nothing: show what would be done, the difference, and what every guard says.
     #[arg(long)]

@@ -39,8 +39,8 @@ fire now, else with any); whether constant targets are there; whether Alertmanag
 has a policy; which alerts that fire now no policy can target; and with --server which policies no
 alert ever matched.
 
-Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not fail:
-such a set loads, but may not do what was meant.")]
+Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not
+fail: such a set loads, but may not do what was meant.")]
 pub struct CheckArgs {
     /// Policy files, and folders of them; without any, those of --policies or of the configuration.
     #[arg(value_name = "PATH")]
@@ -111,9 +111,8 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
             "name files or folders: `paramedic check policies/`, or `policies:` in the configuration",
         ));
     }
-    let found = reload::found(&configuration.policies, &configuration.settings()).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
-    })?;
+    let found = reload::found(&configuration.policies, &configuration.settings())
+        .map_err(|problems| Failure::unread(&problems, "policy"))?;
     let printed = serve.config.is_some().then(|| configuration.printed());
     let (files, written) = (found.source.files.len(), Written::of(&found.source));
     let by_hand = world.asks_by_hand().then(|| built_in::with(found.source.clone()));

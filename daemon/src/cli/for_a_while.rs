@@ -20,7 +20,7 @@ pub(super) struct ForAWhileArgs {
     #[arg(long = "for", value_name = "DURATION", value_parser = lasting)]
     lasting: Option<Span>,
     /// Why; for the record, and for colleagues who are refused.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Change nothing: show what would be done, and what every guard says.
     #[arg(long)]

@@ -61,7 +61,8 @@ pub use failure::{Failure, Whose};
   paramedic audit query --since 2h
   paramedic pause --for 1h --reason 'database migration'
 
-Every flag can be set by a variable, as its help shows. Exit codes: 0 ok, 1 your input or a failed check, 2 our fault."
+Every flag can be set by a variable, as its help shows.
+Exit codes: 0 ok, 1 your input or a failed check, 2 our fault."
 )]
 pub struct Cli {
     /// What to do.

@@ -97,9 +97,8 @@ fn book(configuration: &Configuration, by_hand: bool) -> Result<Book, Failure> {
         return Err(Failure::users("no policies are named")
             .hint("name files or folders: `paramedic rbac policies/`, or `policies:` in the configuration"));
     }
-    let source = reload::source(&configuration.policies, &configuration.settings()).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
-    })?;
+    let source = reload::source(&configuration.policies, &configuration.settings())
+        .map_err(|problems| Failure::unread(&problems, "policy"))?;
     let source = if by_hand { built_in::with(source) } else { source };
     load::book(source).map_err(|problems| {
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();

@@ -48,7 +48,7 @@ pub struct UndoArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct BackArgs {
     /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Only give the order; do not wait for what comes of it.
     #[arg(long)]

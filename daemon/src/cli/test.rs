@@ -29,15 +29,16 @@ use crate::reload;
   paramedic test scenarios/ --policies policies/ --coverage --fail-under 80 --junit junit.xml
   paramedic test scenarios/ --policies policies/ --update
 
-The engine, its loop and its remediations are the ones of `serve`; the cluster, Prometheus and the time are simulated.
-Where a file `NAME.transcript.txt` stands beside `NAME.yaml`, what happened must be what it tells; --update writes it.
+The engine, its loop and its remediations are the ones of `serve`; the cluster, Prometheus and the
+time are simulated. Where a file `NAME.transcript.txt` stands beside `NAME.yaml`, what happened must
+be what it tells; --update writes it.
 Exits with 1 when anything is not as expected.")]
 pub struct TestArgs {
     /// Scenario files, or folders of them
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
-    /// A policy file, or a folder of them; may be given several times
+    /// A policy file, or a folder of them (repeatable)
     #[arg(long, value_name = "PATH", required = true)]
     policies: Vec<PathBuf>,
 
@@ -174,9 +175,8 @@ fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
         },
     };
     let settings = configuration.settings();
-    let source = reload::source(&args.policies, &settings).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
-    })?;
+    let source =
+        reload::source(&args.policies, &settings).map_err(|problems| Failure::unread(&problems, "policy"))?;
     match load::book(source) {
         Ok(book) => Ok(book),
         Err(problems) => Err(files::told(&problems, "in the policies", args.output.output, console)?),

@@ -6,7 +6,7 @@
 //! means something else than its namesakes has a variable that is written at the flag.
 
 use clap::builder::BoolishValueParser;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 /// Commands whose flags have the plain name: they are the daemon, or read what it reads.
 const DAEMONS: [&str; 4] = ["serve", "demo", "check", "rbac"];
@@ -27,11 +27,22 @@ pub(super) fn named(mut command: Command) -> Command {
 
 fn walk(command: Command, prefix: &str) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let mut command = command.mut_args(|arg| variable(arg, prefix));
+    let mut command = command.mut_args(|arg| variable(hinted(arg), prefix));
     for name in names {
         command = command.mut_subcommand(&name, |sub| walk(sub, prefix));
     }
     command
+}
+
+/// What a shell offers to complete, by the word that help shows.
+fn hinted(arg: Arg) -> Arg {
+    let hint = match arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()) {
+        Some("FILE") => ValueHint::FilePath,
+        Some("DIR") => ValueHint::DirPath,
+        Some("PATH") => ValueHint::AnyPath,
+        Some(_) | None => return arg,
+    };
+    arg.value_hint(hint)
 }
 
 fn variable(arg: Arg, prefix: &str) -> Arg {

@@ -36,9 +36,8 @@ pub(super) fn read(
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<Vec<Scenario>, Failure> {
-    let source = reload::source(paths, &Settings::default()).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name scenario files, or folders of them")
-    })?;
+    let source = reload::source(paths, &Settings::default())
+        .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for file in &source.files {
         match scenario::read(&file.text, &file.path) {

@@ -17,7 +17,7 @@ fn an_order_without_its_place_is_a_mistake_and_never_a_list() {
         (&["block", "203.0.113.7", "--for", "1h"], "a block needs a place"),
         (&["block", "203.0.113.7", "--ingress", "shop/web"], "it needs an end"),
         (&["freeze", "-n", "Bad_NS", "--for", "1h"], "invalid value 'Bad_NS'"),
-        (&["freeze", "-n", "", "--for", "1h"], "a value is required for '--namespace <NAME>'"),
+        (&["freeze", "-n", "", "--for", "1h"], "invalid value '' for '--namespace <NAME>'"),
         (
             &["freeze", "-n", "shop", "--for", "100d"],
             "invalid value '100d' for '--for <DURATION>': from 1m to 7d",

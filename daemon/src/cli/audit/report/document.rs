@@ -5,10 +5,10 @@ use paramedic_policies::ruling;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
 
-use super::figures::{PolicyFigures, Took, by_policy};
+use super::figures::{PolicyFigures, Spread, Took, by_policy};
 use super::fold::fold;
 use super::gather::{About, Gathered};
-use super::incident::{CaseTold, Deed, Incident, Lane, Line};
+use super::incident::{CaseTold, Deed, Incident, Lane, Leased, Line};
 use super::open::{Open, questions};
 use super::words::{moment, span};
 use crate::cli::story;
@@ -191,5 +191,31 @@ pub(super) fn took(took: Took) -> String {
         Took::Known(length) => span(length),
         Took::NotReached => "-".to_owned(),
         Took::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// Such as `2m / 4m (7)`.
+pub(super) fn spread(spread: &Spread) -> String {
+    let unknown = match spread.unknown {
+        0 => String::new(),
+        unknown => format!(", {unknown} unknown"),
+    };
+    match spread.count {
+        0 if spread.unknown == 0 => "-".to_owned(),
+        0 => format!("unknown ({})", spread.unknown),
+        count => format!("{} / {} ({count}{unknown})", took(spread.median), took(spread.p90)),
+    }
+}
+
+/// Where a lease stands, in words.
+pub(super) fn leased(is: &Leased) -> String {
+    match is {
+        Leased::Nothing => "nothing was changed, so there is nothing to take back".to_owned(),
+        Leased::Open => "still to come".to_owned(),
+        Leased::Held { until, why } => format!("waits until {}: {why}", moment(*until)),
+        Leased::Ended { by, at } => format!("taken back by intent {by} at {}", moment(*at)),
+        Leased::Failed { by, what } => format!("intent {by} tried: {what}"),
+        Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
+        Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
     }
 }

@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use paramedic_policies::action::{Change, Mode};
 use paramedic_policies::evidence::{Evidence, Kept};
 
-use super::document::{Report, TOLD_MAX, ending, standing, took, verdict};
-use super::figures::{MEASURES, PolicyFigures, Spread};
-use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident, Leased};
+use super::document::{Report, TOLD_MAX, ending, leased, spread, standing, took, verdict};
+use super::figures::{MEASURES, PolicyFigures};
+use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident};
 use super::words::{block, cell, clock, code, moment, prose, span};
 use crate::cli::story;
 
@@ -70,19 +70,6 @@ fn policies(report: &Report, text: &mut String) {
     }
     text.push('\n');
     measures(text);
-}
-
-/// Such as `2m / 4m (7)`.
-pub(super) fn spread(spread: &Spread) -> String {
-    let unknown = match spread.unknown {
-        0 => String::new(),
-        unknown => format!(", {unknown} unknown"),
-    };
-    match spread.count {
-        0 if spread.unknown == 0 => "-".to_owned(),
-        0 => format!("unknown ({})", spread.unknown),
-        count => format!("{} / {} ({count}{unknown})", took(spread.median), took(spread.p90)),
-    }
 }
 
 /// One row of a table, its cells safe already.
@@ -226,19 +213,6 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
         let _ = writeln!(text, "  - to be taken back after {}: {}", span(lease.after), prose(&is));
     }
     text.push('\n');
-}
-
-/// Where a lease stands, in words.
-pub(super) fn leased(is: &Leased) -> String {
-    match is {
-        Leased::Nothing => "nothing was changed, so there is nothing to take back".to_owned(),
-        Leased::Open => "still to come".to_owned(),
-        Leased::Held { until, why } => format!("waits until {}: {why}", moment(*until)),
-        Leased::Ended { by, at } => format!("taken back by intent {by} at {}", moment(*at)),
-        Leased::Failed { by, what } => format!("intent {by} tried: {what}"),
-        Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
-        Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
-    }
 }
 
 /// What was collected before anything was touched.

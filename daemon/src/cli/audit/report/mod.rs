@@ -1,6 +1,7 @@
 //! `audit report`: an incident or a window as a document, for the meeting after the night. Reads records, and Prometheus
 //! where it is named; it must never say what no record says.
 
+mod card;
 mod chart;
 mod curves;
 mod document;

@@ -4,7 +4,7 @@
 use paramedic_policies::time::{Moment, Span};
 
 /// Text for Markdown's running text: every character that could begin markup is defused.
-pub(super) fn prose(text: &str) -> String {
+pub(in crate::cli) fn prose(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut before = ' ';
     let text = visible(text);
@@ -68,7 +68,7 @@ pub(super) fn block(text: &str) -> String {
 
 /// Text on one line in which everything can be seen: no control character, and none that turns the direction of
 /// writing, by which a name can be made to read as another.
-pub(super) fn visible(text: &str) -> String {
+pub(in crate::cli) fn visible(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
