@@ -144,11 +144,11 @@ async fn list(client: &Client, output: Output, console: &mut Console<'_>) -> Res
     for one in &found {
         let Action::BlockIp(block_ip::Action::Block(block)) = &one.action else { continue };
         for entry in &block.ranges {
-            let until = one.since + entry.lasts;
+            let until = if one.late { one.ends() } else { (one.since + entry.lasts).to_string() };
             table.row([
                 entry.range.to_string(),
                 one.target.to_string(),
-                until.to_string(),
+                until,
                 one.by(),
                 one.why.clone(),
                 one.id.to_string(),

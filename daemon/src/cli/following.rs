@@ -114,7 +114,7 @@ pub(super) async fn revert(
                 Event::RevertDropped { intent: dropped, why, .. } if dropped == intent => {
                     return Err(Failure::users(format!("not taken back: {why}")).hint(hint));
                 }
-                Event::RevertHeld { intent: held, until, why, order_over } if held == intent => {
+                Event::RevertHeld { intent: held, until, why, order_over, .. } if held == intent => {
                     if order_over {
                         writeln!(console.err, "nothing had to be taken back: {}", plain(&why))?;
                         return Ok(());

@@ -113,7 +113,7 @@ async fn list(client: &Client, output: Output, console: &mut Console<'_>) -> Res
     let mut table = Table::new(["INTENT", "NAMESPACES", "UNTIL", "BY", "WHY"]);
     for one in &found {
         let names = frozen(&one.action).unwrap_or_default().join(",");
-        table.row([one.id.to_string(), names, one.until.to_string(), one.by(), one.why.clone()]);
+        table.row([one.id.to_string(), names, one.ends(), one.by(), one.why.clone()]);
     }
     write!(console.out, "{table}")?;
     Ok(())
