@@ -339,6 +339,18 @@ pub enum Event {
         /// Whether the order that asked for it is over with this.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         order_over: bool,
+        /// What holds it, in one word; records did not always say it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// How often in a row it could not be taken back, or nobody could look, this time included.
+        #[serde(default, skip_serializing_if = "is_none")]
+        failures: u32,
+        /// Since when it is not taken back for what nobody has decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Moment>,
+        /// The intent under way that it waits for: it is looked at again when that has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<Seq>,
     },
     /// An operator wants an action taken back now.
     RevertOrdered {
@@ -384,12 +396,11 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl Event {
-    /// Taking this intent back waits until then.
-    pub(crate) fn revert_held(intent: Seq, until: Moment, why: String) -> Self {
-        Self::RevertHeld { intent, until, why, order_over: false }
-    }
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
 
+impl Event {
     /// The case goes on at this rung and step, at once or then.
     pub(crate) fn advanced(case: &CaseId, at: (usize, usize), why: Advance, due: Option<Moment>) -> Self {
         Self::Advanced { case: case.clone(), rung: at.0, step: at.1, why, due, target: None }
@@ -453,6 +464,9 @@ pub struct About {
     /// The labels of the alert that it was done for.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// The intent that should be taken back, and is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_taken_back: Option<Seq>,
 }
 
 /// A part of a delivery that could not be read.
@@ -526,7 +540,7 @@ pub enum Conclusion {
     Failed,
     /// The alert ended first.
     Resolved,
-    /// The policy left the book, or was changed before the case had begun.
+    /// The policy left the book, or was changed before the case had begun; or a person wants what was done taken back.
     Withdrawn,
     /// An operator denied it.
     Denied,

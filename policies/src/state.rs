@@ -22,7 +22,7 @@ use crate::order::{ByHand, PauseScope};
 use crate::question::Question;
 use crate::reason::Reason;
 use crate::target::Target;
-use crate::time::Moment;
+use crate::time::{Moment, Span};
 
 /// An alert from its opening to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -255,14 +255,33 @@ pub struct Lease {
     /// Who wants it taken back now, where somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<Ordered>,
+    /// How often in a row it could not be taken back, or nobody could look whether it can be.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub failures: u32,
+    /// Since when it is not taken back, although its time is over, for what nobody has decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck_since: Option<Moment>,
+    /// Whether a person was told that it is not taken back yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+    /// The intent under way on its target that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Seq>,
+    /// By how much the wall clock stepped forward since the action was done.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub stepped: Span,
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// An order to take an action back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ordered {
-    /// Whose.
-    pub by: String,
+    /// Whose, one after the other where there were several; none where the book in force does not want it any more.
+    pub by: Option<String>,
     /// Of several entries only these; none means all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<AddressRange>,
@@ -270,15 +289,54 @@ pub struct Ordered {
     pub rest_due: Moment,
 }
 
+impl Ordered {
+    /// This order and another one: whoever wants all of it wants every part.
+    pub(crate) fn and(self, by: Option<String>, only: &[AddressRange]) -> Self {
+        let mut names: Vec<&str> = self.by.iter().flat_map(|names| names.split(", ")).collect();
+        names.extend(by.as_deref().filter(|name| !names.contains(name)));
+        let by = (!names.is_empty()).then(|| names.join(", "));
+        let all = self.only.is_empty() || only.is_empty();
+        let some: BTreeSet<AddressRange> = self.only.iter().chain(only).copied().collect();
+        let only = if all { Vec::new() } else { some.into_iter().collect() };
+        Self { by, only, rest_due: self.rest_due }
+    }
+
+    /// Whether all of this is wanted by it already.
+    pub(crate) fn covers(&self, only: &[AddressRange]) -> bool {
+        self.only.is_empty() || (!only.is_empty() && only.iter().all(|range| self.only.contains(range)))
+    }
+}
+
 impl Lease {
-    /// Whether taking it back may be tried once more after it failed without an effect.
-    pub fn may_be_tried_again(&self) -> bool {
-        self.attempts < crate::engine::ATTEMPTS_MAX
+    /// A lease of this action, which nobody has looked at.
+    pub(crate) fn of(intent: Intent, due: Moment) -> Self {
+        Self {
+            intent,
+            due,
+            open: None,
+            looked: None,
+            attempts: 0,
+            held: false,
+            held_for: None,
+            labels: Labels::new(),
+            notify: Vec::new(),
+            ordered: None,
+            failures: 0,
+            stuck_since: None,
+            told: false,
+            behind: None,
+            stepped: Span::ZERO,
+        }
+    }
+
+    /// Whether its end has come, and what it holds is not known to be taken back all the same.
+    pub fn is_late(&self) -> bool {
+        self.failures > 0 || self.stuck_since.is_some()
     }
 
     /// Who wants it taken back, or approved what was done: whoever approved the action approved its end.
     pub fn approved_by(&self) -> Option<&String> {
-        self.ordered.as_ref().map(|order| &order.by).or(self.intent.approved_by.as_ref())
+        self.ordered.as_ref().and_then(|order| order.by.as_ref()).or(self.intent.approved_by.as_ref())
     }
 }
 

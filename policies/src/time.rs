@@ -75,6 +75,11 @@ impl Span {
         self.0
     }
 
+    /// Whether it is no time at all.
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// The same length for a timer.
     pub const fn duration(self) -> std::time::Duration {
         std::time::Duration::from_millis(self.0)

@@ -11,12 +11,16 @@ mod books;
 mod by_hand;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
+#[path = "engine/clock.rs"]
+mod clock;
 #[path = "engine/episodes.rs"]
 mod episodes;
 #[path = "engine/evidence.rs"]
 mod evidence;
 #[path = "engine/kept.rs"]
 mod kept;
+#[path = "engine/leases.rs"]
+mod leases;
 #[path = "engine/operators.rs"]
 mod operators;
 #[path = "engine/paging.rs"]

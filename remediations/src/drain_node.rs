@@ -255,7 +255,7 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
     }
 }
 
-/// Evicts one pod as soon as its budget allows, until the deadline; a few requests at most.
+/// Evicts one pod as soon as its budget allows, until the deadline or somebody's stop; a few requests at most.
 ///
 /// # Errors
 /// Why it stays.
@@ -263,6 +263,7 @@ async fn evicted(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_
     let until = tokio::time::Instant::now() + left(hands.eyes.clock, seal.deadline);
     let mut asked = 0;
     loop {
+        hands.may_go_on()?;
         let seen = match waits_for(hands.eyes, ending).await {
             Ok(Some(reason)) => reason.to_string(),
             Ok(None) if asked == ASKED_MAX => {

@@ -15,6 +15,7 @@ use paramedic_policies::target::Target;
 use crate::one_change;
 use crate::ports::clock::{Clock, left};
 use crate::ports::cluster::{Cluster, Hands, LookError};
+use crate::ports::halt::Halt;
 use crate::ports::http::{Call, Http, HttpHands};
 use crate::ports::metrics::Metrics;
 use crate::ports::redaction::Hides;
@@ -151,9 +152,9 @@ impl Remedies {
         }
     }
 
-    async fn act(&self, hands: &OwnHands, seal: &Sealed<Intent>) -> Outcome {
-        let hands =
-            BothHands { eyes: self.eyes(), kubernetes: hands.cluster.as_deref(), http: hands.http.as_ref() };
+    async fn act(&self, hands: &OwnHands, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        let (kubernetes, http) = (hands.cluster.as_deref(), hands.http.as_ref());
+        let hands = BothHands { eyes: self.eyes(), kubernetes, http, halt };
         deed(&seal.action).perform(hands, seal).await
     }
 
@@ -176,9 +177,15 @@ impl World for Remedies {
     }
 
     async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.perform_until(seal, &Halt::never()).await
+    }
+
+    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
         let outcome = match (seal.mode, &self.hands) {
             (Mode::DryRun, _) => self.in_time(seal, deed(&seal.action).rehearse(self.eyes(), seal)).await,
-            (Mode::Approve | Mode::Enforce, Some(hands)) => self.in_time(seal, self.act(hands, seal)).await,
+            (Mode::Approve | Mode::Enforce, Some(hands)) => {
+                self.in_time(seal, self.act(hands, seal, halt)).await
+            }
             (Mode::Approve | Mode::Enforce, None) => Outcome::Refused {
                 reasons: vec![Reason::ServerRefused {
                     message: "this process runs in dry-run and has no hands".into(),

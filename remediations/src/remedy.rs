@@ -13,6 +13,7 @@ use paramedic_policies::time::Moment;
 use crate::checks::{Checks, Seen};
 use crate::ports::clock::Clock;
 use crate::ports::cluster::{Cluster, Hands, LookError};
+use crate::ports::halt::Halt;
 use crate::ports::http::{Http, HttpHands};
 use crate::ports::metrics::Metrics;
 use crate::ports::redaction::Hides;
@@ -50,9 +51,19 @@ pub(crate) struct BothHands<'a> {
     pub(crate) eyes: Eyes<'a>,
     pub(crate) kubernetes: Option<&'a dyn Hands>,
     pub(crate) http: &'a dyn HttpHands,
+    /// Whether one more change may be made.
+    pub(crate) halt: &'a Halt,
 }
 
 impl<'a> BothHands<'a> {
+    /// Whether one more change may be made: asked before each by what makes several, one after the other.
+    ///
+    /// # Errors
+    /// Why not, in words: somebody has stopped it since it began.
+    pub(crate) fn may_go_on(&self) -> Result<(), String> {
+        self.halt.may_go_on()
+    }
+
     /// The cluster.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ pub(super) async fn block(args: BlockArgs, console: &mut Console<'_>) -> Result<
         let heads = ["ADDRESS", "TARGET", "UNTIL", "BY", "WHY", "INTENT"];
         return in_force::list(&found, "block", heads, order.how.output(), console, |one| {
             let entry = |entry: &block_ip::Entry| {
-                let until = (one.since + entry.lasts).to_string();
+                let until = if one.late { one.ends() } else { (one.since + entry.lasts).to_string() };
                 let (why, id) = (one.why.clone(), one.id.to_string());
                 [entry.range.to_string(), one.target.to_string(), until, one.by(), why, id]
             };

@@ -90,7 +90,7 @@ pub(super) async fn freeze(args: FreezeArgs, console: &mut Console<'_>) -> Resul
         let heads = ["INTENT", "NAMESPACES", "UNTIL", "BY", "WHY"];
         return in_force::list(&found, "freeze", heads, order.how.output(), console, |one| {
             let names = frozen(&one.action).unwrap_or_default().join(",");
-            vec![[one.id.to_string(), names, one.until.to_string(), one.by(), one.why.clone()]]
+            vec![[one.id.to_string(), names, one.ends(), one.by(), one.why.clone()]]
         });
     }
     let names: BTreeSet<String> = namespaces.into_iter().collect();

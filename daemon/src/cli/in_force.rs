@@ -34,12 +34,20 @@ pub(super) struct InForce {
     pub(super) until: Moment,
     #[serde(default)]
     pub(super) approved_by: Option<String>,
+    /// Whether its time is over, and it is not known to be taken back.
+    #[serde(default)]
+    pub(super) late: bool,
     /// Why it was done, in words.
     #[serde(default)]
     pub(super) why: String,
 }
 
 impl InForce {
+    /// Until when it lasts, as far as is known.
+    pub(super) fn ends(&self) -> String {
+        if self.late { "not taken back yet".to_owned() } else { self.until.to_string() }
+    }
+
     /// Who did it: a person, or the policy.
     pub(super) fn by(&self) -> String {
         self.approved_by.clone().unwrap_or_else(|| format!("policy {}", self.policy))

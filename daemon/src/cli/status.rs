@@ -165,6 +165,8 @@ struct Lease {
     until: Moment,
     held: bool,
     #[serde(default)]
+    late: bool,
+    #[serde(default)]
     why: Option<String>,
 }
 
@@ -284,12 +286,12 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
         "unless somebody else changes the value first",
         ["ID", "POLICY", "TARGET", "ACTION", "TAKEN BACK"],
         leases.into_iter().map(|one| {
-            let held = match (one.held, one.why) {
-                (false, _) => String::new(),
-                (true, None) => ", held now".to_owned(),
-                (true, Some(why)) => format!(", held now: {}", plain(&why)),
+            let why = one.why.map(|why| format!(": {}", plain(&why))).unwrap_or_default();
+            let due = match (one.late, one.held) {
+                (true, _) => format!("NOT taken back yet, looked at again {}{why}", when(one.until, now)),
+                (false, true) => format!("{}, held now{why}", when(one.until, now)),
+                (false, false) => when(one.until, now),
             };
-            let due = format!("{}{held}", when(one.until, now));
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, due]
         }),
     );

@@ -139,7 +139,7 @@ pub(super) fn tell(event: &Event) -> String {
             let into = into.map(|into| format!("; intent {into} takes it back")).unwrap_or_default();
             format!("intent {intent} is not taken back: {why}{into}")
         }
-        Event::RevertHeld { intent, until, why, order_over: _ } => {
+        Event::RevertHeld { intent, until, why, .. } => {
             format!("taking back intent {intent} waits until {until}: {why}")
         }
         Event::RevertOrdered { intent, by, reason, only, of } => {

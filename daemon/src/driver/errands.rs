@@ -1,7 +1,7 @@
 //! Questions and effects under way: each a task with a deadline, so many at once, each ending as an input. An errand
 //! that panics has an end too.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::{Halt, Stopper};
 use paramedic_remediations::ports::world::World;
 use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -46,8 +47,8 @@ pub(super) struct Errands {
     telling: HashMap<Id, Seq>,
     /// Intents with a task, so that none is closed while it runs.
     running: BTreeSet<Seq>,
-    /// Those of them that have a place.
-    placed: BTreeSet<Seq>,
+    /// Those of them that have a place, with what stops them between two changes.
+    placed: BTreeMap<Seq, (Intent, Stopper)>,
     question_places: Arc<Semaphore>,
     delivery_places: Arc<Semaphore>,
 }
@@ -65,7 +66,7 @@ impl Errands {
             acting: HashMap::new(),
             telling: HashMap::new(),
             running: BTreeSet::new(),
-            placed: BTreeSet::new(),
+            placed: BTreeMap::new(),
             question_places: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
             delivery_places: Arc::new(Semaphore::new(DELIVERIES_AT_ONCE)),
         }
@@ -127,17 +128,25 @@ impl Errands {
             stamp = seal.stamp(),
             correlation = seal.correlation.as_deref().unwrap_or("-"),
         );
-        self.placed.insert(seal.id);
+        let (halt, stopper) = Halt::with_stopper();
+        self.placed.insert(seal.id, (Intent::clone(&seal), stopper));
         self.start(seal.id, span, async move {
             tracing::info!(target = %seal.target, action = %seal.action, mode = %seal.mode, "effect begins");
             let within = until(&*clock, seal.deadline) + GRACE;
-            let outcome = match tokio::time::timeout(within, world.perform(&seal)).await {
+            let outcome = match tokio::time::timeout(within, world.perform_until(&seal, &halt)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Outcome::Unknown { what: "it did not end by its deadline".to_owned() },
             };
             tracing::info!(outcome = outcome.name(), "effect ended");
             outcome
         });
+    }
+
+    /// Says to each effect under way whether it may make one more change.
+    pub(super) fn watch(&self, may_go_on: impl Fn(&Intent) -> Result<(), String>) {
+        for (intent, stopper) in self.placed.values() {
+            stopper.says(may_go_on(intent).err());
+        }
     }
 
     /// Delivers a message. It waits for nothing else, and nothing waits for it.

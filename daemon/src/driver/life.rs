@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use paramedic_policies::guard::may_begin;
 use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{JournalError, Receipt};
@@ -368,9 +369,15 @@ impl<'d> Life<'d> {
         }
     }
 
-    /// Begins effects while there are places. Between the decision and its turn somebody may have paused.
+    /// Begins effects while there are places. Between the decision and its turn somebody may have paused, and so may
+    /// somebody while they run.
     fn begin_effects(&mut self) {
         let now = self.driver.now();
+        let stopping = self.stopping.is_some();
+        self.driver.errands.watch(|intent| match stopping {
+            true => Err("the daemon stops".to_owned()),
+            false => may_begin(self.ahead.state(), now, intent),
+        });
         while let Some(turn) = self.turns.next(self.ahead.state(), now, self.driver.errands.has_place()) {
             match turn {
                 Turn::Begin(seal) => self.driver.errands.act(seal),

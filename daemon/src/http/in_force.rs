@@ -101,6 +101,8 @@ pub(super) async fn leases(State(served): State<Shared>, query: Asked<Whole>) ->
                 item["why"] = json!(why);
             }
             item["attempts"] = json!(lease.attempts);
+            // Its time is over, and what it holds is not known to be taken back.
+            item["late"] = json!(lease.is_late());
             (*id, item)
         });
         items.take(most).collect()

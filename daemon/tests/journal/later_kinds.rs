@@ -31,6 +31,7 @@ pub(crate) fn samples() -> Vec<Event> {
         undone(),
         mended(),
         evidence(),
+        not_taken_back(),
     ]
     .concat()
 }
@@ -273,7 +274,16 @@ fn undone() -> Vec<Event> {
     vec![
         ordered(&[], Some(intent)),
         ordered(&["203.0.113.7", "2001:db8::/64"], None),
-        Event::RevertHeld { intent: Seq(9), until: moment(12), why: text("it is let in"), order_over: true },
+        Event::RevertHeld {
+            intent: Seq(9),
+            until: moment(12),
+            why: text("it is let in"),
+            order_over: true,
+            reason: String::new(),
+            failures: 0,
+            since: None,
+            behind: None,
+        },
     ]
 }
 
@@ -286,7 +296,7 @@ fn mended() -> Vec<Event> {
             case: Some(case()),
             why: text("scale 4 -> 6 on prod/deployment/web (intent 9) is not taken back: replicas are 9"),
             notify: vec![text("sre")],
-            about: Some(Box::new(About { target, labels })),
+            about: Some(Box::new(About { target, labels, not_taken_back: None })),
         },
         intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
         Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
@@ -320,4 +330,29 @@ fn evidence() -> Vec<Event> {
     let ended =
         Event::Ended { intent: Seq(30), outcome: Outcome::Collected { evidence: Box::new(evidence) } };
     vec![intended((0, action)), asked(Wish::CollectEvidence(wish)), ended]
+}
+
+fn not_taken_back() -> Vec<Event> {
+    let held = |reason: &str, failures, behind| Event::RevertHeld {
+        intent: Seq(9),
+        until: moment(40),
+        why: text("nodes is forbidden"),
+        order_over: false,
+        reason: text(reason),
+        failures,
+        since: Some(moment(30)),
+        behind,
+    };
+    let target = Target { kind: text("Deployment"), namespace: text("prod"), name: text("web") };
+    let about = About { target, labels: [].into(), not_taken_back: Some(Seq(9)) };
+    vec![
+        held("notSeen", 3, None),
+        held("alreadyRunning", 0, Some(Seq(30))),
+        Event::Escalated {
+            case: Some(case()),
+            why: text("scale 4 -> 6 on prod/deployment/web (intent 9) is not taken back yet"),
+            notify: vec![text("sre")],
+            about: Some(Box::new(about)),
+        },
+    ]
 }

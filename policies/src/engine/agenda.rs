@@ -5,7 +5,7 @@ use crate::answer::{Answer, Found};
 use crate::book::Book;
 use crate::engine::{by_hand, follow, intake, kept, lease, page, rule, storm, verify};
 use crate::event::{Closing, Event, Seq};
-use crate::state::{Case, Duty, Phase, State};
+use crate::state::{Case, CaseId, Duty, Phase, State};
 use crate::time::Moment;
 
 pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
@@ -25,11 +25,16 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment) -> Vec<Event> {
     }
 }
 
-/// What is to be looked at first, and when.
+/// What is to be looked at first, and when. While nobody has accepted a step of the clock, nothing ends that ends after a
+/// while.
 pub(super) fn first(state: &State) -> Option<(Moment, &Duty)> {
+    let verifies =
+        |id: &CaseId| state.cases.get(id).is_some_and(|case| matches!(case.phase, Phase::Verifying { .. }));
     let waits = |duty: &Duty| match duty {
         Duty::Expire(_) | Duty::Calm => false,
-        Duty::Revert(_) | Duty::Case { .. } | Duty::Page(_) | Duty::Kept(_) => !state.leader,
+        Duty::Revert(_) | Duty::Page(_) => !state.leader,
+        Duty::Kept(_) => !state.leader || state.clock_stepped.is_some(),
+        Duty::Case { id, .. } => !state.leader || (state.clock_stepped.is_some() && verifies(id)),
     };
     state.agenda.iter().find(|(_, duty)| !waits(duty)).map(|(due, duty)| (*due, duty))
 }

@@ -15,6 +15,9 @@ use crate::state::{Case, Episode, InFlight, LastRuling, Phase, State};
 use crate::target::Target;
 use crate::time::{Moment, Span};
 
+/// Why a sequence ends that was begun in earnest.
+const ONLY_REHEARSED: &str = "the next step was only rehearsed: in dry-run nothing more is done";
+
 /// Why a sequence stands whose next step was proposed in vain.
 const UNAPPROVED: &str = "nobody approved the next step in time";
 
@@ -75,7 +78,7 @@ fn refused(state: &State, inquiry: Inquiry<'_>, ruling: Ruling) -> Vec<Event> {
         events.extend(called(state, case, policy, &why, rounds));
     }
     if withheld {
-        events.extend(sequence::stands(policy, inquiry.episode, case, &reasons));
+        events.extend(sequence::stands(policy, inquiry.episode, case, &short, &reasons));
     }
     events
 }
@@ -193,13 +196,17 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         return events;
     };
     let rehearsed = intent.mode == Mode::DryRun;
+    // As it is once that has ended.
+    let case = &Case { rung_begun: case.rung_begun || begins(intent, outcome), ..case.clone() };
     events.extend(match (rehearsed, outcome) {
         // Nothing was changed by it, so what comes after it is no guess.
         (true, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Rehearsed),
         (false, Outcome::Collected { .. }) => next_step(state, policy, case, Conclusion::Done),
-        (true, Outcome::Done { .. }) => vec![concluded(case, Conclusion::Rehearsed)],
+        (true, Outcome::Done { .. }) => {
+            sequence::ends(state, case, Conclusion::Rehearsed, AtHand::NotDone, ONLY_REHEARSED)
+        }
         (true, Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. }) => {
-            vec![concluded(case, Conclusion::Failed)]
+            sequence::ends(state, case, Conclusion::Failed, AtHand::NotDone, ONLY_REHEARSED)
         }
         (false, Outcome::Done { .. }) => done(state, policy, case),
         (false, Outcome::Refused { reasons }) => again_or_failed(state, now, policy, case, &said(reasons)),
@@ -216,6 +223,13 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         }
     });
     events
+}
+
+/// Whether an effect with this outcome has, or may have, changed something: what is left of its rung needs no alert then.
+pub(super) fn begins(intent: &Intent, outcome: &Outcome) -> bool {
+    intent.mode != Mode::DryRun
+        && !intent.action.looks_only()
+        && lease::trace(outcome) != lease::Trace::Nothing
 }
 
 fn said(reasons: &[Reason]) -> String {
@@ -297,11 +311,10 @@ fn climb(state: &State, case: &Case, advanced: Event) -> Vec<Event> {
     }
 }
 
-/// A rung goes on while its policy is in force; a sequence whose first step is done no longer needs its alert.
+/// A rung goes on while its policy is in force; a sequence of which something is done no longer needs its alert.
 fn go_on(state: &State, case: &Case, advanced: Event, at: AtHand) -> Vec<Event> {
     let open = state.episodes.get(&case.id.episode).is_some_and(Episode::is_open);
-    let needs_alert = !state.policy_of(case).is_some_and(|policy| sequence::is_begun_by(policy, case, at));
-    if needs_alert && !open {
+    if !case.rung_begun && !open {
         vec![concluded(case, Conclusion::Resolved)]
     } else if is_in_force(state, case) {
         vec![advanced]
@@ -324,14 +337,14 @@ pub(super) fn withdrawn(state: &State, case: &Case, at: AtHand) -> Vec<Event> {
 pub(super) fn lapsed(state: &State, now: Moment, case: &Case, proposal: Seq, action: &Action) -> Vec<Event> {
     let mut events = vec![Event::Lapsed { proposal }];
     let policy = state.policy_of(case);
-    if let Some(policy) = policy.filter(|policy| !sequence::is_begun(policy, case)) {
+    if let Some(policy) = policy.filter(|_| !case.rung_begun) {
         let on = case.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
         let why = format!("nobody approved {action}{on} in time (proposal {proposal})");
         let notify = all_of(state, now, case, policy);
         events.push(Event::Escalated { case: Some(case.id.clone()), why, notify, about: None });
     }
     if state.episodes.get(&case.id.episode).is_some_and(Episode::is_open) {
-        if let Some(policy) = policy.filter(|policy| sequence::is_begun(policy, case)) {
+        if let Some(policy) = policy.filter(|_| case.rung_begun) {
             let why = sequence::told(policy, case, AtHand::NotDone, UNAPPROVED.to_owned());
             events.push(escalated(case, policy, why));
         }

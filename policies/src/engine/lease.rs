@@ -2,14 +2,16 @@
 //! holds our value.
 
 use crate::action::{Action, Intent, Mode, Outcome, Wish};
+use crate::address::AddressRange;
 use crate::answer::{Found, Preflight};
 use crate::book::Book;
-use crate::engine::EFFECT_DEADLINE;
 use crate::engine::agenda::unanswered;
-use crate::event::{About, Advance, Event, Seq};
+use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, growing};
+use crate::event::{About, Advance, Conclusion, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
+use crate::settings::STUCK_AFTER;
 use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
@@ -17,8 +19,72 @@ use crate::time::{Moment, Span};
 /// resumed, adopted or won.
 const HELD: Span = Span::from_mins(5);
 
+/// What is told of a lease that stays.
+const AT_IT: &str = "it is looked at again until it is";
+
 /// What is to be taken back after a while stays while its trouble is there, up to so many times that while.
 const STAYS_TIMES: u64 = 4;
+
+/// What holds a lease whose time is over.
+struct Hold {
+    /// In one word.
+    reason: &'static str,
+    why: String,
+    until: Moment,
+    /// How often in a row it could not be taken back, or nobody could look.
+    failures: u32,
+    /// The intent under way that it waits for.
+    behind: Option<Seq>,
+    /// Whether people may not know of it: it is told when it lasts.
+    is_news: bool,
+}
+
+impl Hold {
+    /// Held by what people have decided, or wrote into the policy.
+    fn known(reason: &'static str, why: String, until: Moment) -> Self {
+        Self { reason, why, until, failures: 0, behind: None, is_news: false }
+    }
+
+    fn by(reason: &Reason, now: Moment) -> Self {
+        let until = reason.until().unwrap_or(now + HELD);
+        let is_news = !reason.is_known_to_people();
+        Self { is_news, ..Self::known(reason.name(), reason.to_string(), until) }
+    }
+
+    /// Held by several things that may all pass.
+    fn by_all(reasons: &[Reason], now: Moment) -> Self {
+        let until = reasons.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
+        let is_news = !reasons.iter().any(Reason::is_known_to_people);
+        let name = reasons.first().map_or("", Reason::name);
+        Self { is_news, ..Self::known(name, said(reasons), until) }
+    }
+
+    /// It came to nothing, once more: looked at again after a pause that grows.
+    fn failed(state: &State, now: Moment, lease: &Lease, reason: &'static str, why: String) -> Self {
+        let failures = lease.failures.saturating_add(1);
+        let pause = growing(state.current_book().settings().facts.retry, failures - 1);
+        Self { failures, is_news: true, ..Self::known(reason, why, now + pause) }
+    }
+
+    /// The lease waits, and whoever should know of it is told when that lasts.
+    fn of(self, state: &State, now: Moment, lease: &Lease) -> Vec<Event> {
+        let since = self.is_news.then(|| lease.stuck_since.unwrap_or(now));
+        let patience = state.current_book().settings().guards.stuck_after;
+        // What is left behind is never just left, whatever a policy may be kept from.
+        let patience = if patience.is_zero() { STUCK_AFTER } else { patience };
+        let lasts = since.map(|since| now.since(since)).filter(|lasts| *lasts >= patience && !lease.told);
+        let told = lasts.map(|lasts| {
+            let what = format!("is not taken back yet, {lasts} after that was due: {}; {AT_IT}", self.why);
+            called(state, &lease.intent, Some(lease), &what)
+        });
+        let Self { reason, why, until, failures, behind, is_news: _ } = self;
+        let reason = reason.to_owned();
+        let intent = lease.intent.id;
+        let held =
+            Event::RevertHeld { intent, until, why, order_over: false, reason, failures, since, behind };
+        std::iter::once(held).chain(told).collect()
+    }
+}
 
 /// A lease that is due: hold, ask, or take back.
 pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<Event> {
@@ -28,31 +94,18 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(open) = lease.open {
         return vec![unanswered(now, open)];
     }
-    let held = |reason: &Reason| {
-        let until = reason.until().unwrap_or(now + HELD);
-        vec![Event::revert_held(intent, until, reason.to_string())]
-    };
-    if state.in_flight.values().any(|flight| flight.intent.reverts == Some(intent)) {
-        return vec![Event::revert_held(intent, now + HELD, "it is under way".to_owned())];
+    if let Some(hold) = held_by(state, book, now, lease) {
+        return hold.of(state, now, lease);
     }
-    if let Some(reason) = held_by(state, book, now, lease) {
-        return held(&reason);
-    }
-    if let Some(reason) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
-        let Needed { alert, episode, until, .. } = reason;
-        let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
-        return vec![Event::revert_held(intent, until, why)];
-    }
-    let mode = book.settings().mode;
-    if is_capped(mode, lease) {
-        return vec![Event::revert_held(intent, now + HELD, format!("the daemon runs with --mode {mode}"))];
+    if let Some(hold) = not_yet(state, book, now, lease) {
+        return hold.of(state, now, lease);
     }
     match lease.looked.as_ref().map(|known| &known.found) {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
         Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
         Some(Found::Absent { what }) => dropped(state, lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
-            vec![Event::revert_held(intent, now + book.settings().facts.retry, what.clone())]
+            Hold::failed(state, now, lease, "notSeen", what.clone()).of(state, now, lease)
         }
         Some(Found::Series(_) | Found::Target(_) | Found::Rollout { .. } | Found::Http { .. }) => {
             dropped(state, lease, "an answer to another question".to_owned(), true)
@@ -79,11 +132,12 @@ fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
     let own = state.episodes.get(&intent.episode).filter(|episode| episode.is_open());
     let others = state.indexes.on(&intent.target).into_iter().flat_map(|crowd| crowd.open_of(&intent.policy));
     let episode = own.or_else(|| others.filter_map(|id| state.episodes.get(&id.episode)).next())?;
+    let done = intent.at + lease.stepped;
     Some(Needed {
         alert: episode.alert(),
         episode: episode.id,
-        from: intent.at + after,
-        until: intent.at + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
+        from: done + after,
+        until: done + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
     })
 }
 
@@ -91,12 +145,11 @@ fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
 fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Preflight) -> Vec<Event> {
     let protected = &book.settings().guards.protected;
     if let Some(rule) = protection::protecting_label(protected, &preflight.labels) {
-        let why = Reason::Protected { rule: format!("label {rule}") }.to_string();
-        return vec![Event::revert_held(lease.intent.id, now + HELD, why)];
+        let reason = Reason::Protected { rule: format!("label {rule}") };
+        return Hold::by(&reason, now).of(state, now, lease);
     }
     if are_passing(&preflight.refusals) {
-        let until = preflight.refusals.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-        return vec![Event::revert_held(lease.intent.id, until, said(&preflight.refusals))];
+        return Hold::by_all(&preflight.refusals, now).of(state, now, lease);
     }
     // A remediation whose objects are its own, known by their stamp, pins nothing.
     if !preflight.uid.is_empty() && preflight.uid != lease.intent.uid {
@@ -119,7 +172,16 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
         Some(_) | None if preflight.already && is_partial(lease) => {
             let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
             let why = "what was to be let in is let in; the rest waits for its own end".to_owned();
-            vec![Event::RevertHeld { intent: lease.intent.id, until, why, order_over: true }]
+            vec![Event::RevertHeld {
+                intent: lease.intent.id,
+                until,
+                why,
+                order_over: true,
+                reason: String::new(),
+                failures: 0,
+                since: None,
+                behind: None,
+            }]
         }
         Some(_) | None if preflight.already => {
             dropped(state, lease, "the value from before already holds".to_owned(), false)
@@ -155,19 +217,40 @@ fn said(reasons: &[Reason]) -> String {
     reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// A revert is held only by pause, protection, mode, leadership and the clock.
-fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Reason> {
+/// What holds a lease whatever the target looks like: leadership, the clock, protection, a pause, and another effect on
+/// the target.
+fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
     let intent = &lease.intent;
+    let by = |reason: Reason| Some(Hold::by(&reason, now));
     if !state.leader {
-        return Some(Reason::NotLeading);
+        return by(Reason::NotLeading);
     }
     if let Some(reason) = state.clock_trouble(now) {
-        return Some(reason);
+        return by(reason);
     }
     let (protected, reached) = (&book.settings().guards.protected, intent.namespaces());
-    let rule = reached.iter().find_map(|name| protection::protecting_namespace(protected, name));
-    rule.map(|rule| Reason::Protected { rule })
-        .or_else(|| pause::covering(state, &intent.policy, Some(&intent.target), &reached, now))
+    if let Some(rule) = reached.iter().find_map(|name| protection::protecting_namespace(protected, name)) {
+        return by(Reason::Protected { rule });
+    }
+    if let Some(reason) = pause::covering(state, &intent.policy, Some(&intent.target), &reached, now) {
+        return by(reason);
+    }
+    // Its own revert is one of them.
+    let running = state.indexes.on(&intent.target).and_then(|crowd| crowd.in_flight().next())?;
+    let reason = Reason::AlreadyRunning { intent: running };
+    Some(Hold { behind: Some(running), ..Hold::by(&reason, now) })
+}
+
+/// What an action is held for until its time: the trouble it was done against, and the daemon's mode.
+fn not_yet(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
+    if let Some(needed) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
+        let Needed { alert, episode, until, .. } = needed;
+        let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
+        return Some(Hold::known("stillOpen", why, until));
+    }
+    let mode = book.settings().mode;
+    is_capped(mode, lease)
+        .then(|| Hold::known("mode", format!("the daemon runs with --mode {mode}"), now + HELD))
 }
 
 fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question {
@@ -188,6 +271,11 @@ fn question(state: &State, book: &Book, now: Moment, lease: &Lease) -> Question 
 fn wanted(lease: &Lease) -> Action {
     let only = lease.ordered.as_ref().map_or(&[][..], |order| &order.only);
     lease.intent.action.part(only).unwrap_or_else(|| lease.intent.action.clone())
+}
+
+/// Whether an action has this entry.
+pub(super) fn has_entry(action: &Action, range: &AddressRange) -> bool {
+    matches!(action, Action::BlockIp(block) if block.ranges().any(|one| one == *range))
 }
 
 fn is_partial(lease: &Lease) -> bool {
@@ -234,7 +322,11 @@ fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> 
         case: Some(CaseId::of(intent)),
         why: format!("{} on {} (intent {}) {what}", intent.action, intent.target, intent.id),
         notify: known.or_else(of_now).unwrap_or_default(),
-        about: Some(Box::new(About { target: intent.target.clone(), labels })),
+        about: Some(Box::new(About {
+            target: intent.target.clone(),
+            labels,
+            not_taken_back: Some(intent.id),
+        })),
     }
 }
 
@@ -249,40 +341,82 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
     }
 }
 
-/// After the effect of a revert. One that failed without an effect is tried again, one that was held goes on waiting.
+/// After the effect of a revert. Only what is known to be taken back is over: whatever else came of it, the next look
+/// tells what is left. A person is called where something was left half done, or it was tried often.
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
         (Outcome::Done { .. } | Outcome::Collected { .. }, lease) => {
-            return lease.and_then(|lease| again(state, lease, revert)).into_iter().collect();
-        }
-        (Outcome::Failed { what, applied: false, .. }, Some(lease)) if lease.may_be_tried_again() => {
-            let until = now + state.current_book().settings().facts.retry;
-            return vec![Event::revert_held(lease.intent.id, until, what.clone())];
+            return lease.map(|lease| again(state, lease, revert)).unwrap_or_default();
         }
         (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
-            let until = reasons.iter().filter_map(Reason::until).max().unwrap_or(now + HELD);
-            return vec![Event::revert_held(lease.intent.id, until, said(reasons))];
+            return Hold::by_all(reasons, now).of(state, now, lease);
         }
         (Outcome::Refused { reasons }, _) => said(reasons),
         (Outcome::Failed { what, .. } | Outcome::Unknown { what }, _) => what.clone(),
     };
-    let what = format!("is not known to be taken back: that ended {}: {what}", outcome.name());
-    vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &what)]
+    let stays = stays(lease.map(|lease| &lease.intent), outcome);
+    let more = if stays { format!("; {AT_IT}") } else { String::new() };
+    let text = format!("is not known to be taken back: that ended {}: {what}{more}", outcome.name());
+    let Some(lease) = lease.filter(|_| stays) else {
+        return vec![called(state, lease.map_or(revert, |lease| &lease.intent), lease, &text)];
+    };
+    let is_half_done = trace(outcome) != Trace::Nothing;
+    let hold = Hold::failed(state, now, lease, outcome.name(), what);
+    let calls = !lease.told && (is_half_done || hold.failures >= ATTEMPTS_MAX);
+    let mut events = hold.of(state, now, lease);
+    if calls && events.len() == 1 {
+        events.push(called(state, &lease.intent, Some(lease), &text));
+    }
+    events
 }
 
-/// What ends by itself has ended, and its alert is open: the rung that did it is decided anew, under every guard. Not
-/// behind the first step of a sequence, not where a part of it still lasts, and not where somebody wanted its end earlier.
-fn again(state: &State, lease: &Lease, revert: &Intent) -> Option<Event> {
+/// Whether a lease whose revert ended like this is looked at again. What no look can tell is not repeated blindly.
+pub(super) fn stays(leased: Option<&Intent>, outcome: &Outcome) -> bool {
+    let left = trace(outcome);
+    leased.is_some_and(|intent| left == Trace::Nothing || intent.action.can_be_seen())
+}
+
+/// What ends by itself has ended, and its alert is open. Where it was all that its rung did, and seemed right, it is
+/// decided anew, under every guard. A step of a sequence is not done again by itself, nor is all that comes after it: a
+/// person is told. Nothing follows where a part of it still lasts, and where somebody wanted its end earlier.
+fn again(state: &State, lease: &Lease, revert: &Intent) -> Vec<Event> {
     let intent = &lease.intent;
-    let case = state.cases.get(&CaseId::of(intent))?;
+    let Some(case) = state.cases.get(&CaseId::of(intent)) else { return Vec::new() };
     let open = state.episodes.get(&intent.episode).is_some_and(|episode| episode.is_open());
-    let is_last = intent.step == 0 && case.rung == intent.rung && case.phase == Phase::Resting;
-    let has_lasted = intent.revert_after.is_some_and(|after| intent.at + after <= revert.at);
-    let wanted = has_lasted && intent.action.ends_by_itself() && revert.action.rest().is_none();
+    let has_lasted = intent.revert_after.is_some_and(|after| intent.at + lease.stepped + after <= revert.at);
+    let over = has_lasted && intent.action.ends_by_itself() && revert.action.rest().is_none();
     let in_force = state.current_book().policy(&intent.policy).is_some() && lease.ordered.is_none();
+    if !(open && over && in_force) {
+        return Vec::new();
+    }
+    let steps = state.policy_of(case).and_then(|policy| policy.ladder.get(intent.rung));
+    if steps.is_some_and(|rung| rung.steps.len() > 1) {
+        let what =
+            "has ended after its time, and its alert is still open: a step of a sequence is not done again";
+        return vec![called(state, intent, Some(lease), what)];
+    }
+    let seemed_right = match case.ended {
+        Some(Conclusion::Helped | Conclusion::Done | Conclusion::Already) => true,
+        Some(
+            Conclusion::Rehearsed
+            | Conclusion::Exhausted
+            | Conclusion::Unknown
+            | Conclusion::Failed
+            | Conclusion::Resolved
+            | Conclusion::Withdrawn
+            | Conclusion::Denied
+            | Conclusion::Refused,
+        )
+        | None => false,
+    };
+    let is_at_rest = case.rung == intent.rung && case.phase == Phase::Resting;
     let at = (intent.rung, intent.step);
-    (open && is_last && wanted && in_force).then(|| Event::advanced(&case.id, at, Advance::Again, None))
+    if is_at_rest && seemed_right {
+        vec![Event::advanced(&case.id, at, Advance::Again, None)]
+    } else {
+        Vec::new()
+    }
 }
 
 /// What an effect has left behind that a lease must take back.

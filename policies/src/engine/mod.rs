@@ -54,6 +54,14 @@ pub const ATTEMPTS_MAX: u32 = 3;
 /// How long after its end an episode may still be repeated by a slow Alertmanager peer without being new.
 pub const LATE_PEER: Span = Span::from_mins(5);
 
+/// How many times a growing pause doubles at most: sixteen times the first.
+const DOUBLINGS_MAX: u32 = 4;
+
+/// The pause after so many failures before this one.
+fn growing(first: Span, failures: u32) -> Span {
+    Span::from_ms(first.ms().saturating_mul(1_u64 << failures.min(DOUBLINGS_MAX)))
+}
+
 /// What follows from an input. Pure and total.
 ///
 /// `book` is the book in force; ladders that have begun finish under their own.

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::action::{Mode, Wish};
 use crate::answer::Found;
 use crate::engine::rule::Inquiry;
-use crate::engine::sequence;
 use crate::guard::lets;
 use crate::policy::{Check, TargetSpec};
 use crate::promql::Query;
@@ -109,8 +108,7 @@ impl<'a> Inquiry<'a> {
         let scope = self.scope(&lets, target);
         let mut questions = Questions::default();
         let is_alert = self.episode.by_hand.is_none();
-        if self.book.settings().guards.confirmation && is_alert && !sequence::is_begun(self.policy, self.case)
-        {
+        if self.book.settings().guards.confirmation && is_alert && !self.case.rung_begun {
             questions.put(Fact::Confirmation, self.confirmation());
         }
         for wanted in &self.policy.lets {

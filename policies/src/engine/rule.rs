@@ -9,7 +9,7 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::questions::Aim;
 use crate::engine::sequence::{self, AtHand};
-use crate::engine::{follow, storm};
+use crate::engine::{follow, growing, storm};
 use crate::event::Event;
 use crate::guard::{self, Finding, View};
 use crate::policy::{InStorm, Policy, Step};
@@ -19,9 +19,6 @@ use crate::ruling::{Cap, EffectiveMode, Ruling, Verdict};
 use crate::state::{Case, Episode, Phase, State};
 use crate::target::Target;
 use crate::time::{Moment, Span};
-
-/// How many times a growing pause between rounds of facts doubles at most: sixteen times the first.
-const DOUBLINGS_MAX: u32 = 4;
 
 /// What a case needs next.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +52,7 @@ pub(super) fn consider(state: &State, book: &Book, now: Moment, case: &Case) -> 
     let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
         return follow::withdrawn(state, case, AtHand::NotDone);
     };
-    if !episode.is_open() && !sequence::is_begun(policy, case) {
+    if !episode.is_open() && !case.rung_begun {
         return sequence::resolved(state, case);
     }
     if book.policy(&case.id.policy).is_none() {
@@ -182,8 +179,7 @@ impl<'a> Inquiry<'a> {
         if reasons.iter().any(|reason| !reason.may_pass()) {
             return Verdict::Withhold;
         }
-        let doubled = 1_u64 << self.case.fact_failures.min(DOUBLINGS_MAX);
-        let later = self.now + Span::from_ms(self.book.settings().facts.retry.ms().saturating_mul(doubled));
+        let later = self.now + growing(self.book.settings().facts.retry, self.case.fact_failures);
         let until = reasons.iter().map(|reason| reason.until().unwrap_or(later)).max().unwrap_or(later);
         Verdict::Hold { until: until.max(self.now + Span::from_ms(1)) }
     }

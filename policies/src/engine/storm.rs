@@ -67,9 +67,10 @@ fn share_exceeded(state: &State, settings: &StormSettings) -> Option<String> {
         .then(|| format!("{firing} of {known} known targets are firing, {percent} % allowed"))
 }
 
-/// Targets with an open episode, and known targets; the latter is zero where too few are known to judge.
+/// Targets with an open episode, and the workloads of the last look at the cluster; the latter is zero where too few are
+/// known to judge.
 fn share(state: &State, settings: &StormSettings) -> (usize, usize) {
-    let known = (state.workloads as usize).max(state.last_actions.len());
+    let known = state.workloads as usize;
     if known < settings.targets_known_min as usize {
         return (0, 0);
     }

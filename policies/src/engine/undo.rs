@@ -2,12 +2,13 @@
 //! an intent of its own, which acts only while what was changed is still as it was left. It must never decide from what
 //! the journal tells where the state knows better.
 
-use crate::action::{Action, Mode, Outcome};
+use crate::action::{Action, Intent, Mode, Outcome};
 use crate::address::AddressRange;
-use crate::engine::lease::{Trace, trace};
-use crate::event::{Event, Seq};
+use crate::engine::lease::{Trace, has_entry, trace};
+use crate::engine::sequence::{self, AtHand};
+use crate::event::{Conclusion, Event, Seq};
 use crate::order::Past;
-use crate::state::State;
+use crate::state::{CaseId, Phase, State};
 
 /// What an operator wants undone.
 pub(super) struct Wanted<'a> {
@@ -24,9 +25,11 @@ pub(super) struct Wanted<'a> {
 /// Why it cannot be taken back, in words.
 pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<Event>, String> {
     let Wanted { intent, only, reason, past } = *wanted;
-    let ordered = |of| {
+    let ordered = |of: Option<Box<Intent>>, done: &Intent| {
         let (by, reason, only) = (by.to_owned(), reason.to_owned(), only.to_vec());
-        Ok(vec![Event::RevertOrdered { intent, by, reason, only, of }])
+        let mut events = vec![Event::RevertOrdered { intent, by, reason, only, of }];
+        events.extend(stopped(state, done));
+        Ok(events)
     };
     if state.in_flight.contains_key(&intent) {
         return Err(format!("intent {intent} is still under way; it can be undone once it has ended"));
@@ -37,13 +40,31 @@ pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<
         if let Some(flight) = under_way {
             return Err(format!("intent {} is taking intent {intent} back already", flight.intent.id));
         }
-        let same = lease.ordered.as_ref().is_some_and(|order| order.only.as_slice() == only);
-        return if same { Ok(Vec::new()) } else { ordered(None) };
+        let same = lease.ordered.as_ref().is_some_and(|order| order.by.is_some() && order.covers(only));
+        return if same { Ok(Vec::new()) } else { ordered(None, &lease.intent) };
     }
     let past = past.ok_or_else(|| format!("the journal has no intent {intent}"))?;
     undone_by(past)?;
     holds(intent, &past.intent.action, only)?;
-    ordered(Some(Box::new(past.intent.clone())))
+    ordered(Some(Box::new(past.intent.clone())), &past.intent)
+}
+
+/// A person has taken over: the case that did it neither goes on nor finds out that it did not help. One that acts is
+/// left to its end.
+fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
+    let Some(case) = state.cases.get(&CaseId::of(intent)).filter(|case| case.rung == intent.rung) else {
+        return Vec::new();
+    };
+    let at = match case.phase {
+        Phase::Acting { .. } | Phase::Resting => return Vec::new(),
+        Phase::Verifying { .. } => AtHand::Done,
+        Phase::Waiting { .. }
+        | Phase::Asking { .. }
+        | Phase::Proposed { .. }
+        | Phase::Approved { .. }
+        | Phase::Withheld => AtHand::NotDone,
+    };
+    sequence::ends(state, case, Conclusion::Withdrawn, at, "a person wants what was done taken back")
 }
 
 /// Whether anything is left of it that can be taken back.
@@ -84,8 +105,7 @@ fn undone_by(past: &Past) -> Result<(), String> {
 
 /// Whether it has these entries.
 fn holds(intent: Seq, action: &Action, only: &[AddressRange]) -> Result<(), String> {
-    let has = |range: &AddressRange| matches!(action, Action::BlockIp(block) if block.ranges().any(|one| one == *range));
-    match only.iter().find(|range| !has(range)) {
+    match only.iter().find(|range| !has_entry(action, range)) {
         None => Ok(()),
         Some(range) => Err(format!("intent {intent} keeps nobody of {range} out")),
     }

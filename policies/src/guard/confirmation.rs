@@ -1,7 +1,6 @@
 //! Before acting, Prometheus must show the alert firing: forged, stale and late webhooks end here. What is asked,
 //! and about which labels, is the engine's.
 
-use crate::engine::sequence;
 use crate::guard::{Finding, Guard, View, fact};
 use crate::question::Fact;
 use crate::reason::Reason;
@@ -14,7 +13,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if !view.book.settings().guards.confirmation {
         return Finding::allows(Guard::Confirmation, "switched off");
     }
-    if sequence::is_begun(view.policy, view.case) {
+    if view.case.rung_begun {
         return Finding::allows(
             Guard::Confirmation,
             "the sequence has begun: what is left no longer depends on the alert",
@@ -68,6 +67,8 @@ mod tests {
     fn behind_the_first_step_of_a_sequence_nothing_is_confirmed() {
         let mut world = told("08:29:50", series(&[]));
         world.case.step = 1;
+        assert!(world.says(judge).starts_with("refuses: "), "what held already is nothing that was done");
+        world.case.rung_begun = true;
         assert_eq!(
             world.says(judge),
             "allows: the sequence has begun: what is left no longer depends on the alert"

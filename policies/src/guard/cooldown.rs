@@ -20,6 +20,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         Some(since) if view.looks_only() && view.case.attempts > 0 => {
             Finding::allows(Guard::Cooldown, format!("looked at {since}, and looks again since that failed"))
         }
+        Some(since) if view.looks_only() && view.case.looked => {
+            Finding::allows(Guard::Cooldown, format!("looked at {since}, and its own ladder goes on"))
+        }
         Some(since) if view.case.acted => Finding::allows(
             Guard::Cooldown,
             format!("acted at {since}, and its own ladder goes on, cooldown {cooldown}"),

@@ -41,6 +41,11 @@ pub(crate) fn horizon(book: &Book) -> Span {
     of_settings.chain(of_policies).max().unwrap_or(Span::ZERO)
 }
 
+/// How long the end of a ladder is asked for under this book.
+pub(crate) fn longest_relapse(book: &Book) -> Span {
+    book.policies().values().map(|policy| policy.guards.relapse).max().unwrap_or(Span::ZERO)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,9 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     if view.episode.by_hand.is_some() {
         return Finding::allows(Guard::Relapse, "by hand: the ladder begins at its first rung");
     }
+    if view.case.acted {
+        return Finding::allows(Guard::Relapse, "its own ladder goes on");
+    }
     let relapse = view.policy.guards.relapse;
     let rungs = view.policy.ladder.len();
     let key = (view.policy.name.clone(), target.clone());

@@ -324,13 +324,14 @@ impl Asks for Written {
     }
 
     /// Whoever is allowed now is let in now. What the alert's own labels allow counted when it was decided.
-    fn lifts(&self, action: &super::Action, vars: &BTreeMap<String, String>) -> bool {
-        let super::Action::BlockIp(Action::Block(block)) = action else { return false };
+    fn lifts(&self, action: &super::Action, vars: &BTreeMap<String, String>) -> Vec<AddressRange> {
+        let super::Action::BlockIp(Action::Block(block)) = action else { return Vec::new() };
         let (labels, lets) = (Labels::default(), BTreeMap::new());
         let scope = Scope { labels: &labels, vars, lets: &lets, target: None };
         let allow: Vec<AddressRange> =
             self.allow.iter().filter_map(|range| allowed(range, &scope).ok()).collect();
-        block.ranges.iter().any(|entry| allow.iter().any(|range| range.overlaps(entry.range)))
+        let lifted = |entry: &&Entry| allow.iter().any(|range| range.overlaps(entry.range));
+        block.ranges.iter().filter(lifted).map(|entry| entry.range).collect()
     }
 
     fn wish(&self, scope: &Scope<'_>) -> Result<Wish, Reason> {

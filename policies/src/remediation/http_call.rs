@@ -299,6 +299,11 @@ impl Acts for Action {
     fn spares_replicas(&self) -> Option<&'static str> {
         Some("a call to a declared endpoint takes no replica of the cluster away")
     }
+
+    /// Only where a look is declared.
+    fn can_be_seen(&self) -> bool {
+        self.wish.look.is_some() || self.wish.undo.as_ref().is_some_and(|undo| undo.look.is_some())
+    }
 }
 
 impl std::fmt::Display for Action {

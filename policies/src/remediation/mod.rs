@@ -84,9 +84,10 @@ pub(crate) trait Asks: Sized {
     /// nothing but its own kind.
     const LOOKS_ONLY: bool = false;
 
-    /// Whether an action of its policy may no longer stand by what is written now; `vars` are the configuration's.
-    fn lifts(&self, _action: &Action, _vars: &BTreeMap<String, String>) -> bool {
-        false
+    /// The entries of an action of its policy that may no longer stand by what is written now; `vars` are the
+    /// configuration's.
+    fn lifts(&self, _action: &Action, _vars: &BTreeMap<String, String>) -> Vec<AddressRange> {
+        Vec::new()
     }
 
     /// What it comes to for this alert, every value proven to be what it becomes.
@@ -127,6 +128,11 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
     /// Whether what it does ends by itself, or must, whatever still fires.
     fn ends_by_itself(&self) -> bool {
         false
+    }
+
+    /// Whether a look tells if it was done, or taken back: what no look can tell is never repeated in doubt.
+    fn can_be_seen(&self) -> bool {
+        true
     }
 
     /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
@@ -255,8 +261,8 @@ macro_rules! remediations {
                 match self { $(Self::$name(written) => written.lasts_by_itself(),)+ }
             }
 
-            /// Whether an action of its policy may no longer stand by what is written now.
-            pub(crate) fn lifts(&self, action: &Action, vars: &BTreeMap<String, String>) -> bool {
+            /// The entries of an action of its policy that may no longer stand by what is written now.
+            pub(crate) fn lifts(&self, action: &Action, vars: &BTreeMap<String, String>) -> Vec<AddressRange> {
                 match self { $(Self::$name(written) => written.lifts(action, vars),)+ }
             }
 
@@ -341,8 +347,13 @@ macro_rules! remediations {
                 match self { $(Self::$name(action) => action.ends_by_itself(),)+ }
             }
 
+            /// Whether a look tells if it was done, or taken back.
+            pub(crate) fn can_be_seen(&self) -> bool {
+                match self { $(Self::$name(action) => action.can_be_seen(),)+ }
+            }
+
             /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
-            pub(crate) fn rest(&self) -> Option<(Self, Moment)> {
+            pub fn rest(&self) -> Option<(Self, Moment)> {
                 match self {
                     $(Self::$name(action) => action.rest().map(|(rest, due)| (Self::$name(rest), due)),)+
                 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, Intent};
 use crate::answer::Found;
 use crate::book::Digest;
-use crate::event::Seq;
+use crate::event::{Conclusion, Seq};
 use crate::question::Fact;
 use crate::reason::Reason;
 use crate::ruling::Ruling;
@@ -57,11 +57,17 @@ pub struct Case {
     pub fact_failures: u32,
     /// Whether an intent of it was recorded that was no rehearsal.
     pub acted: bool,
-    /// Whether anything of the rung at hand was done, or may have been.
+    /// Whether anything of the rung at hand was done, or may have been: what is left of it needs no alert.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rung_begun: bool,
     /// The target, once known.
     pub target: Option<Target>,
+    /// On what the first action of its ladder was: what a relapse is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acted_on: Option<Target>,
+    /// Whether it has looked at something in earnest or in rehearsal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looked: bool,
     /// What `let:` found for the last intent: its verification asks by these.
     pub lets: BTreeMap<String, String>,
     /// Answers of this round, or of this look of a verification; empty between rounds.
@@ -69,6 +75,9 @@ pub struct Case {
     pub facts: BTreeMap<Fact, Known>,
     /// Where it stands.
     pub phase: Phase,
+    /// How it ended, while it rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Conclusion>,
     /// What the last ruling said, so that the same is not recorded again.
     pub last_ruling: Option<LastRuling>,
     /// Since when it has been kept from acting, where that is news to people.

@@ -131,3 +131,15 @@ fn a_look_that_fails_is_tried_again_within_its_own_cooldown() {
     story.pass("5m");
     assert_eq!(story.intents(), [LOOK, LOOK, ROLLED]);
 }
+
+/// Of the workload first, then of the same again with other queries: one look does not hold the next one up.
+#[test]
+fn two_looks_of_one_sequence_do_not_wait_for_each_other() {
+    let twice = ROLL
+        .replace("    - collectEvidence: {}\n", "    - collectEvidence: {}\n    - collectEvidence: {}\n")
+        .replace("limits: [{max: 1,", "limits: [{max: 2,");
+    let mut story = Story::new(&[&twice]);
+    story.series.insert("traffic".to_owned(), value(5.0));
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents(), [LOOK, LOOK, ROLLED], "{}", story.last_ruling());
+}

@@ -237,3 +237,102 @@ fn what_is_so_already_is_passed_over() {
     assert_eq!(story.intents(), ALL[1..]);
     assert!(story.calls().is_empty(), "{:?}", story.calls());
 }
+
+#[test]
+fn what_was_so_already_begins_nothing() {
+    let approved = CORRUPT.replace("    - restart: {}\n", "    - restart: {}\n      mode: approve\n");
+    let mut story = Story::new(&[&approved]);
+    story.replicas = 0;
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    assert_eq!((story.state.proposals.len(), story.intents().len()), (1, 0), "{}", story.last_ruling());
+    over(&mut story);
+    assert!(story.state.episodes.is_empty(), "it ends with its alert, as every case that has done nothing");
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn what_was_so_already_does_not_stand_for_a_confirmation() {
+    let mut story = Story::new(&[CORRUPT]);
+    silent(&mut story);
+    story.replicas = 0;
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    story.pass("20m");
+    assert!(story.intents().is_empty());
+}
+
+/// The scale-down is to be taken back in ten minutes, and an operator has changed the replicas.
+#[test]
+fn a_call_about_what_is_not_taken_back_does_not_keep_a_sequence_for_ever() {
+    let policy = CORRUPT.replace("allowDown: true}\n", "allowDown: true}\n      revert: {after: 10m}\n");
+    let mut story = begun_under(&policy);
+    silent(&mut story);
+    story.refusals = vec![Reason::WorkloadPaused];
+    story.pass("3m");
+    over(&mut story);
+    story.replicas = 2;
+    story.pass("15m");
+    assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+    assert!(story.calls()[0].contains("is not taken back"), "{:?}", story.calls());
+    story.pass("20m");
+    let told = "done: scale; not done: restart, freezeDeploys";
+    assert!(story.calls()[1].ends_with(told), "{:?}", story.calls());
+    assert!(story.state.episodes.is_empty(), "it does not wait for ever");
+}
+
+#[test]
+fn a_book_that_only_rehearses_says_what_is_left_undone() {
+    use paramedic_policies::action::Mode;
+    use paramedic_policies::settings::Settings;
+
+    let mut story = begun();
+    silent(&mut story);
+    story.adopt(&[CORRUPT], &Settings { mode: Mode::DryRun, ..settings() });
+    story.pass("5m");
+    assert_eq!(
+        story.calls(),
+        [
+            "the next step was only rehearsed: in dry-run nothing more is done; the sequence of 3 steps ends at step 2: \
+          done: scale; not done: restart, freezeDeploys"
+        ]
+    );
+}
+
+#[test]
+fn a_book_with_a_wider_limit_lets_a_sequence_go_on_at_once() {
+    use paramedic_policies::settings::{GlobalGuards, Settings};
+
+    let limited = |max: u32| {
+        let mut guards = GlobalGuards::default();
+        guards.limits[0].max = max;
+        Settings { guards, ..settings() }
+    };
+    let mut story = Story::with(&[CORRUPT], &limited(1));
+    story.series.insert("replicas".to_owned(), value(0.0));
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Corrupt", "prod/web")]);
+    story.pass("5m");
+    assert_eq!(story.intents().len(), 1, "{}", story.last_ruling());
+    story.adopt(&[CORRUPT], &limited(20));
+    assert_eq!(story.intents().len(), 2, "{}", story.last_ruling());
+}
+
+/// The first step is on the alert's target, the last one on another.
+#[test]
+fn a_relapse_is_known_by_what_the_ladder_acted_on_first() {
+    let policy = CORRUPT
+        .replace("    - freezeDeploys: {for: 4h}\n", "")
+        .replace("guards: {", "guards: {relapse: 4h, ");
+    let mut story = begun_under(&policy);
+    story.pass("5m");
+    assert_eq!(story.intents(), ALL[..2]);
+    over(&mut story);
+    story.replicas = 4;
+    story.pass("1h");
+    let mut again = alert("Corrupt", "prod/web");
+    again.starts_at = story.now;
+    story.deliver(vec![again]);
+    story.pass("5m");
+    assert_eq!(story.intents(), ALL[..2], "no half of it is done again");
+    assert!(story.last_ruling().starts_with("withhold: "), "{}", story.last_ruling());
+    assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+}

@@ -1,6 +1,6 @@
 //! The storm stop.
 
-use crate::story::{RESTART_THEN_SCALE, Story, alert};
+use crate::story::{RESTART_THEN_SCALE, Story, alert, value};
 
 fn many(story: &mut Story, count: usize) {
     story.deliver((0..count).map(|n| alert("Noise", &format!("prod/noise-{n}"))).collect());
@@ -98,4 +98,39 @@ fn a_fifth_of_the_known_targets_firing_is_a_storm() {
     }
     assert!(story.count("stormBegan") == 1, "{:?}", story.calls());
     assert!(story.calls()[0].contains("of 10 known targets are firing, 20 % allowed"), "{:?}", story.calls());
+}
+
+/// What was acted on once is no workload that can be asked for its share.
+#[test]
+fn targets_of_the_past_do_not_weaken_the_stop() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.surroundings.workloads = 10;
+    story.series.insert("errors".to_owned(), value(0.0));
+    for index in 0..30 {
+        let on = format!("prod/web-{index}");
+        story.deliver(vec![alert("Errors", &on)]);
+        story.pass("15m");
+        let ended = story.now;
+        story.deliver(vec![crate::story::resolved(alert("Errors", &on), ended)]);
+    }
+    assert_eq!((story.intents().len(), story.count("stormBegan")), (30, 0));
+    let three = ["prod/a", "prod/b", "prod/c"].map(|on| alert("Errors", on));
+    story.deliver(three.to_vec());
+    assert_eq!(story.count("stormBegan"), 1, "three of ten");
+}
+
+#[test]
+fn what_nobody_asks_for_any_more_is_forgotten() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    for index in 0..5 {
+        let on = format!("prod/web-{index}");
+        story.deliver(vec![alert("Errors", &on)]);
+        story.pass("15m");
+        let ended = story.now;
+        story.deliver(vec![crate::story::resolved(alert("Errors", &on), ended)]);
+        story.pass("8d");
+    }
+    assert_eq!(story.intents().len(), 5);
+    assert_eq!((story.state.last_actions.len(), story.state.last_ladders.len()), (1, 1));
 }

@@ -19,7 +19,7 @@ use paramedic_policies::remediation::{
 };
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
-use paramedic_policies::state::State;
+use paramedic_policies::state::{Duty, Phase, State};
 use paramedic_policies::time::{Moment, Span};
 use paramedic_policies::{apply, decide, wake};
 
@@ -62,6 +62,8 @@ pub(crate) struct Story {
     pub(crate) labels: Labels,
     /// What every look at a workload finds against the action.
     pub(crate) refusals: Vec<Reason>,
+    /// Why nobody can look at workloads.
+    pub(crate) blind: Option<String>,
     unanswered: Vec<Question>,
 }
 
@@ -124,6 +126,7 @@ impl Story {
             uid: "uid-1".to_owned(),
             labels: Labels::new(),
             refusals: Vec::new(),
+            blind: None,
             unanswered: Vec::new(),
         };
         let source = source(policies, settings);
@@ -174,11 +177,29 @@ impl Story {
                 let mut anew = self.state.clone();
                 anew.reindex();
                 assert_eq!(anew.indexes, self.state.indexes, "the indexes are true");
+                self.nothing_waits_for_ever();
                 return;
             };
             self.step(&input);
         }
         panic!("the story does not come to rest");
+    }
+
+    /// Nothing looks again, by itself, at a sequence that has begun and whose alert is over: it is known when it ends.
+    fn nothing_waits_for_ever(&self) {
+        for case in self.state.cases.values() {
+            let open = self.state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
+            let waits = match case.phase {
+                Phase::Waiting { .. } => case.last_ruling.is_some(),
+                Phase::Withheld => true,
+                _ => false,
+            };
+            if !open && case.rung_begun && waits {
+                let ends = case.kept.as_ref().and_then(|kept| kept.due);
+                let due = ends.map(|due| (due, Duty::Kept(case.id.clone())));
+                assert!(due.is_some_and(|due| self.state.agenda.contains(&due)), "{case:?} waits for ever");
+            }
+        }
     }
 
     fn step(&mut self, input: &Input) {
@@ -226,6 +247,9 @@ impl Story {
                 best.map_or(Found::Series(Vec::new()), |(_, found)| found.clone())
             }
             Ask::Seek { sought } => Found::Absent { what: sought.to_string() },
+            Ask::Preflight { .. } if self.blind.is_some() => {
+                Found::Failed { what: self.blind.clone().unwrap_or_default() }
+            }
             Ask::Preflight { wish, .. } => Found::Preflight(Box::new(self.preflight(wish))),
             Ask::Rollout { .. } => Found::Rollout { complete: true, detail: "4 of 4 updated".to_owned() },
             Ask::Http { .. } => Found::Http { status: 200 },

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::cordon::{DRAINING_UNTIL, NODES};
 use crate::fakes::{Answer, FakeCluster, STAMP, eyes, intent, names, now, on, preflight, refused, sealed};
 use crate::pods::{BUDGETS, NAMESPACES, PODS};
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, REPLICA_SETS};
 use crate::ports::world::World;
 use crate::stamp::INTENT;
@@ -282,6 +283,28 @@ async fn a_budget_is_waited_for_until_the_deadline_and_no_longer() {
     };
     assert!(what.starts_with("1 of 2 pods evicted, then the process ended; stage/web-2 stayed"), "{what}");
     assert_eq!(node(&cluster)["spec"]["unschedulable"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_it_before_the_next_pod() {
+    let cluster = fleet();
+    let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
+    put(&cluster, BUDGETS.named("stage", "web"), budget(0));
+    let (halt, stopper) = Halt::with_stopper();
+    let beside = async {
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        stopper.says(Some("everything is paused by ann".to_owned()));
+        // That it would be let go now changes nothing.
+        put(&cluster, BUDGETS.named("stage", "web"), budget(1));
+    };
+    let Outcome::Failed { what, applied: true, .. } =
+        tokio::join!(world.perform_until(&seal, &halt), beside).0
+    else {
+        panic!("it is half done")
+    };
+    let wanted = "1 of 2 pods evicted, then everything is paused by ann; stage/web-2 stayed";
+    assert!(what.starts_with(wanted), "{what}");
+    assert_eq!(cluster.changes(), 2, "the cordon and one eviction");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod halt;
 pub mod http;
 pub mod journal;
 pub mod metrics;

@@ -6,6 +6,7 @@ use paramedic_policies::answer::Found;
 use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 
+use crate::ports::halt::Halt;
 use crate::seal::Sealed;
 
 /// Everything outside the loop.
@@ -16,6 +17,14 @@ pub trait World: Send + Sync {
 
     /// Carries out an intent (or rehearses it, in dry-run) and watches it to its end or deadline.
     async fn perform(&self, seal: &Sealed<Intent>) -> Outcome;
+
+    /// The same for an effect of many changes: none is begun once `halt` says why not.
+    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        match halt.may_go_on() {
+            Ok(()) => self.perform(seal).await,
+            Err(why) => Outcome::Failed { what: format!("not begun: {why}"), applied: false, diff: None },
+        }
+    }
 
     /// Finds out how an intent ended whose process is gone, without repeating it unseen.
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome;

@@ -15,6 +15,7 @@ use paramedic_policies::order::Command;
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::ruling::Verdict;
 use paramedic_policies::time::{Moment, Span};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::{Deliveries, World as Outside};
 use paramedic_remediations::{Remedies, Sealed};
 
@@ -301,6 +302,10 @@ impl Outside for Told {
 
     async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
         self.remedies.perform(seal).await
+    }
+
+    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.remedies.perform_until(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {

@@ -8,6 +8,7 @@ use paramedic_policies::remediation::restart;
 use paramedic_policies::settings::Pace;
 use paramedic_policies::state::InFlight;
 use paramedic_policies::target::Target;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::{Release, WriteAhead};
 
 use super::*;
@@ -124,6 +125,47 @@ async fn an_effect_that_waited_does_not_begin_after_a_pause() {
     assert_eq!(not_begun(&running).await, ["not begun: everything is paused by jane"]);
     world.ends.add_permits(100);
     running.until(|standing| standing.in_flight == 0).await;
+    running.stop().await;
+}
+
+/// An effect of many changes, which asks before each and makes none.
+struct Draining;
+
+#[async_trait]
+impl World for Draining {
+    async fn answer(&self, question: &Question) -> Found {
+        Restarting { begun: AtomicUsize::new(0), ends: Semaphore::new(0) }.answer(question).await
+    }
+    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Unknown { what: "nobody may stop this".to_owned() }
+    }
+    async fn perform_until(&self, _: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        loop {
+            if let Err(why) = halt.may_go_on() {
+                return Outcome::Failed { what: why, applied: false, diff: None };
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    async fn close(&self, _: &Sealed<Intent>) -> Outcome {
+        Outcome::Unknown { what: "nobody looked".to_owned() }
+    }
+}
+
+#[tokio::test]
+async fn an_effect_under_way_hears_of_a_pause_before_its_next_change() {
+    let clock = Arc::new(HandClock::new());
+    let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
+    let (_, book) = watch::channel(Some(NewBook { source: book(), by: None }));
+    let running = Running::begin_in(Arc::new(Draining) as Arc<dyn World>, book, clock, valve).await;
+    running.until(Standing::is_ready).await;
+    running.inbox.take(delivery(&["A0"])).await.expect("taken");
+    running.until(|standing| standing.in_flight == 1).await;
+    let scope = PauseScope::Namespace("a0".to_owned());
+    let command = Command::Pause { scope, until: None, reason: String::new() };
+    running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
+    running.until(|standing| standing.in_flight == 0).await;
+    assert_eq!(not_begun(&running).await, ["namespace a0 is paused by jane"]);
     running.stop().await;
 }
 

@@ -155,11 +155,11 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     (case.rung, case.step) = advanced.to;
     case.facts.clear();
     case.fact_failures = 0;
-    case.last_ruling = None;
+    (case.last_ruling, case.ended) = (None, None);
     match advanced.why {
         Advance::Retry => case.attempts += 1,
-        Advance::NextStep | Advance::Again => case.attempts = 0,
-        Advance::NextRung => (case.attempts, case.rung_begun) = (0, false),
+        Advance::NextStep => case.attempts = 0,
+        Advance::NextRung | Advance::Again => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
             match advanced.target {
@@ -198,13 +198,13 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
     let Some(case) = state.cases.get(id) else { return };
     if state.episodes.get(&id.episode).is_some_and(|episode| episode.by_hand.is_some()) {
         // Whether it helps against its alert is not known from what somebody wanted by hand.
-        return state.rest(id);
+        return state.rest(id, conclusion);
     }
     let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
     let helped = conclusion == Conclusion::Helped;
     let exhausted = conclusion == Conclusion::Exhausted;
     if case.acted
-        && let Some(target) = case.target.clone()
+        && let Some(target) = case.acted_on.clone().or(case.target.clone())
     {
         let rung_end = rung_end(conclusion, case.rung_begun);
         let last = LastLadder {
@@ -217,6 +217,7 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             ineffective_before: if helped { before } else { 0 },
         };
         state.last_ladders.insert((id.policy.clone(), target), last);
+        state.forget_last(now);
     }
     if helped || exhausted {
         let efficacy = state.efficacy.entry(id.policy.clone()).or_default();
@@ -225,15 +226,16 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             state.efficacy.remove(&id.policy);
         }
     }
-    state.rest(id);
+    state.rest(id, conclusion);
 }
 
 impl State {
-    fn rest(&mut self, id: &CaseId) {
+    fn rest(&mut self, id: &CaseId, conclusion: Conclusion) {
         self.drop_questions(id);
         self.unkeep(id);
         if let Some(case) = self.cases.get_mut(id) {
             case.facts.clear();
+            case.ended = Some(conclusion);
         }
         self.set_phase(id, Phase::Resting);
         self.forget_if_over(id.episode);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::action::{Action, Intent, Mode, Outcome};
 use crate::address::AddressRange;
 use crate::book::Book;
-use crate::engine::EFFECT_DEADLINE;
 use crate::engine::apply::this;
 use crate::engine::lease::{self, Trace};
+use crate::engine::{EFFECT_DEADLINE, follow};
 use crate::event::Seq;
 use crate::guard::{ledger, pace};
 use crate::question::{Fact, Question};
@@ -31,7 +31,11 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
     let id = CaseId::of(intent);
     let lets = state.lets_of(&id);
     if let Some(case) = state.cases.get_mut(&id) {
-        case.acted |= intent.mode != Mode::DryRun && !intent.action.looks_only();
+        let (looks, acts) = (intent.action.looks_only(), intent.mode != Mode::DryRun);
+        if acts && !looks && !case.acted {
+            (case.acted, case.acted_on) = (true, Some(intent.target.clone()));
+        }
+        case.looked |= looks;
         case.lets = lets;
         case.facts.clear();
         case.fact_failures = 0;
@@ -67,6 +71,7 @@ fn charge(state: &mut State, intent: &Intent) {
 pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outcome) {
     let Some(InFlight { intent, .. }) = state.in_flight.remove(&intent) else { return };
     state.indexes.ended(intent.id, &intent.target);
+    state.reconsider_leases_behind(now, intent.id);
     let id = CaseId::of(&intent);
     if intent.mode == Mode::DryRun || intent.action.looks_only() {
         return;
@@ -78,6 +83,7 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         ended_at: now,
     };
     state.last_actions.insert(intent.target.clone(), last);
+    state.forget_last(now);
     if let Some(lease) = intent.reverts {
         state.lease_ended(now, lease, &intent.action, outcome);
         return;
@@ -89,25 +95,14 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         let episode = state.episodes.get(&intent.episode);
         let policy = state.cases.get(&id).and_then(|case| state.policy_of(case));
         let lease = Lease {
-            intent: intent.clone(),
-            due: now + after,
-            open: None,
-            looked: None,
-            attempts: 0,
-            held: false,
-            ordered: None,
-            held_for: None,
             labels: episode.map(|episode| episode.labels.clone()).unwrap_or_default(),
             notify: policy.map(|policy| policy.on_failure.notify.clone()).unwrap_or_default(),
+            ..Lease::of(intent.clone(), now + after)
         };
         state.leases.insert(intent.id, lease);
     }
-    let is_begun = match outcome {
-        Outcome::Done { .. } | Outcome::Failed { applied: true, .. } | Outcome::Unknown { .. } => true,
-        Outcome::Collected { .. } | Outcome::Refused { .. } | Outcome::Failed { applied: false, .. } => false,
-    };
     if let Some(case) = state.cases.get_mut(&id) {
-        case.rung_begun |= is_begun;
+        case.rung_begun |= follow::begins(&intent, outcome);
     }
     if !matches!(outcome, Outcome::Done { .. }) {
         return;
@@ -155,13 +150,24 @@ pub(super) fn revert_dropped(state: &mut State, intent: Seq, into: Option<Seq>) 
     }
 }
 
-pub(super) fn revert_held(state: &mut State, intent: Seq, until: Moment, why: &str, order_over: bool) {
+/// What holds a lease.
+pub(super) struct Held<'a> {
+    pub(super) until: Moment,
+    pub(super) why: &'a str,
+    pub(super) order_over: bool,
+    pub(super) failures: u32,
+    pub(super) since: Option<Moment>,
+    pub(super) behind: Option<Seq>,
+}
+
+pub(super) fn revert_held(state: &mut State, intent: Seq, held: &Held<'_>) {
     let Some(lease) = state.leases.get_mut(&intent) else { return };
-    (lease.looked, lease.held, lease.held_for) = (None, !order_over, Some(why.to_owned()));
-    if order_over {
+    (lease.looked, lease.held, lease.held_for) = (None, !held.order_over, Some(held.why.to_owned()));
+    (lease.failures, lease.stuck_since, lease.behind) = (held.failures, held.since, held.behind);
+    if held.order_over {
         lease.ordered = None;
     }
-    state.move_lease(intent, until);
+    state.move_lease(intent, held.until);
 }
 
 /// Somebody wants an action taken back: its lease is due now. One whose action had no end gets one.
@@ -176,32 +182,21 @@ pub(super) fn revert_ordered(
     if let Some(of) = of {
         let labels =
             state.episodes.get(&of.episode).map(|episode| episode.labels.clone()).unwrap_or_default();
-        let fresh = Lease {
-            intent: of.clone(),
-            due: now,
-            open: None,
-            looked: None,
-            attempts: 0,
-            held: false,
-            held_for: None,
-            labels,
-            notify: Vec::new(),
-            ordered: None,
-        };
-        state.leases.entry(intent).or_insert(fresh);
+        state.leases.entry(intent).or_insert(Lease { labels, ..Lease::of(of.clone(), now) });
     }
-    let Some(lease) = state.leases.get_mut(&intent) else { return };
-    let rest_due = lease.ordered.as_ref().map_or(lease.due, |before| before.rest_due);
-    lease.ordered = Some(Ordered { by: by.to_owned(), only: only.to_vec(), rest_due });
-    (lease.looked, lease.attempts, lease.held) = (None, 0, false);
-    // It is asked anew, for what is wanted now.
-    if let Some(open) = lease.open.take() {
-        state.questions.remove(&open);
-    }
-    state.move_lease(intent, now);
+    state.order_lease(now, intent, Some(by), only);
 }
 
 impl State {
+    /// Forgets what nobody asks for any more: pods come and go under names of their own.
+    pub(super) fn forget_last(&mut self, now: Moment) {
+        let book = self.current_book();
+        let (settle, relapse) = (book.settings().guards.settle, ledger::longest_relapse(&book));
+        let is_kept = |ended_at: Moment, longest: Span| now.since(ended_at) <= LEDGER_KEPT.max(longest);
+        self.last_actions.retain(|_, last| is_kept(last.ended_at, settle));
+        self.last_ladders.retain(|_, last| is_kept(last.ended_at, relapse));
+    }
+
     /// What the round found by which an intent was made.
     fn lets_of(&self, id: &CaseId) -> std::collections::BTreeMap<String, String> {
         let Some(case) = self.cases.get(id) else { return Default::default() };
@@ -219,6 +214,30 @@ impl State {
             ask_anyway: false,
         };
         inquiry.lets()
+    }
+
+    /// It is wanted back now, all of it or these entries, beside what was wanted before.
+    fn order_lease(&mut self, now: Moment, intent: Seq, by: Option<&str>, only: &[AddressRange]) {
+        let Some(lease) = self.leases.get_mut(&intent) else { return };
+        let by = by.map(str::to_owned);
+        lease.ordered = Some(match lease.ordered.take() {
+            Some(before) => before.and(by, only),
+            None => Ordered { by, only: only.to_vec(), rest_due: lease.due },
+        });
+        (lease.looked, lease.attempts, lease.held, lease.told) = (None, 0, false, false);
+        (lease.failures, lease.stuck_since, lease.behind) = (0, None, None);
+        // It is asked anew, for what is wanted now.
+        if let Some(open) = lease.open.take() {
+            self.questions.remove(&open);
+        }
+        self.move_lease(intent, now);
+    }
+
+    /// A person was told that it is not taken back.
+    pub(super) fn lease_is_told(&mut self, intent: Seq) {
+        if let Some(lease) = self.leases.get_mut(&intent) {
+            lease.told = true;
+        }
     }
 
     fn move_lease(&mut self, intent: Seq, due: Moment) {
@@ -242,12 +261,11 @@ impl State {
         self.move_lease(intent, deadline + EFFECT_DEADLINE);
     }
 
-    /// Taking it back has ended: it is over, or comes again where nothing was changed; when, the next event says. A part
-    /// that is to end later waits for its own time.
+    /// Taking it back has ended: what is known to be taken back is over. Whatever else came of it is looked at again;
+    /// when, the next event says. A part that is to end later waits for its own time.
     fn lease_ended(&mut self, now: Moment, intent: Seq, revert: &Action, outcome: &Outcome) {
-        let again = self.leases.get(&intent).is_some_and(Lease::may_be_tried_again);
+        let stays = lease::stays(self.leases.get(&intent).map(|lease| &lease.intent), outcome);
         match outcome {
-            Outcome::Failed { applied: false, .. } if again => return,
             Outcome::Refused { reasons } if lease::are_passing(reasons) => {
                 // Held at the last moment, so it was not tried.
                 if let Some(lease) = self.leases.get_mut(&intent) {
@@ -255,14 +273,20 @@ impl State {
                 }
                 return;
             }
+            Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } if stays => return,
             Outcome::Done { .. } => {
                 if let Some((rest, due)) = revert.rest()
                     && let Some(lease) = self.leases.get_mut(&intent)
                 {
-                    (lease.intent.action, lease.attempts) = (rest, 0);
-                    // Who wants all of it back waits for no end of an entry.
-                    let part = lease.ordered.take_if(|order| !order.only.is_empty());
-                    let due = if part.is_none() && lease.ordered.is_some() { now } else { due };
+                    let part = lease.ordered.as_ref().is_some_and(|order| !order.only.is_empty());
+                    (lease.intent.action, lease.attempts, lease.told) = (rest, 0, false);
+                    (lease.failures, lease.stuck_since, lease.held_for) = (0, None, None);
+                    // Whoever wants something back waits for no end of an entry.
+                    if let Some(order) = lease.ordered.as_mut().filter(|order| !order.only.is_empty()) {
+                        order.only.retain(|range| lease::has_entry(&lease.intent.action, range));
+                    }
+                    lease.ordered.take_if(|order| part && order.only.is_empty());
+                    let due = if lease.ordered.is_some() { now } else { due };
                     self.move_lease(intent, due.max(now));
                     return;
                 }
@@ -273,6 +297,18 @@ impl State {
             | Outcome::Unknown { .. } => {}
         }
         self.drop_lease(intent);
+    }
+
+    /// An effect has ended that reverts waited for: look again now.
+    fn reconsider_leases_behind(&mut self, now: Moment, ended: Seq) {
+        let waits = self.leases.iter().filter(|(_, lease)| lease.behind == Some(ended));
+        let waiting: Vec<Seq> = waits.map(|(id, _)| *id).collect();
+        for intent in waiting {
+            if let Some(lease) = self.leases.get_mut(&intent) {
+                lease.behind = None;
+            }
+            self.move_lease(intent, now);
+        }
     }
 
     /// Something changed that may have held reverts: look again now.
@@ -301,23 +337,40 @@ impl State {
 
     /// What the policy of an action does not want any more, as it is written now, is taken back now.
     pub(super) fn lift_leases(&mut self, now: Moment, book: &Book) {
-        let lifted = |lease: &Lease| {
+        let lifted = |lease: &Lease| -> Vec<AddressRange> {
             let steps = book.policy(&lease.intent.policy).into_iter().flat_map(|policy| &policy.ladder);
-            steps
-                .flat_map(|rung| &rung.steps)
-                .any(|step| step.remediation.lifts(&lease.intent.action, &book.settings().vars))
+            let steps = steps.flat_map(|rung| &rung.steps);
+            let of_steps =
+                steps.flat_map(|step| step.remediation.lifts(&lease.intent.action, &book.settings().vars));
+            of_steps.collect::<BTreeSet<_>>().into_iter().collect()
         };
         let is_idle = |lease: &Lease| lease.open.is_none() && lease.due > now;
         let under_way: BTreeSet<Seq> =
             self.in_flight.values().filter_map(|flight| flight.intent.reverts).collect();
-        let due: Vec<Seq> = self
+        let due: Vec<(Seq, Vec<AddressRange>)> = self
             .leases
             .iter()
-            .filter(|(id, lease)| is_idle(lease) && !under_way.contains(id) && lifted(lease))
-            .map(|(id, _)| *id)
+            .filter(|(id, lease)| is_idle(lease) && !under_way.contains(id))
+            .map(|(id, lease)| (*id, lifted(lease)))
+            .filter(|(_, lifted)| !lifted.is_empty())
             .collect();
-        for intent in due {
-            self.move_lease(intent, now);
+        for (intent, only) in due {
+            self.order_lease(now, intent, None, &only);
+        }
+    }
+
+    /// The wall clock stepped forward: what is to be taken back after a while is taken back that much later.
+    pub(super) fn leases_end_later(&mut self, forward: Span) {
+        let all: Vec<(Seq, Moment)> = self.leases.iter().map(|(id, lease)| (*id, lease.due)).collect();
+        for (intent, due) in all {
+            if let Some(lease) = self.leases.get_mut(&intent) {
+                lease.stepped = Span::from_ms(lease.stepped.ms().saturating_add(forward.ms()));
+                lease.stuck_since = lease.stuck_since.map(|since| since + forward);
+                if let Some(order) = &mut lease.ordered {
+                    order.rest_due = order.rest_due + forward;
+                }
+            }
+            self.move_lease(intent, due + forward);
         }
     }
 

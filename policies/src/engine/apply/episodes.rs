@@ -106,7 +106,7 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
         state.open.remove(&key);
     }
     state.agenda.remove(&(expires_at, Duty::Expire(id)));
-    state.close_cases(id);
+    state.close_cases(now, id);
     state.reconsider_leases_of(now, id);
     match why {
         Closing::Resolved => {
@@ -150,6 +150,26 @@ pub(super) fn storm_ended(state: &mut State, now: Moment) {
     state.agenda.retain(|(_, duty)| *duty != Duty::Calm);
     state.storm.since = None;
     state.reconsider_refused_for(now, &["storm"]);
+}
+
+/// The wall clock stepped forward: a storm is over that much later, and so is the memory of what was resolved.
+pub(super) fn storm_ends_later(state: &mut State, forward: Span) {
+    state.storm.quiet_from = state.storm.quiet_from + forward;
+    for opened in &mut state.storm.openings {
+        *opened = *opened + forward;
+    }
+    let calm: Vec<Moment> =
+        state.agenda.iter().filter(|(_, duty)| *duty == Duty::Calm).map(|(at, _)| *at).collect();
+    for at in calm {
+        state.agenda.remove(&(at, Duty::Calm));
+        state.agenda.insert((at + forward, Duty::Calm));
+    }
+    for resolved in state.recently_resolved.values_mut() {
+        resolved.closed_at = resolved.closed_at + forward;
+    }
+    for (closed_at, _) in &mut state.resolved_order {
+        *closed_at = *closed_at + forward;
+    }
 }
 
 impl State {
@@ -203,6 +223,9 @@ impl State {
             fact_failures: 0,
             acted: false,
             rung_begun: false,
+            ended: None,
+            acted_on: None,
+            looked: false,
             target: None,
             lets: std::collections::BTreeMap::new(),
             facts: std::collections::BTreeMap::new(),
@@ -215,10 +238,14 @@ impl State {
     }
 
     /// The cases of a closed episode come first no more, and their targets may not fire.
-    fn close_cases(&mut self, episode: Seq) {
+    fn close_cases(&mut self, now: Moment, episode: Seq) {
         let from = CaseId { episode, policy: String::new() };
         for (_, case) in self.cases.range(from..).take_while(|(id, _)| id.episode == episode) {
             self.indexes.closed(case);
+        }
+        let ids: Vec<CaseId> = self.cases_of(episode).map(|case| case.id.clone()).collect();
+        for id in ids {
+            self.keep_on(now, &id);
         }
     }
 

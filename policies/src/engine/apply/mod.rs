@@ -69,8 +69,11 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Escalated { case, why, notify, about } => {
             let called = pages::Called { case: case.as_ref(), why, notify, about: about.as_deref() };
             pages::escalated(state, now, seq, &called);
-            if let Some(case) = case {
-                state.kept_is_told(case);
+            match (about.as_deref().and_then(|about| about.not_taken_back), case) {
+                (Some(intent), _) => state.lease_is_told(intent),
+                // What is told of something else says nothing of what keeps the case.
+                (None, Some(case)) if about.is_none() => state.kept_is_told(case),
+                (None, _) => {}
             }
         }
         Event::Notified { notice } => pages::notified(state, now, notice),
@@ -91,8 +94,16 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
             state.efficacy.entry(policy.clone()).or_default().quarantined_since = Some(now);
         }
         Event::RevertDropped { intent, into, .. } => effects::revert_dropped(state, *intent, *into),
-        Event::RevertHeld { intent, until, order_over, why } => {
-            effects::revert_held(state, *intent, *until, why, *order_over);
+        Event::RevertHeld { intent, until, order_over, why, reason: _, failures, since, behind } => {
+            let held = effects::Held {
+                until: *until,
+                why,
+                order_over: *order_over,
+                failures: *failures,
+                since: *since,
+                behind: *behind,
+            };
+            effects::revert_held(state, *intent, &held);
         }
         Event::RevertOrdered { intent, by, only, of, reason: _ } => {
             effects::revert_ordered(state, now, *intent, by, only, of.as_deref());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::book::{Digest, Source};
 use crate::engine::adoption::Adoption;
+use crate::engine::apply::episodes;
 use crate::event::Seq;
 use crate::load;
 use crate::order::PauseScope;
@@ -32,13 +33,25 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
             state.remove_case(&case);
         }
         for case in &kept {
-            state.carry_over(now, case, &adoption, digest);
+            state.carry_over(case, &adoption, digest);
         }
         let has_case = |name: &String| kept.iter().any(|case| case.policy == *name);
         for policy in book.matching(&labels).into_iter().filter(|policy| !has_case(&policy.name)) {
             state.begin_case(now, id, policy, digest);
         }
     }
+    // Whatever was refused may be let through by this one.
+    let is_refused = |case: &Case| match case.phase {
+        Phase::Withheld => true,
+        Phase::Waiting { .. } => case.last_ruling.is_some(),
+        Phase::Asking { .. }
+        | Phase::Proposed { .. }
+        | Phase::Approved { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::Resting => false,
+    };
+    state.reconsider(now, is_refused, None);
     state.reconsider_held_leases(now);
     state.lift_leases(now, &book);
     let used: BTreeSet<Digest> = state.cases.values().map(|case| case.book).chain([digest]).collect();
@@ -51,13 +64,10 @@ fn ids(cases: &[&Case]) -> Vec<CaseId> {
 }
 
 impl State {
-    /// A case that has not begun goes on under the new book, which has the same policy; one that was withheld is looked
-    /// at again.
-    fn carry_over(&mut self, now: Moment, id: &CaseId, adoption: &Adoption, book: Digest) {
-        let Some(case) = self.cases.get_mut(id).filter(|case| adoption.carries_over(case)) else { return };
-        case.book = book;
-        if case.phase == Phase::Withheld {
-            self.set_phase(id, Phase::Waiting { due: now });
+    /// A case that has not begun goes on under the new book, which has the same policy.
+    fn carry_over(&mut self, id: &CaseId, adoption: &Adoption, book: Digest) {
+        if let Some(case) = self.cases.get_mut(id).filter(|case| adoption.carries_over(case)) {
+            case.book = book;
         }
     }
 }
@@ -153,19 +163,45 @@ pub(super) fn clock_stepped(state: &mut State, now: Moment, by_ms: i64) {
             state.agenda.insert((episode.expires_at, Duty::Expire(*id)));
         }
     }
-    let proposed: Vec<CaseId> = state.proposals.values().cloned().collect();
-    for id in proposed {
-        if let Some(Phase::Proposed { proposal, action, due }) =
-            state.cases.get(&id).map(|case| case.phase.clone())
-        {
-            state.set_phase(&id, Phase::Proposed { proposal, action, due: due + forward });
-            state.proposals.insert(proposal, id);
+    state.cases_end_later(forward);
+    state.kept_later(forward);
+    state.leases_end_later(forward);
+    episodes::storm_ends_later(state, forward);
+}
+
+impl State {
+    /// Proposals lapse, and verifications end, that much later; nobody has watched in between.
+    fn cases_end_later(&mut self, forward: Span) {
+        let later = |case: &Case| match case.phase.clone() {
+            Phase::Proposed { proposal, action, due } => {
+                Some(Phase::Proposed { proposal, action, due: due + forward })
+            }
+            Phase::Verifying { intent, since, held_since: _, last, open, due } => Some(Phase::Verifying {
+                intent,
+                since: since + forward,
+                held_since: None,
+                last,
+                open,
+                due: due + forward,
+            }),
+            Phase::Waiting { .. }
+            | Phase::Asking { .. }
+            | Phase::Approved { .. }
+            | Phase::Acting { .. }
+            | Phase::Withheld
+            | Phase::Resting => None,
+        };
+        let moved = self.cases.iter().filter_map(|(id, case)| Some((id.clone(), later(case)?)));
+        let moved: Vec<(CaseId, Phase)> = moved.collect();
+        for (id, phase) in moved {
+            self.set_phase(&id, phase);
         }
     }
 }
 
 pub(super) fn clock_accepted(state: &mut State, now: Moment) {
     state.clock_stepped = None;
+    state.kept_anew(now);
     state.reconsider_refused_for(now, &["clockStepped"]);
     state.reconsider_held_leases(now);
 }

@@ -116,7 +116,7 @@ impl Fold {
             Event::RevertDropped { intent, into, why } => {
                 self.lease(*intent, Leased::Dropped { why: why.clone(), into: *into });
             }
-            Event::RevertHeld { intent, until, why, order_over: _ } => {
+            Event::RevertHeld { intent, until, why, .. } => {
                 self.lease(*intent, Leased::Held { until: *until, why: why.clone() });
             }
             Event::RevertOrdered { intent, by, reason, .. } => {
