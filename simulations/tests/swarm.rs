@@ -8,6 +8,9 @@ fn seeds(from: u64, count: u64) -> Seeds {
     Seeds { from, count, jobs }
 }
 
+/// Seeds that are run before anybody looks whether a mistake was caught.
+const TOGETHER: u64 = 8;
+
 #[test]
 fn in_five_hundred_worlds_full_of_faults_every_law_holds() {
     let summary = many(seeds(0, 500), None, |_, _| {});
@@ -23,9 +26,14 @@ fn in_five_hundred_worlds_full_of_faults_every_law_holds() {
 fn every_planted_mistake_is_caught() {
     let mut missed = Vec::new();
     for mistake in MISTAKES {
-        let summary = many(seeds(0, mistake.within), Some(&mistake), |_, _| {});
-        let caught = summary.caught_by(mistake.caught_by);
-        println!("{:<28} caught in {caught:>3} of {:>3} seeds", mistake.name, mistake.within);
+        let (mut ran, mut caught) = (0, 0);
+        // As many as it takes.
+        while caught == 0 && ran < mistake.within {
+            let some = many(seeds(ran, TOGETHER), Some(&mistake), |_, _| {});
+            ran += TOGETHER;
+            caught += some.caught_by(mistake.caught_by);
+        }
+        println!("{:<28} caught in {caught:>2} of {ran:>3} seeds", mistake.name);
         if caught == 0 {
             missed.push(mistake.name);
         }

@@ -31,7 +31,7 @@ use super::traffic::{Letter, Traffic};
 use crate::SimulatedCluster;
 
 /// How often rules are evaluated.
-const EVALUATE_EVERY: Span = Span::from_secs(10);
+const EVALUATE_EVERY: Span = Span::from_secs(15);
 
 /// How often GitOps controllers compare.
 const GITOPS_EVERY: Span = Span::from_secs(20);

@@ -105,8 +105,8 @@ fn unguarded(seed: u64, mistake: Option<&Mistake>, tells: bool) -> Told {
     let left = runtime.block_on(async { course::Course::new(plan.clone(), parts, tells).run().await });
     drop(runtime);
     let tape = left.recorder.tape();
-    let violations = oracles::judge(&plan, &tape, &left.bytes, left.ended);
     let (records, _) = disk::read(&left.bytes);
+    let violations = oracles::judge(&plan, &tape, &records, left.ended);
     let intents = records.iter().filter(|record| matches!(record.event, Event::Intended { .. })).count();
     let made = tape.requests.iter().filter(|request| request.fate == tape::Fate::Made).count();
     let transcript = if tells { transcript::told(&plan, &tape, &records, &violations) } else { Vec::new() };

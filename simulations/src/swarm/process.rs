@@ -196,7 +196,9 @@ impl<W> Process<W> {
         let Some(engine) = self.engine().filter(|engine| engine.ahead().is_settled()) else { return };
         let (records, _) = disk::read(&self.disk.bytes());
         let folded = serde_json::to_value(parts::fold(&records)).expect("a state can be written");
-        let live = serde_json::to_value(engine.state()).expect("a state can be written");
+        // By way of its written form, as the folded one went: a number's text is what is kept of it.
+        let live = serde_json::to_string(engine.state()).expect("a state can be written");
+        let live: serde_json::Value = serde_json::from_str(&live).expect("a state that was written is JSON");
         if folded != live {
             let differ = |(key, value): (&String, &serde_json::Value)| {
                 (folded.get(key) != Some(value)).then(|| key.clone())

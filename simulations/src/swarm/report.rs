@@ -1,6 +1,6 @@
 //! What many seeds came to, as a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use paramedic_policies::time::Span;
@@ -78,6 +78,14 @@ impl fmt::Display for Summary {
             0 => writeln!(f, "\nall laws held in every seed"),
             failed => {
                 writeln!(f, "\nlaws were broken in {failed} of {} seeds", self.seeds)?;
+                let mut by_oracle: BTreeMap<&str, usize> = BTreeMap::new();
+                for (_, violations) in &self.failures {
+                    let spoke: BTreeSet<&str> = violations.iter().map(|one| one.oracle).collect();
+                    spoke.into_iter().for_each(|oracle| *by_oracle.entry(oracle).or_default() += 1);
+                }
+                for (oracle, seeds) in by_oracle {
+                    writeln!(f, "  {oracle:<50} {seeds:>12}")?;
+                }
                 for (seed, violations) in self.failures.iter().take(FAILURES_SHOWN_MAX) {
                     writeln!(f, "  seed {seed}: cargo run -p paramedic-simulations -- swarm --seed {seed}")?;
                     for one in violations.iter().take(4) {

@@ -41,42 +41,42 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "acts-before-recording",
         says: "the journal gives its receipt before it has written",
         caught_by: &["recorded-first", "acknowledged"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.journal = |disk| Box::new(journals::Hasty::new(disk)),
     },
     Mistake {
         name: "forgets-limits-at-restart",
         says: "what was charged is forgotten when the journal is folded",
         caught_by: &["ceilings", "blast-radius"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.fold = journals::without_charges,
     },
     Mistake {
         name: "forgets-intents-at-restart",
         says: "intents without an end are forgotten when the journal is folded",
         caught_by: &["ends", "rest"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.fold = journals::without_doubt,
     },
     Mistake {
         name: "loses-the-charge",
         says: "an action is not charged",
         caught_by: &["ceilings", "blast-radius"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Uncharged(ahead)),
     },
     Mistake {
         name: "trusts-stale-facts",
         says: "answers from the past are passed on as fresh",
         caught_by: &["fresh-facts"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.metrics = |prometheus, _| std::sync::Arc::new(outsides::AnyAge(prometheus)),
     },
     Mistake {
         name: "counts-duplicates-as-new",
         says: "each delivery of an alert is another alert",
         caught_by: &["verdicts"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Duplicates::default()))
         },
@@ -85,42 +85,42 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "ignores-the-hysteresis",
         says: "a storm is over as soon as it is no storm any more",
         caught_by: &["storm"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Breathless)),
     },
     Mistake {
         name: "acts-without-approval",
         says: "what was to be proposed is done",
         caught_by: &["operators"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Unasked)),
     },
     Mistake {
         name: "ignores-a-deny",
         says: "a denied proposal is taken for approved",
         caught_by: &["operators"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Deaf)),
     },
     Mistake {
         name: "ignores-a-pause",
         says: "a pause is answered and not heeded",
         caught_by: &["operators"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Restless)),
     },
     Mistake {
         name: "ignores-the-clock",
         says: "a wall clock that was set is believed",
         caught_by: &["clock"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Credulous)),
     },
     Mistake {
         name: "loses-acknowledged-alerts",
         says: "of some deliveries the alerts are dropped, and the answer is 200",
         caught_by: &["acknowledged"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Lossy::default()))
         },
@@ -129,7 +129,7 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "loses-outcomes",
         says: "the end of some effects is never told",
         caught_by: &["ends", "rest"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Absent::default()))
         },
@@ -138,7 +138,7 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "retries-a-429",
         says: "what the API server turned away is sent again at once",
         caught_by: &["once"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.hands = |hands| std::sync::Arc::new(hands::Retrying { hands, unanswered: false })
         },
@@ -147,21 +147,21 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "retries-after-a-timeout",
         says: "what was not answered is sent again",
         caught_by: &["once"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.hands = |hands| std::sync::Arc::new(hands::Retrying { hands, unanswered: true }),
     },
     Mistake {
         name: "acts-on-protected-workloads",
         says: "the labels that protect are not seen",
         caught_by: &["hands-off"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.hands = |hands| std::sync::Arc::new(hands::Blind(hands)),
     },
     Mistake {
         name: "acts-again-after-a-crash",
         says: "what is in doubt after a crash is done again",
         caught_by: &["once"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.outside =
                 |outside| std::sync::Arc::new(outsides::Closing { outside, how: outsides::Close::Again })
@@ -171,7 +171,7 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "closes-without-looking",
         says: "what is in doubt after a crash is said to be done",
         caught_by: &["ends"],
-        within: 30,
+        within: 64,
         plant: |parts| {
             parts.outside =
                 |outside| std::sync::Arc::new(outsides::Closing { outside, how: outsides::Close::Done })
@@ -181,7 +181,7 @@ pub const MISTAKES: [Mistake; 19] = [
         name: "tells-nobody",
         says: "messages are said to be delivered and are not",
         caught_by: &["people"],
-        within: 30,
+        within: 64,
         plant: |parts| parts.outside = |outside| std::sync::Arc::new(outsides::Silent(outside)),
     },
 ];

@@ -14,7 +14,7 @@ const LATE_PEER: Span = Span::from_mins(5);
 
 pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     let mut received: BTreeMap<&str, Seq> = BTreeMap::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         if let Event::Received { correlation, .. } = &record.event {
             received.insert(correlation, record.seq);
         }
@@ -51,7 +51,7 @@ struct Episode {
 
 fn episodes(evidence: &Evidence<'_>) -> Vec<Episode> {
     let mut all: BTreeMap<Seq, Episode> = BTreeMap::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         match &record.event {
             Event::Opened { labels, by_hand: None, .. } => {
                 let identity = evidence.identity(labels);

@@ -11,7 +11,7 @@ use super::{Evidence, stamped};
 
 pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     let mut ended: BTreeMap<Seq, &Outcome> = BTreeMap::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         if let Event::Ended { intent, outcome } = &record.event
             && ended.insert(*intent, outcome).is_some()
         {

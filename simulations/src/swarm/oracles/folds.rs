@@ -1,6 +1,7 @@
 //! The journal is all there is: it folds to the state that was live, and the inputs of each life, fed again to a loop that
 //! begins where that one began, make the same records.
 
+use paramedic_policies::event::Record;
 use paramedic_remediations::WriteAhead;
 
 use super::super::parts::fold;
@@ -29,11 +30,18 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
         let lived = evidence.records[before..].iter();
         let lived = lived.take_while(|record| next.is_none_or(|next| record.seq < next));
         for (made, was) in made.iter().zip(lived) {
-            // As text, since NaN is a fact too and equals nothing.
-            if made != was && format!("{made:?}") != format!("{was:?}") {
+            // As the journal has it: NaN is a fact too, and a number's text is what is kept of it.
+            if *made != *was && reread(made) != format!("{was:?}") {
                 says.push(format!("record {} becomes another when its inputs are fed again", was.seq));
                 break;
             }
         }
     }
+}
+
+/// A record as it is after it was written and read.
+fn reread(record: &Record) -> String {
+    let text = serde_json::to_string(record).expect("a record can be written");
+    let read: Record = serde_json::from_str(&text).expect("a record that was written can be read");
+    format!("{read:?}")
 }

@@ -23,7 +23,6 @@ use paramedic_policies::alert::Labels;
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::time::{Moment, Span};
 
-use super::disk;
 use super::plan::Plan;
 use super::process::JOURNAL;
 use super::tape::{Fate, Request, Tape};
@@ -44,7 +43,7 @@ pub(crate) struct Evidence<'a> {
     /// When the run ended.
     pub(crate) ended: Moment,
     /// The records on the disk.
-    pub(crate) records: Vec<Record>,
+    pub(crate) records: &'a [Record],
     /// When each of them was handed to the disk.
     handed: Vec<Moment>,
     /// Recorded intents.
@@ -74,8 +73,8 @@ pub(crate) const ORACLES: [(&str, &str, Judge); 15] = [
 ];
 
 /// All that does not hold.
-pub(crate) fn judge(plan: &Plan, tape: &Tape, bytes: &[u8], ended: Moment) -> Vec<Violation> {
-    let evidence = Evidence::new(plan, tape, bytes, ended);
+pub(crate) fn judge(plan: &Plan, tape: &Tape, records: &[Record], ended: Moment) -> Vec<Violation> {
+    let evidence = Evidence::new(plan, tape, records, ended);
     let mut found = Vec::new();
     for (oracle, _, judge) in ORACLES {
         let mut says = Vec::new();
@@ -86,8 +85,7 @@ pub(crate) fn judge(plan: &Plan, tape: &Tape, bytes: &[u8], ended: Moment) -> Ve
 }
 
 impl<'a> Evidence<'a> {
-    fn new(plan: &'a Plan, tape: &'a Tape, bytes: &[u8], ended: Moment) -> Self {
-        let (records, _) = disk::read(bytes);
+    fn new(plan: &'a Plan, tape: &'a Tape, records: &'a [Record], ended: Moment) -> Self {
         // Of several blocks with one record, the last is the one that stayed.
         let mut handed = vec![plan.begins; records.len()];
         for block in &tape.blocks {

@@ -16,7 +16,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
             _ => false,
         })
     };
-    for record in &evidence.records {
+    for record in evidence.records {
         let Event::Ended { intent, outcome: Outcome::Unknown { .. } } = &record.event else { continue };
         let Some(intent) = evidence.intents.get(intent).filter(|intent| intent.reverts.is_none()) else {
             continue;

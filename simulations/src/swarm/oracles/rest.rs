@@ -13,7 +13,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     let mut open: BTreeSet<Seq> = BTreeSet::new();
     let mut under_way: BTreeMap<CaseId, Seq> = BTreeMap::new();
     let mut leased: BTreeSet<Seq> = BTreeSet::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         match &record.event {
             Event::Opened { .. } => {
                 open.insert(record.seq);
@@ -34,6 +34,10 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
             Event::Ended { intent, outcome } => ended(evidence, *intent, outcome, &mut leased),
             Event::RevertDropped { intent, .. } => {
                 leased.remove(intent);
+            }
+            // Given up after several tries: a person knows of it.
+            Event::Escalated { why, .. } => {
+                leased.retain(|intent| !why.contains(&format!("(intent {intent})")))
             }
             _ => {}
         }

@@ -16,7 +16,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     let mut looked: BTreeSet<CaseId> = BTreeSet::new();
     let mut flying: BTreeMap<CaseId, Seq> = BTreeMap::new();
     let mut adopted_since: BTreeSet<CaseId> = BTreeSet::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         let seq = record.seq;
         match &record.event {
             Event::Opened { labels, by_hand: None, .. } => {
@@ -45,6 +45,8 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
             }
             Event::Ended { intent, .. } => flying.retain(|_, flight| flight != intent),
             Event::Advanced { case, .. } => {
+                // What lasted its time, while its alert is still open, is decided anew.
+                concluded.remove(case);
                 looked.insert(case.clone());
             }
             Event::Concluded { case, .. } => {
@@ -69,7 +71,7 @@ fn one_episode(evidence: &Evidence<'_>, says: &mut Vec<String>) {
         sent.extend(one.alerts.iter().map(|alert| evidence.identity(&alert.labels)));
     }
     let mut open: BTreeMap<Labels, Seq> = BTreeMap::new();
-    for record in &evidence.records {
+    for record in evidence.records {
         match &record.event {
             Event::Opened { labels, .. } => {
                 let identity = evidence.identity(labels);

@@ -88,6 +88,10 @@ pub(super) fn draw(dice: &mut Dice, places: &Places<'_>, store: &Store<'_>) -> V
         all.push((store.begins + Span::from_secs(2), trouble(dice, places)));
     }
     weather(dice, store, &mut all);
+    if dice.one_in(4) {
+        let from = at(dice);
+        from_the_past(dice, places, from, &mut all);
+    }
     for _ in 0..dice.number(0..=3) {
         all.push((at(dice), Happening::Crash(dice.secs(2..=90))));
     }
@@ -198,6 +202,19 @@ fn weather(dice: &mut Dice, store: &Store<'_>, all: &mut Vec<(Moment, Happening)
             all.push((at + dice.secs(60..=600), Happening::Stale(false)));
         }
     }
+}
+
+/// Trouble that is over, a Prometheus that stood still while it lasted, and a delivery that says that it lasts.
+fn from_the_past(dice: &mut Dice, places: &Places<'_>, from: Moment, all: &mut Vec<(Moment, Happening)>) {
+    let on = dice.among(places.workloads).clone();
+    let trouble = Happening::Trouble { series: ERRORS, on: on.clone(), sick: 0.4, cure: Cure::Nothing };
+    all.push((from, trouble));
+    let stale = from + dice.secs(5..=40);
+    all.push((stale, Happening::Stale(true)));
+    all.push((stale + dice.secs(1..=20), Happening::Heal));
+    let forged = stale + dice.secs(150..=400);
+    all.push((forged, Happening::Forged(on)));
+    all.push((forged + dice.secs(60..=200), Happening::Stale(false)));
 }
 
 fn clocks(dice: &mut Dice, at: &impl Fn(&mut Dice) -> Moment, all: &mut Vec<(Moment, Happening)>) {

@@ -117,8 +117,8 @@ impl Plan {
         let mut other = source.clone();
         // Whoever adopts a book anew changes the text, and the limits stay.
         other.files[0].text.push_str("\n# changed\n");
-        let calm = begins + dice.secs(15 * 60..=40 * 60);
-        let mended = calm + dice.secs(5 * 60..=25 * 60);
+        let calm = begins + dice.secs(12 * 60..=30 * 60);
+        let mended = calm + dice.secs(3 * 60..=12 * 60);
         let places = happenings::Places { workloads: &workloads, services: &services, addresses: &addresses };
         let store = happenings::Store { begins, calm, mended, storm: &source.settings.guards.storm };
         let happenings = happenings::draw(&mut dice.fork(), &places, &store);
