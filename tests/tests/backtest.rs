@@ -31,6 +31,8 @@ spec:
   ladder: [{{restart: {{}}, verify: {{rollout: complete}}}}]
   guards:
     cooldown: {cooldown}s
+    concurrency: 1000
+    blastRadius: {{targets: {{max: 1000, in: cluster, per: 1s}}}}
     limits: [{{max: {MAX}, per: {PER}s, by: policy}}]
 ---
 apiVersion: paramedic.dev/v1alpha1
@@ -42,7 +44,7 @@ spec:
   target: {{kind: Deployment, namespace: "{{{{ labels.namespace }}}}", name: "{{{{ labels.deployment }}}}"}}
   when: [{{query: 'queue_depth{{queue="{{{{ labels.queue }}}}"}}', is: "> 100"}}]
   ladder: [{{scale: {{by: 1, max: 9}}, verify: {{rollout: complete}}}}]
-  guards: {{cooldown: 0s, limits: []}}
+  guards: {{cooldown: 0s, limits: [], concurrency: 1000, blastRadius: {{targets: {{max: 1000, in: cluster, per: 1s}}}}}}
 "#
     )
 }
@@ -202,6 +204,11 @@ fn cases(refusals: &Value, reason: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_is_that_of_a_count_by_hand() {
     let Some(stage) = stage().await else { return };
+    a_backtest_counts_what_was_counted_by_hand(&stage);
+    a_plan_counts_what_a_change_adds_and_removes(&stage);
+}
+
+fn a_backtest_counts_what_was_counted_by_hand(stage: &Stage) {
     let counted = by_hand(&stage.alerts, COOLDOWN);
     // A month in which nothing is refused would show nothing.
     assert!(counted.restarts.len() > 100 && counted.cooling.len() > 10 && counted.limited.len() > 10);
@@ -277,9 +284,7 @@ fn opens_offline(page: &Path) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_plan_counts_what_a_change_adds_and_removes() {
-    let Some(stage) = stage().await else { return };
+fn a_plan_counts_what_a_change_adds_and_removes(stage: &Stage) {
     let (old, new) = (stage.policies("old", COOLDOWN), stage.policies("new", 0));
     let (before, after) = (by_hand(&stage.alerts, COOLDOWN), by_hand(&stage.alerts, 0));
     let plan = ["plan", old.as_str(), new.as_str(), "--output", "json"];

@@ -35,6 +35,9 @@ const LEFT: f64 = 44.0;
 const TOP: f64 = 10.0;
 const BELOW: f64 = 24.0;
 
+/// A column of a few days is no wall.
+const WIDEST: f64 = 48.0;
+
 /// Draws the days for both sizes.
 pub(super) fn draw(what: &str, tone: &'static str, days: &[(Moment, u64)], into: &mut Markup) {
     into.element("figure", &[], |figure| {
@@ -71,7 +74,7 @@ fn drawing(what: &str, tone: &'static str, days: &[(Moment, u64)], paper: Paper,
             svg.leaf("text", &with, count);
         }
         let room = (width - LEFT) / days.len().max(1) as f64;
-        let gap = if room > 6.0 { room * 0.2 } else { 0.0 };
+        let wide = if room > 6.0 { (room * 0.8).min(WIDEST) } else { room };
         let labels = labels(days.len(), room);
         for (index, (at, count)) in days.iter().enumerate() {
             let x = LEFT + room * index as f64;
@@ -80,9 +83,9 @@ fn drawing(what: &str, tone: &'static str, days: &[(Moment, u64)], paper: Paper,
                 let tall = (bottom - y(*count)).max(1.5);
                 let with: [Attribute<'_>; 5] = [
                     ("class", &"column"),
-                    ("x", &At(x + gap / 2.0)),
+                    ("x", &At(x + (room - wide) / 2.0)),
                     ("y", &At(bottom - tall)),
-                    ("width", &At((room - gap).max(0.5))),
+                    ("width", &At(wide.max(0.5))),
                     ("height", &At(tall)),
                 ];
                 svg.element("rect", &with, |bar| {

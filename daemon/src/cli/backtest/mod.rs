@@ -25,8 +25,8 @@ use past::{PastArgs, Watched};
   paramedic backtest --policies policies/ --from alertmanager-jsonl --input webhooks.jsonl
   paramedic backtest --policies policies/ --from audit --data-dir /var/lib/paramedic
 
-The engine and its loop are the ones of `serve`, in mode dry-run and in the time of the past. What history
-cannot tell (did it help? what would the cluster have said?) is listed, and never guessed.")]
+The engine and its loop are the ones of `serve`, in mode dry-run and in the time of the past. What
+history cannot tell (did it help? what would the cluster have said?) is listed, and never guessed.")]
 pub struct BacktestArgs {
     /// A policy file, or a folder of them; may be given several times.
     #[arg(long, value_name = "PATH", required = true)]
