@@ -13,7 +13,7 @@ use paramedic_remediations::ports::objects::{
 };
 use serde_json::{Map, Value, json};
 
-use super::kinds::{self, AUTOSCALERS, DAEMON_SETS, NAMESPACES, PODS, SERVICES, STATEFUL_SETS};
+use super::kinds::{self, AUTOSCALERS, BUDGETS, DAEMON_SETS, NAMESPACES, PODS, SERVICES, STATEFUL_SETS};
 use super::pods::{Hpa, Pod, Workload};
 use super::revisions::Revision;
 use super::{Service, World};
@@ -33,6 +33,7 @@ impl World {
                 json!({"metadata": {"uid": format!("uid-namespace-{name}"), "annotations": annotations}});
             shown.push((NAMESPACES.named("", name), object));
         }
+        self.seats.place(&mut shown, &self.objects);
         let addresses: BTreeSet<Address> = shown.iter().map(|(at, _)| at.clone()).collect();
         for gone in std::mem::take(&mut self.rendered).difference(&addresses) {
             self.remove(gone);
@@ -75,6 +76,7 @@ impl World {
         manager: &str,
     ) -> Result<Diff, ChangeError> {
         self.sync();
+        self.may_evict(change)?;
         let diff = self.objects.change(change)?;
         let at = change.address().clone();
         if let ObjectChange::Create { .. } = change {
@@ -87,6 +89,7 @@ impl World {
             self.edit(&at, |object, now| sign(object, manager, *subresource, fields, now));
         }
         self.absorb(&at, manager);
+        self.follow_pod(&at);
         self.begin_duties(&at);
         let target = target_of(&at);
         for field in &diff.fields {
@@ -108,6 +111,7 @@ impl World {
             return;
         }
         self.absorb(&at, "kubectl");
+        self.follow_pod(&at);
         self.begin_duties(&at);
     }
 
@@ -246,6 +250,9 @@ fn rendered(workload: &Workload, now: Moment) -> Vec<(Address, Value)> {
             (PODS.named(namespace, &format!("{name}-{}", pod.number)), of_pod(workload, pod, now))
         }),
     );
+    if let Some((name, keep)) = &workload.budget {
+        all.push((BUDGETS.named(namespace, name), of_budget(workload, *keep, now)));
+    }
     if let Some(hpa) = &workload.hpa {
         all.push((AUTOSCALERS.named(namespace, &hpa.name), of_hpa(workload, hpa)));
     }
@@ -340,13 +347,37 @@ fn of_revision(workload: &Workload, revision: &Revision) -> Value {
             "annotations": annotations,
             "ownerReferences": [owner(workload)],
         },
-        "spec": {"template": template},
+        "spec": {"selector": {"matchLabels": template["metadata"]["labels"]}, "template": template},
     })
 }
 
 fn owner(workload: &Workload) -> Value {
     let Target { kind, name, .. } = &workload.target;
     json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": workload.uid, "controller": true})
+}
+
+/// What makes the pods of a template: a ReplicaSet, where there are any.
+fn maker(workload: &Workload, template: u32) -> Value {
+    let Target { kind, name, .. } = &workload.target;
+    if kind != "Deployment" {
+        return owner(workload);
+    }
+    let (name, uid) = (format!("{name}-{template}"), format!("{}-rs-{template}", workload.uid));
+    json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid, "controller": true})
+}
+
+fn of_budget(workload: &Workload, keep: u32, now: Moment) -> Value {
+    let ready = workload.ready(now);
+    json!({
+        "metadata": {"uid": format!("{}-budget", workload.uid), "generation": 1},
+        "spec": {"minAvailable": keep, "selector": {"matchLabels": workload.pod_labels}},
+        "status": {
+            "observedGeneration": 1,
+            "disruptionsAllowed": ready.saturating_sub(keep),
+            "currentHealthy": ready,
+            "desiredHealthy": keep,
+        },
+    })
 }
 
 fn of_pod(workload: &Workload, pod: &Pod, now: Moment) -> Value {
@@ -358,7 +389,7 @@ fn of_pod(workload: &Workload, pod: &Pod, now: Moment) -> Value {
         "metadata": {
             "uid": format!("{}-pod-{}", workload.uid, pod.number),
             "labels": labels,
-            "ownerReferences": [owner(workload)],
+            "ownerReferences": [maker(workload, pod.template)],
         },
         "spec": revision.map(|one| one.spec["spec"].clone()).unwrap_or_default(),
         "status": {
