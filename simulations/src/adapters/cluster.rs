@@ -195,8 +195,7 @@ fn owner(world: &World, origin: &Origin, namespace: &str, name: &str) -> Option<
             world.services.get(&target).map(|service| service.selects.clone())
         }
         Origin::Node => {
-            let node =
-                Target { kind: "Node".to_owned(), namespace: String::new(), name: name.to_owned() };
+            let node = Target { kind: "Node".to_owned(), namespace: String::new(), name: name.to_owned() };
             api_server::is_there(world, &node).then_some(node)
         }
     }

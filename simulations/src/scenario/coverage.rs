@@ -139,7 +139,9 @@ fn takes_replicas(remediation: &Remediation) -> bool {
         Remediation::Scale(written) => written.allow_down,
         Remediation::Patch(written) => match written.field {
             patch::Field::Resources { .. } => true,
-            patch::Field::RateLimit { .. } | patch::Field::Selector { .. } | patch::Field::Switch { .. } => false,
+            patch::Field::RateLimit { .. } | patch::Field::Selector { .. } | patch::Field::Switch { .. } => {
+                false
+            }
         },
         Remediation::AbortRollout(_)
         | Remediation::BlockIp(_)

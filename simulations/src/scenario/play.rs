@@ -18,9 +18,7 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::world::{Deliveries, World as Outside};
 use paramedic_remediations::{Remedies, Sealed};
 
-use super::document::{
-    AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument, RunDocument,
-};
+use super::document::{AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument, RunDocument};
 use super::judge::{self, Miss};
 use super::schedule::{self, Happening};
 use super::{Scenario, setting, story};

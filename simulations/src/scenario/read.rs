@@ -1,6 +1,7 @@
 //! Reading scenario files: every unknown key, wrong type and contradiction at once, each with line, column and a hint.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use paramedic_policies::load::conform::conform;
 use paramedic_policies::load::yaml::{self, Fault, Node, Tree};
@@ -15,6 +16,9 @@ use crate::world::kinds;
 const API_VERSION: &str = "paramedic.dev/v1alpha1";
 const KIND: &str = "Scenario";
 
+/// Made once: it takes longer than to read a file.
+static SCHEMA: LazyLock<schemars::Schema> = LazyLock::new(schema);
+
 /// Reads the scenarios of a file; one document each.
 ///
 /// # Errors
@@ -22,13 +26,12 @@ const KIND: &str = "Scenario";
 pub fn read(text: &str, file: &str) -> Result<Vec<Scenario>, Vec<Problem>> {
     let parsed = yaml::parse(text);
     let mut faults = parsed.faults;
-    let schema = schema();
     let mut scenarios: Vec<Scenario> = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for tree in parsed.documents {
         let before = faults.len();
         headed(&tree, &mut faults);
-        faults.extend(conform(&tree, &schema));
+        faults.extend(conform(&tree, &SCHEMA));
         if faults.len() > before {
             continue;
         }

@@ -48,6 +48,12 @@ pub(super) fn world(written: &WorldDocument, settings: &Settings, begins: Moment
         }
         world.services.insert(service.target.clone(), service);
     }
+    // Before anything is placed, so that pods are spread over all of them.
+    for object in &written.objects {
+        if let Some(at) = address_of(object).ok().filter(|at| at.resource == kinds::NODES) {
+            world.objects.put(at, object.clone());
+        }
+    }
     world.sync();
     for one in &written.workloads {
         if let Some(node) = &one.node {

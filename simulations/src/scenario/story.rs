@@ -42,7 +42,9 @@ impl Default for Teller {
 impl Teller {
     fn line(&mut self, record: &Record) -> Option<String> {
         match &record.event {
-            Event::Opened { labels, by_hand, .. } => Some(self.opened(record.seq, labels, by_hand.as_deref())),
+            Event::Opened { labels, by_hand, .. } => {
+                Some(self.opened(record.seq, labels, by_hand.as_deref()))
+            }
             Event::Closed { episode, why, .. } => {
                 let how = match why {
                     Closing::Resolved => "is resolved",
@@ -53,6 +55,7 @@ impl Teller {
             }
             Event::Ruled { ruling } => self.ruled(record.seq, ruling),
             Event::Intended { intent } => Some(self.intended(intent)),
+            ended @ Event::Ended { .. } => transcript::line(ended).map(|line| in_words(&line)),
             other => transcript::line(other),
         }
     }
@@ -95,6 +98,8 @@ impl Teller {
                 let on = target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
                 Some(format!("{policy} proposes, until {until}: {what}{on} (proposal {seq})"))
             }
+            // What is so already is told by how it ends.
+            Verdict::Hold { .. } | Verdict::Withhold if reasons().is_empty() => None,
             Verdict::Hold { until } => Some(format!("{policy} holds until {until}: {}", reasons())),
             Verdict::Withhold => Some(format!("{policy} withholds: {}", reasons())),
         }
@@ -159,14 +164,24 @@ impl Teller {
     }
 }
 
+/// What becomes of whole objects, in words where a difference has signs.
+fn in_words(line: &str) -> String {
+    line.replace(" - -> created", " is created")
+        .replace(" present -> deleted", " is deleted")
+        .replace(" running -> evicted", " is evicted")
+        .replace(" - -> ", " none -> ")
+}
+
 /// How long a moment is, as records write it.
 const MOMENT: usize = "2026-11-23T09:02:00.000Z".len();
 
-/// `+H:MM:SS` from the beginning; what was before it has a `-`.
+/// `+H:MM:SS` from the beginning, with days in front once there are any; what was before it has a `-`.
 fn since(begins: Moment, at: Moment) -> String {
     let seconds = (at.unix_ms() - begins.unix_ms()).div_euclid(1000);
     let (sign, seconds) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
-    format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let days = if days > 0 { format!("{days}d ") } else { String::new() };
+    format!("{sign}{days}{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60)
 }
 
 #[cfg(test)]
@@ -184,5 +199,6 @@ mod tests {
         assert_eq!(told("after episode 5, not 540 of intent 9"), "after DiskFull, not 540 of intent 9");
         assert_eq!(told("until 1970-01-01T00:18:40.000Z: ä"), "until +0:02:00: ä");
         assert_eq!(told("since 1970-01-01T00:16:39.000Z"), "since -0:00:01");
+        assert_eq!(told("until 1970-01-08T00:16:40.000Z"), "until +7d 0:00:00");
     }
 }

@@ -21,9 +21,37 @@ use super::{Service, World};
 /// The label by which the controller tells the pods of one template from those of another.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
+/// What the objects were last made to show. Every look at the API server asks whether that is still so.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shown {
+    /// With how many of their pods were ready.
+    workloads: Vec<(Workload, u32)>,
+    namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    services: usize,
+}
+
 impl World {
     /// Makes the objects show the workloads, Services and namespaces as they are now.
     pub fn sync(&mut self) {
+        let now = self.now;
+        let is_shown = |shown: &Shown| {
+            let same =
+                |(one, (was, ready)): (&Workload, &(Workload, u32))| one == was && one.ready(now) == *ready;
+            shown.workloads.len() == self.workloads.len()
+                && self.workloads.values().zip(&shown.workloads).all(same)
+                && shown.namespaces == self.namespaces
+                && shown.services == self.services.len()
+        };
+        if self.shown.as_ref().is_some_and(is_shown) {
+            return;
+        }
+        self.show();
+        let workloads = self.workloads.values().map(|one| (one.clone(), one.ready(now))).collect();
+        let (namespaces, services) = (self.namespaces.clone(), self.services.len());
+        self.shown = Some(Shown { workloads, namespaces, services });
+    }
+
+    fn show(&mut self) {
         let mut shown: Vec<(Address, Value)> = Vec::new();
         for workload in self.workloads.values() {
             shown.extend(rendered(workload, self.now));
@@ -59,6 +87,7 @@ impl World {
     pub fn remove(&mut self, at: &Address) {
         let uid = self.objects.get(at).and_then(|object| object.pointer("/metadata/uid")?.as_str());
         let uid = uid.unwrap_or_default().to_owned();
+        self.shown = None;
         if let Err(error) = self.objects.change(&ObjectChange::Delete { at: at.clone(), uid, version: None })
         {
             unreachable!("an object is removed by its own uid: {error}");
@@ -78,6 +107,7 @@ impl World {
         self.sync();
         self.may_evict(change)?;
         let diff = self.objects.change(change)?;
+        self.shown = None;
         let at = change.address().clone();
         if let ObjectChange::Create { .. } = change {
             self.edit(&at, |object, now| {
@@ -105,6 +135,7 @@ impl World {
         let mut whole = self.objects.get(&at).cloned().unwrap_or(Value::Null);
         crate::scenario::merge(&mut whole, object);
         self.objects.put(at.clone(), whole);
+        self.shown = None;
         if at.resource == NAMESPACES {
             let Some(object) = self.objects.get(&at) else { return };
             self.namespaces.insert(at.name, texts(object, "/metadata/annotations"));
@@ -121,6 +152,7 @@ impl World {
         if let Some(mut object) = self.objects.get(at).cloned() {
             write(&mut object, now);
             self.objects.put(at.clone(), object);
+            self.shown = None;
         }
     }
 

@@ -101,6 +101,8 @@ pub struct World {
     pub certificates: CertificateLife,
     /// Addresses of the objects that stand for workloads.
     rendered: BTreeSet<Address>,
+    /// What the objects show; nothing where one of them was written since.
+    shown: Option<api_server::Shown>,
     /// What controllers have begun, and when it is done.
     duties: Vec<controllers::Duty>,
     /// Where pods are, and what was written on them.

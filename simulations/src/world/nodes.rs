@@ -60,6 +60,7 @@ impl World {
         for pod in &found.pods {
             self.seats.nodes.insert(address(found, pod.number), node.to_owned());
         }
+        self.shown = None;
     }
 
     /// Whether its budgets let a pod be evicted now.
@@ -102,7 +103,8 @@ impl World {
             return;
         }
         let of = self.workloads.values_mut().find_map(|workload| {
-            let number = workload.pods.iter().map(|pod| pod.number).find(|one| address(workload, *one) == *at)?;
+            let number =
+                workload.pods.iter().map(|pod| pod.number).find(|one| address(workload, *one) == *at)?;
             Some((workload, number))
         });
         let Some((workload, number)) = of else { return };
