@@ -364,7 +364,7 @@ impl Seen {
             Event::RevertHeld { intent, why, order_over: true, .. } if *intent == self.intent => {
                 Some(End::Nothing { why: why.clone() })
             }
-            Event::RevertHeld { intent, until, why, order_over: false } if *intent == self.intent => {
+            Event::RevertHeld { intent, until, why, order_over: false, .. } if *intent == self.intent => {
                 // Short holds, one after the other, are a long one.
                 let since = *self.held_since.get_or_insert(record.at);
                 let counts = record.seq >= self.news && until.since(since) > HELD_MAX;
