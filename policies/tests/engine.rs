@@ -21,6 +21,8 @@ mod kept;
 mod operators;
 #[path = "engine/paging.rs"]
 mod paging;
+#[path = "engine/quarantines.rs"]
+mod quarantines;
 #[path = "engine/restarts.rs"]
 mod restarts;
 #[path = "engine/reverts.rs"]

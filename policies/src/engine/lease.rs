@@ -38,6 +38,9 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(reason) = held_by(state, book, now, lease) {
         return held(&reason);
     }
+    if let Some(why) = by_order_alone(lease) {
+        return dropped(state, lease, why, true);
+    }
     if let Some(reason) = needed(state, lease).filter(|needed| needed.from <= now && now < needed.until) {
         let Needed { alert, episode, until, .. } = reason;
         let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
@@ -58,6 +61,13 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
             dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
+}
+
+/// Where the policy left the end of its action to a person ([`Action::ends_by_order_alone`]): the lease is handed over, and
+/// nothing but an undo, which makes a lease anew from the journal, takes the action back.
+fn by_order_alone(lease: &Lease) -> Option<String> {
+    let why = lease.intent.action.ends_by_order_alone().filter(|_| lease.ordered.is_none())?;
+    Some(format!("{why} `paramedic undo {}`", lease.intent.id))
 }
 
 /// Why an action is not taken back yet: what it was done against is still there.
@@ -240,6 +250,9 @@ fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> 
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
 pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String {
+    if trace(outcome) != Trace::Nothing && intent.action.ends_by_order_alone().is_some() {
+        return format!("{what}; what was changed stays until `paramedic undo {}`", intent.id);
+    }
     match (trace(outcome), intent.revert_after) {
         (Trace::Made, Some(after)) => format!("{what}; what was changed is taken back in {after}"),
         (Trace::Perhaps, Some(after)) => {

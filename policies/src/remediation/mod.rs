@@ -129,6 +129,12 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
         false
     }
 
+    /// Why time alone never takes it back, where that is so: its lease calls a person then, and only an order ends it. The
+    /// words end where the order is named.
+    fn ends_by_order_alone(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
     fn rest(&self) -> Option<(Self, Moment)> {
         None
@@ -339,6 +345,11 @@ macro_rules! remediations {
             /// Whether what it does ends by itself, or must, whatever still fires.
             pub(crate) fn ends_by_itself(&self) -> bool {
                 match self { $(Self::$name(action) => action.ends_by_itself(),)+ }
+            }
+
+            /// Why time alone never takes it back, where that is so; the words end where the order is named.
+            pub(crate) fn ends_by_order_alone(&self) -> Option<&'static str> {
+                match self { $(Self::$name(action) => action.ends_by_order_alone(),)+ }
             }
 
             /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
