@@ -84,13 +84,7 @@ pub(super) async fn ground(
     } else {
         Ok("the pods have a network of their own".into())
     });
-    checks.note(match enforcer(cluster, terms.enforced).await? {
-        Some(name) if WITHOUT_NODES.contains(&name.as_str()) => Err(wrong(format!(
-            "ranges of a NetworkPolicy match no node under {name}, so that a block would cut the nodes off; set enforced: \
-             true once a probe from a node has shown that they still reach pods so closed"
-        ))),
-        found => enforced(found.as_deref(), terms.enforced),
-    });
+    checks.note(keeps_nodes(enforcer(cluster, terms.enforced).await?.as_deref(), terms.enforced));
     let pods = pods(cluster, target, workload, &template).await?;
     others(cluster, target, &pods, ranges, checks).await?;
     foreign(cluster, &target.namespace, checks).await?;
@@ -132,6 +126,20 @@ pub(crate) async fn enforcer(cluster: &dyn Cluster, declared: bool) -> Result<Op
     let mut names: Vec<&str> = found.iter().map(|set| text(set, "/metadata/name")).filter(is_known).collect();
     names.sort_by_key(|name| (ENFORCERS.contains(name), *name));
     Ok(names.first().map(|name| (*name).to_owned()))
+}
+
+/// Whether a block would leave the nodes in, and be enforced at all.
+///
+/// # Errors
+/// Why not, as far as it is known.
+pub(crate) fn keeps_nodes(enforcer: Option<&str>, declared: bool) -> Result<String, Reason> {
+    match enforcer {
+        Some(name) if WITHOUT_NODES.contains(&name) => Err(wrong(format!(
+            "ranges of a NetworkPolicy match no node under {name}, so that a block would cut the nodes off; set enforced: \
+             true once a probe from a node has shown that they still reach pods so closed"
+        ))),
+        found => enforced(found, declared),
+    }
 }
 
 /// Without a network that enforces it a NetworkPolicy is a wish.

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, Patch, PatchParams};
 use paramedic_policies::load::{self, built_in};
 use paramedic_remediations::rights::{Plurals, of_book};
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
@@ -13,6 +15,7 @@ use paramedic_tests::waiting::{eventually, seen};
 use serde_json::json;
 
 use crate::remediations::least::{self, WEB, account_with};
+use crate::remediations::nodes;
 use crate::upkeep::kubeconfig;
 
 /// Within this the API server has learned of what it is to refuse, or no longer.
@@ -73,6 +76,19 @@ async fn least(cluster: &ControlPlane, shop: &Namespace, folder: &Scratch) -> Pa
         .mode("enforce")
         .start()
         .await
+}
+
+/// The settings of an ingress controller where one usually stands: what is blocked by hand names no other.
+async fn controller(cluster: &ControlPlane) {
+    let admin = cluster.client(User::Admin).await;
+    let by = PatchParams::apply("tests").force();
+    let space = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ingress-nginx"}});
+    let spaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(admin.clone());
+    spaces.patch("ingress-nginx", &by, &Patch::Apply(&space)).await.expect("a namespace can be made");
+    let name = "ingress-nginx-controller";
+    let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {}});
+    let maps = Api::<ConfigMap>::namespaced(admin, "ingress-nginx");
+    maps.patch(name, &by, &Patch::Apply(&settings)).await.expect("a ConfigMap can be made");
 }
 
 async fn run(daemon: &Paramedic, policy: &str, shop: &Namespace, more: &[&str]) -> Said {
@@ -144,6 +160,7 @@ async fn a_client_is_kept_out_by_hand_and_let_in_again() {
     for (kind, name) in workloads {
         shop.workload(kind, name, 1, json!({})).await;
     }
+    let _network = nodes::network().await;
     // By this the network is known to enforce NetworkPolicies, though nothing here does.
     shop.workload("DaemonSet", "kindnet", 0, json!({})).await;
     let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
@@ -151,6 +168,10 @@ async fn a_client_is_kept_out_by_hand_and_let_in_again() {
     shop.apply(json!({"kind": "Ingress", "metadata": {"name": "shop"},
         "spec": {"ingressClassName": "nginx", "rules": [{"host": "a.example", "http": {"paths": [path]}}]}}))
         .await;
+    shop.apply(json!({"kind": "IngressClass", "metadata": {"name": "nginx"},
+        "spec": {"controller": "k8s.io/ingress-nginx"}}))
+        .await;
+    controller(cluster).await;
     let folder = Scratch::new("blocked-by-hand");
     let daemon = least(cluster, &shop, &folder).await;
     let until = ["--for", "1h", "--reason", "password guessing"];

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod fixture;
 mod help;
+mod least;
 mod live;
 mod rbac;
 mod report;

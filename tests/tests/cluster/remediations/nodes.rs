@@ -15,6 +15,13 @@ pub(crate) async fn alone() -> MutexGuard<'static, ()> {
     NODES.lock().await
 }
 
+static NETWORK: Mutex<()> = Mutex::const_new(());
+
+/// Nobody else makes the cluster look as if its network enforced NetworkPolicies, or asks whether it does.
+pub(crate) async fn network() -> MutexGuard<'static, ()> {
+    NETWORK.lock().await
+}
+
 /// A ready node that only the pods of its pool come to.
 pub(crate) async fn node(shop: &Namespace, name: &str, pool: &str) {
     shop.apply(json!({"kind": "Node", "metadata": {"name": name, "labels": {"pool": pool}},
