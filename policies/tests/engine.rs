@@ -25,6 +25,8 @@ mod leases;
 mod operators;
 #[path = "engine/paging.rs"]
 mod paging;
+#[path = "engine/quarantines.rs"]
+mod quarantines;
 #[path = "engine/restarts.rs"]
 mod restarts;
 #[path = "engine/reverts.rs"]

@@ -33,7 +33,7 @@ mod never;
 mod record;
 mod step;
 
-pub(crate) use ground::{DAEMON_SETS, enforced, foreign, needs_foreign};
+pub(crate) use ground::{DAEMON_SETS, enforced, enforcer, foreign, keeps_nodes, needs_foreign};
 pub(crate) use ingress::left;
 pub(crate) use network_policy::POLICIES;
 

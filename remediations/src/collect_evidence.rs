@@ -49,6 +49,7 @@ fn resource(kind: &str) -> Option<Resource> {
     match kind {
         "Rollout.argoproj.io" => Some(ROLLOUTS),
         "CronJob.batch" | "CronJob" => Some(CRON_JOBS),
+        "Pod" => Some(PODS),
         kind => of_kind(kind),
     }
 }
@@ -74,7 +75,7 @@ impl Plans for Wish {
         let mut checks = Checks::default();
         let Some(resource) = resource(&target.kind) else {
             let wanted =
-                "Deployment, StatefulSet, DaemonSet, Service, CronJob.batch, Rollout.argoproj.io".into();
+                "Deployment, StatefulSet, DaemonSet, Pod, Service, CronJob.batch, Rollout.argoproj.io".into();
             checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted });
             return Ok(checks.into_preflight(Seen::default(), None, false));
         };
@@ -182,6 +183,10 @@ impl Collecting<'_> {
     }
 
     async fn pods(&mut self, object: &Value) -> Vec<Value> {
+        if self.seal.target.kind == PODS.kind {
+            self.keep("pods", &told::pod(object));
+            return vec![object.clone()];
+        }
         let Some(selector) = told::selector(object) else {
             self.bag.text("pods", "it selects no pods");
             return Vec::new();

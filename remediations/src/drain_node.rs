@@ -26,6 +26,7 @@ use crate::stamp;
 use cordon::{Cordon, Doing};
 use survey::Survey;
 
+mod beside;
 pub(crate) mod cordon;
 mod survey;
 
@@ -43,6 +44,7 @@ impl Needs for Written {
         for resource in [cordon::NODES, PODS, BUDGETS, pods::NAMESPACES] {
             rights.look(&[Verb::List], &everywhere(resource));
         }
+        rights.look(&[Verb::Get], &everywhere(pods::JOBS));
         rights.maker(aim, true);
         rights.change(&[Verb::Patch], &node);
         rights.act(&[Verb::Get], &everywhere(PODS));
@@ -151,7 +153,10 @@ impl Deed for Action {
             Err(outcome) => return outcome,
         };
         match self {
-            Self::Drain(drain) => empty(hands, seal, drain, cordoned).await,
+            Self::Drain(drain) => match beside::alone(hands, seal, drain, &cordoned).await {
+                Ok(()) => empty(hands, seal, drain, cordoned).await,
+                Err(outcome) => outcome,
+            },
             Self::Uncordon(_) => Outcome::Done { diff: Some(cordoned), already: false },
         }
     }
@@ -228,7 +233,7 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
     };
     let name = |pod: &Leaving| format!("{}/{}", pod.namespace, pod.name);
     for (index, pod) in drain.pods.iter().enumerate() {
-        if let Err(why) = evicted(hands, seal, &ending(index)).await {
+        if let Err(why) = evicted(hands, seal, drain, &ending(index)).await {
             let staying: Vec<String> = drain.pods.iter().skip(index).map(name).collect();
             return stopped(drain.pods.len(), &staying, &why);
         }
@@ -259,19 +264,28 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
 ///
 /// # Errors
 /// Why it stays.
-async fn evicted(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_>) -> Result<(), String> {
+async fn evicted(
+    hands: BothHands<'_>,
+    seal: &Sealed<Intent>,
+    drain: &Drain,
+    ending: &Ending<'_>,
+) -> Result<(), String> {
     let until = tokio::time::Instant::now() + left(hands.eyes.clock, seal.deadline);
-    let mut asked = 0;
+    let (mut asked, mut refused) = (0, String::new());
     loop {
         hands.may_go_on()?;
-        let seen = match waits_for(hands.eyes, ending).await {
-            Ok(Some(reason)) => reason.to_string(),
-            Ok(None) if asked == ASKED_MAX => {
-                return Err(format!("{} was refused {ASKED_MAX} times by its budget", ending.target));
+        let seen = match waits_for(hands.eyes, seal, drain, ending).await {
+            Ok(Wait::Budget(reason)) => reason.to_string(),
+            Ok(Wait::Around(why)) => return Err(why),
+            Ok(Wait::Nothing) if asked == ASKED_MAX => {
+                return Err(format!(
+                    "{} was asked for {ASKED_MAX} times, and refused each time: {refused}",
+                    ending.target
+                ));
             }
-            Ok(None) => {
+            Ok(Wait::Nothing) => {
                 asked += 1;
-                match one_change::carry_out(hands, seal, ending).await {
+                refused = match one_change::carry_out(hands, seal, ending).await {
                     Ok(_) => return Ok(()),
                     Err(Outcome::Refused { reasons }) => {
                         let reasons = evict_pod::named(hands.eyes, ending, reasons).await;
@@ -281,9 +295,14 @@ async fn evicted(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_
                             _ => return Err(said),
                         }
                     }
-                    Err(Outcome::Failed { what, .. } | Outcome::Unknown { what }) => return Err(what),
+                    // Known not to have been made: a server that has too much to do may have time a moment later.
+                    Err(Outcome::Failed { what, applied: false, .. }) => what,
+                    Err(Outcome::Failed { what, applied: true, .. } | Outcome::Unknown { what }) => {
+                        return Err(what);
+                    }
                     Err(Outcome::Done { .. } | Outcome::Collected { .. }) => return Ok(()),
-                }
+                };
+                refused.clone()
             }
             Err(error @ LookError::Failed { .. }) => error.to_string(),
             Err(
@@ -297,18 +316,38 @@ async fn evicted(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_
     }
 }
 
-/// The budget that does not let a pod go now.
-async fn waits_for(eyes: Eyes<'_>, ending: &Ending<'_>) -> Result<Option<Reason>, LookError> {
+/// What a look before a pod shows.
+enum Wait {
+    /// It may go now, or is gone.
+    Nothing,
+    /// Its budget does not let it go now.
+    Budget(Reason),
+    /// Something around the node: none of its pods may go.
+    Around(String),
+}
+
+/// Looks at the nodes first: what has happened around this one since the last pod left.
+async fn waits_for(
+    eyes: Eyes<'_>,
+    seal: &Sealed<Intent>,
+    drain: &Drain,
+    ending: &Ending<'_>,
+) -> Result<Wait, LookError> {
     let cluster = eyes.cluster()?;
+    let node = cordon::node(cluster, &seal.target).await?;
+    if let Some(why) = beside::trouble(eyes, &node, drain).await? {
+        return Ok(Wait::Around(why));
+    }
     let Target { namespace, name, .. } = ending.target;
-    let Some(pod) = cluster.get(&PODS.named(namespace, name)).await? else { return Ok(None) };
+    let Some(pod) = cluster.get(&PODS.named(namespace, name)).await? else { return Ok(Wait::Nothing) };
     if text(&pod, "/metadata/uid") != ending.uid {
-        return Ok(None);
+        return Ok(Wait::Nothing);
     }
     let budgets = cluster.list(BUDGETS, namespace, "").await?;
-    Ok(pods::disruptable(&budgets, &pod)
-        .err()
-        .filter(|reason| matches!(reason, Reason::DisruptionBudget { .. })))
+    Ok(match pods::disruptable(&budgets, &pod) {
+        Err(reason @ Reason::DisruptionBudget { .. }) => Wait::Budget(reason),
+        Ok(_) | Err(_) => Wait::Nothing,
+    })
 }
 
 /// Pods that came to the node after it was planned what leaves: they are nobody's to evict under this intent.

@@ -52,6 +52,7 @@ pub(crate) fn ending_needs(aim: &Aim<'_>, rights: &mut Rights) -> At {
     rights.look(&[Verb::Get], &pod);
     rights.look(&[Verb::Get], &aim.home());
     rights.look(&[Verb::List], &aim.beside(BUDGETS));
+    rights.look(&[Verb::Get], &aim.beside(pods::JOBS));
     rights.maker(aim, false);
     pod
 }
@@ -99,17 +100,18 @@ pub(crate) struct Looked {
     budgets: Vec<Value>,
     namespace: Option<Value>,
     workload: Option<Workload>,
+    job: Option<Value>,
 }
 
 async fn look(cluster: &dyn Cluster, namespace: &str, name: &str) -> Result<Looked, LookError> {
     let pod = cluster.get(&PODS.named(namespace, name)).await?;
     let budgets = cluster.list(BUDGETS, namespace, "").await?;
     let space = cluster.get(&NAMESPACES.named("", namespace)).await?;
-    let workload = match &pod {
-        Some(pod) => pods::workload(cluster, pod).await?,
-        None => None,
+    let (workload, job) = match &pod {
+        Some(pod) => (pods::workload(cluster, pod).await?, pods::job(cluster, pod).await?),
+        None => (None, None),
     };
-    Ok(Looked { pod, budgets, namespace: space, workload })
+    Ok(Looked { pod, budgets, namespace: space, workload, job })
 }
 
 impl Looked {
@@ -125,6 +127,10 @@ impl Looked {
             checks.note(checks::pause("workload", &workload.annotations, now));
         }
         checks.note(pods::replaced(pod).map(|owner| format!("{owner} makes another in its place")));
+        checks.note(pods::free(pod));
+        if let Some(job) = &self.job {
+            checks.note(pods::tried_again(pod, job));
+        }
         checks.note(pods::storage(pod, storage));
         match (how, pods::disruptable(&self.budgets, pod)) {
             (How::Evict, found) => checks.note(found),

@@ -86,6 +86,8 @@ pub(crate) enum Answer {
     LostAfter,
     /// It is lost on its way.
     LostBefore,
+    /// Nobody knows what becomes of it: it is made, the answer is lost, and no look is answered any more.
+    LostBlind,
 }
 
 pub(crate) struct FakeCluster {
@@ -98,6 +100,8 @@ pub(crate) struct FakeCluster {
     pub(crate) looks_fail: Mutex<bool>,
     /// Every other object.
     pub(crate) objects: Mutex<Objects>,
+    /// Objects that come to be, or change, once so many changes were made.
+    pub(crate) then: Mutex<Vec<(usize, Address, Value)>>,
     /// Logs by pod, container, and `now` or `before`.
     pub(crate) logs: Mutex<BTreeMap<String, String>>,
     /// A resource that the server does not know.
@@ -117,6 +121,7 @@ impl FakeCluster {
             rollouts: Mutex::default(),
             looks_fail: Mutex::new(false),
             objects: Mutex::default(),
+            then: Mutex::default(),
             logs: Mutex::default(),
             unserved: Mutex::default(),
             enforces: Mutex::new(true),
@@ -302,7 +307,7 @@ impl Hands for FakeCluster {
         if answer != Answer::NotSent {
             self.changes.lock().expect("no test panicked").push(change.clone());
         }
-        match answer {
+        let answered = match answer {
             Answer::Honest => self.apply(change, seal.stamp()),
             Answer::Denied => {
                 Err(ChangeError::Refused { message: "freeze until Monday".into(), conflict: false })
@@ -318,7 +323,19 @@ impl Hands for FakeCluster {
                 self.apply(change, seal.stamp())?;
                 Err(ChangeError::NoAnswer { tried, problem })
             }
+            Answer::LostBlind => {
+                self.apply(change, seal.stamp())?;
+                *self.looks_fail.lock().expect("no test panicked") = true;
+                Err(ChangeError::NoAnswer { tried, problem })
+            }
+        };
+        let made = self.changes();
+        for (after, at, object) in self.then.lock().expect("no test panicked").iter() {
+            if *after == made {
+                self.objects.lock().expect("no test panicked").put(at.clone(), object.clone());
+            }
         }
+        answered
     }
 }
 
@@ -387,7 +404,7 @@ impl HttpHands for FakeHttp {
             Answer::Broken => Ok(Reply { status: 500, body: String::new() }),
             Answer::NotSent => Err(CallError::NotSent { url, problem }),
             Answer::LostBefore => Err(CallError::NoAnswer { url, problem }),
-            Answer::LostAfter => {
+            Answer::LostAfter | Answer::LostBlind => {
                 close();
                 Err(CallError::NoAnswer { url, problem })
             }

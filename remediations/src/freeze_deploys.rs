@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::{self, OneChange as _, Trace};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
-use crate::ports::objects::{ObjectChange, Resource};
+use crate::ports::objects::{DEPLOYMENTS, ObjectChange, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::restart::KINDS;
 use crate::rights::{Aim, Needs, Rights, Verb, at, everywhere, namespace_of};
@@ -49,22 +49,16 @@ fn seen_of(namespace: &Value) -> Seen {
 
 impl Needs for Written {
     fn needs(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let space = aim.only(&[SPACE]);
         let aim = aim.only(&KINDS);
-        rights.workload(&aim);
-        match &self.namespaces {
-            Namespaces::Each(names) => {
-                for name in names {
-                    rights.look(&[Verb::Get], &namespace_of(aim.constant(name)));
-                }
-            }
-            Namespaces::Joined(names) => match aim.constant(names) {
-                None => rights.look(&[Verb::Get], &namespace_of(None)),
-                Some(names) => {
-                    for name in names.split(',') {
-                        rights.look(&[Verb::Get], &namespace_of(Some(name.trim().to_owned())));
-                    }
-                }
-            },
+        if aim.kinds().next().is_some() {
+            rights.workload(&aim);
+        }
+        for frozen in self.frozen(&aim) {
+            rights.look(&[Verb::Get], &namespace_of(frozen));
+        }
+        if space.kinds().next().is_some() {
+            self.needs_of_space(&space, rights);
         }
         let (policies, bindings) = (everywhere(POLICIES), everywhere(BINDINGS));
         rights.look(&[Verb::Get, Verb::List], &policies);
@@ -82,6 +76,40 @@ impl Needs for Written {
         // The proof: a dry run of a new pod template.
         for target in aim.targets() {
             rights.act(&[Verb::Patch], &target);
+        }
+    }
+}
+
+/// The parts of [`Needs`].
+trait Parts {
+    /// The namespaces beside the target's own, as far as they are the same for every alert.
+    fn frozen(&self, aim: &Aim<'_>) -> Vec<Option<String>>;
+
+    /// What a namespace as the target needs: whatever runs there is the proof, or something new where nothing does.
+    fn needs_of_space(&self, aim: &Aim<'_>, rights: &mut Rights);
+}
+
+impl Parts for Written {
+    fn frozen(&self, aim: &Aim<'_>) -> Vec<Option<String>> {
+        match &self.namespaces {
+            Namespaces::Each(names) => names.iter().map(|name| aim.constant(name)).collect(),
+            Namespaces::Joined(names) => match aim.constant(names) {
+                None => vec![None],
+                Some(names) => names.split(',').map(|name| Some(name.trim().to_owned())).collect(),
+            },
+        }
+    }
+
+    fn needs_of_space(&self, aim: &Aim<'_>, rights: &mut Rights) {
+        let home = aim.name().map(str::to_owned);
+        rights.look(&[Verb::Get], &namespace_of(home.clone()));
+        rights.act(&[Verb::Create], &at(DEPLOYMENTS, home.clone(), None));
+        let mut all = self.frozen(aim);
+        all.push(home);
+        for namespace in all {
+            for resource in proof::WORKLOADS {
+                rights.act(&[Verb::List, Verb::Patch], &at(resource, namespace.clone(), None));
+            }
         }
     }
 }

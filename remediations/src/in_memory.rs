@@ -38,6 +38,11 @@ impl Objects {
         self.by_address.insert(at, object);
     }
 
+    /// Takes one object away, as somebody else does.
+    pub fn remove(&mut self, at: &Address) {
+        self.by_address.remove(at);
+    }
+
     /// One object.
     pub fn get(&self, at: &Address) -> Option<&Value> {
         self.by_address.get(at)

@@ -50,6 +50,7 @@ mod run_job;
 mod scale;
 pub mod seal;
 mod stamp;
+mod unfit;
 pub mod write_ahead;
 
 pub use courier::Courier;
@@ -58,4 +59,5 @@ pub use kubernetes::{Kubernetes, KubernetesEyes, KubernetesSweeper};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;
 pub use seal::Sealed;
+pub use unfit::{Unfit, unfit};
 pub use write_ahead::{Release, Stuck, StuckWhy, Ticket, WriteAhead};

@@ -16,6 +16,7 @@ use crate::stamp::annotation;
 pub(crate) const PODS: Resource = Resource::namespaced("", "v1", "pods", "Pod");
 pub(crate) const BUDGETS: Resource =
     Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
+pub(crate) const JOBS: Resource = Resource::namespaced("batch", "v1", "jobs", "Job");
 pub(crate) const NAMESPACES: Resource = Resource::of_cluster("", "v1", "namespaces", "Namespace");
 
 /// What made a pod, and makes another in its place.
@@ -138,6 +139,58 @@ pub(crate) fn replaced(pod: &Value) -> Result<Controller, Reason> {
         why: format!("{at} is a bare pod: no controller would make another in its place"),
     })
 }
+
+/// Whether nobody keeps it for a look: a pod in quarantine is evidence as it runs.
+///
+/// # Errors
+/// Where it is in quarantine.
+pub(crate) fn free(pod: &Value) -> Result<String, Reason> {
+    let at = address(pod);
+    match texts(pod, "/metadata/labels").contains_key(crate::quarantine::QUARANTINE) {
+        true => Err(Reason::Protected { rule: format!("{at}, which is in quarantine") }),
+        false => Ok(format!("{at} is in no quarantine")),
+    }
+}
+
+/// The Job of a pod, where one makes it.
+///
+/// # Errors
+/// When nobody knows.
+pub(crate) async fn job(cluster: &dyn Cluster, pod: &Value) -> Result<Option<Value>, LookError> {
+    match controller(pod).filter(|owner| owner.kind == "Job" && owner.group == JOBS.group) {
+        Some(owner) => cluster.get(&JOBS.named(text(pod, "/metadata/namespace"), &owner.name)).await,
+        None => Ok(None),
+    }
+}
+
+/// Whether its Job tries again what ends with this pod. A pod that is told to end counts as failed to it, by an eviction and
+/// by a delete: its last try cut off is a migration or a restore cut in the middle.
+///
+/// # Errors
+/// Where the Job may be over with it, or what is cut is ours.
+pub(crate) fn tried_again(pod: &Value, job: &Value) -> Result<String, Reason> {
+    let at = JOBS.named(text(pod, "/metadata/namespace"), text(job, "/metadata/name"));
+    let running = |why: String| Err(Reason::JobRunning { job: format!("{at}, {why},") });
+    if is_over(pod) || is_going(pod) {
+        return Ok(format!("{at} has nothing to lose with {}", address(pod)));
+    }
+    let number = |pointer: &str| job.pointer(pointer).and_then(Value::as_i64);
+    if annotation(job, crate::stamp::INTENT).is_some() {
+        return running("which paramedic itself runs".into());
+    }
+    if number("/spec/backoffLimitPerIndex").is_some() || job.pointer("/spec/podFailurePolicy").is_some() {
+        return running("whose rules of failure nobody here can judge".into());
+    }
+    let (failed, limit) =
+        (number("/status/failed").unwrap_or(0), number("/spec/backoffLimit").unwrap_or(JOB_TRIES));
+    if failed >= limit {
+        return running(format!("which fails for good with its pod ({failed} failed, backoffLimit {limit})"));
+    }
+    Ok(format!("{at} tries again: {failed} failed of a backoffLimit of {limit}"))
+}
+
+/// `backoffLimit`, where a Job says nothing.
+const JOB_TRIES: i64 = 6;
 
 /// The budgets that select a pod.
 pub(crate) fn budgets<'b>(all: &'b [Value], pod: &Value) -> Vec<&'b Value> {

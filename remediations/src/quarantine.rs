@@ -124,8 +124,9 @@ impl Plans for Wish {
         for pod in looked.pods.iter().filter(|_| target.kind == "Pod") {
             checks.note(pods::pause("pod", Some(pod), now));
         }
-        let held = |pod: &Value| texts(pod, "/metadata/labels").contains_key(QUARANTINE);
-        let (already, free): (Vec<&Value>, Vec<&Value>) = looked.pods.iter().partition(|pod| held(pod));
+        let walls = cluster.list(crate::block_ip::POLICIES, &target.namespace, "").await?;
+        let (already, free): (Vec<&Value>, Vec<&Value>) =
+            looked.pods.iter().partition(|pod| wall::holds(&walls, pod));
         for pod in &already {
             checks.pass(format!("{} is in quarantine already", pods::address(pod)));
         }

@@ -183,12 +183,19 @@ fn left_behind() -> Vec<Event> {
 }
 
 fn pods() -> Vec<Event> {
-    let isolating =
-        quarantine::Wish { lasts: Span::from_hours(24), detach: true, dns: false, max: 5, enforced: false };
+    let isolating = quarantine::Wish {
+        lasts: Span::from_hours(24),
+        detach: true,
+        rejoin: false,
+        dns: false,
+        max: 5,
+        enforced: false,
+    };
     let held = |name: &str, detached: &[(&str, &str)]| quarantine::Held {
         name: text(name),
         uid: text("d6f0a1f2"),
         detached: detached.iter().map(|(key, value)| (text(key), text(value))).collect(),
+        was: None,
     };
     let all = quarantine::Quarantine {
         wish: isolating.clone(),

@@ -97,6 +97,9 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(hold) = held_by(state, book, now, lease) {
         return hold.of(state, now, lease);
     }
+    if let Some(why) = by_order_alone(lease) {
+        return dropped(state, lease, why, true);
+    }
     if let Some(hold) = not_yet(state, book, now, lease) {
         return hold.of(state, now, lease);
     }
@@ -111,6 +114,13 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
             dropped(state, lease, "an answer to another question".to_owned(), true)
         }
     }
+}
+
+/// Where the policy left the end of its action to a person ([`Action::ends_by_order_alone`]): the lease is handed over, and
+/// nothing but an undo, which makes a lease anew from the journal, takes the action back.
+fn by_order_alone(lease: &Lease) -> Option<String> {
+    let why = lease.intent.action.ends_by_order_alone().filter(|_| lease.ordered.is_none())?;
+    Some(format!("{why} `paramedic undo {}`", lease.intent.id))
 }
 
 /// Why an action is not taken back yet: what it was done against is still there.
@@ -332,6 +342,9 @@ fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> 
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
 pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String {
+    if trace(outcome) != Trace::Nothing && intent.action.ends_by_order_alone().is_some() {
+        return format!("{what}; what was changed stays until `paramedic undo {}`", intent.id);
+    }
     match (trace(outcome), intent.revert_after) {
         (Trace::Made, Some(after)) => format!("{what}; what was changed is taken back in {after}"),
         (Trace::Perhaps, Some(after)) => {

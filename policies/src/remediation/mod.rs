@@ -135,6 +135,12 @@ pub(crate) trait Acts: Sized + std::fmt::Display {
         true
     }
 
+    /// Why time alone never takes it back, where that is so: its lease calls a person then, and only an order ends it. The
+    /// words end where the order is named.
+    fn ends_by_order_alone(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Of what takes an action back: the part that it leaves, and when that is to be taken back.
     fn rest(&self) -> Option<(Self, Moment)> {
         None
@@ -350,6 +356,11 @@ macro_rules! remediations {
             /// Whether a look tells if it was done, or taken back.
             pub(crate) fn can_be_seen(&self) -> bool {
                 match self { $(Self::$name(action) => action.can_be_seen(),)+ }
+            }
+
+            /// Why time alone never takes it back, where that is so; the words end where the order is named.
+            pub(crate) fn ends_by_order_alone(&self) -> Option<&'static str> {
+                match self { $(Self::$name(action) => action.ends_by_order_alone(),)+ }
             }
 
             /// Of what takes an action back: the part that it leaves, and when that is to be taken back.

@@ -1,5 +1,6 @@
 //! Cut pods off from the network for a while: a label, and a NetworkPolicy that isolates what carries it. The pods go on
-//! running, for whoever wants to look at them. A quarantine always ends.
+//! running, for whoever wants to look at them. A quarantine always ends: by itself, or, where pods were taken out of traffic,
+//! by a person. It must never put back into production by the clock what somebody had taken out of it on a suspicion.
 
 use std::collections::BTreeMap;
 
@@ -33,11 +34,16 @@ pub const KINDS: [&str; 4] = ["Pod", "Deployment", "StatefulSet", "DaemonSet"];
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QuarantineDocument {
-    /// How long, from 1m to 30d. Then it is taken back by paramedic; nothing ends it where paramedic is gone.
+    /// How long, from 1m to 30d. Then it is taken back by paramedic, or a person is called where pods were detached; nothing
+    /// ends it where paramedic is gone.
     pub r#for: Span,
     /// Take away the labels by which Services and the workload select the pods: no more traffic is sent to them, and the
-    /// workload makes others in their place. Default false: they are only labelled and isolated.
+    /// workload makes others in their place. Default false: they are only labelled and isolated. Not for the pods of a
+    /// StatefulSet, which would wait for the one that is gone.
     pub detach: Option<bool>,
+    /// Let detached pods serve again once the time is over. Default false: a person is called then, and they stay isolated
+    /// until `paramedic undo` lets them go, or somebody deletes them.
+    pub rejoin: Option<bool>,
     /// Let the pods ask DNS. Default false.
     pub dns: Option<bool>,
     /// No more pods than this, from 1 to 50. Default 5.
@@ -55,6 +61,9 @@ pub struct Written {
     pub lasts: Span,
     /// Whether the labels that select the pods are taken away.
     pub detach: bool,
+    /// Whether detached pods serve again once the time is over, without a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rejoin: bool,
     /// Whether the pods may ask DNS.
     pub dns: bool,
     /// How many pods at most.
@@ -98,6 +107,9 @@ pub struct Held {
     /// The labels that are taken away, and put back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detached: BTreeMap<String, String>,
+    /// The label of a quarantine that it has already and that nothing enforces any more; it is overwritten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
 }
 
 impl Quarantine {
@@ -118,7 +130,7 @@ impl Asks for Written {
         let mut flag =
             |walk: &mut Walk, key| fields.or(walk, key, false, |walk, tree, what| walk.flag(tree, what));
         let (detach, dns) = (flag(walk, "detach"), flag(walk, "dns"));
-        let enforced = flag(walk, "enforced");
+        let (enforced, rejoin) = (flag(walk, "enforced"), flag(walk, "rejoin"));
         let max = fields.or(walk, "max", PODS, |walk, tree, what| walk.unsigned(tree, what, 1, PODS_MAX));
         fields.close(walk);
         let (lasts, at) = lasts?;
@@ -127,11 +139,23 @@ impl Asks for Written {
             walk.error(at, message, format!("from {QUARANTINE_MIN} to {QUARANTINE_MAX}"));
             return None;
         }
-        Some(Self { lasts, detach: detach?, dns: dns?, max: max?, enforced: enforced? })
+        let (detach, rejoin) = (detach?, rejoin?);
+        if rejoin && !detach {
+            let message = "`rejoin` without `detach`".to_owned();
+            walk.error(
+                at,
+                message,
+                "pods that are only isolated are let go when the time is over, whatever it says",
+            );
+            return None;
+        }
+        Some(Self { lasts, detach, rejoin, dns: dns?, max: max?, enforced: enforced? })
     }
 
     fn document(&self) -> Value {
-        json!(self)
+        let mut whole = json!(self);
+        whole["rejoin"] = json!(self.rejoin);
+        whole
     }
 
     fn templates(&self) -> Vec<&Template> {
@@ -168,6 +192,20 @@ impl Acts for Action {
     fn after(&self, _: &Self) -> Option<Self> {
         None
     }
+
+    /// A detached pod that got its labels back would take traffic again, and its workload would end another one for it,
+    /// perhaps the clean one.
+    fn ends_by_order_alone(&self) -> Option<&'static str> {
+        match self {
+            Self::Isolate(all) => {
+                let asks = all.wish.detach && !all.wish.rejoin;
+                asks.then_some(
+                    "its pods would serve again. Look at them, then delete them, or let them go by",
+                )
+            }
+            Self::Release(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Action {
@@ -175,7 +213,11 @@ impl std::fmt::Display for Action {
         match self {
             Self::Isolate(all) => {
                 let detached = if all.wish.detach { " and detach" } else { "" };
-                write!(f, "quarantine{detached} {} for {}", all.names(), all.wish.lasts)
+                write!(f, "quarantine{detached} {} for {}", all.names(), all.wish.lasts)?;
+                match self.ends_by_order_alone() {
+                    Some(_) => f.write_str(", then ask a person"),
+                    None => Ok(()),
+                }
             }
             Self::Release(all) => write!(f, "release {} from quarantine", all.names()),
         }

@@ -15,7 +15,7 @@ use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::scale::Amount;
 use paramedic_policies::remediation::{
-    block_ip, collect_evidence, freeze_deploys, reset_breaker, restart, scale as scaling,
+    block_ip, collect_evidence, freeze_deploys, quarantine, reset_breaker, restart, scale as scaling,
 };
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
@@ -282,8 +282,21 @@ impl Story {
             Wish::Patch(_) | Wish::RunJob(_) | Wish::RenewCertificate(_) => {
                 panic!("no story here patches, runs Jobs or renews")
             }
-            Wish::Quarantine(_) | Wish::EvictPod(_) | Wish::DeletePod(_) | Wish::DrainNode(_) => {
+            Wish::EvictPod(_) | Wish::DeletePod(_) | Wish::DrainNode(_) => {
                 panic!("no story here ends or moves pods")
+            }
+            Wish::Quarantine(wish) => {
+                let held = quarantine::Held {
+                    name: "web-1".to_owned(),
+                    uid: "uid-web-1".to_owned(),
+                    detached: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
+                    was: None,
+                };
+                let all = quarantine::Quarantine { wish: wish.clone(), pods: vec![held] };
+                Some(Action::Quarantine(quarantine::Action::Isolate(all)))
+            }
+            Wish::Revert(Action::Quarantine(quarantine::Action::Isolate(all))) => {
+                Some(Action::Quarantine(quarantine::Action::Release(all.clone())))
             }
             Wish::CollectEvidence(wish) => {
                 Some(Action::CollectEvidence(collect_evidence::Action { wish: wish.clone() }))

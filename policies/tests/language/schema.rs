@@ -47,7 +47,7 @@ spec:
           target: {kind: Certificate.cert-manager.io, namespace: a, name: b}
           verify: {query: up, is: "> 0"}
     - sequence:
-        - quarantine: {for: 1d, detach: true, dns: true, max: 2, enforced: true}
+        - quarantine: {for: 1d, detach: true, rejoin: true, dns: true, max: 2, enforced: true}
         - evictPod: {localStorage: allow}
           target: {kind: Pod, namespace: a, name: b}
         - deletePod: {localStorage: refuse}

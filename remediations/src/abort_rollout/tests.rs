@@ -128,6 +128,7 @@ async fn it_is_done_once_whatever_becomes_of_the_answer() {
     for (answer, ended, aborted, sent) in [
         (Answer::Honest, "done", true, 1),
         (Answer::LostAfter, "done", true, 1),
+        (Answer::LostBlind, "unknown", true, 1),
         (Answer::LostBefore, "failed", false, 1),
         (Answer::NotSent, "failed", false, 0),
         (Answer::Denied, "refused", false, 1),

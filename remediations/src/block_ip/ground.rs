@@ -47,9 +47,10 @@ const FOREIGN: [Resource; 6] = [
     ),
 ];
 
-/// DaemonSets of networks that enforce NetworkPolicies whenever they run.
-const ENFORCERS: [&str; 8] = [
+/// DaemonSets of networks that enforce NetworkPolicies whenever they run, and whose ranges match nodes too.
+const ENFORCERS: [&str; 9] = [
     "calico-node",
+    "kindnet",
     "canal",
     "antrea-agent",
     "kube-router",
@@ -83,7 +84,7 @@ pub(super) async fn ground(
     } else {
         Ok("the pods have a network of their own".into())
     });
-    checks.note(enforced(cluster, terms.enforced).await?);
+    checks.note(keeps_nodes(enforcer(cluster, terms.enforced).await?.as_deref(), terms.enforced));
     let pods = pods(cluster, target, workload, &template).await?;
     others(cluster, target, &pods, ranges, checks).await?;
     foreign(cluster, &target.namespace, checks).await?;
@@ -113,31 +114,47 @@ fn wrong(why: String) -> Reason {
     Reason::WrongLever { why }
 }
 
-/// Without a network that enforces it a NetworkPolicy is a wish.
-pub(crate) async fn enforced(
-    cluster: &dyn Cluster,
-    declared: bool,
-) -> Result<Result<String, Reason>, LookError> {
+/// The DaemonSet of the network that is known to enforce NetworkPolicies here. Nobody looks where the policy says that one
+/// does.
+pub(crate) async fn enforcer(cluster: &dyn Cluster, declared: bool) -> Result<Option<String>, LookError> {
     if declared {
-        return Ok(Ok("the policy says that this cluster's network enforces NetworkPolicies".into()));
+        return Ok(None);
     }
     let found = cluster.list(DAEMON_SETS, "", "").await?;
-    let find = |known: &[&str]| {
-        found.iter().map(|set| text(set, "/metadata/name")).find(|name| known.contains(name))
-    };
-    if let Some(name) = find(&WITHOUT_NODES) {
-        return Ok(Err(wrong(format!(
+    let is_known = |name: &&str| WITHOUT_NODES.contains(name) || ENFORCERS.contains(name);
+    // First those under which more stands against a block.
+    let mut names: Vec<&str> = found.iter().map(|set| text(set, "/metadata/name")).filter(is_known).collect();
+    names.sort_by_key(|name| (ENFORCERS.contains(name), *name));
+    Ok(names.first().map(|name| (*name).to_owned()))
+}
+
+/// Whether a block would leave the nodes in, and be enforced at all.
+///
+/// # Errors
+/// Why not, as far as it is known.
+pub(crate) fn keeps_nodes(enforcer: Option<&str>, declared: bool) -> Result<String, Reason> {
+    match enforcer {
+        Some(name) if WITHOUT_NODES.contains(&name) => Err(wrong(format!(
             "ranges of a NetworkPolicy match no node under {name}, so that a block would cut the nodes off; set enforced: \
              true once a probe from a node has shown that they still reach pods so closed"
-        ))));
+        ))),
+        found => enforced(found, declared),
     }
-    Ok(match find(&ENFORCERS) {
+}
+
+/// Without a network that enforces it a NetworkPolicy is a wish.
+///
+/// # Errors
+/// Where none is known that does, and nobody says so.
+pub(crate) fn enforced(enforcer: Option<&str>, declared: bool) -> Result<String, Reason> {
+    match enforcer {
         Some(name) => Ok(format!("{name} enforces NetworkPolicies")),
+        None if declared => Ok("the policy says that this cluster's network enforces NetworkPolicies".into()),
         None => Err(wrong(
             "no network that enforces NetworkPolicies is recognised; set enforced: true once somebody has seen one hold"
                 .into(),
         )),
-    })
+    }
 }
 
 /// The labels of all pods that the policy would select: of the template, and of what runs.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::ground::PODS;
 use super::{SERVICES, text};
-use crate::ports::cluster::{Cluster, LookError};
+use crate::ports::cluster::{Cluster, Keep, LookError};
 use crate::ports::objects::Resource;
 use crate::rights::{Rights, Verb, everywhere, within};
 
@@ -91,7 +91,7 @@ pub(super) async fn of_cluster(cluster: &dyn Cluster) -> Result<Never, LookError
         never.put_all(&node, "/spec/podCIDRs", "for pods");
     }
     // Networks give out addresses without asking the nodes, whatever the nodes say.
-    for pod in cluster.list(PODS, "", "").await? {
+    for pod in cluster.scan(PODS, "", Keep::Parts(&["/status/podIPs"])).await? {
         let addresses = pod.pointer("/status/podIPs").and_then(Value::as_array);
         for address in addresses.into_iter().flatten() {
             never.put(address.get("ip").and_then(Value::as_str), "a pod");

@@ -36,17 +36,22 @@ pub(super) fn is_cordoned(node: &Value) -> bool {
     node.pointer("/spec/unschedulable") == Some(&Value::Bool(true))
 }
 
-/// The stamp of the intent whose cordon it is; none where somebody else has set it, before or since.
+/// Under this name the API server keeps what the oldest of more than ten writers set.
+const FORGOTTEN: &str = "ancient-changes";
+
+/// The stamp of the intent whose cordon it is; none where somebody else has set it, before or since. A later drain of ours
+/// takes a cordon over by its annotation alone: the field does not change by that, and stays with whoever of us set it first.
 pub(super) fn of_whom(node: &Value) -> Option<&str> {
     let stamp = annotation(node, INTENT)?;
-    let ours = manager(stamp);
+    let (journal, _) = stamp.rsplit_once('-')?;
+    let ours = manager(&format!("{journal}-"));
     let entries = node.pointer("/metadata/managedFields").and_then(Value::as_array);
     let mut owners = entries
         .into_iter()
         .flatten()
         .filter(|entry| entry.pointer("/fieldsV1/f:spec/f:unschedulable").is_some())
         .map(|entry| text(entry, "/manager"));
-    owners.all(|owner| owner == ours).then_some(stamp)
+    owners.all(|owner| owner.starts_with(&ours) || owner == FORGOTTEN).then_some(stamp)
 }
 
 /// Whether nobody else has taken it out of service.

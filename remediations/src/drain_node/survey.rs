@@ -14,8 +14,8 @@ use super::cordon::{self, DRAINING_UNTIL, NODES};
 use crate::block_ip::{text, texts};
 use crate::checks::Checks;
 use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
-use crate::ports::cluster::{Cluster, LookError};
-use crate::stamp::annotation;
+use crate::ports::cluster::{Cluster, Keep, LookError};
+use crate::stamp::{INTENT, annotation};
 
 /// What we need to see and to be called by, wherever it runs.
 const NEVER: [&str; 3] = ["paramedic", "prometheus", "alertmanager"];
@@ -28,6 +28,8 @@ pub(super) struct Survey {
     pods: Vec<Value>,
     budgets: Vec<Value>,
     namespaces: BTreeMap<String, Value>,
+    /// The Jobs of those pods, by the uid of the pod.
+    jobs: BTreeMap<String, Value>,
     /// The user that we are to the API server, where it says so.
     us: Option<String>,
 }
@@ -35,8 +37,14 @@ pub(super) struct Survey {
 pub(super) async fn look(cluster: &dyn Cluster, target: &Target) -> Result<Survey, LookError> {
     let node = cordon::node(cluster, target).await?;
     let nodes = cluster.list(NODES, "", "").await?;
-    let mut pods = cluster.list(PODS, "", "").await?;
-    pods.retain(|pod| text(pod, "/spec/nodeName") == target.name);
+    let here = Keep::Where("/spec/nodeName", target.name.clone());
+    let pods = cluster.scan(PODS, &format!("spec.nodeName={}", target.name), here).await?;
+    let mut jobs = BTreeMap::new();
+    for pod in pods.iter().filter(|pod| !pods::is_over(pod)) {
+        if let Some(job) = pods::job(cluster, pod).await? {
+            jobs.insert(text(pod, "/metadata/uid").to_owned(), job);
+        }
+    }
     let budgets = cluster.list(BUDGETS, "", "").await?;
     let spaces = cluster.list(NAMESPACES, "", "").await?;
     let namespaces =
@@ -45,12 +53,20 @@ pub(super) async fn look(cluster: &dyn Cluster, target: &Target) -> Result<Surve
         Err(LookError::Absent { .. }) => None,
         found => Some(found?),
     };
-    Ok(Survey { node, nodes, pods, budgets, namespaces, us })
+    Ok(Survey { node, nodes, pods, budgets, namespaces, jobs, us })
 }
 
 impl Survey {
     pub(super) fn out_of_service(&self, max: u32, now: Moment, checks: &mut Checks) {
         out_of_service(&self.node, &self.nodes, max, now, checks);
+    }
+
+    /// The stamps of the drains of ours on other nodes.
+    pub(super) fn draining(&self, now: Moment) -> impl Iterator<Item = String> + '_ {
+        let name = text(&self.node, "/metadata/name");
+        let others = self.nodes.iter().filter(move |other| text(other, "/metadata/name") != name);
+        let drained = others.filter(move |other| is_draining(other, now));
+        drained.filter_map(|other| annotation(other, INTENT).map(str::to_owned))
     }
 
     /// Refuses where something runs there that must not be moved by us.
@@ -107,9 +123,13 @@ impl Survey {
                 staying += 1;
                 continue;
             }
+            checks.note(pods::free(pod));
             checks.note(
                 pods::replaced(pod).map(|owner| format!("{} comes back by {owner}", pods::address(pod))),
             );
+            if let Some(job) = self.jobs.get(text(pod, "/metadata/uid")) {
+                checks.note(pods::tried_again(pod, job));
+            }
             checks.note(pods::storage(pod, storage));
             checks.note(pods::disruptable(&self.budgets, pod));
             leaving.push(pod);
@@ -134,6 +154,16 @@ impl Survey {
     }
 }
 
+/// Taints by which whoever makes and ends nodes (Karpenter, the cluster autoscaler) empties one.
+const EMPTIED: [&str; 3] =
+    ["karpenter.sh/disrupted", "karpenter.sh/disruption", "ToBeDeletedByClusterAutoscaler"];
+
+/// Whether somebody who ends nodes is emptying it, without a cordon.
+fn is_emptied(node: &Value) -> bool {
+    let taints = node.pointer("/spec/taints").and_then(Value::as_array);
+    taints.into_iter().flatten().any(|taint| EMPTIED.contains(&text(taint, "/key")))
+}
+
 fn is_ready(node: &Value) -> bool {
     let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
     conditions
@@ -142,13 +172,19 @@ fn is_ready(node: &Value) -> bool {
         .any(|one| text(one, "/type") == "Ready" && text(one, "/status") == "True")
 }
 
+/// Whether a drain of ours may be evicting pods of it.
+fn is_draining(node: &Value, now: Moment) -> bool {
+    let until = annotation(node, DRAINING_UNTIL).and_then(|until| until.parse::<Moment>().ok());
+    cordon::is_cordoned(node) && until.is_some_and(|until| until > now)
+}
+
 /// Refuses where too many nodes would be out of service, whoever took them out, or where another is being drained.
 pub(super) fn out_of_service(node: &Value, nodes: &[Value], max: u32, now: Moment, checks: &mut Checks) {
     let name = |node: &Value| text(node, "/metadata/name").to_owned();
     let others: Vec<&Value> = nodes.iter().filter(|other| name(other) != name(node)).collect();
     let out: Vec<String> = others
         .iter()
-        .filter(|other| cordon::is_cordoned(other) || !is_ready(other))
+        .filter(|other| cordon::is_cordoned(other) || !is_ready(other) || is_emptied(other))
         .map(|one| name(one))
         .collect();
     let value = i64::try_from(out.len()).unwrap_or(i64::MAX).saturating_add(1);
@@ -158,11 +194,7 @@ pub(super) fn out_of_service(node: &Value, nodes: &[Value], max: u32, now: Momen
     } else {
         Ok(format!("it would be node {value} of {max} allowed out of service"))
     });
-    let draining = |other: &&&Value| {
-        let until = annotation(other, DRAINING_UNTIL).and_then(|until| until.parse::<Moment>().ok());
-        cordon::is_cordoned(other) && until.is_some_and(|until| until > now)
-    };
-    checks.note(match others.iter().find(draining) {
+    checks.note(match others.iter().find(|other| is_draining(other, now)) {
         Some(other) => {
             let until = annotation(other, DRAINING_UNTIL).unwrap_or_default();
             let detail = format!("node {} is being drained, until {until} at most", name(other));

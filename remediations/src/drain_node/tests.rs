@@ -20,6 +20,8 @@ use crate::ports::objects::{Address, REPLICA_SETS};
 use crate::ports::world::World;
 use crate::stamp::INTENT;
 
+mod beside;
+
 fn target() -> Target {
     Target { kind: "Node".into(), namespace: String::new(), name: "node-a".into() }
 }
@@ -323,4 +325,19 @@ async fn a_lost_answer_is_found_out_by_looking() {
     let seal = sealed(intended(&asked(&cluster).await));
     *cluster.looks_fail.lock().expect("no test panicked") = true;
     assert_eq!(on(&cluster).close(&seal).await.name(), "unknown", "nobody can tell");
+
+    let blind = fleet().answering(Answer::LostBlind);
+    let seal = sealed(intended(&asked(&blind).await));
+    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    // The way back, and one of several evictions.
+    for (answer, name) in
+        [(Answer::LostAfter, "done"), (Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")]
+    {
+        let cluster = fleet();
+        let seal = sealed(intended(&asked(&cluster).await));
+        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        let back = sealed(uncordon(&cluster, &seal).await);
+        let cluster = cluster.answering(answer);
+        assert_eq!(on(&cluster).perform(&back).await.name(), name, "{answer:?}");
+    }
 }

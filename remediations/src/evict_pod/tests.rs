@@ -194,20 +194,28 @@ async fn a_budget_that_says_no_is_named_and_not_asked_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_found_out_by_looking() {
-    let cluster = with(|_| {}).answering(Answer::LostAfter);
-    let seal = sealed(intended(&asked(&cluster, evict()).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
-    for answer in [Answer::LostBefore, Answer::NotSent] {
-        let cluster = with(|_| {}).answering(answer);
-        let seal = sealed(intended(&asked(&cluster, evict()).await));
-        for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
-            assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{answer:?}: {outcome:?}");
+    for wish in [evict(), delete()] {
+        let cluster = with(|_| {}).answering(Answer::LostAfter);
+        let seal = sealed(intended(&asked(&cluster, wish.clone()).await));
+        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        for answer in [Answer::LostBefore, Answer::NotSent] {
+            let cluster = with(|_| {}).answering(answer);
+            let seal = sealed(intended(&asked(&cluster, wish.clone()).await));
+            for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
+                assert!(
+                    matches!(&outcome, Outcome::Failed { applied: false, .. }),
+                    "{answer:?}: {outcome:?}"
+                );
+            }
         }
+        let cluster = with(|_| {});
+        let seal = sealed(intended(&asked(&cluster, wish.clone()).await));
+        *cluster.looks_fail.lock().expect("no test panicked") = true;
+        assert_eq!(on(&cluster).close(&seal).await.name(), "unknown", "nobody can tell");
+        let blind = with(|_| {}).answering(Answer::LostBlind);
+        let seal = sealed(intended(&asked(&blind, wish).await));
+        assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
     }
-    let cluster = with(|_| {});
-    let seal = sealed(intended(&asked(&cluster, evict()).await));
-    *cluster.looks_fail.lock().expect("no test panicked") = true;
-    assert_eq!(on(&cluster).close(&seal).await.name(), "unknown", "nobody can tell");
 }
 
 #[tokio::test(start_paused = true)]

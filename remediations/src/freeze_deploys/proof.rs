@@ -10,9 +10,16 @@ use super::SPACE;
 use super::admission::{self, PROBE};
 use crate::ports::clock::left;
 use crate::ports::cluster::{ChangeError, Cluster, ClusterChange};
-use crate::ports::objects::{Address, ObjectChange, Resource, add};
+use crate::ports::objects::{Address, DEPLOYMENTS, ObjectChange, Resource, add};
 use crate::remedy::Eyes;
 use crate::seal::Sealed;
+
+/// What a proof is tried on: every kind that is frozen and that Kubernetes itself knows.
+pub(super) const WORKLOADS: [Resource; 3] = [
+    DEPLOYMENTS,
+    Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet"),
+    Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet"),
+];
 
 /// How long the API server may take to refuse what it was told to refuse: it learns of its own policies by a watch.
 const PROVEN_WITHIN: Duration = Duration::from_secs(30);
@@ -59,17 +66,15 @@ async fn probe(
     namespaces: &[String],
     stamp: &str,
 ) -> Result<ClusterChange, String> {
-    let of = |plural: &'static str| Resource::namespaced("apps", "v1", plural, "workload");
-    let at = match target.kind.as_str() {
-        "Deployment" => of("deployments").named(&target.namespace, &target.name),
-        "StatefulSet" => of("statefulsets").named(&target.namespace, &target.name),
-        "DaemonSet" => of("daemonsets").named(&target.namespace, &target.name),
-        SPACE => match anything(cluster, namespaces).await? {
+    let known = WORKLOADS.into_iter().find(|resource| resource.kind == target.kind);
+    let at = match (known, target.kind.as_str()) {
+        (Some(resource), _) => resource.named(&target.namespace, &target.name),
+        (None, SPACE) => match anything(cluster, namespaces).await? {
             Some(at) => at,
             // Nothing runs there that could be changed, so something new is tried.
             None => return Ok(newcomer(&target.name, stamp)),
         },
-        other => return Err(format!("a {other} has no pod template")),
+        (None, other) => return Err(format!("a {other} has no pod template")),
     };
     Ok(ClusterChange::Object(ObjectChange::Patch {
         at,
@@ -82,8 +87,7 @@ async fn probe(
 
 /// Any workload of these namespaces.
 async fn anything(cluster: &dyn Cluster, namespaces: &[String]) -> Result<Option<Address>, String> {
-    for plural in ["deployments", "statefulsets", "daemonsets"] {
-        let resource = Resource::namespaced("apps", "v1", plural, "workload");
+    for resource in WORKLOADS {
         for namespace in namespaces {
             let found = cluster.list(resource, namespace, "").await.map_err(|error| error.to_string())?;
             let names = found.iter().filter_map(|one| one.pointer("/metadata/name")?.as_str());
@@ -97,8 +101,7 @@ async fn anything(cluster: &dyn Cluster, namespaces: &[String]) -> Result<Option
 
 /// A Deployment that is made in a dry run only.
 fn newcomer(namespace: &str, stamp: &str) -> ClusterChange {
-    let (resource, name) =
-        (Resource::namespaced("apps", "v1", "deployments", "Deployment"), "paramedic-freeze-probe");
+    let (resource, name) = (DEPLOYMENTS, "paramedic-freeze-probe");
     let labels = json!({"app.kubernetes.io/name": name});
     let container = json!({"name": "probe", "image": "registry.invalid/probe"});
     let object = json!({

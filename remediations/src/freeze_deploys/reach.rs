@@ -137,8 +137,10 @@ pub(super) fn shut(
         }
         Gate::Kustomization | Gate::HelmRelease => {
             let has = object.pointer("/spec/suspend").cloned();
-            if let Some(has) = &has {
-                operations.push(test("/spec/suspend", has.clone()));
+            match &has {
+                Some(has) => operations.push(test("/spec/suspend", has.clone())),
+                // What is absent cannot be tested: nobody may have written the object since.
+                None => operations.push(version(object)),
             }
             // The first of several freezes knows what was before all of them.
             let first = marks(object).into_iter().find_map(|(_, mark)| mark.get("was").cloned());

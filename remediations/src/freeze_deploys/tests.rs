@@ -161,6 +161,8 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
     assert_eq!(lost.changes(), 1);
     let denied = FakeCluster::new(|_| {}).answering(Answer::Denied);
     assert_eq!(refused(&on(&denied).perform(&sealed(freezing())).await), ["serverRefused"]);
+    let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
+    assert_eq!(on(&blind).perform(&sealed(freezing())).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,7 +114,7 @@ impl HttpHands for Queue {
             Answer::Broken => Ok(Reply { status: 500, body: String::new() }),
             Answer::NotSent => Err(CallError::NotSent { url, problem }),
             Answer::LostBefore => Err(CallError::NoAnswer { url, problem }),
-            Answer::LostAfter => {
+            Answer::LostAfter | Answer::LostBlind => {
                 work();
                 Err(CallError::NoAnswer { url, problem })
             }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::cleanup::{self, Sweep};
 use crate::ports::cluster::{
-    ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Run, Workload,
+    ChangeError, Cluster, ClusterChange, Hands, Keep, LookError, Reachable, Rollout, Run, Workload,
 };
 use crate::ports::objects::{Address, Resource};
 use crate::rights::Right;
@@ -209,6 +209,10 @@ impl Cluster for Kubernetes {
         objects::list(&self.client, resource, namespace, selector).await
     }
 
+    async fn scan(&self, resource: Resource, fields: &str, keep: Keep) -> Result<Vec<Value>, LookError> {
+        objects::scan(&self.client, resource, fields, &keep).await
+    }
+
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {
         objects::log_tail(&self.client, pod, container).await
     }
@@ -262,6 +266,10 @@ impl Cluster for KubernetesEyes {
         selector: &str,
     ) -> Result<Vec<Value>, LookError> {
         self.inner.list(resource, namespace, selector).await
+    }
+
+    async fn scan(&self, resource: Resource, fields: &str, keep: Keep) -> Result<Vec<Value>, LookError> {
+        self.inner.scan(resource, fields, keep).await
     }
 
     async fn log_tail(&self, pod: &Address, container: Option<&str>) -> Result<String, LookError> {

@@ -8,7 +8,7 @@ use kube::core::subresource::{EvictParams, LogParams};
 use serde_json::{Value, json};
 
 use super::calls::{Place, asked, patch, send, status_code};
-use crate::ports::cluster::{ChangeError, LOG_LINES_MAX, LOG_READ_BYTES_MAX, LookError, Run, manager};
+use crate::ports::cluster::{ChangeError, Keep, LOG_LINES_MAX, LOG_READ_BYTES_MAX, LookError, Run, manager};
 use crate::ports::objects::{Address, ObjectChange, Resource};
 
 /// Objects asked for at once.
@@ -16,6 +16,10 @@ const PAGE: u32 = 500;
 
 /// More objects than this are not judged by a part of them.
 const LISTED_MAX: usize = 10_000;
+
+/// Objects of a scan asked for at once, and at most: of each little is kept.
+const SCAN_PAGE: u32 = 1_000;
+const SCANNED_MAX: usize = 200_000;
 
 /// One object.
 pub(super) async fn get(client: &Client, at: &Address) -> Result<Option<Value>, LookError> {
@@ -41,17 +45,42 @@ pub(super) async fn list(
     namespace: &str,
     selector: &str,
 ) -> Result<Vec<Value>, LookError> {
+    let mut params = ListParams::default().limit(PAGE);
+    if !selector.is_empty() {
+        params = params.labels(selector);
+    }
+    pages(client, resource, namespace, params, LISTED_MAX, Some).await
+}
+
+/// What is kept of all objects of the cluster.
+pub(super) async fn scan(
+    client: &Client,
+    resource: Resource,
+    fields: &str,
+    keep: &Keep,
+) -> Result<Vec<Value>, LookError> {
+    let mut params = ListParams::default().limit(SCAN_PAGE);
+    if !fields.is_empty() {
+        params = params.fields(fields);
+    }
+    pages(client, resource, "", params, SCANNED_MAX, |object| keep.of(object)).await
+}
+
+async fn pages(
+    client: &Client,
+    resource: Resource,
+    namespace: &str,
+    mut params: ListParams,
+    most: usize,
+    keep: impl Fn(Value) -> Option<Value> + Send + Sync,
+) -> Result<Vec<Value>, LookError> {
     let tried = format!(
         "list {} of {}",
         resource.plural,
         if namespace.is_empty() { "the cluster" } else { namespace }
     );
-    let mut params = ListParams::default().limit(PAGE);
-    if !selector.is_empty() {
-        params = params.labels(selector);
-    }
-    let mut found = Vec::new();
-    while found.len() < LISTED_MAX {
+    let (mut found, mut seen) = (Vec::new(), 0);
+    while seen < most {
         let request =
             Request::new(resource.path(namespace)).list(&params).map_err(|error| failed(&tried, &error))?;
         let page = asked(
@@ -68,14 +97,15 @@ pub(super) async fn list(
             || LookError::Absent { what: format!("resource {}.{}", resource.plural, resource.group) };
         let mut page = page.ok_or_else(unknown)?;
         if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-            found.extend(items);
+            seen += items.len();
+            found.extend(items.into_iter().filter_map(&keep));
         }
         match page.pointer("/metadata/continue").and_then(Value::as_str).filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(token),
             None => return Ok(found),
         }
     }
-    Err(LookError::Forbidden { tried, problem: format!("there are more than {LISTED_MAX}") })
+    Err(LookError::Forbidden { tried, problem: format!("there are more than {most}") })
 }
 
 /// The last lines of a pod's log.
@@ -88,6 +118,7 @@ pub(super) async fn log_tail(
     let params = LogParams {
         container: container.map(str::to_owned),
         tail_lines: Some(i64::from(LOG_LINES_MAX)),
+        limit_bytes: Some(i64::from(LOG_READ_BYTES_MAX)),
         ..LogParams::default()
     };
     let request = Request::new(pod.resource.path(&pod.namespace)).logs(&pod.name, &params);
@@ -95,8 +126,27 @@ pub(super) async fn log_tail(
     asked(&tried, Box::pin(client.request_text(request))).await
 }
 
-/// The last lines of one run of a container.
+/// The last lines of one run of a container. The kubelet begins with the first of them and stops after so many bytes: where
+/// it does, the newest are missing, so fewer are asked for.
 pub(super) async fn log_of(client: &Client, run: &Run<'_>) -> Result<String, LookError> {
+    let mut lines = run.lines.max(1);
+    loop {
+        let log = lines_of(client, &Run { lines, ..run.clone() }).await?;
+        let is_cut = log.len() >= LOG_READ_BYTES_MAX as usize;
+        if !is_cut {
+            return Ok(log);
+        }
+        if lines == 1 {
+            return Ok(format!("{log}\n(the end of this line is missing)\n"));
+        }
+        lines = (lines / LOG_FEWER).max(1);
+    }
+}
+
+/// Each time this many times fewer lines are asked for.
+const LOG_FEWER: u32 = 10;
+
+async fn lines_of(client: &Client, run: &Run<'_>) -> Result<String, LookError> {
     let Run { pod, container, previous, lines } = run;
     let which = if *previous { "the log of the run before in" } else { "the log of" };
     let tried = format!("read {which} {pod}, container {container}");
@@ -175,9 +225,11 @@ pub(super) async fn change_as(
         {
             Ok(json!({}))
         }
-        // A budget allows no disruption now; nothing was changed.
+        // A budget allows no disruption now; nothing was changed. Any other 429 is of a server that has too much to do.
         Err(ChangeError::NotSent { problem, .. })
-            if matches!(change, ObjectChange::Evict { .. }) && problem.ends_with("(429)") =>
+            if matches!(change, ObjectChange::Evict { .. })
+                && problem.ends_with("(429)")
+                && problem.contains("disruption budget") =>
         {
             Err(ChangeError::Refused { message: problem, conflict: false })
         }

@@ -467,9 +467,12 @@ async fn what_a_person_changed_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_found_out_by_looking() {
-    for (answer, name) in
-        [(Answer::LostAfter, "done"), (Answer::LostBefore, "failed"), (Answer::NotSent, "failed")]
-    {
+    for (answer, name) in [
+        (Answer::LostAfter, "done"),
+        (Answer::LostBefore, "failed"),
+        (Answer::NotSent, "failed"),
+        (Answer::LostBlind, "unknown"),
+    ] {
         let cluster = with("ConfigMap", config_map()).answering(answer);
         let world = on(&cluster);
         let found = asked(&cluster, "ConfigMap", annotate()).await;

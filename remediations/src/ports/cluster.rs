@@ -262,6 +262,39 @@ pub struct Run<'a> {
 /// As much of a log is read at most, whatever its lines are.
 pub const LOG_READ_BYTES_MAX: u32 = 1024 * 1024;
 
+/// What is kept of each object of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// The whole of those at whose pointer this text stands.
+    Where(&'static str, String),
+    /// What stands at these pointers.
+    Parts(&'static [&'static str]),
+}
+
+impl Keep {
+    /// What is kept of this one, in its own shape.
+    pub fn of(&self, mut object: Value) -> Option<Value> {
+        match self {
+            Self::Where(pointer, wanted) => {
+                let is_meant = object.pointer(pointer).and_then(Value::as_str) == Some(wanted);
+                is_meant.then_some(object)
+            }
+            Self::Parts(pointers) => {
+                let mut kept = Value::Null;
+                for pointer in *pointers {
+                    let part = object.pointer_mut(pointer).map(Value::take).unwrap_or_default();
+                    let mut at = &mut kept;
+                    for key in pointer.split('/').skip(1) {
+                        at = &mut at[key];
+                    }
+                    *at = part;
+                }
+                Some(kept)
+            }
+        }
+    }
+}
+
 /// Eyes on a cluster. An adapter without hands is what dry-run gets.
 #[async_trait]
 pub trait Cluster: Send + Sync {
@@ -306,6 +339,16 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         selector: &str,
     ) -> Result<Vec<Value>, LookError>;
+
+    /// All objects of a resource in the whole cluster, however many: of each only what `keep` leaves of it, as it comes, so
+    /// that a large cluster does not fill the memory. With `fields`, such as `spec.nodeName=a`, a server leaves out others;
+    /// it may send them all the same, so `keep` judges too.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    async fn scan(&self, resource: Resource, _fields: &str, keep: Keep) -> Result<Vec<Value>, LookError> {
+        Ok(self.list(resource, "", "").await?.into_iter().filter_map(|object| keep.of(object)).collect())
+    }
 
     /// The last lines of a pod's log, at most [`LOG_LINES_MAX`]; of its first container where none is named.
     ///

@@ -8,7 +8,7 @@ use paramedic_policies::remediation::quarantine::{Held, Quarantine};
 use paramedic_policies::target::Target;
 use serde_json::{Value, json};
 
-use super::{STATEFUL_SETS, labels_behind, told};
+use super::{QUARANTINE, STATEFUL_SETS, labels_behind, told};
 use crate::block_ip::{self, POLICIES, selects, text, texts};
 use crate::checks::Checks;
 use crate::pods;
@@ -44,23 +44,39 @@ pub(super) async fn held(
             }
         }
         served.extend(selectors.iter().map(|(name, _)| name.clone()));
+        // A StatefulSet wants a pod of that very name: without it, it would make, scale and update nothing.
+        let ordinal = pods::controller(pod).filter(|owner| owner.kind == "StatefulSet");
+        let mut kept: Vec<String> = Vec::new();
         if let Some((name, selector)) = controllers(cluster, &target.namespace, pod).await? {
-            selectors.push((name, selector));
+            match &ordinal {
+                Some(_) => kept = keys(&selector),
+                None => selectors.push((name, selector)),
+            }
         }
         let mut detached = BTreeMap::new();
         if detach {
             let keys = selectors.iter().flat_map(|(_, selector)| keys(selector));
+            let keys = keys.filter(|key| !kept.contains(key));
             detached = keys.filter_map(|key| Some((key.clone(), labels.get(&key)?.clone()))).collect();
         }
         let held = Held {
             name: text(pod, "/metadata/name").to_owned(),
             uid: text(pod, "/metadata/uid").to_owned(),
             detached,
+            was: labels.get(QUARANTINE).cloned(),
         };
+        if let Some(by) = &held.was {
+            checks
+                .pass(format!("pod {} has a label of a quarantine ({by}) that nothing isolates", held.name));
+        }
         if detach {
             let after = labels_behind(pod, &held);
             let still = selectors.iter().find(|(_, selector)| selects(selector, &after));
             checks.note(match still {
+                Some((name, _)) if ordinal.is_some() => Ok(format!(
+                    "{name} goes on sending to pod {} while it is ready: its StatefulSet would stop without its labels",
+                    held.name
+                )),
                 Some((name, _)) => Err(wrong(format!(
                     "{name} would still select pod {} by what it does not have; no label can be taken away",
                     held.name
@@ -126,7 +142,8 @@ pub(super) async fn ground(
         ))),
         None => Ok("the pods have a network of their own".into()),
     });
-    checks.note(block_ip::enforced(cluster, quarantine.wish.enforced).await?);
+    let declared = quarantine.wish.enforced;
+    checks.note(block_ip::enforced(block_ip::enforcer(cluster, declared).await?.as_deref(), declared));
     let behind: Vec<BTreeMap<String, String>> =
         found.iter().zip(&quarantine.pods).map(|(pod, held)| labels_behind(pod, held)).collect();
     let policies = cluster.list(POLICIES, namespace, "").await?;

@@ -23,6 +23,10 @@ use crate::stamp::{self, INTENT, UNTIL, annotation};
 /// Annotation: the labels that were taken away, as JSON, so that they can be put back without a journal.
 pub(crate) const DETACHED: &str = "paramedic.dev/detached-labels";
 
+/// Annotation of Kubernetes: of two ready pods its ReplicaSet ends that of the lower cost. It stays on a pod that is let go:
+/// where its workload has made another meanwhile, the one that was suspected goes.
+const FIRST_TO_GO: &str = "controller.kubernetes.io/pod-deletion-cost";
+
 /// One object, and what becomes of it.
 pub(super) struct Step<'a> {
     pub(super) target: &'a Target,
@@ -98,6 +102,9 @@ impl Step<'_> {
         for (key, value) in &held.detached {
             operations.extend([test(&label(key), json!(value)), remove(&label(key))]);
         }
+        if let Some(was) = &held.was {
+            operations.push(test(&label(QUARANTINE), json!(was)));
+        }
         operations.push(add(&label(QUARANTINE), json!(self.stamp)));
         // The first makes the mapping where there is none; the others find it.
         operations.extend(stamp::annotate(pod, INTENT, &self.stamp));
@@ -105,6 +112,9 @@ impl Step<'_> {
             |key: &str, value: String| add(&format!("/metadata/annotations/{}", escaped(key)), json!(value));
         operations.push(note(UNTIL, until.to_string()));
         operations.push(note(DETACHED, json!(held.detached).to_string()));
+        if !held.detached.is_empty() && annotation(pod, FIRST_TO_GO).is_none() {
+            operations.push(note(FIRST_TO_GO, i32::MIN.to_string()));
+        }
         let fields = vec![field(&self.target.namespace, held, true)];
         ObjectChange::Patch { at: self.at(), subresource: None, operations, fields }
     }
@@ -137,7 +147,8 @@ pub(crate) fn left(at: &Address, pod: &Value) -> Option<Known> {
     let detached = annotation(pod, DETACHED).map(serde_json::from_str);
     let known = match detached {
         Some(Ok(detached)) => {
-            let held = Held { name: at.name.clone(), uid: text(pod, "/metadata/uid").to_owned(), detached };
+            let uid = text(pod, "/metadata/uid").to_owned();
+            let held = Held { name: at.name.clone(), uid, detached, was: None };
             Ok(freed(at.clone(), pod, &held, &stamp))
         }
         Some(Err(_)) | None => Err(format!(
@@ -201,6 +212,7 @@ impl OneChange for Step<'_> {
                 None => Err(Reason::TargetAbsent { what: format!("pod {} any more", held.name) }),
                 Some(pod) => match texts(pod, "/metadata/labels").get(QUARANTINE) {
                     None => Ok(format!("{at} is free")),
+                    Some(by) if held.was.as_ref() == Some(by) => Ok(format!("nothing isolates {at} yet")),
                     Some(by) => Err(Reason::Changed { what: format!("{at} is in quarantine by {by}") }),
                 },
             },

@@ -17,6 +17,8 @@ use crate::pods::{NAMESPACES, PODS};
 use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
 
+mod suspects;
+
 fn pod(name: &str) -> Value {
     json!({
         "metadata": {"uid": format!("uid-{name}"), "labels": {"app": "web", "pod-template-hash": "5d", "tier": "front"},
@@ -60,7 +62,14 @@ fn shop() -> Arc<FakeCluster> {
 }
 
 fn wish(detach: bool) -> quarantine::Wish {
-    quarantine::Wish { lasts: Span::from_hours(2), detach, dns: false, max: 2, enforced: false }
+    quarantine::Wish {
+        lasts: Span::from_hours(2),
+        detach,
+        rejoin: false,
+        dns: false,
+        max: 2,
+        enforced: false,
+    }
 }
 
 fn one() -> Target {
@@ -237,6 +246,20 @@ async fn a_lost_answer_is_found_out_by_looking() {
     let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
     *cluster.looks_fail.lock().expect("no test panicked") = true;
     assert_eq!(on(&cluster).close(&seal).await.name(), "unknown", "nobody can tell");
+
+    let blind = shop().answering(Answer::LostBlind);
+    let seal = sealed(intended(&asked(&blind, web(), wish(true)).await));
+    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    for (answer, name) in
+        [(Answer::LostAfter, "done"), (Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")]
+    {
+        let cluster = shop();
+        let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
+        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        let back = sealed(release(&cluster, &seal).await);
+        let cluster = cluster.answering(answer);
+        assert_eq!(on(&cluster).perform(&back).await.name(), name, "{answer:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use paramedic_policies::time::Moment;
 use serde_json::{Value, json};
 
 use super::QUARANTINE;
-use crate::block_ip::POLICIES;
+use crate::block_ip::{POLICIES, selects, text, texts};
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::{Address, ObjectChange};
 use crate::stamp::{INTENT, MANAGED_BY, UNTIL, annotation};
@@ -74,4 +74,25 @@ pub(super) async fn is_left(
     let ours = cluster.list(POLICIES, namespace, &format!("{label}={by}")).await?;
     let names = quarantine.names();
     Ok(ours.iter().any(|policy| annotation(policy, PODS_BEHIND) == Some(&names)))
+}
+
+/// Whether a pod stands behind a wall of ours. Its label alone isolates nobody: anybody can set one, and a wall can be gone.
+pub(super) fn holds(policies: &[Value], pod: &Value) -> bool {
+    let labels = texts(pod, "/metadata/labels");
+    let Some(stamp) = labels.get(QUARANTINE) else { return false };
+    let (managed, by) = MANAGED_BY;
+    policies.iter().any(|policy| {
+        let is = |key: &str, value: &str| text(policy, key) == value;
+        let all = |key: &str| policy.pointer(key).cloned().unwrap_or_default();
+        let none = |value: &Value| value.is_null() || *value == json!([]);
+        let (types, egress) = (all("/spec/policyTypes"), all("/spec/egress"));
+        is("/metadata/name", &address("", stamp).name)
+            && texts(policy, "/metadata/labels").get(managed).is_some_and(|is| is == by)
+            && selects(&all("/spec/podSelector"), &labels)
+            && ["Ingress", "Egress"]
+                .iter()
+                .all(|one| types.as_array().is_some_and(|all| all.contains(&json!(one))))
+            && none(&all("/spec/ingress"))
+            && (none(&egress) || egress == self::egress(true))
+    })
 }

@@ -200,6 +200,9 @@ async fn a_lost_answer_is_found_out_by_looking() {
     let cluster = with(|_| {}).answering(Answer::LostAfter);
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
     assert_eq!(told(&tokio::join!(world.perform(&seal), issues(&cluster, issued)).0), RENEWED);
+    let blind = with(|_| {}).answering(Answer::LostBlind);
+    let seal = sealed(intended(&asked(&blind).await));
+    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
     for answer in [Answer::LostBefore, Answer::NotSent] {
         let cluster = with(|_| {}).answering(answer);
         let seal = sealed(intended(&asked(&cluster).await));

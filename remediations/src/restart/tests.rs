@@ -137,6 +137,8 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
     let outcome = on(&lost).perform(&sealed(restarting())).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1);
+    let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
+    assert_eq!(on(&blind).perform(&sealed(restarting())).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,4 +196,8 @@ async fn an_argo_rollout_is_restarted_as_its_controller_does_it() {
     assert_eq!(diff.fields[0].path, "spec.restartAt", "found by looking");
     assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
     assert_eq!(cluster.changes(), 1);
+    for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
+        let cluster = FakeCluster::new(|workload| workload.target = seal.target.clone()).answering(answer);
+        assert_eq!(on(&cluster).perform(&seal).await.name(), name);
+    }
 }

@@ -256,6 +256,7 @@ async fn it_is_done_once_whatever_becomes_of_the_answer() {
     for (answer, ended, image_is, sent) in [
         (Answer::Honest, "done", "web:2", 1),
         (Answer::LostAfter, "done", "web:2", 1),
+        (Answer::LostBlind, "unknown", "web:2", 1),
         (Answer::LostBefore, "failed", "web:3", 1),
         (Answer::NotSent, "failed", "web:3", 0),
         (Answer::Denied, "refused", "web:3", 1),

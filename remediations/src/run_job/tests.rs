@@ -269,6 +269,9 @@ async fn a_lost_answer_is_found_out_by_the_name() {
         let late = sealed(Intent { at: now() - Span::from_hours(1), ..(*seal).clone() });
         assert_eq!(on(&cluster).close(&late).await.name(), "unknown");
     }
+    let blind = with(|_| {}).answering(Answer::LostBlind);
+    let seal = sealed(intended(&asked(&blind).await));
+    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
     let cluster = with(|_| {}).answering(Answer::Denied);
     let seal = sealed(intended(&asked(&cluster).await));
     assert_eq!(refused(&on(&cluster).perform(&seal).await), ["serverRefused"]);

@@ -239,6 +239,9 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
     let outcome = on(&lost).perform(&sealed(scaling())).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1, "never sent twice");
+
+    let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
+    assert_eq!(on(&blind).perform(&sealed(scaling())).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod control_plane;
+mod expiring;
 mod remediations;
 mod upkeep;
 mod whole_way;

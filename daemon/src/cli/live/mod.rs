@@ -2,6 +2,7 @@
 //! route, alerts that nobody can target, policies that never matched. It looks and asks, and changes nothing.
 
 mod alertmanager;
+mod networks;
 mod places;
 mod queries;
 mod rights;
@@ -117,6 +118,7 @@ pub(super) async fn run(
         Some(cluster) => {
             rights::ask(cluster, account, &Places::of(account), &mut report).await;
             targets::ask(cluster, book, &places, &mut report).await;
+            networks::ask(cluster, book, &places, &mut report).await;
         }
         None => {
             report.note("rights", "not asked, for there is no cluster");

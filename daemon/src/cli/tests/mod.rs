@@ -7,6 +7,7 @@ mod check;
 mod explain;
 pub(in crate::cli) mod fixture;
 mod help;
+mod least;
 mod live;
 mod rbac;
 mod report;

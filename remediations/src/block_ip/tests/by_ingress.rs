@@ -130,4 +130,9 @@ async fn a_lost_answer_and_a_crash_are_closed_by_looking() {
     let none = cluster(None, json!({}));
     let outcome = at_once(&none).close(&seal).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+    for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
+        let cluster = cluster(None, json!({})).answering(answer);
+        let outcome = at_once(&cluster).perform(&seal).await;
+        assert_eq!((outcome.name(), cluster.changes()), (name, 1), "{outcome:?}");
+    }
 }

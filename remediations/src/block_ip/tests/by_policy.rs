@@ -237,6 +237,8 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
     assert_eq!(lost.changes(), 1, "one intent, one request");
     let denied = cluster().answering(Answer::Denied);
     assert_eq!(refused(&at_once(&denied).perform(&first(&denied).await).await), ["serverRefused"]);
+    let blind = cluster().answering(Answer::LostBlind);
+    assert_eq!(at_once(&blind).perform(&first(&blind).await).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]

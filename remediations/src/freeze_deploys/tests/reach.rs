@@ -144,6 +144,17 @@ async fn a_lost_answer_of_any_step_is_found_out_by_looking() {
     let cluster = with_both().answering(Answer::LostAfter);
     let seal = sealed(meant(&planned(&cluster).await));
     assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    // Nor is a thaw made twice, or believed where nobody has seen it.
+    let thawed = sealed(thaw(&seal));
+    assert_eq!(on(&cluster).perform(&thawed).await.name(), "done");
+    assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
+    for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
+        let cluster = with_both();
+        let seal = sealed(meant(&planned(&cluster).await));
+        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        let cluster = cluster.answering(answer);
+        assert_eq!(on(&cluster).perform(&sealed(thaw(&seal))).await.name(), name, "{answer:?}");
+    }
     // The process ended before it came to Flux.
     let cluster = with_both();
     let seal = sealed(meant(&planned(&cluster).await));

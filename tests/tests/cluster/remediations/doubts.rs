@@ -37,13 +37,13 @@ async fn a_change_whose_answer_is_lost_is_found_made_and_never_repeated() {
     proxy.fails(Fault::CutAfter);
     let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
-    assert_eq!(proxy.patches(), 1);
+    assert_eq!(proxy.changes(), 1);
 
     rests(&kubernetes, &target).await;
     let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
     let outcome = world.perform(&sealed(intent(2, &target, &found))).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
-    assert_eq!(proxy.patches(), 2);
+    assert_eq!(proxy.changes(), 2);
     let object = shop.get("Deployment", "web").await;
     assert_eq!(object["spec"]["replicas"], json!(3));
     assert_eq!(
@@ -67,7 +67,7 @@ async fn a_change_that_never_arrived_is_known_not_to_have_been_made() {
         let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
         assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     }
-    assert_eq!(proxy.patches(), 2, "one for each intent");
+    assert_eq!(proxy.changes(), 2, "one for each intent");
     assert_eq!(shop.get("Deployment", "web").await["metadata"]["generation"], json!(1));
 }
 
@@ -83,7 +83,7 @@ async fn a_change_turned_away_by_flow_control_is_sent_once() {
     proxy.fails(Fault::TooManyRequests);
     let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
-    assert_eq!(proxy.patches(), 1, "kube's own retries are off");
+    assert_eq!(proxy.changes(), 1, "kube's own retries are off");
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! A drain on a real API server, with nodes of its own that kwok plays.
 
-use std::time::Duration;
-
-use paramedic_policies::action::{Intent, Mode, Wish};
+use paramedic_policies::action::{Intent, Mode, Outcome, Wish};
 use paramedic_policies::event::Seq;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::drain_node;
@@ -11,15 +9,13 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
-use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
 use super::least::Asks;
+use super::nodes;
 use super::stand::{intent, kubernetes, now, preflight, sealed, stamp, words, world};
 
 const POLICIES: [Asks; 1] = [("{from: {node: drain-a}}", "[{drainNode: {}}]")];
-
-const SOON: Duration = Duration::from_secs(60);
 
 fn wish() -> Wish {
     Wish::DrainNode(drain_node::Wish {
@@ -34,25 +30,11 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     let Some(cluster) = ControlPlane::shared().await else { return };
     let shop = cluster.namespace("drain").await;
     let names = ["drain-a", "drain-b"];
+    let _alone = nodes::alone().await;
     for name in names {
-        shop.apply(json!({"kind": "Node", "metadata": {"name": name, "labels": {"pool": "drain"}},
-            "spec": {"taints": [{"key": "pool", "value": "drain", "effect": "NoSchedule"}]}}))
-            .await;
-        eventually(SOON, "the node is ready", async || {
-            let node = shop.get("Node", name).await;
-            let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
-            let taints = node["spec"]["taints"].as_array().map_or(0, Vec::len);
-            seen(ready && taints == 1, || node["spec"].to_string())
-        })
-        .await;
+        nodes::node(&shop, name, "drain").await;
     }
-    let only_there = json!({"spec": {"template": {"spec": {
-        "nodeSelector": {"pool": "drain"},
-        "tolerations": [{"key": "pool", "operator": "Exists"}],
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
-            "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": "web"}}}],
-    }}}});
+    let only_there = nodes::only_on("drain");
     shop.workload("Deployment", "web", 4, only_there.clone()).await;
     shop.workload("DaemonSet", "agent", 0, only_there).await;
     shop.apply(json!({"kind": "PodDisruptionBudget", "metadata": {"name": "web"},
@@ -111,6 +93,37 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     let free = shop.get("Node", "drain-a").await;
     assert_eq!(free["spec"].get("unschedulable"), None);
     assert_eq!(free["metadata"]["annotations"].get("paramedic.dev/intent"), None);
+
+    // A drain that its budget stops, and another one that takes its cordon over: the API server does not make the second the
+    // owner of a field that it finds as it wants it, and the cordon is given back all the same.
+    let moved = json!({"spec": {"template": {"metadata": {"labels": {"again": "yes"}}}}});
+    shop.patch("Deployment", "web", moved).await;
+    shop.rolled_out("Deployment", "web").await;
+    assert!(on("drain-a").await > 0, "the scheduler spreads them again");
+    let budget = async |most: u32, allows: u32| {
+        let spec = json!({"maxUnavailable": most, "selector": {"matchLabels": {"app": "web"}}});
+        shop.apply(json!({"kind": "PodDisruptionBudget", "metadata": {"name": "web"}, "spec": spec})).await;
+        shop.becomes("PodDisruptionBudget", "web", "/status/disruptionsAllowed", json!(allows)).await;
+    };
+    budget(1, 1).await;
+    let found = preflight(&world, &node, wish(), false).await;
+    budget(0, 0).await;
+    let stopped = Intent { deadline: now() + Span::from_secs(10), ..intent(153, &node, &found) };
+    let outcome = world.perform(&sealed(stopped)).await;
+    assert!(matches!(&outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
+    budget(1, 1).await;
+    let found = preflight(&world, &node, wish(), false).await;
+    let second = Intent { deadline: now() + Span::from_mins(3), ..intent(154, &node, &found) };
+    let seal = sealed(second);
+    assert_eq!(world.perform(&seal).await.name(), "done");
+    let owners = shop.get("Node", "drain-a").await["metadata"]["managedFields"].to_string();
+    assert!(owners.contains(&format!("paramedic-{}", stamp(153))), "the first still owns it: {owners}");
+    assert_eq!(world.perform(&seal).await.name(), "done", "a repeat evicts nobody");
+    assert_eq!(world.close(&seal).await.name(), "done");
+    let found = preflight(&world, &node, Wish::Revert(seal.action.clone()), false).await;
+    let again = Intent { id: Seq(155), reverts: Some(Seq(154)), ..intent(155, &node, &found) };
+    assert_eq!(world.perform(&sealed(again)).await.name(), "done");
+    assert_eq!(shop.get("Node", "drain-a").await["spec"].get("unschedulable"), None);
 
     // Somebody cordons it after that: theirs stays, whatever is repeated.
     shop.patch("Node", "drain-a", cordon(json!(true))).await;

@@ -1,5 +1,5 @@
-//! Freezes that reach Argo CD and Flux on a real API server. Neither controller runs here: AppProject and Kustomization are
-//! minimal definitions of our own, with the published schema of the fields that are touched.
+//! Freezes that reach Argo CD and Flux on a real API server. Neither controller runs here: AppProject, Kustomization and
+//! HelmRelease are minimal definitions of our own, with the published schema of the fields that are touched.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use paramedic_policies::remediation::freeze_deploys;
 use paramedic_policies::remediation::freeze_deploys::reach::{Gate, Reached};
 use paramedic_policies::time::Span;
 use paramedic_remediations::ports::world::World;
-use paramedic_tests::control_plane::{ControlPlane, User};
+use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::paramedic::command;
 use paramedic_tests::waiting::eventually;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, world};
 const POLICIES: [Asks; 1] = [(
     WEB,
     "[{freezeDeploys: {for: 1h, argoCd: [{namespace: NS, project: shop}], \
-     flux: [{kind: Kustomization, namespace: NS, name: shop}]}}]",
+     flux: [{kind: Kustomization, namespace: NS, name: shop}, {kind: HelmRelease, namespace: NS, name: shop}]}}]",
 )];
 
 const SOON: Duration = Duration::from_secs(30);
@@ -63,15 +63,32 @@ fn kustomizations() -> Value {
     definition("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization", spec)
 }
 
-#[tokio::test]
-async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
-    let Some(cluster) = ControlPlane::shared().await else { return };
-    let shop = cluster.namespace("reach").await;
-    shop.deployment("web", 1).await;
+/// The same of a HelmRelease.
+fn helm_releases() -> Value {
+    let text = json!({"type": "string"});
+    let spec = json!({"type": "object", "properties": {
+        "interval": text, "releaseName": text, "suspend": {"type": "boolean"}}});
+    definition("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease", spec)
+}
+
+/// What a freeze reaches, in one namespace: a project, a Kustomization and a HelmRelease called `shop`.
+pub(crate) struct Delivery {
+    pub(crate) projects: Api<DynamicObject>,
+    pub(crate) reconciled: Api<DynamicObject>,
+    pub(crate) released: Api<DynamicObject>,
+}
+
+/// A window that somebody else has written.
+pub(crate) fn own_window() -> Value {
+    json!({"kind": "allow", "schedule": "0 8 * * *", "duration": "8h", "applications": ["*"]})
+}
+
+/// Makes them.
+pub(crate) async fn delivery(cluster: &ControlPlane, shop: &Namespace) -> Delivery {
     let admin = cluster.client(User::Admin).await;
     let by = PatchParams::apply("tests").force();
     let definitions = Api::<CustomResourceDefinition>::all(admin.clone());
-    for definition in [app_projects(), kustomizations()] {
+    for definition in [app_projects(), kustomizations(), helm_releases()] {
         let name = definition["metadata"]["name"].as_str().expect("it has one").to_owned();
         definitions.patch(&name, &by, &Patch::Apply(&definition)).await.expect("a definition can be made");
     }
@@ -79,22 +96,58 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         Api::namespaced_with(admin.clone(), &shop.name, &kind)
     };
-    let projects = api("argoproj.io", "v1alpha1", "AppProject");
-    let reconciled = api("kustomize.toolkit.fluxcd.io", "v1", "Kustomization");
-    let own = json!({"kind": "allow", "schedule": "0 8 * * *", "duration": "8h", "applications": ["*"]});
-    let project = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "shop"},
-        "spec": {"sourceRepos": ["*"], "syncWindows": [own]}});
-    let kustomization = json!({"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-        "metadata": {"name": "shop"}, "spec": {"interval": "5m", "path": "./shop", "prune": true}});
-    eventually(SOON, "both are served", async || {
-        projects.patch("shop", &by, &Patch::Apply(&project)).await.map_err(|error| error.to_string())?;
-        let made = reconciled.patch("shop", &by, &Patch::Apply(&kustomization)).await;
-        made.map(drop).map_err(|error| error.to_string())
-    })
-    .await;
-    let spec =
-        async |api: &Api<DynamicObject>| api.get("shop").await.expect("it is there").data["spec"].clone();
-    let (project_was, kustomization_was) = (spec(&projects).await, spec(&reconciled).await);
+    let object = |version: &str, kind: &str, spec: Value| json!({"apiVersion": version, "kind": kind, "metadata": {"name": "shop"}, "spec": spec});
+    let all = Delivery {
+        projects: api("argoproj.io", "v1alpha1", "AppProject"),
+        reconciled: api("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"),
+        released: api("helm.toolkit.fluxcd.io", "v2", "HelmRelease"),
+    };
+    let made = [
+        (
+            &all.projects,
+            object(
+                "argoproj.io/v1alpha1",
+                "AppProject",
+                json!({"sourceRepos": ["*"], "syncWindows": [own_window()]}),
+            ),
+        ),
+        (
+            &all.reconciled,
+            object(
+                "kustomize.toolkit.fluxcd.io/v1",
+                "Kustomization",
+                json!({"interval": "5m", "path": "./shop", "prune": true}),
+            ),
+        ),
+        // Somebody has written that it is not suspended: that is what it gets back.
+        (
+            &all.released,
+            object("helm.toolkit.fluxcd.io/v2", "HelmRelease", json!({"interval": "5m", "suspend": false})),
+        ),
+    ];
+    for (api, object) in made {
+        eventually(SOON, "it is served", async || {
+            let made = api.patch("shop", &by, &Patch::Apply(&object)).await;
+            made.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+    }
+    all
+}
+
+/// What such an object wants.
+pub(crate) async fn spec(api: &Api<DynamicObject>) -> Value {
+    api.get("shop").await.expect("it is there").data["spec"].clone()
+}
+
+#[tokio::test]
+async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("reach").await;
+    shop.deployment("web", 1).await;
+    let Delivery { projects, reconciled, released } = delivery(cluster, &shop).await;
+    let own = own_window();
+    let was = [spec(&projects).await, spec(&reconciled).await, spec(&released).await];
 
     let world = world(&kubernetes(cluster, &shop, &POLICIES).await);
     let web = target(&shop, "Deployment", "web");
@@ -105,7 +158,7 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
             lasts: Span::from_hours(hours),
             reason: Some("a test".into()),
             break_glass: "break-glass".into(),
-            reach: vec![reached(Gate::ArgoCd), reached(Gate::Kustomization)],
+            reach: vec![reached(Gate::ArgoCd), reached(Gate::Kustomization), reached(Gate::HelmRelease)],
         })
     };
     let found = preflight(&world, &web, wish(2), true).await;
@@ -113,7 +166,7 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     let planned = intent(171, &web, &found);
     let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
-    assert_eq!(spec(&projects).await, project_was, "a rehearsal changes nothing");
+    assert_eq!(spec(&projects).await, was[0], "a rehearsal changes nothing");
     let seal = sealed(planned);
     let outcome = world.perform(&seal).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
@@ -121,6 +174,7 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     assert_eq!((windows.as_array().map(Vec::len), &windows[0]), (Some(2), &own), "appended: {windows}");
     assert_eq!((&windows[1]["kind"], &windows[1]["namespaces"]), (&json!("deny"), &json!([shop.name])));
     assert_eq!(spec(&reconciled).await["suspend"], true);
+    assert_eq!(spec(&released).await["suspend"], true);
     let marks = projects.get("shop").await.expect("it is there").metadata.annotations.unwrap_or_default();
     assert!(marks.contains_key(&format!("freeze.paramedic.dev/{}", stamp(171))), "{marks:?}");
     assert_eq!(world.perform(&seal).await.name(), "done");
@@ -132,8 +186,8 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     let back = sealed(Intent { id: Seq(172), reverts: Some(Seq(171)), ..intent(172, &web, &found) });
     let outcome = world.perform(&back).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
-    assert_eq!(spec(&projects).await, project_was, "taken back exactly");
-    assert_eq!(spec(&reconciled).await, kustomization_was);
+    let is = [spec(&projects).await, spec(&reconciled).await, spec(&released).await];
+    assert_eq!(is, was, "taken back exactly");
     assert_eq!(world.perform(&back).await.name(), "done");
 
     // Two freezes, and whoever made them is gone: a clean-up ends both.
@@ -147,6 +201,5 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     let said =
         command(&["cleanup", "--kubeconfig", &administrator, "--namespace", &shop.name, "--yes"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(spec(&projects).await, project_was);
-    assert_eq!(spec(&reconciled).await, kustomization_was);
+    assert_eq!([spec(&projects).await, spec(&reconciled).await, spec(&released).await], was);
 }

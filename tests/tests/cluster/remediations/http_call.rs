@@ -23,7 +23,7 @@ const SECRET: &str = "s3cret-of-the-queue";
 
 /// A queue service with one message, and every request that it took.
 #[derive(Clone, Default)]
-struct Queue {
+pub(crate) struct Queue {
     dead: Arc<Mutex<bool>>,
     taken: Arc<Mutex<Vec<(String, HeaderMap, String)>>>,
     /// Hangs up after the work, once.
@@ -31,7 +31,7 @@ struct Queue {
 }
 
 impl Queue {
-    async fn serve(&self) -> String {
+    pub(crate) async fn serve(&self) -> String {
         let app = Router::new().fallback(answer).with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -39,7 +39,7 @@ impl Queue {
         url
     }
 
-    fn taken(&self) -> Vec<(String, HeaderMap, String)> {
+    pub(crate) fn taken(&self) -> Vec<(String, HeaderMap, String)> {
         self.taken.lock().expect("unpoisoned").clone()
     }
 }

@@ -22,7 +22,14 @@ const POLICIES: [Asks; 1] = [(any!("Pod"), "[{quarantine: {for: 2h, detach: true
 const SOON: Duration = Duration::from_secs(30);
 
 fn wish() -> quarantine::Wish {
-    quarantine::Wish { lasts: Span::from_hours(2), detach: true, dns: true, max: 5, enforced: true }
+    quarantine::Wish {
+        lasts: Span::from_hours(2),
+        detach: true,
+        rejoin: false,
+        dns: true,
+        max: 5,
+        enforced: true,
+    }
 }
 
 #[tokio::test]
@@ -49,7 +56,11 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     assert_eq!(found.refusals.iter().map(Reason::name).collect::<Vec<_>>(), ["wrongLever"], "{found:?}");
 
     let found = preflight(&world, &pod, Wish::Quarantine(wish()), true).await;
-    assert_eq!(words(found.action.as_ref()), format!("quarantine and detach {suspect} for 2h"), "{found:?}");
+    assert_eq!(
+        words(found.action.as_ref()),
+        format!("quarantine and detach {suspect} for 2h, then ask a person"),
+        "{found:?}"
+    );
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
     let planned = intent(141, &pod, &found);
     let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;

@@ -52,7 +52,7 @@ fn fields(outcome: &Outcome) -> Vec<(String, String)> {
 }
 
 /// A CronJob that never runs by itself while a test lasts.
-async fn cron_job(shop: &Namespace, spec: Value) {
+pub(super) async fn cron_job(shop: &Namespace, spec: Value) {
     let container = json!({"name": "main", "image": "registry.example/shop/backup:1",
         "env": [{"name": "MODE", "value": "full"}]});
     let mut object = json!({"kind": "CronJob", "metadata": {"name": "backup"}, "spec": {
@@ -67,7 +67,7 @@ async fn cron_job(shop: &Namespace, spec: Value) {
 }
 
 /// Plays the end of a Job's container: waits for its pod to run, then writes the status of one that has ended.
-async fn container_ends(shop: &Namespace, job: &str, exit: i32) {
+pub(super) async fn container_ends(shop: &Namespace, job: &str, exit: i32) {
     let selector = format!("job-name={job}");
     let pod = eventually(Duration::from_secs(20), "the Job's pod runs", async || {
         let pods = shop.list("Pod", &selector).await;

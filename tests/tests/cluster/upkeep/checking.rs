@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::kubeconfig;
 use crate::remediations::least::{self, Asks, WEB, account_with};
+use crate::remediations::nodes;
 
 const RESTART: [Asks; 1] = [(WEB, "[{restart: {}}]")];
 
@@ -56,6 +57,28 @@ async fn each_right_that_is_missing_is_found_before_the_night() {
         }
         assert_eq!(said.stdout.matches("which restart needs").count(), 1, "{missing}: {said:?}");
     }
+}
+
+#[tokio::test]
+async fn a_quarantine_that_isolates_nobody_is_told_before_the_night() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let Some(prometheus) = Prometheus::plan().start().await else { return };
+    let _network = nodes::network().await;
+    let shop = cluster.namespace("no-network").await;
+    shop.deployment("web", 1).await;
+    let folder = Scratch::new("no-network");
+    let book = least::book(&shop, &[(WEB, "[{quarantine: {for: 1h, detach: true}}]")]);
+    let policies = folder.write("policies.yaml", book.source().files[0].text.clone()).display().to_string();
+    let least = account_with(cluster, &of_book(&book, &Plurals::new())).await;
+    let least = kubeconfig(cluster, &least, &folder);
+    let said = check(&policies, &least, &prometheus, &[]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let wanted = "quarantine is refused in this cluster: it is the wrong lever here: no network that enforces NetworkPolicies";
+    assert!(said.stdout.contains(wanted), "{}", said.stdout);
+    shop.workload("DaemonSet", "cilium", 0, json!({})).await;
+    let said = check(&policies, &least, &prometheus, &[]).await;
+    shop.delete("DaemonSet", "cilium").await;
+    assert_eq!(said.code, Some(0), "{said:?}");
 }
 
 /// A policy of a namespace.
