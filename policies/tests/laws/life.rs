@@ -11,7 +11,7 @@ use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_policies::{apply, decide, wake};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 
 use crate::draft::Draft;
 use crate::turns::{How, Turn, Wanted};
@@ -40,12 +40,17 @@ pub(crate) struct Life {
     books: Vec<Source>,
 }
 
-/// Tries a law on so many generated cases, or on as many as `PROPTEST_CASES` says; says the smallest that breaks it.
+/// Tries a law on so many generated cases, the same ones each time; or on as many as `PROPTEST_CASES` says, other ones
+/// each time. Says the smallest that breaks it.
 pub(crate) fn law<S: Strategy>(cases: u32, of: S, holds: impl Fn(S::Value) -> Held) {
-    let usual = Config::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { usual.cases } else { cases };
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..usual };
-    if let Err(broken) = TestRunner::new(config).run(&of, holds) {
+    let usual = Config { failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
+        TestRunner::new(usual)
+    } else {
+        let always = TestRng::deterministic_rng(usual.rng_algorithm);
+        TestRunner::new_with_rng(Config { cases, ..usual }, always)
+    };
+    if let Err(broken) = runner.run(&of, holds) {
         panic!("{broken}");
     }
 }

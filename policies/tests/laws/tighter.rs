@@ -124,7 +124,11 @@ fn tightened(mut draft: Draft, what: Tighter) -> Draft {
         Tighter::Settle => globals(all, &|settings| settings.guards.settle = doubled(settings.guards.settle)),
         Tighter::FactsAge => globals(all, &|settings| settings.facts.max_age = Span::from_secs(1)),
         Tighter::Schedule => each(all, |policy| {
-            policy.schedule.iter_mut().for_each(|window| *window = "Mon-Fri 09:00-09:10 Europe/Berlin");
+            policy.schedule.iter_mut().for_each(|window| {
+                let is_weekend = window.starts_with("Sat");
+                *window =
+                    if is_weekend { "Sat 09:00-09:10 UTC" } else { "Mon-Fri 09:00-09:10 Europe/Berlin" };
+            });
         }),
     }
     draft
