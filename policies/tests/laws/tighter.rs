@@ -12,6 +12,10 @@ use crate::refusals::{Tally, never_goes_further};
 use crate::turns::history;
 
 /// A number that limits, to be tighter.
+///
+/// Deliberately absent: the length of `pace.every`. What the ledger keeps of the pace is the moment at which it will be
+/// even, in the lengths of the pace that made it, so that right after a change of it a burst may be judged too mildly
+/// once. The exact ceilings, which are here, do not depend on it.
 #[derive(Debug, Clone, Copy)]
 enum Tighter {
     LimitMax,
@@ -29,7 +33,6 @@ enum Tighter {
     StormShare,
     StormKnown,
     PaceBurst,
-    PaceEvery,
     Settle,
     FactsAge,
     Schedule,
@@ -55,7 +58,6 @@ fn tighter() -> impl Strategy<Value = Tighter> {
         StormShare,
         StormKnown,
         PaceBurst,
-        PaceEvery,
         Settle,
         FactsAge,
         Schedule,
@@ -116,10 +118,6 @@ fn tightened(mut draft: Draft, what: Tighter) -> Draft {
         Tighter::PaceBurst => globals(all, &|settings| {
             let burst = &mut settings.guards.pace.burst;
             *burst = (*burst).min(1);
-        }),
-        Tighter::PaceEvery => globals(all, &|settings| {
-            let every = &mut settings.guards.pace.every;
-            *every = doubled(*every);
         }),
         Tighter::Settle => globals(all, &|settings| settings.guards.settle = doubled(settings.guards.settle)),
         Tighter::FactsAge => globals(all, &|settings| settings.facts.max_age = Span::from_secs(1)),
