@@ -133,7 +133,7 @@ impl Oracle {
 #[test]
 fn ceilings_hold_in_every_window_counted_from_the_records() {
     let full = std::cell::Cell::new(0);
-    law(128, ((draft(3), draft(3)), history(70)), |((first, second), turns)| {
+    law(96, ((draft(3), draft(3)), history(70)), |((first, second), turns)| {
         let mut life = Life::new(&[&first, &second])?;
         life.live(&turns.0, &mut |_| Ok(()))?;
         let mut oracle = Oracle::default();

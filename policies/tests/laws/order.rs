@@ -181,7 +181,7 @@ fn fates(records: &[(Moment, Event)]) -> BTreeMap<String, Vec<String>> {
 fn the_order_of_independent_alerts_does_not_matter() {
     let acted = std::cell::Cell::new(0);
     let book = draft(GROUPS).prop_map(independent);
-    law(128, (book, prop::collection::vec(tick(), 1..12)), |(book, ticks)| {
+    law(64, (book, prop::collection::vec(tick(), 1..12)), |(book, ticks)| {
         let (mut first, mut second) = (Life::new(&[&book])?, Life::new(&[&book])?);
         ticks.iter().try_for_each(|tick| one_by_one(&mut first, tick))?;
         ticks.iter().try_for_each(|tick| mixed(&mut second, tick))?;

@@ -91,7 +91,7 @@ fn judged(records: &[(Moment, Event)]) -> Result<u32, TestCaseError> {
 #[test]
 fn nothing_protected_is_ever_intended() {
     let intents = std::cell::Cell::new(0);
-    law(128, ((draft(3), draft(3)), history(60)), |((first, second), turns)| {
+    law(96, ((draft(3), draft(3)), history(60)), |((first, second), turns)| {
         let mut life = Life::new(&[&first, &second])?;
         life.live(&turns.0, &mut |_| Ok(()))?;
         intents.set(intents.get() + judged(&life.records)?);

@@ -72,7 +72,7 @@ fn decides_the_same(life: &mut Life, other: &State) -> Held {
 #[test]
 fn replay_equals_life() {
     let books = (draft(2), draft(2));
-    law(96, (books, history(60), any::<prop::sample::Index>()), |((first, second), turns, cut)| {
+    law(64, (books, history(60), any::<prop::sample::Index>()), |((first, second), turns, cut)| {
         let mut life = Life::new(&[&first, &second])?;
         life.live(&turns.0, &mut |_| Ok(()))?;
         let records = (1..).zip(&life.records).map(|(seq, (at, event))| kept(seq, *at, event));

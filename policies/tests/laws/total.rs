@@ -276,7 +276,7 @@ fn answers(state: &State, inputs: &[Input], times: &[Moment]) {
 fn decide_is_total() {
     let ends = [i64::MIN, 0, i64::MAX].map(Moment::from_unix_ms);
     let blows = prop::collection::vec((hostile(), prop_oneof![6 => 0..600_i64, 1 => times()]), 1..20);
-    law(96, (draft(2), history(20), blows, history(6)), |(book, turns, blows, rest)| {
+    law(64, (draft(2), history(20), blows, history(6)), |(book, turns, blows, rest)| {
         let mut life = Life::new(&[&book])?;
         life.live(&turns.0, &mut |decision| {
             answers(decision.state, std::slice::from_ref(decision.input), &ends);
