@@ -85,7 +85,7 @@ fn misses(state: &State, ruling: &Ruling) -> Option<Vec<Event>> {
     let reason = ruling.findings.iter().filter_map(|finding| finding.reason()).find(missing)?;
     of(state, ruling.episode)?;
     let case = state.cases.get(&CaseId { episode: ruling.episode, policy: ruling.policy.clone() })?;
-    if sequence::has_begun(state, case) {
+    if case.rung_begun {
         return None;
     }
     Some(sequence::ends(state, case, Conclusion::Refused, AtHand::NotDone, &reason.to_string()))
