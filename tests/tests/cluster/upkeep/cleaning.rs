@@ -72,7 +72,14 @@ fn freeze(shop: &Namespace) -> Wish {
 
 fn quarantine() -> Wish {
     let lasts = Span::from_hours(2);
-    Wish::Quarantine(quarantine::Wish { lasts, detach: true, dns: true, max: 5, enforced: true })
+    Wish::Quarantine(quarantine::Wish {
+        lasts,
+        detach: true,
+        dns: true,
+        max: 5,
+        enforced: true,
+        rejoin: false,
+    })
 }
 
 fn switch() -> Wish {
