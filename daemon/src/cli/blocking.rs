@@ -6,53 +6,37 @@ use paramedic_policies::address::AddressRange;
 use paramedic_policies::load::built_in;
 use paramedic_policies::remediation::block_ip::{self, INGRESS};
 use paramedic_policies::target::Target;
-use paramedic_policies::time::Span;
-use serde_json::json;
 
-use super::by_hand::{HowArgs, Wanted, start, take_back};
-use super::console::{Console, Output};
+use super::console::Console;
 use super::failure::Failure;
+use super::for_a_while::ForAWhileArgs;
 use super::in_force::{self, InForce};
 use super::orders::target;
-use super::records::ServerArgs;
-use super::table::Table;
+use super::taking_back::{BackArgs, Wanted, take_back};
 use crate::client::Client;
 
-/// Keep a client out by its address for a while; without an address, list the blocks in force.
+/// Keep a client out by its address for a while; `block` alone lists the blocks in force.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic block 203.0.113.7 --ingress shop/web --for 1h --reason 'password guessing'
-  paramedic block 203.0.113.7 --app shop/Deployment/web --for 30m --dry-run
-  paramedic block
+  paramedic block 203.0.113.7 --target shop/Deployment/web --for 30m --dry-run
+  paramedic block --list
 
-With --app a NetworkPolicy closes the pods to the address; that is for clients that the pods see
+With --target a NetworkPolicy closes the pods to the address; that is for clients that the pods see
 themselves. Behind a proxy pods see the proxy: use --ingress, which tells ingress-nginx. Private
 addresses, the cluster's own and its balancers' are never blocked. It ends after --for; before,
-`paramedic unblock` ends it.")]
+`paramedic unblock` ends it. The daemon needs rights for it: `paramedic rbac --by-hand` prints them.
+
+Exit codes: 0 it is in force, or was rehearsed as --dry-run asks; 1 it was refused, failed, or was
+only rehearsed; 2 our fault.")]
 pub struct BlockArgs {
-    /// An address; of IPv6 its network of 64 bits is kept out. Without one, the blocks in force are listed.
+    /// An address; of IPv6 its network of 64 bits is kept out.
     #[arg(value_name = "ADDRESS", conflicts_with = "list")]
     address: Option<AddressRange>,
-    /// The application whose pods are closed to it.
-    #[arg(long, value_name = "NAMESPACE/KIND/NAME", value_parser = target, conflicts_with = "ingress")]
-    app: Option<Target>,
-    /// The Ingress whose proxy keeps it out.
-    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = ingress)]
-    ingress: Option<Target>,
-    /// For how long, from 1m to 7d.
-    #[arg(long = "for", value_name = "DURATION")]
-    lasting: Option<Span>,
-    /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Change nothing: show what would be done, and what every guard says.
-    #[arg(long)]
-    dry_run: bool,
-    /// List the blocks in force.
-    #[arg(long)]
-    list: bool,
     #[command(flatten)]
-    how: HowArgs,
+    place: PlaceArgs,
+    #[command(flatten)]
+    order: ForAWhileArgs,
 }
 
 /// Let a client in again before its block ends.
@@ -61,26 +45,31 @@ pub struct BlockArgs {
   paramedic unblock 203.0.113.7
   paramedic unblock 203.0.113.7 --ingress shop/web --reason 'that was our own monitoring'
 
-Takes back this address alone, wherever paramedic keeps it out, by hand or by a policy.
-`paramedic block` lists what is blocked.")]
+Takes back this address alone, wherever paramedic keeps it out, by hand or by a policy; of a range
+all that is kept out within it. All are ordered at once; one that is held keeps no other.
+`paramedic block --list` lists what is blocked.
+
+Exit codes: 0 it is let in everywhere; 1 one was refused, is held or failed; 2 our fault.")]
 pub struct UnblockArgs {
-    /// The address or range, as `paramedic block` lists it.
+    /// The address or range, as `paramedic block --list` shows it.
     #[arg(value_name = "ADDRESS")]
     address: AddressRange,
-    /// Only of this application.
-    #[arg(long, value_name = "NAMESPACE/KIND/NAME", value_parser = target, conflicts_with = "ingress")]
-    app: Option<Target>,
-    /// Only of this Ingress.
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    how: BackArgs,
+}
+
+/// Where a client is kept out.
+#[derive(Debug, Clone, clap::Args)]
+#[group(multiple = false)]
+struct PlaceArgs {
+    /// The workload whose pods are closed to it.
+    #[arg(long, alias = "app", value_name = "NAMESPACE/KIND/NAME", value_parser = target)]
+    target: Option<Target>,
+    /// The Ingress whose proxy keeps it out.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = ingress)]
     ingress: Option<Target>,
-    /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only give the order; do not wait for what comes of it.
-    #[arg(long)]
-    no_wait: bool,
-    #[command(flatten)]
-    server: ServerArgs,
 }
 
 fn ingress(text: &str) -> Result<Target, String> {
@@ -95,99 +84,80 @@ fn ingress(text: &str) -> Result<Target, String> {
 }
 
 pub(super) async fn block(args: BlockArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let BlockArgs { address, app, ingress, lasting, reason, dry_run, list: _, how } = args;
+    let BlockArgs { address, place, order } = args;
+    let on = place.target.or(place.ingress);
+    if order.lists(address.is_some() || on.is_some()) {
+        let found = blocks(&order.how.server().client()?).await?;
+        let heads = ["ADDRESS", "TARGET", "UNTIL", "BY", "WHY", "INTENT"];
+        return in_force::list(&found, "block", heads, order.how.output(), console, |one| {
+            let entry = |entry: &block_ip::Entry| {
+                let until = if one.late { one.ends() } else { (one.since + entry.lasts).to_string() };
+                let (why, id) = (one.why.clone(), one.id.to_string());
+                [entry.range.to_string(), one.target.to_string(), until, one.by(), why, id]
+            };
+            entries(&one.action).iter().map(entry).collect()
+        });
+    }
     let Some(address) = address else {
-        return list(&how.server().client()?, how.output(), console).await;
+        return Err(Failure::users("a block needs an address")
+            .hint("such as 203.0.113.7; `paramedic block --list` lists what is in force"));
     };
-    let Some(on) = app.or(ingress) else {
-        return Err(Failure::users("a block needs a place")
-            .hint("--ingress NAMESPACE/NAME where a proxy stands in front, else --app NAMESPACE/KIND/NAME"));
-    };
-    let Some(lasting) = lasting else {
-        return Err(Failure::users("a block needs an end").hint("say for how long, such as --for 1h"));
+    let Some(on) = on else {
+        return Err(Failure::users("a block needs a place").hint(
+            "--ingress NAMESPACE/NAME where a proxy stands in front, else --target NAMESPACE/KIND/NAME",
+        ));
     };
     let Some((_, policy)) = built_in::BLOCKS.iter().find(|(kind, _)| *kind == on.kind) else {
         let kinds: Vec<&str> = built_in::BLOCKS.iter().map(|(kind, _)| *kind).collect();
         return Err(Failure::users(format!("a {} cannot be closed to an address", on.kind))
             .hint(format!("one of {}", kinds.join(", "))));
     };
-    let labels = [
-        ("namespace", on.namespace),
-        ("name", on.name),
-        ("address", address.to_string()),
-        ("for", lasting.to_string()),
-    ];
-    let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    start(Wanted { policy: (*policy).to_owned(), labels, reason, dry_run }, how, console).await
+    let labels = vec![("namespace", on.namespace), ("name", on.name), ("address", address.to_string())];
+    order.order(policy, labels, console).await
 }
 
-/// The ranges that an action keeps out.
-fn kept_out(action: &Action) -> Vec<AddressRange> {
-    let Action::BlockIp(block @ block_ip::Action::Block(_)) = action else { return Vec::new() };
-    block.ranges().collect()
+/// What an action keeps out.
+fn entries(action: &Action) -> &[block_ip::Entry] {
+    match action {
+        Action::BlockIp(block_ip::Action::Block(block)) => &block.ranges,
+        _ => &[],
+    }
 }
 
 async fn blocks(client: &Client) -> Result<Vec<InForce>, Failure> {
-    in_force::all(client, |action| !kept_out(action).is_empty()).await
-}
-
-async fn list(client: &Client, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-    let found = blocks(client).await?;
-    if output != Output::Table {
-        return console.data(output, &found);
-    }
-    if found.is_empty() {
-        writeln!(console.err, "no block of paramedic's is in force")?;
-        return Ok(());
-    }
-    let mut table = Table::new(["ADDRESS", "TARGET", "UNTIL", "BY", "WHY", "INTENT"]);
-    for one in &found {
-        let Action::BlockIp(block_ip::Action::Block(block)) = &one.action else { continue };
-        for entry in &block.ranges {
-            let until = one.since + entry.lasts;
-            table.row([
-                entry.range.to_string(),
-                one.target.to_string(),
-                until.to_string(),
-                one.by(),
-                one.why.clone(),
-                one.id.to_string(),
-            ]);
-        }
-    }
-    write!(console.out, "{table}")?;
-    Ok(())
+    in_force::all(client, |action| !entries(action).is_empty()).await
 }
 
 pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let UnblockArgs { address, app, ingress, reason, no_wait, server } = args;
-    let client = server.client()?;
+    let UnblockArgs { address, place, how } = args;
+    let client = how.client()?;
     let found = blocks(&client).await?;
-    let only = app.or(ingress);
-    let here = found.iter().filter(|one| only.as_ref().is_none_or(|only| *only == one.target));
-    let mut lifted = 0;
-    for one in here.clone() {
-        let ranges = kept_out(&one.action);
-        // Of IPv6 a whole network is kept out for one address.
-        let these: Vec<&AddressRange> = ranges.iter().filter(|range| range.contains(address)).collect();
-        if these.is_empty() {
-            continue;
-        }
-        for range in these.iter().filter(|range| ***range != address) {
+    let only = place.target.or(place.ingress);
+    let here: Vec<&InForce> =
+        found.iter().filter(|one| only.as_ref().is_none_or(|only| *only == one.target)).collect();
+    let mut chosen = Vec::new();
+    for one in &here {
+        // Of IPv6 a whole network is kept out for one address; of a range, addresses within it may be.
+        let these: Vec<AddressRange> = entries(&one.action)
+            .iter()
+            .map(|entry| entry.range)
+            .filter(|range| range.overlaps(address))
+            .collect();
+        for range in these.iter().filter(|range| **range != address && range.contains(address)) {
             writeln!(console.err, "{address} is kept out as part of {range}, which is let in")?;
         }
-        let body = json!({"reason": reason, "only": these});
-        take_back(&client, one.id, &body, no_wait, console).await?;
-        lifted += 1;
+        if !these.is_empty() {
+            chosen.push(Wanted { intent: one.id, only: these });
+        }
     }
-    if lifted > 0 {
-        return Ok(());
+    if chosen.is_empty() {
+        let shown: Vec<String> =
+            here.iter().flat_map(|one| entries(&one.action)).map(|entry| entry.range.to_string()).collect();
+        let hint = match shown.as_slice() {
+            [] => "no block of paramedic's is in force there".to_owned(),
+            ranges => format!("kept out now: {}", ranges.join(", ")),
+        };
+        return Err(Failure::users(format!("paramedic keeps nobody of {address} out")).hint(hint));
     }
-    let shown: Vec<String> =
-        here.flat_map(|one| kept_out(&one.action)).map(|range| range.to_string()).collect();
-    let hint = match shown.as_slice() {
-        [] => "no block of paramedic's is in force there".to_owned(),
-        ranges => format!("kept out now: {}", ranges.join(", ")),
-    };
-    Err(Failure::users(format!("paramedic keeps nobody of {address} out")).hint(hint))
+    take_back(&client, &chosen, &how, console).await
 }

@@ -1,4 +1,4 @@
-//! What an operator does by hand, through the daemon's API: the daemon decides, records and acts. A request that was not
+//! What an operator runs by hand, through the daemon's API: the daemon decides, records and acts. A request that was not
 //! answered is asked again under its own name, so that it is never done twice.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::console::{Console, Output, OutputArg};
 use super::failure::Failure;
-use super::following;
+use super::following::{self, Followed};
 use super::records::ServerArgs;
 use crate::client::{Client, ClientError};
 use crate::intake::correlation;
@@ -30,9 +30,11 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 Every guard speaks but those about the alert: nobody's alert is confirmed, and `for` does not
 wait. The order is the approval where the policy's mode is `approve`; a policy in `dry-run`, and
 `--mode` of the daemon, still bind. Guards that may pass are waited for, up to 10m.
-`paramedic check` shows the labels that a policy takes.
+What is named and not there is refused at once. `paramedic check` shows the labels that a
+policy takes.
 
-Exit codes: 0 it helped, was done or rehearsed; 1 refused, failed or no help; 2 our fault.")]
+Exit codes: 0 it helped, was done, or was rehearsed as --dry-run asks; 1 it was refused, failed,
+did not help, or was only rehearsed; 2 our fault.")]
 pub struct RunArgs {
     /// The policy's name.
     #[arg(value_name = "POLICY")]
@@ -41,77 +43,13 @@ pub struct RunArgs {
     #[arg(long = "label", short = 'l', value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Change nothing: show what would be done, the difference, and what every guard says.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     how: HowArgs,
-}
-
-/// Take an action back now: only while what it changed is still as it was left.
-#[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:
-  paramedic undo 1047 --reason 'the traffic is back to normal'
-  paramedic undo 1047 --no-wait
-
-INTENT is the number that `paramedic status` and `paramedic audit query --kind intended` show.
-A restart, a call or a Job cannot be taken back; the answer says so.
-
-Exit codes: 0 it was taken back; 1 it was refused, is held or failed; 2 our fault.")]
-pub struct UndoArgs {
-    /// The intent that did it.
-    #[arg(value_name = "INTENT")]
-    intent: u64,
-    /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only give the order; do not wait for what comes of it.
-    #[arg(long)]
-    no_wait: bool,
-    #[command(flatten)]
-    server: ServerArgs,
-}
-
-pub(super) async fn undo(args: UndoArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let UndoArgs { intent, reason, no_wait, server } = args;
-    let client = server.client()?;
-    take_back(&client, Seq(intent), &json!({"reason": reason}), no_wait, console).await
-}
-
-#[derive(Deserialize)]
-struct TakenBack {
-    record: Seq,
-    repeated: bool,
-}
-
-/// Orders one action back, and follows that to its end.
-pub(super) async fn take_back(
-    client: &Client,
-    intent: Seq,
-    body: &Value,
-    no_wait: bool,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let stream = if no_wait { None } else { Some(client.stream().await?) };
-    let TakenBack { record, repeated } =
-        posted(client, &format!("/api/v1/intents/{intent}/undo"), body, console).await?;
-    if repeated {
-        writeln!(console.err, "this was ordered before, and is under way")?;
-    }
-    match stream {
-        // A repeat has no record of its own.
-        Some(stream) => {
-            let from = Seq(record.0.saturating_sub(1));
-            following::revert(client, stream, intent, from, console).await
-        }
-        None => {
-            writeln!(console.out, "record {record}")?;
-            writeln!(console.err, "ordered; what comes of it: paramedic audit show {intent}")?;
-            Ok(())
-        }
-    }
 }
 
 /// How an order by hand is given and followed.
@@ -130,6 +68,11 @@ pub(super) struct HowArgs {
 }
 
 impl HowArgs {
+    /// Whether anything here is about an order: where the daemon is and how data looks is about a list too.
+    pub(super) fn is_about_an_order(&self) -> bool {
+        self.no_wait || self.key.is_some()
+    }
+
     pub(super) fn server(&self) -> &ServerArgs {
         &self.server
     }
@@ -187,19 +130,22 @@ pub(super) async fn start(wanted: Wanted, how: HowArgs, console: &mut Console<'_
     if repeated {
         writeln!(console.err, "this request was taken before; it is not done again")?;
     }
-    match stream {
-        Some(stream) => following::run(&client, stream, episode, how.output.output, console).await,
-        None => {
-            match how.output.output {
-                Output::Table => writeln!(console.out, "episode {episode}")?,
-                output @ (Output::Json | Output::Yaml) => {
-                    console.data(output, &json!({"episode": episode}))?;
-                }
-            }
-            writeln!(console.err, "ordered; what comes of it: paramedic audit show {episode}")?;
-            Ok(())
+    let followed = Followed { episode, rehearsal: dry_run, output: how.output.output };
+    if let Some(stream) = stream {
+        return following::run(&client, stream, followed, console).await;
+    }
+    // What is refused at once is no order that anything comes of.
+    if let Some(ended) = following::over_already(&client, followed, console).await? {
+        return ended;
+    }
+    match how.output.output {
+        Output::Table => writeln!(console.out, "episode {episode}")?,
+        output @ (Output::Json | Output::Yaml) => {
+            console.data(output, &json!({"episode": episode}))?;
         }
     }
+    writeln!(console.err, "ordered; what comes of it: paramedic audit show {episode}")?;
+    Ok(())
 }
 
 /// The answer to a request that may be sent again, since it carries its own name.

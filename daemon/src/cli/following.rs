@@ -1,10 +1,9 @@
-//! What comes of an order by hand, as it is recorded: shown to whoever gave it, until it is over. It must never do
-//! anything itself, and ends with the exit code of what it saw.
+//! What comes of a run by hand, as it is recorded: shown to whoever ordered it, until it is over. It must never do anything
+//! itself, and ends with the exit code of what it saw.
 
 use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::event::{Conclusion, Event, Record, Seq};
-use paramedic_policies::ruling::{EffectiveMode, Verdict};
-use paramedic_policies::time::Span;
+use paramedic_policies::ruling::{Cap, EffectiveMode, Ruling, Verdict};
 use serde::Serialize;
 
 use super::audit::row;
@@ -19,10 +18,10 @@ use crate::journal::Filter;
 
 /// The data that programs get.
 #[derive(Serialize)]
-struct Followed {
+struct Data<'a> {
     episode: Seq,
     conclusion: Option<Conclusion>,
-    records: Vec<Record>,
+    records: &'a [Record],
 }
 
 /// What was seen so far.
@@ -33,118 +32,128 @@ struct Seen {
     mode: Option<EffectiveMode>,
     /// What stands against it, by the last ruling.
     refusal: Option<String>,
+    /// What it waits for, by the last ruling.
+    waits: Option<String>,
     /// What was done that can be taken back.
     revertible: Vec<Seq>,
     over: bool,
+}
+
+/// What is followed, and how it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    pub(super) episode: Seq,
+    /// Whether no more than a rehearsal was asked for.
+    pub(super) rehearsal: bool,
+    pub(super) output: Output,
 }
 
 /// Follows an episode to its end.
 pub(super) async fn run(
     client: &Client,
     mut stream: Stream,
-    episode: Seq,
-    output: Output,
+    followed: Followed,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let mut seen = Seen::default();
-    loop {
-        let after = seen.records.last().map(|record| record.seq);
-        let filter = Filter { episode: Some(episode), after, newest: false, ..Filter::default() };
-        let (found, _) = (client as &dyn Records).all(&filter, usize::MAX).await.map_err(|failure| {
-            failure.hint(format!("the order stands; what comes of it: paramedic audit show {episode}"))
-        })?;
-        for record in found {
-            if output == Output::Table {
-                show(&record, console)?;
-            }
-            seen.take(episode, record);
+    while !seen.over {
+        let looked = match look(client, &mut seen, followed, console).await {
+            Ok(()) if seen.over => break,
+            Ok(()) => stream.news().await.map_err(Failure::from),
+            Err(failure) => Err(failure),
+        };
+        let failure = match looked {
+            Ok(true) => continue,
+            Ok(false) => stopping(&format!("episode {}", followed.episode)),
+            Err(failure) => failure,
+        };
+        // Programs get what there is, and people have seen it.
+        if followed.output != Output::Table {
+            console.data(followed.output, &seen.data(followed.episode))?;
         }
-        console.out.flush()?;
-        console.err.flush()?;
-        if seen.over {
-            break;
-        }
-        if !stream.news().await? {
-            return Err(Failure::ours(format!(
-                "the daemon is stopping; episode {episode} goes on when it runs again"
-            ))
-            .hint(format!("then: paramedic audit show {episode}")));
-        }
+        return Err(stands(failure, &followed.episode.to_string()));
     }
-    seen.end(episode, output, console)
+    seen.end(followed, console)
 }
 
-/// How long a revert may be held before its order counts as answered: it stays ordered.
-const HELD_MAX: Span = Span::from_mins(2);
-
-/// Follows the taking back of an intent to its end, from the record after `from`.
-pub(super) async fn revert(
+/// What was already recorded of an order that nobody follows: whether it is over, as one is that was refused at once.
+pub(super) async fn over_already(
     client: &Client,
-    mut stream: Stream,
-    intent: Seq,
-    from: Seq,
+    followed: Followed,
+    console: &mut Console<'_>,
+) -> Result<Option<Result<(), Failure>>, Failure> {
+    let mut seen = Seen::default();
+    let filter = Filter { episode: Some(followed.episode), ..Filter::default() };
+    let records =
+        read(client, &filter).await.map_err(|failure| stands(failure, &followed.episode.to_string()))?;
+    let over = records.iter().any(|record| seen.is_end(followed.episode, record));
+    if !over {
+        return Ok(None);
+    }
+    for record in records {
+        if followed.output == Output::Table {
+            show(&record, console)?;
+        }
+        seen.take(followed.episode, record);
+    }
+    Ok(Some(seen.end(followed, console)))
+}
+
+/// Reads what is new, and shows it.
+async fn look(
+    client: &Client,
+    seen: &mut Seen,
+    followed: Followed,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    let (mut after, mut revert) = (from, None);
-    loop {
-        let filter = Filter { intent: Some(intent), after: Some(after), ..Filter::default() };
-        let (found, _) = (client as &dyn Records).all(&filter, usize::MAX).await.map_err(|failure| {
-            failure.hint(format!("the order stands; what comes of it: paramedic audit show {intent}"))
-        })?;
-        for record in found {
+    let after = seen.records.last().map(|record| record.seq);
+    let filter = Filter { episode: Some(followed.episode), after, newest: false, ..Filter::default() };
+    let before = seen.waits.clone();
+    for record in read(client, &filter).await? {
+        if followed.output == Output::Table {
             show(&record, console)?;
-            after = record.seq;
-            let hint = format!("the whole story: paramedic audit show {intent} --all");
-            match record.event {
-                Event::Intended { intent: made } if made.reverts == Some(intent) => revert = Some(made.id),
-                Event::Ended { intent: ended, outcome } if revert == Some(ended) => match outcome {
-                    Outcome::Done { .. } => {
-                        console.out.flush()?;
-                        writeln!(console.err, "taken back")?;
-                        return Ok(());
-                    }
-                    Outcome::Collected { .. }
-                    | Outcome::Refused { .. }
-                    | Outcome::Failed { .. }
-                    | Outcome::Unknown { .. } => {
-                        let how = format!("taking it back {}", story::ended(&outcome));
-                        return Err(Failure::users(how).hint(hint));
-                    }
-                },
-                Event::RevertDropped { intent: dropped, why, .. } if dropped == intent => {
-                    return Err(Failure::users(format!("not taken back: {why}")).hint(hint));
-                }
-                Event::RevertHeld { intent: held, until, why, order_over } if held == intent => {
-                    if order_over {
-                        writeln!(console.err, "nothing had to be taken back: {}", plain(&why))?;
-                        return Ok(());
-                    }
-                    if until.since(record.at) > HELD_MAX {
-                        let what = format!("held until {until}: {why}");
-                        return Err(Failure::users(what)
-                            .hint("the order stands, and is followed once nothing holds it"));
-                    }
-                }
-                // Shown, and nothing follows from them here.
-                _ => {}
-            }
         }
-        console.out.flush()?;
-        console.err.flush()?;
-        if !stream.news().await? {
-            return Err(Failure::ours(
-                "the daemon is stopping; the order stands, and goes on when it runs again",
-            )
-            .hint(format!("then: paramedic audit show {intent}")));
-        }
+        seen.take(followed.episode, record);
     }
+    if !seen.over
+        && let Some(waits) = seen.waits.as_ref().filter(|waits| before.as_ref() != Some(waits))
+    {
+        writeln!(console.err, "waiting: {}; Ctrl-C leaves the order as it is", plain(waits))?;
+    }
+    console.out.flush()?;
+    console.err.flush()?;
+    Ok(())
+}
+
+/// All records that a filter finds.
+pub(super) async fn read(client: &Client, filter: &Filter) -> Result<Vec<Record>, Failure> {
+    Ok((client as &dyn Records).all(filter, usize::MAX).await?.0)
+}
+
+/// The connection is lost, the order is not: by its number it is found again.
+pub(super) fn stands(failure: Failure, number: &str) -> Failure {
+    failure.hint(format!("the order stands; what comes of it: paramedic audit show {number}"))
+}
+
+/// The daemon ended the stream.
+pub(super) fn stopping(what: &str) -> Failure {
+    Failure::ours(format!("the daemon is stopping; {what} goes on when it runs again"))
 }
 
 impl Seen {
+    fn data(&self, episode: Seq) -> Data<'_> {
+        Data { episode, conclusion: self.conclusion, records: &self.records }
+    }
+
+    fn is_end(&self, episode: Seq, record: &Record) -> bool {
+        matches!(&record.event, Event::Closed { episode: closed, .. } if *closed == episode)
+    }
+
     fn take(&mut self, episode: Seq, record: Record) {
         match &record.event {
             Event::Ruled { ruling } => {
                 self.mode = Some(ruling.mode);
+                self.waits = waits(ruling);
                 let mut reasons = ruling.findings.iter().filter_map(|finding| finding.reason());
                 self.refusal = reasons.next().map(|first| match reasons.count() {
                     0 => first.to_string(),
@@ -160,18 +169,19 @@ impl Seen {
                 self.revertible.extend(real.map(|made| made.id));
             }
             Event::Concluded { conclusion, .. } => self.conclusion = Some(*conclusion),
-            Event::Closed { episode: closed, .. } => self.over |= *closed == episode,
             // Shown, and nothing follows from them here.
             _ => {}
         }
+        self.over |= self.is_end(episode, &record);
         self.records.push(record);
     }
 
-    fn end(self, episode: Seq, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-        let Self { records, conclusion, mode, refusal, revertible, .. } = self;
+    fn end(self, followed: Followed, console: &mut Console<'_>) -> Result<(), Failure> {
+        let Followed { episode, rehearsal, output } = followed;
         if output != Output::Table {
-            console.data(output, &Followed { episode, conclusion, records })?;
+            console.data(output, &self.data(episode))?;
         }
+        let Self { conclusion, mode, refusal, revertible, .. } = self;
         for intent in revertible {
             writeln!(console.err, "to take it back: paramedic undo {intent}")?;
         }
@@ -185,8 +195,14 @@ impl Seen {
             }
             Some(Conclusion::Already) => writeln!(console.err, "nothing had to be changed")?,
             Some(Conclusion::Rehearsed) => {
-                let mode = mode.map(|mode| mode.to_string()).unwrap_or_default();
-                writeln!(console.err, "NOTHING WAS CHANGED, this was a rehearsal (mode {mode})")?;
+                let shown = mode.as_ref().map(EffectiveMode::to_string).unwrap_or_default();
+                let what = format!("NOTHING WAS CHANGED, this was a rehearsal (mode {shown})");
+                if !rehearsal {
+                    return Err(
+                        Failure::users(what).hint(only_rehearsed(mode.and_then(|mode| mode.capped_by)))
+                    );
+                }
+                writeln!(console.err, "{what}")?;
             }
             Some(Conclusion::Refused) => {
                 let why = refusal.map_or(String::new(), |why| format!(": {why}"));
@@ -202,8 +218,36 @@ impl Seen {
     }
 }
 
+/// What a ruling waits for.
+fn waits(ruling: &Ruling) -> Option<String> {
+    match ruling.verdict {
+        Verdict::Hold { until } => {
+            let reasons: Vec<String> = ruling
+                .findings
+                .iter()
+                .filter_map(|finding| finding.reason())
+                .map(ToString::to_string)
+                .collect();
+            Some(format!("{} (looked at again at {until})", reasons.join("; ")))
+        }
+        Verdict::Act | Verdict::Withhold | Verdict::Propose { .. } => None,
+    }
+}
+
+/// Who ordered the thing itself is told why it was not done.
+fn only_rehearsed(capped: Option<Cap>) -> &'static str {
+    match capped {
+        Some(Cap::Daemon) => {
+            "the daemon's --mode is dry-run: `paramedic serve --mode enforce` acts; with --dry-run this is no failure"
+        }
+        Some(Cap::Storm) => "the storm lowered its mode: `paramedic status` says when that ends",
+        Some(Cap::Order) => "the order asked for no more than a rehearsal",
+        None => "the policy's own `mode` is dry-run; with --dry-run this is no failure",
+    }
+}
+
 /// One record: what was decided and done is data, how it is waited for is talk.
-fn show(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
+pub(super) fn show(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
     let [seq, at, kind, what] = row(record);
     let line = format!("{seq:<8} {at}  {kind:<13} {}", plain(&what));
     match &record.event {

@@ -4,48 +4,47 @@
 use std::collections::BTreeSet;
 
 use paramedic_policies::action::Action;
-use paramedic_policies::event::Seq;
 use paramedic_policies::load::built_in;
 use paramedic_policies::remediation::freeze_deploys;
-use paramedic_policies::time::Span;
-use serde_json::json;
+use paramedic_policies::target::is_dns_label;
 
-use super::by_hand::{HowArgs, Wanted, start, take_back};
-use super::console::{Console, Output};
+use super::console::Console;
 use super::failure::Failure;
+use super::for_a_while::ForAWhileArgs;
 use super::in_force::{self, InForce};
-use super::records::ServerArgs;
-use super::table::Table;
+use super::taking_back::{BackArgs, Wanted, take_back};
 use crate::client::Client;
 
-/// Refuse new pod templates in a few namespaces for a while; without a namespace, list the freezes in force.
+/// A wider freeze is the work of a person.
+const NAMESPACES_MAX: usize = 16;
+
+/// Refuse new pod templates in a few namespaces for a while; `freeze` alone lists the freezes in force.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic freeze --namespace prod --for 2h --reason 'incident 4711'
   paramedic freeze -n prod -n staging --for 30m --reason 'database migration' --dry-run
-  paramedic freeze
+  paramedic freeze --list
 
-Refused are new pod templates of Deployments, StatefulSets and DaemonSets. Scaling, autoscalers,
-paramedic and members of the group paramedic:break-glass go on. It ends by itself, whether
-paramedic lives or not; before, `paramedic thaw` ends it.")]
+Refused are new pod templates of Deployments, StatefulSets, DaemonSets, CronJobs and Argo Rollouts,
+and new ones of these. Scaling, autoscalers, paramedic and members of the group
+paramedic:break-glass go on. It ends by itself, whether paramedic lives or not; before, `paramedic
+thaw` ends it. The daemon needs rights for it: `paramedic rbac --by-hand` prints them.
+
+Exit codes: 0 it is in force, or was rehearsed as --dry-run asks; 1 it was refused, failed, or was
+only rehearsed; 2 our fault.")]
 pub struct FreezeArgs {
-    /// A namespace; once for each, at most 16. Without any, the freezes in force are listed.
-    #[arg(long = "namespace", short = 'n', value_name = "NAME", conflicts_with = "list")]
+    /// A namespace; once for each, or with commas, at most 16.
+    #[arg(
+        long = "namespace",
+        short = 'n',
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = namespace,
+        conflicts_with = "list"
+    )]
     namespaces: Vec<String>,
-    /// For how long, from 1m to 7d.
-    #[arg(long = "for", value_name = "DURATION")]
-    lasting: Option<Span>,
-    /// Why; colleagues who are refused read it.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Change nothing: show what would be done, and what every guard says.
-    #[arg(long)]
-    dry_run: bool,
-    /// List the freezes in force.
-    #[arg(long)]
-    list: bool,
     #[command(flatten)]
-    how: HowArgs,
+    order: ForAWhileArgs,
 }
 
 /// Let deploys through again before their freeze ends.
@@ -55,40 +54,56 @@ pub struct FreezeArgs {
   paramedic thaw --all
 
 Lifts every freeze that paramedic made in these namespaces, by hand or by a policy. One that
-covers other namespaces too is only lifted as a whole: name them all, or give --all.
-`paramedic freeze` lists them.")]
+covers other namespaces too is only lifted as a whole: name them all, or give --all. All are
+ordered at once; one that is held keeps no other. `paramedic freeze --list` lists them.
+
+Exit codes: 0 all were lifted; 1 one was refused, is held or failed; 2 our fault.")]
 pub struct ThawArgs {
-    /// A namespace; once for each.
-    #[arg(long = "namespace", short = 'n', value_name = "NAME", required_unless_present = "all")]
+    /// A namespace; once for each, or with commas.
+    #[arg(
+        long = "namespace",
+        short = 'n',
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = namespace,
+        required_unless_present = "all"
+    )]
     namespaces: Vec<String>,
     /// Every freeze in force.
     #[arg(long, conflicts_with = "namespaces")]
     all: bool,
-    /// For the record.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    reason: String,
-    /// Only give the order; do not wait for what comes of it.
-    #[arg(long)]
-    no_wait: bool,
     #[command(flatten)]
-    server: ServerArgs,
+    how: BackArgs,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    match is_dns_label(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a namespace has lower-case letters, digits and `-`".to_owned()),
+    }
 }
 
 pub(super) async fn freeze(args: FreezeArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let FreezeArgs { namespaces, lasting, reason, dry_run, list: _, how } = args;
+    let FreezeArgs { namespaces, order } = args;
+    if order.lists(!namespaces.is_empty()) {
+        let found = freezes(&order.how.server().client()?).await?;
+        let heads = ["INTENT", "NAMESPACES", "UNTIL", "BY", "WHY"];
+        return in_force::list(&found, "freeze", heads, order.how.output(), console, |one| {
+            let names = frozen(&one.action).unwrap_or_default().join(",");
+            vec![[one.id.to_string(), names, one.ends(), one.by(), one.why.clone()]]
+        });
+    }
     let names: BTreeSet<String> = namespaces.into_iter().collect();
     let Some(first) = names.first().cloned() else {
-        return list(&how.server().client()?, how.output(), console).await;
+        return Err(Failure::users("a freeze needs a namespace")
+            .hint("-n NAME; `paramedic freeze --list` lists what is in force"));
     };
-    let Some(lasting) = lasting else {
-        return Err(Failure::users("a freeze needs an end").hint("say for how long, such as --for 2h"));
-    };
+    if names.len() > NAMESPACES_MAX {
+        return Err(Failure::users(format!("{} namespaces, at most {NAMESPACES_MAX} may be", names.len()))
+            .hint("freeze them in several orders"));
+    }
     let joined = names.into_iter().collect::<Vec<_>>().join(",");
-    let told = if reason.is_empty() { "frozen by hand".to_owned() } else { reason.clone() };
-    let labels =
-        [("namespace", first), ("namespaces", joined), ("for", lasting.to_string()), ("reason", told)];
-    let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    start(Wanted { policy: built_in::FREEZE.to_owned(), labels, reason, dry_run }, how, console).await
+    order.order(built_in::FREEZE, vec![("namespace", first), ("namespaces", joined)], console).await
 }
 
 /// The namespaces of a freeze.
@@ -101,35 +116,17 @@ async fn freezes(client: &Client) -> Result<Vec<InForce>, Failure> {
     in_force::all(client, |action| frozen(action).is_some()).await
 }
 
-async fn list(client: &Client, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-    let found = freezes(client).await?;
-    if output != Output::Table {
-        return console.data(output, &found);
-    }
-    if found.is_empty() {
-        writeln!(console.err, "no freeze of paramedic's is in force")?;
-        return Ok(());
-    }
-    let mut table = Table::new(["INTENT", "NAMESPACES", "UNTIL", "BY", "WHY"]);
-    for one in &found {
-        let names = frozen(&one.action).unwrap_or_default().join(",");
-        table.row([one.id.to_string(), names, one.until.to_string(), one.by(), one.why.clone()]);
-    }
-    write!(console.out, "{table}")?;
-    Ok(())
-}
-
 pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let ThawArgs { namespaces, all, reason, no_wait, server } = args;
-    let client = server.client()?;
+    let ThawArgs { namespaces, all, how } = args;
+    let client = how.client()?;
     let found = freezes(&client).await?;
-    let mut chosen: Vec<Seq> = Vec::new();
+    let mut chosen = Vec::new();
     for one in &found {
         let covered = frozen(&one.action).unwrap_or_default();
         let others: Vec<&str> =
             covered.iter().filter(|name| !namespaces.contains(name)).map(String::as_str).collect();
         if all || others.is_empty() {
-            chosen.push(one.id);
+            chosen.push(Wanted { intent: one.id, only: Vec::new() });
         } else if others.len() < covered.len() {
             return Err(Failure::users(format!(
                 "the freeze {} covers {} too, and is only lifted as a whole",
@@ -148,8 +145,5 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
         };
         return Err(Failure::users("nothing of that is frozen by paramedic").hint(hint));
     }
-    for intent in chosen {
-        take_back(&client, intent, &json!({"reason": reason}), no_wait, console).await?;
-    }
-    Ok(())
+    take_back(&client, &chosen, &how, console).await
 }

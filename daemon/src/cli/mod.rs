@@ -14,6 +14,7 @@ mod explain;
 mod eyes;
 mod failure;
 mod following;
+mod for_a_while;
 mod freezing;
 mod in_force;
 mod live;
@@ -26,6 +27,7 @@ mod serve;
 mod status;
 mod story;
 mod table;
+mod taking_back;
 mod test;
 mod variables;
 
@@ -55,7 +57,8 @@ pub use failure::{Failure, Whose};
   paramedic audit query --since 2h
   paramedic pause --for 1h --reason 'database migration'
 
-Every flag can be set by a variable, as its help shows. Exit codes: 0 ok, 1 your input or a failed check, 2 our fault."
+Every flag can be set by a variable, as its help shows.
+Exit codes: 0 ok, 1 your input or a failed check, 2 our fault."
 )]
 pub struct Cli {
     /// What to do.
@@ -96,7 +99,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
     Run(by_hand::RunArgs),
-    Undo(by_hand::UndoArgs),
+    Undo(taking_back::UndoArgs),
     Freeze(freezing::FreezeArgs),
     Thaw(freezing::ThawArgs),
     Block(blocking::BlockArgs),
@@ -163,7 +166,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
         Command::Run(args) => by_hand::run(args, console).await,
-        Command::Undo(args) => by_hand::undo(args, console).await,
+        Command::Undo(args) => taking_back::undo(args, console).await,
         Command::Freeze(args) => freezing::freeze(args, console).await,
         Command::Thaw(args) => freezing::thaw(args, console).await,
         Command::Block(args) => blocking::block(args, console).await,

@@ -1,6 +1,7 @@
 //! What people read, word for word, and the exit codes. No process is needed: a command writes to what it is given.
 
 mod audit;
+mod by_hand;
 mod check;
 mod explain;
 mod fixture;
