@@ -26,7 +26,8 @@ const STORY_MAX: usize = 2000;
   paramedic audit show 1041 --all
   paramedic audit show 1041 --data-dir /var/lib/paramedic -o yaml
 
-SEQ is any number that `audit query` shows: of an alert, a decision, an intent, an outcome, a proposal.")]
+SEQ is any number that `audit query` shows: of an alert, a decision, an intent, an outcome, a
+proposal.")]
 pub struct ShowArgs {
     /// Sequence of the record.
     #[arg(value_name = "SEQ")]

@@ -13,8 +13,8 @@ use crate::cli::records::{JournalArgs, Records};
   paramedic audit verify
   paramedic audit verify --data-dir /var/lib/paramedic
 
-Exits with 1 when anything was changed, is damaged or missing in between. That nothing was cut off at the end, only
-the last root kept elsewhere can show: note the one that is printed.")]
+Exits with 1 when anything was changed, is damaged or missing in between. That nothing was cut off
+at the end, only the last root kept elsewhere can show: note the one that is printed.")]
 pub struct VerifyArgs {
     #[command(flatten)]
     output: OutputArg,

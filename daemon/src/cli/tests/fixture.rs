@@ -89,6 +89,31 @@ pub(super) fn journal() -> Fixture {
     told(Tale { outcome: restarted(), words: None })
 }
 
+/// A pause of the alert's namespace while it fires, lifted an hour later; and Ada runs a policy by hand.
+pub(super) fn by_hand() -> Fixture {
+    let mut life = begun(restarted());
+    let order = |command| Input::Order(Order { by: "ada".to_owned(), command });
+    life.take(at("09:00:00"), Input::Alerts(delivery(AlertStatus::Firing)));
+    life.until(at("09:05:00"));
+    let scope = PauseScope::Namespace("shop".to_owned());
+    let reason = "hands off".to_owned();
+    let paused = Command::Pause { scope: scope.clone(), until: None, reason };
+    life.take(at("09:06:00"), order(paused));
+    life.take(at("09:12:00"), Input::Alerts(delivery(AlertStatus::Resolved)));
+    life.until(at("09:14:00"));
+    life.take(at("09:15:00"), order(Command::Resume { scope }));
+    let run = Command::Run {
+        policy: "search-slow".to_owned(),
+        labels: Labels::new(),
+        reason: "a customer called".to_owned(),
+        dry_run: false,
+        key: "k-1".to_owned(),
+    };
+    life.take(at("09:16:00"), order(run));
+    life.until(at("09:28:00"));
+    life.written()
+}
+
 /// The same with other words, or another end.
 pub(super) fn told(tale: Tale) -> Fixture {
     let words = tale.words;
@@ -100,14 +125,7 @@ pub(super) fn told(tale: Tale) -> Fixture {
         }
         delivery
     };
-    let mut life = Life { state: State::new(), records: Vec::new(), outcome: tale.outcome };
-    life.take(at("08:58:00"), Input::Began { version: "0.1.0".to_owned() });
-    life.take(at("08:58:00"), Input::Reign { leader: true, epoch: 1 });
-    let mut settings = Settings { mode: paramedic_policies::action::Mode::Enforce, ..Settings::default() };
-    settings.guards.confirmation = true;
-    let files = vec![SourceFile { path: "policies/cart.yaml".to_owned(), text: POLICY.to_owned() }];
-    let source = Source { files, settings, tzdb: "2026a".to_owned() };
-    life.take(at("08:58:00"), Input::Adopt(Box::new(source)));
+    let mut life = begun(tale.outcome);
     life.take(at("09:00:00"), Input::Alerts(delivery(AlertStatus::Firing)));
     life.until(at("09:12:00"));
     life.take(at("09:12:00"), Input::Alerts(delivery(AlertStatus::Resolved)));
@@ -117,6 +135,19 @@ pub(super) fn told(tale: Tale) -> Fixture {
     life.take(at("09:20:00"), Input::Order(Order { by: words.unwrap_or("ada").to_owned(), command }));
     life.until(at("09:25:00"));
     life.written()
+}
+
+/// A daemon that enforces these policies.
+fn begun(outcome: Outcome) -> Life {
+    let mut life = Life { state: State::new(), records: Vec::new(), outcome };
+    life.take(at("08:58:00"), Input::Began { version: "0.1.0".to_owned() });
+    life.take(at("08:58:00"), Input::Reign { leader: true, epoch: 1 });
+    let mut settings = Settings { mode: paramedic_policies::action::Mode::Enforce, ..Settings::default() };
+    settings.guards.confirmation = true;
+    let files = vec![SourceFile { path: "policies/cart.yaml".to_owned(), text: POLICY.to_owned() }];
+    let source = Source { files, settings, tzdb: "2026a".to_owned() };
+    life.take(at("08:58:00"), Input::Adopt(Box::new(source)));
+    life
 }
 
 struct Life {

@@ -41,6 +41,16 @@ fn every_help_text_has_an_example() {
 }
 
 #[test]
+fn no_line_of_a_help_text_is_broken_where_nobody_broke_it() {
+    each(&mut |path, command| {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{path}: {line}");
+        }
+    });
+}
+
+#[test]
 fn every_flag_has_a_variable_of_its_own_or_shared() {
     let mut variables = String::new();
     each(&mut |path, command| {
@@ -53,6 +63,16 @@ fn every_flag_has_a_variable_of_its_own_or_shared() {
         }
     });
     insta::assert_snapshot!("variables", variables);
+}
+
+#[test]
+fn shells_offer_files_where_files_are_meant() {
+    let ran = paramedic(&["completions", "zsh"]);
+    for flag in ["--token-file=[", "--kubeconfig=[", "--data-dir=[", "--policies=["] {
+        let mut lines = ran.out.lines().filter(|line| line.contains(flag)).peekable();
+        assert!(lines.peek().is_some(), "no {flag}");
+        assert!(lines.all(|line| line.contains("_files")), "{flag}");
+    }
 }
 
 #[test]

@@ -100,6 +100,75 @@ fn a_hostile_alert_stays_text() {
     }
 }
 
+fn data(journal: &Fixture, more: &[&str]) -> serde_json::Value {
+    let text = report(journal, &[more, &["--output", "json"]].concat());
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn what_was_ended_since_is_no_open_question() {
+    let journal = fixture::by_hand();
+    // The pause began within the episode, and was lifted after its last record.
+    for more in [
+        ["--episode", &journal.seq_of("opened", 0)],
+        ["--since=2026-11-21T08:50:00Z", "--until=2026-11-21T09:10:00Z"],
+    ] {
+        let json = data(&journal, &more);
+        assert_eq!(json["open"], serde_json::json!([]), "{more:?}");
+        let timeline = json["timeline"].as_array().expect("a list");
+        assert!(timeline.iter().any(|line| line["text"].to_string().contains("paused")), "{more:?}");
+        assert!(timeline.iter().all(|line| !line["text"].to_string().contains("ada resumed")), "{more:?}");
+    }
+}
+
+#[test]
+fn what_was_run_by_hand_says_who_and_is_no_measure_of_alerts() {
+    let journal = fixture::by_hand();
+    let episode = journal.seq_of("opened", 1);
+    let json = data(&journal, &["--episode", &episode]);
+    assert_eq!(json["title"], format!("search-slow, run by hand (episode {episode})"));
+    let people = json["people"].as_array().expect("a list");
+    let ran = people.iter().find(|deed| deed["what"].to_string().contains("by hand")).expect("who ran it");
+    assert_eq!(
+        (&ran["who"], &ran["what"], &ran["comment"]),
+        (&"ada".into(), &"ran search-slow by hand".into(), &"a customer called".into())
+    );
+    let figures = &json["incidents"][0]["cases"][0]["figures"];
+    assert_eq!((&figures["detectMs"], &figures["remediateMs"]), (&"notReached".into(), &"notReached".into()));
+    assert_eq!(json["incidents"][0]["startsAt"], serde_json::Value::Null);
+    let window = data(&journal, &["--since", "1h"]);
+    let search =
+        window["policies"].as_array().expect("a list").iter().find(|one| one["policy"] == "search-slow");
+    let times = &search.expect("it spoke")["times"];
+    assert_eq!((&times["detect"]["count"], &times["remediate"]["count"]), (&0.into(), &0.into()));
+    for format in ["markdown", "html"] {
+        let text = report(&journal, &["--episode", &episode, "--output", format]);
+        assert!(text.contains("ordered") && !text.contains("startsAt)<") && !text.contains("fires since"));
+        assert!(text.contains("search-slow, run by hand"), "{text}");
+    }
+}
+
+#[test]
+fn a_file_never_holds_another_format_than_its_name_says() {
+    let journal = fixture::journal();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.html");
+    let path = file.to_str().expect("UTF-8");
+    let args = ["audit", "report", "--data-dir", journal.path(), "--since", "1h", "--file", path];
+    let ran = paramedic(&[&args[..], &["-o", "json"]].concat());
+    assert!(ran.code == 1 && ran.err.contains("a.html would hold json, and is named as html"), "{ran}");
+    assert!(!file.exists());
+    assert_eq!(paramedic(&[&args[..], &["-o", "html"]].concat()).code, 0);
+    #[cfg(unix)]
+    {
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&file.metadata().expect("it is there").permissions());
+        assert_eq!(mode & 0o777, 0o600, "a report holds what logs say");
+    }
+    let names = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(names, 1, "nothing is left beside it");
+}
+
 #[test]
 fn the_ending_of_the_file_chooses_the_format() {
     let journal = fixture::journal();

@@ -5,10 +5,10 @@ use paramedic_policies::ruling;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
 
-use super::figures::{PolicyFigures, Took, by_policy};
+use super::figures::{PolicyFigures, Spread, Took, by_policy};
 use super::fold::fold;
 use super::gather::{About, Gathered};
-use super::incident::{CaseTold, Deed, Incident, Lane, Line};
+use super::incident::{CaseTold, Deed, Incident, Lane, Leased, Line};
 use super::open::{Open, questions};
 use super::words::{moment, span};
 use crate::cli::story;
@@ -21,7 +21,7 @@ pub(super) const TOLD_MAX: usize = 25;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     pub title: String,
-    /// When it was made: what is open is open as of then.
+    /// When it was made: what is open is open as of then, as far as what followed was read.
     pub made_at: Moment,
     /// Of the daemon that was asked, or of this program.
     pub version: String,
@@ -47,9 +47,10 @@ pub(super) struct Report {
 impl Report {
     /// Of these records.
     pub(super) fn of(about: About, gathered: Gathered, now: Moment) -> Self {
-        let Gathered { records, cut } = gathered;
+        let Gathered { records, later, cut } = gathered;
         let folded = fold(&records);
-        let open = questions(&records, &folded.incidents, now);
+        let until_now = [&records[..], &later[..]].concat();
+        let open = questions(&until_now, &fold(&until_now).incidents, now);
         let (intent, since, until) = match about {
             About::Episode { intent, .. } => (intent, None, None),
             About::Window { since, until } => (None, Some(since), Some(until)),
@@ -101,7 +102,7 @@ fn title(about: About, incidents: &[Incident]) -> String {
         (About::Window { since, until }, _) => format!("{} to {}", moment(since), moment(until)),
         (About::Episode { episode, intent }, incidents) => {
             let alert = incidents.iter().find(|incident| incident.episode == episode);
-            let alert = alert.map_or("an alert", |incident| incident.alert.as_str());
+            let alert = alert.map_or("an alert".to_owned(), Incident::name);
             match intent {
                 Some(intent) => format!("{alert} (episode {episode}, intent {intent})"),
                 None => format!("{alert} (episode {episode})"),
@@ -190,5 +191,31 @@ pub(super) fn took(took: Took) -> String {
         Took::Known(length) => span(length),
         Took::NotReached => "-".to_owned(),
         Took::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// Such as `2m / 4m (7)`.
+pub(super) fn spread(spread: &Spread) -> String {
+    let unknown = match spread.unknown {
+        0 => String::new(),
+        unknown => format!(", {unknown} unknown"),
+    };
+    match spread.count {
+        0 if spread.unknown == 0 => "-".to_owned(),
+        0 => format!("unknown ({})", spread.unknown),
+        count => format!("{} / {} ({count}{unknown})", took(spread.median), took(spread.p90)),
+    }
+}
+
+/// Where a lease stands, in words.
+pub(super) fn leased(is: &Leased) -> String {
+    match is {
+        Leased::Nothing => "nothing was changed, so there is nothing to take back".to_owned(),
+        Leased::Open => "still to come".to_owned(),
+        Leased::Held { until, why } => format!("waits until {}: {why}", moment(*until)),
+        Leased::Ended { by, at } => format!("taken back by intent {by} at {}", moment(*at)),
+        Leased::Failed { by, what } => format!("intent {by} tried: {what}"),
+        Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
+        Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
     }
 }

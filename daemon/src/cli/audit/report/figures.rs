@@ -77,18 +77,22 @@ impl Figures {
             ruling::Verdict::Hold { .. } | ruling::Verdict::Withhold => false,
         });
         let own = || case.actions.iter().filter(|action| action.is_counted());
+        // What somebody ran began with the order: nothing was to be detected, and no trouble lasted until then.
+        let of_alert = |took: Took| if incident.by_hand.is_some() { Took::NotReached } else { took };
         let remediate = match case.conclusion {
             Some(ended) if ended.how == Conclusion::Helped => Took::between(incident.starts_at, ended.at),
             Some(ended) if ended.how == Conclusion::Unknown => Took::Unknown,
             Some(_) | None => Took::NotReached,
         };
         Self {
-            detect: incident.opened_at.map_or(Took::Unknown, |at| Took::between(incident.starts_at, at)),
+            detect: of_alert(
+                incident.opened_at.map_or(Took::Unknown, |at| Took::between(incident.starts_at, at)),
+            ),
             decide: decided.map_or(Took::NotReached, |ruling| Took::between(incident.opened_at, ruling.at)),
             approve: approve(case),
             act: own().next().map_or(Took::NotReached, act),
             verify: own().next_back().map_or(Took::NotReached, verify),
-            remediate,
+            remediate: of_alert(remediate),
         }
     }
 

@@ -58,11 +58,23 @@ impl Fold {
             self.lines.push(Line { seq, at, lane, text: story::tell(event) });
         }
         match event {
-            Event::Opened { labels, annotations, starts_at, .. } => {
+            Event::Opened { labels, annotations, starts_at, by_hand, .. } => {
+                if let Some(order) = by_hand {
+                    let done = if order.dry_run { "rehearsed" } else { "ran" };
+                    self.person(
+                        seq,
+                        at,
+                        &order.by,
+                        &format!("{done} {} by hand", order.policy),
+                        &order.reason,
+                    );
+                }
                 let incident = self.incident(seq);
                 incident.alert = story::alert(labels).to_owned();
                 (incident.labels, incident.annotations) = (labels.clone(), annotations.clone());
-                (incident.starts_at, incident.opened_at) = (Some(*starts_at), Some(at));
+                incident.by_hand = by_hand.as_deref().cloned();
+                incident.starts_at = by_hand.is_none().then_some(*starts_at);
+                incident.opened_at = Some(at);
             }
             Event::Closed { episode, why, ended_at } => {
                 self.incident(*episode).closed = Some(Closed { at, why: *why, ended_at: *ended_at });
@@ -158,6 +170,7 @@ impl Fold {
             alert: String::new(),
             labels: Labels::new(),
             annotations: Labels::new(),
+            by_hand: None,
             starts_at: None,
             opened_at: None,
             closed: None,

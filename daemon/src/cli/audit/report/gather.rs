@@ -7,6 +7,8 @@ use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::time::{Moment, Span};
 
+use super::fold::fold;
+use super::open::is_unfinished;
 use crate::cli::audit::show::episode_of;
 use crate::cli::failure::Failure;
 use crate::cli::records::Records;
@@ -31,7 +33,7 @@ const MISSING_MAX: usize = 500;
 const BEFORE: Span = Span::from_mins(10);
 
 /// Kinds that tell what happened, without the questions, answers and single looks.
-const TELLING: [&str; 19] = [
+const TELLING: [&str; 20] = [
     "opened",
     "closed",
     "ruled",
@@ -50,8 +52,12 @@ const TELLING: [&str; 19] = [
     "lapsed",
     "revertDropped",
     "revertHeld",
+    "revertOrdered",
     "received",
 ];
+
+/// Kinds that end what an earlier record began, and that may come after the last one that is told.
+const ENDING: [&str; 4] = ["resumed", "stormEnded", "clockAccepted", "acknowledged"];
 
 /// Kinds that belong to no episode.
 const AROUND: [&str; 11] = [
@@ -81,6 +87,8 @@ pub(super) enum About {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gathered {
     pub(super) records: Vec<Record>,
+    /// What followed these until now, of what they leave open: told by nothing but the open questions.
+    pub(super) later: Vec<Record>,
     pub(super) cut: Vec<String>,
 }
 
@@ -101,7 +109,12 @@ pub(super) async fn gather(records: &dyn Records, about: About) -> Result<Gather
         About::Window { since, until } => found.window(records, since, until).await?,
     }
     found.missing(records).await?;
-    Ok(Gathered { records: found.records.into_values().collect(), cut: found.cut })
+    let told: Vec<Record> = found.records.into_values().collect();
+    let mut after = Found { records: BTreeMap::new(), cut: found.cut };
+    after.followed(records, about, &told).await?;
+    let seen = |seq: &Seq| told.iter().any(|record| record.seq == *seq);
+    after.records.retain(|seq, _| !seen(seq));
+    Ok(Gathered { later: after.records.into_values().collect(), records: told, cut: after.cut })
 }
 
 #[derive(Default)]
@@ -187,6 +200,40 @@ impl Found {
         Ok(())
     }
 
+    /// What followed until now of what is still open at the end of what is told: without it a pause that was lifted since
+    /// would read as one in force.
+    async fn followed(
+        &mut self,
+        records: &dyn Records,
+        about: About,
+        told: &[Record],
+    ) -> Result<(), Failure> {
+        let Some(last) = told.iter().map(|record| record.at).max() else { return Ok(()) };
+        let since = match about {
+            About::Episode { .. } => last,
+            About::Window { until, .. } => until,
+        };
+        let filter = Filter { since: Some(since), ..Filter::default() };
+        for kind in ENDING {
+            let filter = Filter { kind: Some(kind.to_owned()), ..filter.clone() };
+            self.read(records, &filter, AROUND_MAX, || format!("what ended since, {kind}")).await?;
+        }
+        let About::Window { .. } = about else { return Ok(()) };
+        let unfinished: Vec<Seq> =
+            fold(told).incidents.iter().filter(|one| is_unfinished(one)).map(|one| one.episode).collect();
+        for episode in unfinished.iter().take(WHOLE_MAX) {
+            let filter = Filter { episode: Some(*episode), ..filter.clone() };
+            self.read(records, &filter, EPISODE_MAX, || format!("episode {episode} since")).await?;
+        }
+        if let Some(more @ 1..) = unfinished.len().checked_sub(WHOLE_MAX) {
+            self.cut.push(format!(
+                "of {} that had open questions at the end of the window it was not read what became of them since",
+                counted(more, "episode")
+            ));
+        }
+        Ok(())
+    }
+
     fn episodes(&self) -> BTreeSet<Seq> {
         self.records.values().filter_map(|record| names(&record.event).0).collect()
     }
@@ -258,5 +305,26 @@ fn names(event: &Event) -> (Option<Seq>, Option<Seq>) {
         | Event::Began { .. }
         | Event::ClockStepped { .. }
         | Event::ClockAccepted { .. } => (None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::words::KINDS;
+
+    /// Kinds that a large window is told without: each is a part of what another one says.
+    const LEFT_OUT: [&str; 5] = ["asked", "told", "held", "looked", "stormGoesOn"];
+
+    #[test]
+    fn every_kind_is_read_or_left_out_on_purpose() {
+        for kind in KINDS {
+            let places = [&TELLING[..], &AROUND[..], &LEFT_OUT[..]];
+            let count = places.iter().filter(|all| all.contains(&kind)).count();
+            assert_eq!(count, 1, "`{kind}` is in {count} of the lists");
+        }
+        let known = TELLING.len() + AROUND.len() + LEFT_OUT.len();
+        assert_eq!(known, KINDS.len(), "one of the lists has a kind that is none");
+        assert!(ENDING.iter().all(|kind| KINDS.contains(kind)));
     }
 }

@@ -6,6 +6,7 @@ use paramedic_policies::alert::Labels;
 use paramedic_policies::event::{Closing, Conclusion, Seq, Verdict};
 use paramedic_policies::evidence::Evidence;
 use paramedic_policies::guard::Guard;
+use paramedic_policies::order::ByHand;
 use paramedic_policies::ruling;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
@@ -23,7 +24,10 @@ pub(super) struct Incident {
     pub alert: String,
     pub labels: Labels,
     pub annotations: Labels,
-    /// Since when it fires, by the sender's clock.
+    /// The order that opened it, where no alert did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
+    /// Since when it fires, by the sender's clock; what is run by hand does not fire.
     pub starts_at: Option<Moment>,
     /// When it was received.
     pub opened_at: Option<Moment>,
@@ -258,6 +262,17 @@ impl Lane {
             Self::Verifications => "verifications",
             Self::People => "people",
             Self::Daemon => "daemon",
+        }
+    }
+}
+
+impl Incident {
+    /// What it is called: its alert, or what somebody ran.
+    pub(super) fn name(&self) -> String {
+        match &self.by_hand {
+            None => self.alert.clone(),
+            Some(order) if order.dry_run => format!("{}, rehearsed by hand", order.policy),
+            Some(order) => format!("{}, run by hand", order.policy),
         }
     }
 }

@@ -8,7 +8,10 @@ use super::incident::Lane;
 /// Its lane; `None` for what most readers skip.
 pub(super) fn lane(event: &Event) -> Option<Lane> {
     match event {
-        Event::Received { .. } | Event::Opened { .. } | Event::Closed { .. } => Some(Lane::Alerts),
+        Event::Opened { by_hand: Some(_), .. } => Some(Lane::People),
+        Event::Received { .. } | Event::Opened { by_hand: None, .. } | Event::Closed { .. } => {
+            Some(Lane::Alerts)
+        }
         Event::Ruled { .. } | Event::Advanced { .. } | Event::Concluded { .. } => Some(Lane::Rulings),
         Event::Intended { .. }
         | Event::Ended { .. }

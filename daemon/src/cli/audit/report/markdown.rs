@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use paramedic_policies::action::{Change, Mode};
 use paramedic_policies::evidence::{Evidence, Kept};
 
-use super::document::{Report, TOLD_MAX, ending, standing, took, verdict};
-use super::figures::{MEASURES, PolicyFigures, Spread};
-use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident, Leased};
-use super::words::{block, clock, code, moment, prose, span};
+use super::document::{Report, TOLD_MAX, ending, leased, spread, standing, took, verdict};
+use super::figures::{MEASURES, PolicyFigures};
+use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident};
+use super::words::{block, clock, code, copied, moment, prose, span};
 use crate::cli::story;
 
 /// Values of a curve that are written out.
@@ -72,19 +72,6 @@ fn policies(report: &Report, text: &mut String) {
     measures(text);
 }
 
-/// Such as `2m / 4m (7)`.
-pub(super) fn spread(spread: &Spread) -> String {
-    let unknown = match spread.unknown {
-        0 => String::new(),
-        unknown => format!(", {unknown} unknown"),
-    };
-    match spread.count {
-        0 if spread.unknown == 0 => "-".to_owned(),
-        0 => format!("unknown ({})", spread.unknown),
-        count => format!("{} / {} ({count}{unknown})", took(spread.median), took(spread.p90)),
-    }
-}
-
 /// One row of a table, its cells safe already.
 fn row(cells: impl Iterator<Item = String>, text: &mut String) {
     let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
@@ -112,7 +99,7 @@ fn episodes(report: &Report, text: &mut String) {
             .collect();
         let came = if came.is_empty() { "no policy spoke".to_owned() } else { came.join("; ") };
         let received = incident.opened_at.map_or("unknown".to_owned(), moment);
-        let (episode, alert, end) = (incident.episode, code(&incident.alert), ending(incident));
+        let (episode, alert, end) = (incident.episode, code(&incident.name()), ending(incident));
         let _ = writeln!(text, "| {episode} | {alert} | {received} | {end} | {came} |");
     }
     text.push('\n');
@@ -125,7 +112,7 @@ fn episodes(report: &Report, text: &mut String) {
 }
 
 fn episode(report: &Report, incident: &Incident, text: &mut String) {
-    let _ = writeln!(text, "## Episode {}: {}\n", incident.episode, prose(&incident.alert));
+    let _ = writeln!(text, "## Episode {}: {}\n", incident.episode, prose(&incident.name()));
     let unknown = || "unknown".to_owned();
     text.push_str("| | |\n|---|---|\n");
     let labels: Vec<String> =
@@ -134,9 +121,17 @@ fn episode(report: &Report, incident: &Incident, text: &mut String) {
     for (name, value) in &incident.annotations {
         let _ = writeln!(text, "| {} | {} |", prose(name), prose(value));
     }
-    let _ =
-        writeln!(text, "| fires since (startsAt) | {} |", incident.starts_at.map_or_else(unknown, moment));
-    let _ = writeln!(text, "| received | {} |", incident.opened_at.map_or_else(unknown, moment));
+    let received = incident.opened_at.map_or_else(unknown, moment);
+    match &incident.by_hand {
+        Some(order) => {
+            let _ = writeln!(text, "| ordered | {received} by {} |", prose(&order.by));
+            let _ = writeln!(text, "| reason | {} |", prose(&order.reason));
+        }
+        None => {
+            let since = incident.starts_at.map_or_else(unknown, moment);
+            let _ = writeln!(text, "| fires since (startsAt) | {since} |\n| received | {received} |");
+        }
+    }
     let _ = writeln!(text, "| ended | {} |", ending(incident));
     text.push('\n');
     if incident.cases.is_empty() {
@@ -148,7 +143,7 @@ fn episode(report: &Report, incident: &Incident, text: &mut String) {
 }
 
 fn case(report: &Report, case: &CaseTold, text: &mut String) {
-    let _ = writeln!(text, "### {}: {}\n", code(&case.policy), standing(case).0);
+    let _ = writeln!(text, "### {}: {}\n", copied(&case.policy), standing(case).0);
     row(MEASURES.iter().map(|(name, _)| (*name).to_owned()), text);
     row(MEASURES.iter().map(|_| "---".to_owned()), text);
     row(case.figures.each().into_iter().map(took), text);
@@ -173,7 +168,7 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
         text,
         "- **{rehearsed}{}** on {}, intent {}, {}{asked_for}",
         prose(&action.action),
-        code(&action.target.to_string()),
+        copied(&action.target.to_string()),
         action.intent,
         moment(action.at)
     );
@@ -220,24 +215,11 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
     text.push('\n');
 }
 
-/// Where a lease stands, in words.
-pub(super) fn leased(is: &Leased) -> String {
-    match is {
-        Leased::Nothing => "nothing was changed, so there is nothing to take back".to_owned(),
-        Leased::Open => "still to come".to_owned(),
-        Leased::Held { until, why } => format!("waits until {}: {why}", moment(*until)),
-        Leased::Ended { by, at } => format!("taken back by intent {by} at {}", moment(*at)),
-        Leased::Failed { by, what } => format!("intent {by} tried: {what}"),
-        Leased::Dropped { why, into: None } => format!("it will not be: {why}"),
-        Leased::Dropped { why, into: Some(into) } => format!("intent {into} takes it back: {why}"),
-    }
-}
-
 /// What was collected before anything was touched.
 fn evidence(evidence: &Evidence, text: &mut String) {
     for piece in &evidence.pieces {
         let cut = piece.cut.as_ref().map(|cut| format!(" (cut: {})", prose(cut))).unwrap_or_default();
-        let _ = writeln!(text, "\n  {}{cut}:\n", code(&piece.name));
+        let _ = writeln!(text, "\n  {}{cut}:\n", copied(&piece.name));
         let lines = match &piece.found {
             Kept::Text(lines) => lines.clone(),
             Kept::Missing { why } => format!("could not be had: {why}"),
@@ -248,7 +230,7 @@ fn evidence(evidence: &Evidence, text: &mut String) {
         }
     }
     for name in &evidence.left_out {
-        let _ = writeln!(text, "\n  {}: no room was left", code(name));
+        let _ = writeln!(text, "\n  {}: no room was left", copied(name));
     }
     text.push('\n');
 }
@@ -269,7 +251,7 @@ fn changes(changes: &[Change], source: String, text: &mut String) {
             writeln!(text, "  | {} | {} | {lines} lines, below |", code(&change.path), code(&change.before));
     }
     for change in &long {
-        let _ = writeln!(text, "\n  {}:\n", code(&change.path));
+        let _ = writeln!(text, "\n  {}:\n", copied(&change.path));
         for line in block(&change.after).lines() {
             let _ = writeln!(text, "  {line}");
         }
@@ -303,7 +285,7 @@ fn refused(case: &CaseTold, text: &mut String) {
 fn curve(curve: &Curve, text: &mut String) {
     let wanted =
         curve.wanted.as_ref().map(|wanted| format!(", wanted {}", prose(wanted))).unwrap_or_default();
-    let _ = writeln!(text, "- {} ({}{wanted})", code(&curve.promql), prose(&curve.fact));
+    let _ = writeln!(text, "- {} ({}{wanted})", copied(&curve.promql), prose(&curve.fact));
     let Some(first) = curve.recorded.first() else { return };
     let shown: Vec<String> = curve
         .recorded

@@ -92,8 +92,8 @@ fn alert(incident: &Incident, end: Moment) -> Option<Mark> {
     let from = incident.starts_at.into_iter().chain(incident.opened_at).min()?;
     let to = incident.closed.as_ref().map(|closed| closed.at);
     let until = to.map_or("still open".to_owned(), |to| format!("until {}", moment(to)));
-    let title = format!("{} from {} {until}", incident.alert, moment(from));
-    let labels = (incident.alert.clone(), title);
+    let title = format!("{} from {} {until}", incident.name(), moment(from));
+    let labels = (incident.name(), title);
     let mark = point(Lane::Alerts, from, Tone::Bad, Shape::Bar, labels, incident.episode);
     Some(Mark { to: Some(to.unwrap_or(end).max(from)), is_open: to.is_none(), ..mark })
 }

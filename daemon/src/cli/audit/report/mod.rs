@@ -1,6 +1,7 @@
 //! `audit report`: an incident or a window as a document, for the meeting after the night. Reads records, and Prometheus
 //! where it is named; it must never say what no record says.
 
+mod card;
 mod chart;
 mod curves;
 mod document;
@@ -49,13 +50,19 @@ pub struct ReportArgs {
     #[arg(long, value_name = "SEQ", help_heading = "About what")]
     intent: Option<u64>,
     /// About everything since this: a time, or how long ago (`2h`, `30d`).
-    #[arg(long, value_name = "TIME", help_heading = "About what")]
+    #[arg(long, value_name = "TIME", env = "PARAMEDIC_AUDIT_REPORT_SINCE", help_heading = "About what")]
     since: Option<When>,
     /// With --since: until this.
-    #[arg(long, value_name = "TIME", requires = "since", help_heading = "About what")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "PARAMEDIC_AUDIT_REPORT_UNTIL",
+        requires = "since",
+        help_heading = "About what"
+    )]
     until: Option<When>,
-    /// How to write it [default: by the ending of --file, else markdown].
-    #[arg(long, short = 'o', value_enum, value_name = "FORMAT")]
+    /// How to write it [default: by the ending of --file, else markdown]; both given must agree.
+    #[arg(long, short = 'o', value_enum, value_name = "FORMAT", env = "PARAMEDIC_AUDIT_REPORT_OUTPUT")]
     output: Option<Format>,
     /// Write it to this file instead of standard output.
     #[arg(long, value_name = "PATH")]
@@ -81,32 +88,69 @@ enum Format {
 }
 
 pub(super) async fn run(args: ReportArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let format = format(args.output, args.file.as_deref())?;
     let records = args.journal.open()?;
     let about = about(&args, &*records, console).await?;
     let gathered = gather::gather(&*records, about).await?;
     let mut report = Report::of(about, gathered, console.now);
     args.curves.add(&mut report).await?;
-    let text = match args.output.unwrap_or_else(|| by_ending(args.file.as_deref())) {
+    let text = match format {
         Format::Markdown => markdown::written(&report),
         Format::Html => html::written(&report),
         Format::Json => data(Output::Json, &report, console)?,
         Format::Yaml => data(Output::Yaml, &report, console)?,
     };
     let Some(file) = &args.file else { return Ok(console.out.write_all(text.as_bytes())?) };
-    std::fs::write(file, text)
+    write(file, &text)
         .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))?;
     writeln!(console.err, "written to {}", file.display())?;
     Ok(())
 }
 
-/// The format that a file's name asks for.
-fn by_ending(file: Option<&Path>) -> Format {
-    match file.and_then(Path::extension).and_then(|ending| ending.to_str()) {
-        Some("html" | "htm") => Format::Html,
-        Some("json") => Format::Json,
-        Some("yaml" | "yml") => Format::Yaml,
-        Some(_) | None => Format::Markdown,
+/// The format that is asked for. A file that says another than its name does would be opened by the wrong program.
+fn format(asked: Option<Format>, file: Option<&Path>) -> Result<Format, Failure> {
+    let named = file.and_then(by_ending);
+    match (asked, named, file) {
+        (Some(asked), Some(named), Some(file)) if asked != named => {
+            let word = |format: Format| format!("{format:?}").to_lowercase();
+            let (asked, named) = (word(asked), word(named));
+            Err(Failure::users(format!("{} would hold {asked}, and is named as {named}", file.display()))
+                .hint("leave --output out, or give the file another ending"))
+        }
+        (asked, named, _) => Ok(asked.or(named).unwrap_or(Format::Markdown)),
     }
+}
+
+/// The format that a file's name asks for.
+fn by_ending(file: &Path) -> Option<Format> {
+    match file.extension()?.to_str()? {
+        "html" | "htm" => Some(Format::Html),
+        "json" => Some(Format::Json),
+        "yaml" | "yml" => Some(Format::Yaml),
+        "md" | "markdown" => Some(Format::Markdown),
+        _ => None,
+    }
+}
+
+/// Writes a file whole or not at all, and for its owner alone: a report holds what alerts and logs say.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.join(format!(".{name}.{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&beside).and_then(|mut made| {
+        std::io::Write::write_all(&mut made, text.as_bytes())?;
+        made.sync_all()?;
+        std::fs::rename(&beside, file)
+    });
+    if written.is_err() {
+        // What cannot be removed was most likely never made.
+        drop(std::fs::remove_file(&beside));
+    }
+    written
 }
 
 fn data(output: Output, report: &Report, console: &Console<'_>) -> Result<String, Failure> {

@@ -27,17 +27,26 @@ pub(super) struct Open {
 /// All of them, in the order of their records.
 pub(super) fn questions(records: &[Record], incidents: &[Incident], now: Moment) -> Vec<Open> {
     let mut open = Vec::new();
-    for incident in incidents {
-        of_episode(incident, &mut open);
-        for case in &incident.cases {
-            of_case(case, &mut open);
-            case.actions.iter().for_each(|action| of_action(case, action, &mut open));
-        }
-    }
+    incidents.iter().for_each(|incident| of_incident(incident, &mut open));
     of_calls(records, &mut open);
     of_orders(records, now, &mut open);
     open.sort_by(|a, b| (a.seq, &a.what).cmp(&(b.seq, &b.what)));
     open
+}
+
+/// Whether an episode leaves a question that later records may answer.
+pub(super) fn is_unfinished(incident: &Incident) -> bool {
+    let mut open = Vec::new();
+    of_incident(incident, &mut open);
+    !open.is_empty()
+}
+
+fn of_incident(incident: &Incident, open: &mut Vec<Open>) {
+    of_episode(incident, open);
+    for case in &incident.cases {
+        of_case(case, open);
+        case.actions.iter().for_each(|action| of_action(case, action, open));
+    }
 }
 
 fn of_episode(incident: &Incident, open: &mut Vec<Open>) {

@@ -11,7 +11,8 @@ pub(super) fn prose(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let after = rest.peek().copied().unwrap_or(' ');
-        let is_first = safe.is_empty();
+        // Blanks before it make a heading no less a heading, inside a list.
+        let is_first = safe.trim_start().is_empty();
         match c {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
@@ -24,7 +25,9 @@ pub(super) fn prose(text: &str) -> String {
             '_' if !(before.is_alphanumeric() && after.is_alphanumeric()) => safe.push_str("\\_"),
             '#' | '-' | '+' | '=' if is_first => safe.extend(['\\', c]),
             '#' if after.is_ascii_digit() => safe.push_str("\\#"),
-            '.' | ')' if after == ' ' && !is_first && safe.chars().all(|c| c.is_ascii_digit()) => {
+            '.' | ')'
+                if after == ' ' && !is_first && safe.trim_start().chars().all(|c| c.is_ascii_digit()) =>
+            {
                 safe.extend(['\\', c]);
             }
             c => safe.push(c),
@@ -40,6 +43,20 @@ pub(super) fn code(text: &str) -> String {
     if text.trim().is_empty() {
         return "(empty)".to_owned();
     }
+    // What escapes a bar itself would end the cell for some readers of Markdown: that is told in running text.
+    if text.contains("\\\\|") {
+        return prose(&text.replace("\\|", "|"));
+    }
+    fenced(&text)
+}
+
+/// The same as it is, since somebody copies it: a query with a bar too many is another query. Not for a table's cell.
+pub(super) fn copied(text: &str) -> String {
+    let text = visible(text);
+    if text.trim().is_empty() { "(empty)".to_owned() } else { fenced(&text) }
+}
+
+fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -122,6 +139,9 @@ mod tests {
             ("_x_ *y* `z`", "\\_x\\_ \\*y\\* \\`z\\`"),
             ("@everyone see #12", "&#64;everyone see \\#12"),
             ("# heading", "\\# heading"),
+            ("  # heading", "  \\# heading"),
+            (" - item", " \\- item"),
+            (" 1. list", " 1\\. list"),
             ("1. list", "1\\. list"),
             ("0.01", "0.01"),
             ("www.evil.test", "www&#46;evil.test"),
@@ -135,7 +155,9 @@ mod tests {
     fn a_code_span_cannot_be_left() {
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("``"), "``` `` ```");
+        assert_eq!(copied("a|b\nc"), "`a|b\u{fffd}c`", "a query that is copied is the same query");
         assert_eq!(code("a|b\nc"), "`a\\|b\u{fffd}c`");
+        assert_eq!(code(r"a\|b | `c`"), r"a\\\|b \| \`c\`", "no reader of Markdown may end the cell there");
         assert_eq!(block("a\n```\n<b>"), "````text\na\n```\n<b>\n````\n");
     }
 
