@@ -54,29 +54,55 @@ pub(super) fn read(path: &Path, now: Moment) -> Result<Vec<Alert>, Failure> {
 
 /// Everything that fires at an Alertmanager, silenced and inhibited alerts left out: those are never sent.
 pub(super) async fn firing(url: &str, now: Moment) -> Result<Vec<Alert>, Failure> {
-    let base = reqwest::Url::parse(url).map_err(|error| {
-        Failure::users(format!("`{url}` is not a URL: {error}"))
-            .hint("write it such as http://alertmanager:9093")
-    })?;
-    let address = format!("{}/api/v2/alerts", base.as_str().trim_end_matches('/'));
+    if let Err(error) = reqwest::Url::parse(url) {
+        return Err(Failure::users(format!("the URL of Alertmanager is none: {error}"))
+            .hint("write it such as http://alertmanager:9093"));
+    }
     let failed = |problem: String| {
-        Failure::ours(format!("could not ask Alertmanager at {url}: {problem}"))
+        Failure::ours(format!("could not ask Alertmanager at {}: {problem}", shown(url)))
             .hint("is the URL right? it is the one of Alertmanager's own page, path prefix included")
     };
-    let http = reqwest::Client::builder()
-        .timeout(ANSWER_WITHIN)
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
-    let request =
-        http.get(&address).query(&[("active", "true"), ("silenced", "false"), ("inhibited", "false")]);
-    let response = request.send().await.map_err(|error| failed(crate::client::root(&error)))?;
-    if !response.status().is_success() {
-        return Err(failed(format!("it answered {}", response.status())));
-    }
-    let text = response.text().await.map_err(|error| failed(crate::client::root(&error)))?;
+    let text = asked(url, FIRING).await.map_err(failed)?;
     let mut alerts = parse(&text, now).map_err(failed)?;
     alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(alerts)
+}
+
+/// What fires, silenced and inhibited alerts left out.
+pub(super) const FIRING: &str = "/api/v2/alerts?active=true&silenced=false&inhibited=false";
+
+/// What an Alertmanager answers: no other place that it sends us to, and no more than a storm is.
+///
+/// # Errors
+/// Why there is no answer, in words without the URL: it may hold a password.
+pub(super) async fn asked(url: &str, path: &str) -> Result<String, String> {
+    let root = |error: reqwest::Error| crate::client::root(&error);
+    let http = reqwest::Client::builder()
+        .timeout(ANSWER_WITHIN)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| error.to_string())?;
+    let request = http.get(format!("{}{path}", url.trim_end_matches('/')));
+    let mut response = request.send().await.map_err(root)?;
+    if !response.status().is_success() {
+        return Err(format!("it answered {}", response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(root)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(format!("its answer is longer than {BYTES_MAX} bytes"));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| "its answer is no text".to_owned())
+}
+
+/// A URL as it may be shown: without the name and the password in it.
+pub(super) fn shown(url: &str) -> String {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return "an address that is no URL".to_owned() };
+    // Neither fails for a URL that has a host; one without has neither.
+    let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
+    parsed.as_str().trim_end_matches('/').to_owned()
 }
 
 fn parse(text: &str, now: Moment) -> Result<Vec<Alert>, String> {
@@ -146,6 +172,13 @@ mod tests {
         assert_eq!(names(&format!(r#"{{"version": "4", "alerts": [{one}]}}"#)).expect("a payload"), ["A"]);
         let api = r#"[{"labels": {"alertname": "A"}, "status": {"state": "active", "silencedBy": []}, "startsAt": "2026-11-21T08:30:00.120Z"}]"#;
         assert_eq!(names(api).expect("the API's answer"), ["A"]);
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_shown() {
+        assert_eq!(shown("http://user:secretpw@alerts.test:9093/prefix/"), "http://alerts.test:9093/prefix");
+        assert_eq!(shown("http://alerts.test:9093"), "http://alerts.test:9093");
+        assert_eq!(shown("//user:secretpw@alerts"), "an address that is no URL");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Book, Source};
 use paramedic_policies::counted::counted;
-use paramedic_policies::load::{self, Checked, Problem, yaml};
+use paramedic_policies::load::{self, Checked, Problem, built_in, yaml};
 use paramedic_policies::policy::{Policy, Rung};
 use serde::Serialize;
 use serde_json::Value;
@@ -29,16 +29,18 @@ use crate::serve::ServeArgs;
   paramedic check policies/cart.yaml policies/search.yaml -o json
   paramedic check --live --config paramedic.yaml --alertmanager-url http://alertmanager:9093
 
-Takes the flags and variables of `serve`, and shows what it would make of them. With --config it also prints the
-whole configuration, every default filled in, and reads the token files.
+Takes the flags and variables of `serve`, and shows what it would make of them. With --config it
+also prints the whole configuration, every default filled in, and reads the token files.
 
-With --live it asks on, and changes nothing: whether the account of the cluster has every right that
-the policies need (`paramedic rbac` prints them), whether Prometheus takes each query and has series
-for it (with the values of alerts that fire now, else with any), whether constant targets are there,
-whether Alertmanager sends us what has a policy, which alerts that fire now no policy can target, and
-with --server which policies never matched.
+With --live it asks on, and changes nothing: whether the account of the cluster has every right
+that the policies need (`paramedic rbac` prints them), with --by-hand also those of `freeze` and
+`block`; whether Prometheus takes each query and has series for it (with the values of alerts that
+fire now, else with any); whether constant targets are there; whether Alertmanager sends us what
+has a policy; which alerts that fire now no policy can target; and with --server which policies no
+alert ever matched.
 
-Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not fail: such a set loads, but may not do what was meant.")]
+Exits with 1 when a file has an error, or when there is no policy at all. Warnings alone do not
+fail: such a set loads, but may not do what was meant.")]
 pub struct CheckArgs {
     /// Policy files, and folders of them; without any, those of --policies or of the configuration.
     #[arg(value_name = "PATH")]
@@ -109,16 +111,27 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
             "name files or folders: `paramedic check policies/`, or `policies:` in the configuration",
         ));
     }
-    let found = reload::found(&configuration.policies, &configuration.settings()).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
-    })?;
+    let found = reload::found(&configuration.policies, &configuration.settings())
+        .map_err(|problems| Failure::unread(&problems, "policy"))?;
     let printed = serve.config.is_some().then(|| configuration.printed());
     let (files, written) = (found.source.files.len(), Written::of(&found.source));
+    let by_hand = world.asks_by_hand().then(|| built_in::with(found.source.clone()));
     let Checked { book, mut problems } = load::check(found.source);
     problems.splice(0..0, found.left_out);
     let live = match &book {
         Some(book) if live && !book.policies().is_empty() => {
-            Some(live::run(&world, &configuration, book, console.now).await?)
+            // They load with ours wherever they load alone: nobody's policy may have the names of these.
+            let with_ours = by_hand.and_then(|source| load::book(source).ok());
+            let account = with_ours.as_ref().unwrap_or(book);
+            Some(live::run(&world, &configuration, book, account, console.now).await?)
+        }
+        Some(_) if live => {
+            writeln!(console.err, "live: not asked, for there is no policy")?;
+            None
+        }
+        None if live => {
+            writeln!(console.err, "live: not asked, for the policies do not load")?;
+            None
         }
         Some(_) | None => None,
     };
@@ -240,14 +253,17 @@ fn shown(policy: &Policy, book: &Book, written: &Written) -> String {
     let mut head = Table::headless(2);
     head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode)]);
     let matchers: Vec<String> = policy.matchers.iter().map(ToString::to_string).collect();
-    let labels: Vec<String> =
-        policy.labels_in_templates().iter().map(|label| format!(" --label {label}=...")).collect();
+    let labels: Vec<String> = policy.labels_in_templates().into_iter().collect();
     if policy.is_only_by_hand() {
-        let usage = format!("no alert; by hand: paramedic run {}{}", policy.name, labels.concat());
+        let given: Vec<String> = labels.iter().map(|label| format!(" --label {label}=...")).collect();
+        let usage = format!("no alert; by hand: paramedic run {}{}", policy.name, given.concat());
         head.row(["match".to_owned(), usage]);
     } else {
         head.row(["match".to_owned(), matchers.join(", ")]);
     }
+    // Of the alert, or of whoever runs it by hand.
+    let labels = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+    head.row(["labels".to_owned(), labels]);
     head.row(["does".to_owned(), does(policy)]);
     let mut table = Table::headless(4);
     for (key, value) in leaves(spec.get("guards").unwrap_or(&Value::Null), "") {

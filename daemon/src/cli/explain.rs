@@ -240,7 +240,7 @@ async fn alone(
 
 fn loaded(configuration: &Configuration, console: &mut Console<'_>) -> Result<Book, Failure> {
     let source = reload::source(&configuration.policies, &configuration.settings())
-        .map_err(|problems| Failure::users(problems.join("\n       ")))?;
+        .map_err(|problems| Failure::unread(&problems, "policy"))?;
     load::book(source).or_else(|problems| {
         for problem in &problems {
             writeln!(console.err, "{problem}")?;

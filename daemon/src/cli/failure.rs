@@ -37,6 +37,11 @@ impl Failure {
         Self { whose: Whose::Ours, error: error.into(), hint: None }
     }
 
+    /// Files of this sort that could not be read, each with why.
+    pub(super) fn unread(problems: &[String], sort: &str) -> Self {
+        Self::users(problems.join("\n       ")).hint(format!("name {sort} files, or folders of them"))
+    }
+
     /// With what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

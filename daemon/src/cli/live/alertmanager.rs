@@ -2,13 +2,11 @@
 //! Newer ones hide the addresses of their receivers.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use paramedic_policies::load::yaml;
 use serde_json::Value;
 
-/// How long it may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+use crate::cli::alerts;
 
 /// What stands in place of an address that it hides.
 const HIDDEN: &str = "<secret>";
@@ -50,8 +48,8 @@ pub(super) async fn shown(url: &str) -> Result<Shown, String> {
 
 /// What fires, silenced and inhibited alerts left out.
 pub(super) async fn sent(url: &str) -> Result<Vec<Sent>, String> {
-    let alerts = get(url, "/api/v2/alerts?active=true&silenced=false&inhibited=false").await?;
-    let alerts = alerts.as_array().cloned().unwrap_or_default();
+    let firing = get(url, alerts::FIRING).await?;
+    let firing = firing.as_array().cloned().unwrap_or_default();
     let receivers = |alert: &Value| -> BTreeSet<String> {
         let all = alert.get("receivers").and_then(Value::as_array);
         all.into_iter().flatten().filter_map(|one| Some(one.get("name")?.as_str()?.to_owned())).collect()
@@ -60,18 +58,12 @@ pub(super) async fn sent(url: &str) -> Result<Vec<Sent>, String> {
         let labels = serde_json::from_value(alert.get("labels")?.clone()).ok()?;
         Some(Sent { labels, receivers: receivers(alert) })
     };
-    Ok(alerts.iter().filter_map(sent).collect())
+    Ok(firing.iter().filter_map(sent).collect())
 }
 
 async fn get(url: &str, path: &str) -> Result<Value, String> {
-    let http =
-        reqwest::Client::builder().timeout(ANSWER_WITHIN).build().map_err(|error| error.to_string())?;
-    let answer = http.get(format!("{}{path}", url.trim_end_matches('/'))).send().await;
-    let answer = answer.map_err(|error| crate::client::root(&error))?;
-    if !answer.status().is_success() {
-        return Err(format!("it answered {}", answer.status()));
-    }
-    answer.json().await.map_err(|error| crate::client::root(&error))
+    let text = alerts::asked(url, path).await?;
+    serde_json::from_str(&text).map_err(|error| format!("it did not answer with JSON: {error}"))
 }
 
 /// Receivers and routes of a configuration.

@@ -55,6 +55,15 @@ pub(super) struct LiveArgs {
     /// File with the token to show the daemon; not needed where its API is open on loopback.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Also ask for the rights that `paramedic freeze` and `paramedic block` need.
+    #[arg(long)]
+    by_hand: bool,
+}
+
+impl LiveArgs {
+    pub(super) fn asks_by_hand(&self) -> bool {
+        self.by_hand
+    }
 }
 
 /// What came of it.
@@ -92,11 +101,12 @@ struct World {
     cluster: Option<KubernetesEyes>,
 }
 
-/// Asks everything.
+/// Asks everything; of the account what `account` needs, where that is more than the policies.
 pub(super) async fn run(
     args: &LiveArgs,
     configuration: &Configuration,
     book: &Book,
+    account: &Book,
     now: Moment,
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
@@ -105,7 +115,7 @@ pub(super) async fn run(
     let firing = firing(args, &world, now, &mut report).await;
     match &world.cluster {
         Some(cluster) => {
-            rights::ask(cluster, book, &places, &mut report).await;
+            rights::ask(cluster, account, &Places::of(account), &mut report).await;
             targets::ask(cluster, book, &places, &mut report).await;
         }
         None => {

@@ -91,8 +91,11 @@ impl Asking<'_> {
     pub(super) async fn ask(&self, firing: &[Alert], places: &Places, report: &mut Report) {
         let (mut asked, mut filled, mut good) = (0_usize, 0_usize, 0_usize);
         for policy in self.book.policies().values() {
-            let matching: Vec<&Alert> =
-                firing.iter().filter(|alert| is_for(policy, alert)).take(ALERTS_MAX).collect();
+            // By the book's own word: a policy without matchers is for no alert at all.
+            let is_for = |alert: &&Alert| {
+                self.book.matching(&alert.labels).into_iter().any(|one| one.name == policy.name)
+            };
+            let matching: Vec<&Alert> = firing.iter().filter(is_for).take(ALERTS_MAX).collect();
             let mut scopes = Vec::new();
             for alert in matching {
                 scopes.push((alert, self.lets(policy, alert).await));
@@ -132,7 +135,10 @@ impl Asking<'_> {
                             problem = found.map(|found| (found, "whatever its templates become".to_owned()));
                         }
                         None => {
-                            let what = "it cannot be asked while no alert fires that gives it its values";
+                            let what = match policy.is_only_by_hand() {
+                                false => "it cannot be asked while no alert fires that gives it its values",
+                                true => "it cannot be asked without the labels that an order gives it",
+                            };
                             problem = Some((Bad::Unknown(what.to_owned()), String::new()));
                         }
                     }
@@ -205,10 +211,6 @@ impl Asking<'_> {
 struct Known {
     lets: BTreeMap<String, String>,
     target: Option<Target>,
-}
-
-fn is_for(policy: &Policy, alert: &Alert) -> bool {
-    policy.matchers.iter().all(|matcher| matcher.meets(&alert.labels))
 }
 
 /// What is wrong with an answer.

@@ -8,6 +8,7 @@ use paramedic_policies::load::Severity;
 
 use super::alertmanager::{self, Receiver, Shown};
 use super::{LiveArgs, Report};
+use crate::cli::alerts;
 
 /// The end of our address.
 const OURS: &str = "/webhook/alertmanager";
@@ -21,7 +22,7 @@ pub(super) async fn ask(args: &LiveArgs, book: &Book, heard: Option<&BTreeSet<St
     let shown = match alertmanager::shown(url).await {
         Ok(shown) => shown,
         Err(problem) => {
-            let message = format!("could not ask {url} for its routes: {problem}");
+            let message = format!("could not ask {} for its routes: {problem}", alerts::shown(url));
             report.world(Severity::Error, PART, message, None);
             return report.note("route", "not known");
         }

@@ -43,6 +43,7 @@ async fn world(request: Request) -> Response {
     let text = String::from_utf8_lossy(&body).into_owned();
     let found = match parts.uri.path() {
         "/api/v1/query" => prometheus(&text),
+        path if path.starts_with("/api/v1/records") => records(path, parts.uri.query().unwrap_or_default()),
         "/api/v2/status" => Some(json!({"config": {"original": ALERTMANAGER}})),
         "/api/v2/alerts" => Some(json!([
             alert(json!({"alertname": "CartErrors", "deployment": "cart"}), "paramedic"),
@@ -77,6 +78,27 @@ fn prometheus(form: &str) -> Option<Value> {
     Some(json!({"status": "success", "data": {"resultType": "vector", "result": result}}))
 }
 
+/// The journal of a daemon: one policy met an alert, the other one was only run by hand.
+fn records(path: &str, query: &str) -> Option<Value> {
+    static RECORDS: std::sync::OnceLock<Vec<Value>> = std::sync::OnceLock::new();
+    let all = RECORDS.get_or_init(|| {
+        let records = super::fixture::by_hand().records;
+        records.iter().map(|record| serde_json::to_value(record).expect("plain data")).collect()
+    });
+    match path.strip_prefix("/api/v1/records/") {
+        Some(seq) => all.iter().find(|record| record["seq"].to_string() == seq).cloned(),
+        None => {
+            let is_wanted = |record: &&Value| {
+                let policy = record.pointer("/event/ruling/policy").and_then(Value::as_str);
+                record["event"]["kind"] == "ruled"
+                    && policy.is_some_and(|policy| query.contains(&format!("policy={policy}")))
+            };
+            let items: Vec<&Value> = all.iter().filter(is_wanted).collect();
+            Some(json!({"items": items, "next": null}))
+        }
+    }
+}
+
 fn kubernetes(path: &str, body: &str) -> Option<Value> {
     match path {
         "/apis/authentication.k8s.io/v1/selfsubjectreviews" => {
@@ -107,6 +129,10 @@ fn served() -> SocketAddr {
 }
 
 fn check(more: &[&str]) -> Ran {
+    check_of(POLICIES, more)
+}
+
+fn check_of(policies: &str, more: &[&str]) -> Ran {
     let url = format!("http://{}", served());
     let dir = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: String| {
@@ -114,7 +140,7 @@ fn check(more: &[&str]) -> Ran {
         std::fs::write(&path, text).expect("a file");
         path.to_str().expect("UTF-8").to_owned()
     };
-    let policies = file("policies.yaml", POLICIES.to_owned());
+    let policies = file("policies.yaml", policies.to_owned());
     let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "t",
         "contexts": [{"name": "t", "context": {"cluster": "t", "user": "t"}}],
@@ -123,8 +149,11 @@ fn check(more: &[&str]) -> Ran {
     });
     let kubeconfig = file("kubeconfig", kubeconfig.to_string());
     let mut args = vec!["check", "--live", &policies, "--mode", "enforce", "--kubeconfig", &kubeconfig];
-    args.extend(["--prometheus-url", &url, "--alertmanager-url", &url]);
-    args.extend(more);
+    args.extend(["--prometheus-url", &url]);
+    if !more.contains(&"--alertmanager-url") {
+        args.extend(["--alertmanager-url", &url]);
+    }
+    args.extend(more.iter().map(|more| if *more == "DAEMON" { url.as_str() } else { more }));
     let Ran { code, out, err } = paramedic(&args);
     let plain = |text: String| text.replace(&url, "URL").replace(dir.path().to_str().expect("UTF-8"), "DIR");
     Ran { code, out: plain(out), err: plain(err) }
@@ -157,4 +186,56 @@ fn programs_get_the_same_as_data() {
     assert_eq!(ran.code, 1);
     assert!(data["live"]["problems"].as_array().is_some_and(|problems| problems.len() > 3), "{data}");
     assert!(data["live"]["asked"]["rights"].is_string(), "{data}");
+}
+
+const BY_HAND: &str = r#"apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: restore}
+spec:
+  target: {kind: Deployment, namespace: shop, name: "{{ labels.deployment }}"}
+  when:
+    - {query: 'missing{deployment="{{ labels.deployment }}"}', is: "> 1", empty: 0}
+  ladder: [{restart: {}}]
+"#;
+
+#[test]
+fn what_is_only_run_by_hand_is_asked_for_no_alert() {
+    let ran = check_of(BY_HAND, &["--server", "DAEMON"]);
+    assert!(!ran.out.contains("with the values of the alert"), "{ran}");
+    assert!(!ran.out.contains("names no target for it"), "{ran}");
+    assert!(!ran.out.contains("no alert ever matched"), "{ran}");
+    assert!(ran.out.contains("0 of 0 policies never matched"), "{ran}");
+}
+
+#[test]
+fn what_was_run_by_hand_was_matched_by_no_alert() {
+    let ran = check_of(super::fixture::POLICY, &["--server", "DAEMON"]);
+    assert!(ran.out.contains("no alert ever matched search-slow in the journal"), "{ran}");
+    assert!(!ran.out.contains("no alert ever matched cart-errors"), "{ran}");
+}
+
+#[test]
+fn rights_of_orders_by_hand_are_asked_for_where_that_is_wanted() {
+    let asked = |more: &[&str]| -> String {
+        let ran = check(&[&["-o", "json"], more].concat());
+        let data: Value = serde_json::from_str(&ran.out).expect("JSON");
+        data["live"]["asked"]["rights"].as_str().expect("it was asked").to_owned()
+    };
+    assert!(asked(&[]).starts_with("7 of 8 "));
+    let more = asked(&["--by-hand"]);
+    let all: u32 = more.split(' ').nth(2).and_then(|count| count.parse().ok()).expect("N of M");
+    assert!(all > 8, "{more}");
+}
+
+#[test]
+fn a_set_that_does_not_load_says_that_nothing_was_asked() {
+    let ran = check_of("kind: Nothing\n", &[]);
+    assert!(ran.code == 1 && ran.err.contains("live: not asked, for the policies do not load"), "{ran}");
+}
+
+#[test]
+fn a_password_of_alertmanager_is_not_shown() {
+    let ran = check(&["--alertmanager-url", "http://user:secretpw@127.0.0.1:1"]);
+    assert!(ran.out.contains("could not ask http://127.0.0.1:1 for its routes"), "{ran}");
+    assert!(!ran.to_string().contains("secretpw"), "{ran}");
 }

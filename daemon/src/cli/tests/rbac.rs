@@ -43,3 +43,18 @@ fn an_account_is_a_namespace_and_a_name() {
         assert!(ran.err.contains("a namespace and a name are wanted"), "{ran}");
     }
 }
+
+#[test]
+fn what_orders_by_hand_need_is_left_out_aloud_or_printed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("policies.yaml");
+    std::fs::write(&path, POLICIES).expect("a file");
+    let path = path.to_str().expect("UTF-8");
+    let without = paramedic(&["rbac", path, "--mode", "enforce"]);
+    assert!(without.out.ends_with("--by-hand adds it.\n"), "{without}");
+    assert!(!without.out.contains("validatingadmissionpolicies"), "{without}");
+    let with = paramedic(&["rbac", path, "--mode", "enforce", "--by-hand"]);
+    assert!(with.out.contains("validatingadmissionpolicies"), "{with}");
+    assert!(with.out.contains("networkpolicies") && with.out.contains("ingresses"), "{with}");
+    assert!(!with.out.contains("--by-hand"), "{with}");
+}
