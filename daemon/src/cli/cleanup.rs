@@ -1,13 +1,16 @@
 //! `paramedic cleanup`: takes away what paramedic ever left in a cluster, by its stamps alone: no daemon, no journal. It
 //! changes nothing before it was shown and agreed to.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
+use kube::config::Kubeconfig;
 use paramedic_policies::counted::counted;
 use paramedic_policies::target::is_dns_label;
 use paramedic_remediations::KubernetesSweeper;
 use paramedic_remediations::cleanup::{self, Came, Does, Sweep, Trace, Traces};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::console::{Console, Output, OutputArg};
@@ -41,7 +44,7 @@ pub struct CleanupArgs {
     #[arg(long)]
     dry_run: bool,
     /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = namespace)]
+    #[arg(long, short = 'n', value_name = "NAME", value_delimiter = ',', value_parser = namespace)]
     namespace: Vec<String>,
     /// Do not ask before it begins.
     #[arg(long)]
@@ -69,23 +72,68 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
     let users = |error: anyhow::Error| Failure::users(format!("{error:#}"));
     let config = kubernetes_config::config(&settings).await.map_err(users)?;
     let config = config.ok_or_else(|| Failure::users("no cluster is named"))?;
-    let server = config.cluster_url.to_string();
+    let cluster = Cluster {
+        server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+        context: context(&args),
+    };
     let sweeper = KubernetesSweeper::new(config).map_err(|error| users(error.into()))?;
-    writeln!(console.err, "looking through {}", server.trim_end_matches('/'))?;
+    writeln!(console.err, "looking through {cluster}")?;
     let traces = cleanup::traces(sweeper.eyes(), &args.namespace).await;
-    let done = if args.dry_run || wanted(&traces) == 0 {
-        shown(&traces, args.output.output, console)?;
-        if args.dry_run { rehearsed(&sweeper, &traces, console).await? } else { Done::default() }
+    let output = args.output.output;
+    if output == Output::Table {
+        for trace in &traces.found {
+            writeln!(console.out, "{}", words(trace))?;
+        }
+    }
+    let done = if args.dry_run {
+        rehearsed(&sweeper, &traces, console).await?
+    } else if wanted(&traces) == 0 {
+        Done::default()
     } else {
-        if !matches!(args.output.output, Output::Table) && !args.yes {
+        if output != Output::Table && !args.yes {
             return Err(Failure::users("nothing can be asked in this output")
                 .hint("add --yes, or look with --dry-run"));
         }
-        shown(&traces, args.output.output, console)?;
-        agreed(&args, wanted(&traces), console)?;
+        agreed(&args, wanted(&traces), &cluster, console)?;
         swept(&sweeper, traces.clone(), &args.namespace, console).await?
     };
+    if output != Output::Table {
+        // Programs are told what became of each, and not only that it was there.
+        let found: Vec<Value> = traces.found.iter().map(|trace| data(trace, &done)).collect();
+        console.data(
+            output,
+            &json!({"cluster": cluster.to_string(), "found": found, "unseen": traces.unseen}),
+        )?;
+    }
     ended(&traces, &done, args.dry_run, console)
+}
+
+/// Which cluster it is, as people tell theirs apart.
+struct Cluster {
+    server: String,
+    context: Option<String>,
+}
+
+impl std::fmt::Display for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", plain(&self.server))?;
+        match &self.context {
+            Some(context) => write!(f, " (context {})", plain(context)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The context that is used: the named one, or the kubeconfig's own. In a pod there is none.
+fn context(args: &CleanupArgs) -> Option<String> {
+    let current = || {
+        let read = match &args.kubeconfig {
+            Some(file) => Kubeconfig::read_from(file),
+            None => Kubeconfig::read(),
+        };
+        read.ok()?.current_context
+    };
+    args.context.clone().or_else(current)
 }
 
 /// What happened.
@@ -93,25 +141,27 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
 struct Done {
     cleaned: usize,
     failed: Vec<String>,
+    /// By object and stamp.
+    became: BTreeMap<(String, String), Became>,
+}
+
+/// What became of one trace; the data that programs get.
+#[derive(Debug, Clone, Serialize)]
+struct Became {
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Done {
+    fn note(&mut self, trace: &Trace, result: &'static str, why: Option<&str>) {
+        let became = Became { result, why: why.map(str::to_owned) };
+        self.became.insert((trace.at.to_string(), trace.stamp.clone()), became);
+    }
 }
 
 fn wanted(traces: &Traces) -> usize {
     traces.found.iter().filter(|trace| matches!(trace.does, Does::Sweep(_))).count()
-}
-
-fn shown(traces: &Traces, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-    match output {
-        Output::Table => {
-            for trace in &traces.found {
-                writeln!(console.out, "{}", words(trace))?;
-            }
-            Ok(())
-        }
-        Output::Json | Output::Yaml => {
-            let found: Vec<Value> = traces.found.iter().map(data).collect();
-            console.data(output, &json!({"found": found, "unseen": traces.unseen}))
-        }
-    }
 }
 
 /// A trace for people.
@@ -136,7 +186,7 @@ fn words(trace: &Trace) -> String {
     }
 }
 
-fn data(trace: &Trace) -> Value {
+fn data(trace: &Trace, done: &Done) -> Value {
     let Trace { at, stamp, does } = trace;
     let mut data = json!({"object": at.to_string(), "intent": stamp});
     match does {
@@ -151,22 +201,30 @@ fn data(trace: &Trace) -> Value {
             data["matters"] = json!(left.matters);
         }
     }
+    if let Some(became) = done.became.get(&(at.to_string(), stamp.clone())) {
+        data["became"] = json!(became);
+    }
     data
 }
 
 /// Asks on a terminal; a script says so beforehand.
-fn agreed(args: &CleanupArgs, count: usize, console: &mut Console<'_>) -> Result<(), Failure> {
+fn agreed(
+    args: &CleanupArgs,
+    count: usize,
+    cluster: &Cluster,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
         return Err(Failure::users(format!(
-            "{} would be cleaned, and nobody can be asked",
-            counted(count, "object")
+            "{} would be cleaned in {cluster}, and nobody can be asked",
+            counted(count, "trace")
         ))
         .hint("add --yes, or look first with --dry-run"));
     }
-    write!(console.err, "\nclean {} in this cluster? [y/N] ", counted(count, "trace"))?;
+    write!(console.err, "\nclean {} in {cluster}? [y/N] ", counted(count, "trace"))?;
     console.err.flush()?;
     let mut line = String::new();
     std::io::stdin()
@@ -189,8 +247,12 @@ async fn rehearsed(
     for trace in &traces.found {
         let Does::Sweep(sweep) = &trace.does else { continue };
         match sweeper.sweep(sweep, true).await {
-            Ok(()) => done.cleaned += 1,
+            Ok(()) => {
+                done.cleaned += 1;
+                done.note(trace, "wouldBeCleaned", None);
+            }
             Err(error) => {
+                done.note(trace, "wouldBeRefused", Some(&error.to_string()));
                 writeln!(console.err, "{} would be refused: {}", trace.at, plain(&error.to_string()))?;
                 done.failed.push(trace.at.to_string());
             }
@@ -218,14 +280,17 @@ async fn swept(
                 let said = match came {
                     Came::Done => {
                         done.cleaned += 1;
+                        done.note(trace, "cleaned", None);
                         "cleaned".to_owned()
                     }
                     Came::Refused(problem) => {
                         done.failed.push(trace.at.to_string());
+                        done.note(trace, "refused", Some(problem));
                         format!("not cleaned: {}", plain(problem))
                     }
                     Came::Unknown(problem) => {
                         done.failed.push(trace.at.to_string());
+                        done.note(trace, "unknown", Some(problem));
                         format!("nobody knows: {}", plain(problem))
                     }
                 };

@@ -29,15 +29,16 @@ use crate::reload;
   paramedic test scenarios/ --policies policies/ --coverage --fail-under 80 --junit junit.xml
   paramedic test scenarios/ --policies policies/ --update
 
-The engine, its loop and its remediations are the ones of `serve`; the cluster, Prometheus and the time are simulated.
-Where a file `NAME.transcript.txt` stands beside `NAME.yaml`, what happened must be what it tells; --update writes it.
+The engine, its loop and its remediations are the ones of `serve`; the cluster, Prometheus and the
+time are simulated. Where a file `NAME.transcript.txt` stands beside `NAME.yaml`, what happened must
+be what it tells; --update writes it.
 Exits with 1 when anything is not as expected.")]
 pub struct TestArgs {
     /// Scenario files, or folders of them
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
 
-    /// A policy file, or a folder of them; may be given several times
+    /// A policy file, or a folder of them (repeatable)
     #[arg(long, value_name = "PATH", required = true)]
     policies: Vec<PathBuf>,
 
@@ -105,8 +106,8 @@ struct Results<'a> {
 /// Runs the command.
 pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let book = book(&args, console)?;
-    let mut scenarios = files::read(&args.paths, console)?;
-    check_names(&scenarios, &book, console)?;
+    let mut scenarios = files::read(&args.paths, args.output.output, console)?;
+    check_names(&scenarios, &book, args.output.output, console)?;
     if let Some(filter) = &args.filter {
         scenarios.retain(|one| one.name.contains(filter) || one.file.contains(filter));
     }
@@ -168,23 +169,33 @@ fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
         None => Configuration::default(),
         Some(file) => match config::read_file(file) {
             Ok(configuration) => configuration,
-            Err(Problems(problems)) => return Err(files::told(&problems, "in the configuration", console)?),
+            Err(Problems(problems)) => {
+                return Err(files::told(&problems, "in the configuration", args.output.output, console)?);
+            }
         },
     };
     let settings = configuration.settings();
-    let source = reload::source(&args.policies, &settings).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
-    })?;
+    let source =
+        reload::source(&args.policies, &settings).map_err(|problems| Failure::unread(&problems, "policy"))?;
     match load::book(source) {
         Ok(book) => Ok(book),
-        Err(problems) => Err(files::told(&problems, "in the policies", console)?),
+        Err(problems) => Err(files::told(&problems, "in the policies", args.output.output, console)?),
     }
 }
 
 /// Names that no policy has would make expectations empty.
-fn check_names(scenarios: &[Scenario], book: &Book, console: &mut Console<'_>) -> Result<(), Failure> {
+fn check_names(
+    scenarios: &[Scenario],
+    book: &Book,
+    output: Output,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     let problems: Vec<_> = scenarios.iter().flat_map(|one| one.unknown_policies(book)).collect();
-    if problems.is_empty() { Ok(()) } else { Err(files::told(&problems, "in the scenarios", console)?) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(files::told(&problems, "in the scenarios", output, console)?)
+    }
 }
 
 /// Plays all of them, on as many threads as there are processors.

@@ -13,19 +13,31 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::reload;
 
-/// Says what is wrong, and what the command fails with.
-pub(super) fn told(problems: &[Problem], place: &str, console: &mut Console<'_>) -> Result<Failure, Failure> {
-    for problem in problems {
-        writeln!(console.out, "{problem}\n")?;
+/// Says what is wrong, and what the command fails with. Programs get data, as they do of what was played.
+pub(super) fn told(
+    problems: &[Problem],
+    place: &str,
+    output: crate::cli::Output,
+    console: &mut Console<'_>,
+) -> Result<Failure, Failure> {
+    use crate::cli::Output;
+    match output {
+        Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
+        Output::Json | Output::Yaml => {
+            console.data(output, &serde_json::json!({"problems": problems, "scenarios": []}))?;
+        }
     }
     Ok(Failure::users(format!("{} {place}", counted(problems.len(), "error"))).hint("nothing was run"))
 }
 
 /// All scenarios of these files and folders, in order.
-pub(super) fn read(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Vec<Scenario>, Failure> {
-    let source = reload::source(paths, &Settings::default()).map_err(|problems| {
-        Failure::users(problems.join("\n       ")).hint("name scenario files, or folders of them")
-    })?;
+pub(super) fn read(
+    paths: &[PathBuf],
+    output: crate::cli::Output,
+    console: &mut Console<'_>,
+) -> Result<Vec<Scenario>, Failure> {
+    let source = reload::source(paths, &Settings::default())
+        .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     for file in &source.files {
         match scenario::read(&file.text, &file.path) {
@@ -33,7 +45,11 @@ pub(super) fn read(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Vec<S
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(scenarios) } else { Err(told(&problems, "in the scenarios", console)?) }
+    if problems.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(told(&problems, "in the scenarios", output, console)?)
+    }
 }
 
 /// The outcomes of each file.
