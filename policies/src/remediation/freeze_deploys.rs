@@ -37,8 +37,8 @@ const REASON_CHARS_MAX: usize = 200;
 /// The group whose members deploy all the same, where the policy names none.
 pub const BREAK_GLASS: &str = "paramedic:break-glass";
 
-/// Refuse new pod templates of Deployments, StatefulSets and DaemonSets, by an admission policy of the API server.
-/// Scaling, autoscalers and paramedic itself go on.
+/// Refuse new pod templates of Deployments, StatefulSets, DaemonSets, CronJobs and Argo Rollouts, and new ones of these, by
+/// an admission policy of the API server. Scaling, autoscalers and paramedic itself go on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FreezeDeploysDocument {
