@@ -7,7 +7,7 @@ use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::Report;
 
 use super::table::{done, guard, kept_by, mode};
-use crate::cli::audit::report::words::cell;
+use crate::cli::audit::report::words::code;
 use crate::cli::words::{day, minute};
 
 /// All of it.
@@ -50,7 +50,7 @@ pub(super) fn written(report: &Report) -> String {
     for policy in &report.policies {
         line(format!(
             "| {} | {} | {} | {} | {} | {} |",
-            cell(&policy.policy),
+            code(&policy.policy),
             mode(policy),
             policy.episodes,
             policy.acted,
@@ -67,13 +67,13 @@ pub(super) fn written(report: &Report) -> String {
     if !report.not_known.is_empty() {
         line("\nNot known any more, so withheld:\n\n| policy | fact | cases |\n|---|---|--:|".to_owned());
         for one in &report.not_known {
-            line(format!("| {} | {} | {} |", cell(&one.policy), cell(&one.fact), one.cases));
+            line(format!("| {} | {} | {} |", code(&one.policy), code(&one.fact), one.cases));
         }
     }
     if !report.alerts.is_empty() {
         line("\n| alerts that would have caused most | began | actions |\n|---|--:|--:|".to_owned());
         for one in &report.alerts {
-            line(format!("| {} | {} | {} |", cell(&one.alert), one.episodes, one.actions));
+            line(format!("| {} | {} | {} |", code(&one.alert), one.episodes, one.actions));
         }
     }
     if report.actions > 0 {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::{Acted, Plan};
 
-use crate::cli::audit::report::words::cell;
+use crate::cli::audit::report::words::code;
 use crate::cli::words::minute;
 
 /// Actions of one kind that are written out: comments have a bound.
@@ -41,7 +41,7 @@ pub(super) fn written(plan: &Plan) -> String {
         for one in &plan.policies {
             line(&format!(
                 "| {} | {} | {} | {} | {} | {} |",
-                cell(&one.policy),
+                code(&one.policy),
                 one.before,
                 one.after,
                 one.added,
@@ -79,6 +79,6 @@ pub(super) fn written(plan: &Plan) -> String {
 }
 
 fn row(when: &str, one: &Acted) -> String {
-    let target = cell(&one.target.to_string());
-    format!("| {when} | {} | {} | {target} | {} |", cell(&one.policy), one.remediation, cell(&one.alert))
+    let target = code(&one.target.to_string());
+    format!("| {when} | {} | {} | {target} | {} |", code(&one.policy), one.remediation, code(&one.alert))
 }

@@ -9,7 +9,7 @@ use paramedic_policies::evidence::{Evidence, Kept};
 use super::document::{Report, TOLD_MAX, ending, leased, spread, standing, took, verdict};
 use super::figures::{MEASURES, PolicyFigures};
 use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident};
-use super::words::{block, cell, clock, code, moment, prose, span};
+use super::words::{block, clock, code, copied, moment, prose, span};
 use crate::cli::story;
 
 /// Values of a curve that are written out.
@@ -56,7 +56,7 @@ fn policies(report: &Report, text: &mut String) {
         let _ = writeln!(
             text,
             "| {} | {cases} | {acted} | {helped} | {not_helped} | {unknown} | {unchecked} | {rehearsed} | {} |",
-            cell(policy),
+            code(policy),
             sum.nothing_done
         );
     }
@@ -66,7 +66,7 @@ fn policies(report: &Report, text: &mut String) {
     row(std::iter::once("---".to_owned()).chain(names().map(|_| "---".to_owned())), text);
     for sum in &report.policies {
         let times = MEASURES.iter().map(|(name, _)| sum.times.get(name).map_or("-".to_owned(), spread));
-        row(std::iter::once(cell(&sum.policy)).chain(times), text);
+        row(std::iter::once(code(&sum.policy)).chain(times), text);
     }
     text.push('\n');
     measures(text);
@@ -95,11 +95,11 @@ fn episodes(report: &Report, text: &mut String) {
         let came: Vec<String> = incident
             .cases
             .iter()
-            .map(|case| format!("{}: {}", cell(&case.policy), standing(case).0))
+            .map(|case| format!("{}: {}", code(&case.policy), standing(case).0))
             .collect();
         let came = if came.is_empty() { "no policy spoke".to_owned() } else { came.join("; ") };
         let received = incident.opened_at.map_or("unknown".to_owned(), moment);
-        let (episode, alert, end) = (incident.episode, cell(&incident.name()), ending(incident));
+        let (episode, alert, end) = (incident.episode, code(&incident.name()), ending(incident));
         let _ = writeln!(text, "| {episode} | {alert} | {received} | {end} | {came} |");
     }
     text.push('\n');
@@ -116,7 +116,7 @@ fn episode(report: &Report, incident: &Incident, text: &mut String) {
     let unknown = || "unknown".to_owned();
     text.push_str("| | |\n|---|---|\n");
     let labels: Vec<String> =
-        incident.labels.iter().map(|(name, value)| cell(&format!("{name}={value}"))).collect();
+        incident.labels.iter().map(|(name, value)| code(&format!("{name}={value}"))).collect();
     let _ = writeln!(text, "| labels | {} |", if labels.is_empty() { unknown() } else { labels.join(" ") });
     for (name, value) in &incident.annotations {
         let _ = writeln!(text, "| {} | {} |", prose(name), prose(value));
@@ -143,7 +143,7 @@ fn episode(report: &Report, incident: &Incident, text: &mut String) {
 }
 
 fn case(report: &Report, case: &CaseTold, text: &mut String) {
-    let _ = writeln!(text, "### {}: {}\n", code(&case.policy), standing(case).0);
+    let _ = writeln!(text, "### {}: {}\n", copied(&case.policy), standing(case).0);
     row(MEASURES.iter().map(|(name, _)| (*name).to_owned()), text);
     row(MEASURES.iter().map(|_| "---".to_owned()), text);
     row(case.figures.each().into_iter().map(took), text);
@@ -168,7 +168,7 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
         text,
         "- **{rehearsed}{}** on {}, intent {}, {}{asked_for}",
         prose(&action.action),
-        code(&action.target.to_string()),
+        copied(&action.target.to_string()),
         action.intent,
         moment(action.at)
     );
@@ -219,7 +219,7 @@ fn action(report: &Report, action: &ActionTold, text: &mut String) {
 fn evidence(evidence: &Evidence, text: &mut String) {
     for piece in &evidence.pieces {
         let cut = piece.cut.as_ref().map(|cut| format!(" (cut: {})", prose(cut))).unwrap_or_default();
-        let _ = writeln!(text, "\n  {}{cut}:\n", code(&piece.name));
+        let _ = writeln!(text, "\n  {}{cut}:\n", copied(&piece.name));
         let lines = match &piece.found {
             Kept::Text(lines) => lines.clone(),
             Kept::Missing { why } => format!("could not be had: {why}"),
@@ -230,7 +230,7 @@ fn evidence(evidence: &Evidence, text: &mut String) {
         }
     }
     for name in &evidence.left_out {
-        let _ = writeln!(text, "\n  {}: no room was left", code(name));
+        let _ = writeln!(text, "\n  {}: no room was left", copied(name));
     }
     text.push('\n');
 }
@@ -242,16 +242,16 @@ fn changes(changes: &[Change], source: String, text: &mut String) {
     let _ = writeln!(text, "\n  | changed{source} | before | after |\n  |---|---|---|");
     let (long, short): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.after.lines().count() > 1);
     for change in &short {
-        let (path, before, after) = (cell(&change.path), cell(&change.before), cell(&change.after));
+        let (path, before, after) = (code(&change.path), code(&change.before), code(&change.after));
         let _ = writeln!(text, "  | {path} | {before} | {after} |");
     }
     for change in &long {
         let lines = change.after.lines().count();
         let _ =
-            writeln!(text, "  | {} | {} | {lines} lines, below |", cell(&change.path), cell(&change.before));
+            writeln!(text, "  | {} | {} | {lines} lines, below |", code(&change.path), code(&change.before));
     }
     for change in &long {
-        let _ = writeln!(text, "\n  {}:\n", code(&change.path));
+        let _ = writeln!(text, "\n  {}:\n", copied(&change.path));
         for line in block(&change.after).lines() {
             let _ = writeln!(text, "  {line}");
         }
@@ -275,7 +275,7 @@ fn refused(case: &CaseTold, text: &mut String) {
                 (0, 1..) => format!(" (the same {} more times)", ruling.repeated),
                 _ => String::new(),
             };
-            let (guard, why) = (cell(&refusal.name), prose(&refusal.reason));
+            let (guard, why) = (code(&refusal.name), prose(&refusal.reason));
             let _ = writeln!(text, "| {seq} | {at} | {word} | {guard} | {why}{again} |");
         }
     }
@@ -285,7 +285,7 @@ fn refused(case: &CaseTold, text: &mut String) {
 fn curve(curve: &Curve, text: &mut String) {
     let wanted =
         curve.wanted.as_ref().map(|wanted| format!(", wanted {}", prose(wanted))).unwrap_or_default();
-    let _ = writeln!(text, "- {} ({}{wanted})", code(&curve.promql), prose(&curve.fact));
+    let _ = writeln!(text, "- {} ({}{wanted})", copied(&curve.promql), prose(&curve.fact));
     let Some(first) = curve.recorded.first() else { return };
     let shown: Vec<String> = curve
         .recorded

@@ -37,21 +37,26 @@ pub(in crate::cli) fn prose(text: &str) -> String {
     safe
 }
 
-/// Text for a code span in a table's cell, where a bar must be escaped even in code. What escapes a bar itself would end the
-/// cell for some readers of Markdown: that is told in running text.
-pub(in crate::cli) fn cell(text: &str) -> String {
-    match text.contains("\\|") {
-        true => prose(text),
-        false => code(&text.replace('|', "\\|")),
-    }
-}
-
-/// Text for a code span, fenced by more backticks than it holds, and as it is: somebody copies it. Not for a table's cell.
+/// Text for a code span, fenced by more backticks than it holds; fit for a table's cell.
 pub(in crate::cli) fn code(text: &str) -> String {
-    let text = visible(text);
+    let text = visible(text).replace('|', "\\|");
     if text.trim().is_empty() {
         return "(empty)".to_owned();
     }
+    // What escapes a bar itself would end the cell for some readers of Markdown: that is told in running text.
+    if text.contains("\\\\|") {
+        return prose(&text.replace("\\|", "|"));
+    }
+    fenced(&text)
+}
+
+/// The same as it is, since somebody copies it: a query with a bar too many is another query. Not for a table's cell.
+pub(super) fn copied(text: &str) -> String {
+    let text = visible(text);
+    if text.trim().is_empty() { "(empty)".to_owned() } else { fenced(&text) }
+}
+
+fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -150,9 +155,9 @@ mod tests {
     fn a_code_span_cannot_be_left() {
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("``"), "``` `` ```");
-        assert_eq!(code("a|b\nc"), "`a|b\u{fffd}c`", "a query that is copied is the same query");
-        assert_eq!(cell("a|b\nc"), "`a\\|b\u{fffd}c`");
-        assert_eq!(cell(r"a\|b | `c`"), r"a\\\|b \| \`c\`", "no reader of Markdown may end the cell there");
+        assert_eq!(copied("a|b\nc"), "`a|b\u{fffd}c`", "a query that is copied is the same query");
+        assert_eq!(code("a|b\nc"), "`a\\|b\u{fffd}c`");
+        assert_eq!(code(r"a\|b | `c`"), r"a\\\|b \| \`c\`", "no reader of Markdown may end the cell there");
         assert_eq!(block("a\n```\n<b>"), "````text\na\n```\n<b>\n````\n");
     }
 
