@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use paramedic_policies::event::{Closing, Event, Verdict};
+use paramedic_policies::event::{Closing, Event, Seq, Verdict};
 use paramedic_policies::state::{CaseId, State};
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::Block;
@@ -44,6 +44,7 @@ pub struct Metrics {
     alerts: Family<What, Counter>,
     rulings: Family<PolicyVerdict, Counter>,
     refusals: Family<PolicyReason, Counter>,
+    reverts_held: Family<PolicyReason, Counter>,
     intents: Family<PolicyAction, Counter>,
     outcomes: Family<OutcomeOf, Counter>,
     verifications: Family<What, Counter>,
@@ -107,6 +108,7 @@ impl Metrics {
             alerts: Family::default(),
             rulings: Family::default(),
             refusals: Family::default(),
+            reverts_held: Family::default(),
             intents: Family::default(),
             outcomes: Family::default(),
             verifications: Family::default(),
@@ -152,6 +154,8 @@ impl Metrics {
         );
         r.register("rulings", "Decisions by policy and verdict", self.rulings.clone());
         r.register("refusals", "Refusals by policy and reason, repeated ones too", self.refusals.clone());
+        let held = "Looks at what is to be taken back that ended with waiting, by policy and reason";
+        r.register("reverts_held", held, self.reverts_held.clone());
         r.register("intents", "Actions decided, by policy, action and mode", self.intents.clone());
         r.register("outcomes", "How actions ended", self.outcomes.clone());
         r.register("notifications", "Messages to receivers, by what came of them", self.deliveries.clone());
@@ -261,6 +265,17 @@ impl Metrics {
             if let Event::Held { case, .. } = &record.event {
                 self.refused_again(case, state);
             }
+            if let Event::RevertHeld { intent, reason, .. } = &record.event {
+                self.revert_held(*intent, reason, state);
+            }
+        }
+    }
+
+    /// An action is not taken back yet.
+    fn revert_held(&self, intent: Seq, reason: &str, state: &State) {
+        if let Some(lease) = state.leases.get(&intent).filter(|_| !reason.is_empty()) {
+            let (policy, reason) = (lease.intent.policy.clone(), reason.to_owned());
+            self.reverts_held.get_or_create(&PolicyReason { policy, reason }).inc();
         }
     }
 

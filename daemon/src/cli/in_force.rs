@@ -35,7 +35,7 @@ pub(super) struct InForce {
     #[serde(default)]
     pub(super) approved_by: Option<String>,
     /// Whether its time is over, and it is not known to be taken back.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) late: bool,
     /// Why it was done, in words.
     #[serde(default)]

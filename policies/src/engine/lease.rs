@@ -75,7 +75,7 @@ impl Hold {
         let lasts = since.map(|since| now.since(since)).filter(|lasts| *lasts >= patience && !lease.told);
         let told = lasts.map(|lasts| {
             let what = format!("is not taken back yet, {lasts} after that was due: {}; {AT_IT}", self.why);
-            called(state, &lease.intent, Some(lease), &what)
+            called_late(state, lease, &what)
         });
         let Self { reason, why, until, failures, behind, is_news: _ } = self;
         let reason = reason.to_owned();
@@ -332,12 +332,17 @@ fn called(state: &State, intent: &Intent, lease: Option<&Lease>, what: &str) -> 
         case: Some(CaseId::of(intent)),
         why: format!("{} on {} (intent {}) {what}", intent.action, intent.target, intent.id),
         notify: known.or_else(of_now).unwrap_or_default(),
-        about: Some(Box::new(About {
-            target: intent.target.clone(),
-            labels,
-            not_taken_back: Some(intent.id),
-        })),
+        about: Some(Box::new(About { target: intent.target.clone(), labels, not_taken_back: None })),
     }
+}
+
+/// The same of a lease that stays: it is told once.
+fn called_late(state: &State, lease: &Lease, what: &str) -> Event {
+    let mut call = called(state, &lease.intent, Some(lease), what);
+    if let Event::Escalated { about: Some(about), .. } = &mut call {
+        about.not_taken_back = Some(lease.intent.id);
+    }
+    call
 }
 
 /// What a person is told of an action that did not end well: whether anything will be taken back.
@@ -379,7 +384,7 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     let calls = !lease.told && (is_half_done || hold.failures >= ATTEMPTS_MAX);
     let mut events = hold.of(state, now, lease);
     if calls && events.len() == 1 {
-        events.push(called(state, &lease.intent, Some(lease), &text));
+        events.push(called_late(state, lease, &text));
     }
     events
 }

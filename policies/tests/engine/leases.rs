@@ -272,6 +272,24 @@ fn what_stepped_forward_takes_nothing_back_earlier() {
     assert_eq!(story.replicas, 4);
 }
 
+/// That it is taken back although its alert is open is one call; that it could not be is another.
+#[test]
+fn what_is_told_of_its_beginning_does_not_hide_its_end() {
+    let mut story = Story::new(&[policy("slow", "Slow", SCALE).as_str()]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    for _ in 0..23 {
+        story.pass("10m");
+        story.deliver(vec![alert("Slow", "prod/web")]);
+    }
+    story.outcome = Some(half());
+    story.pass("20m");
+    let calls = story.calls();
+    assert_eq!(calls.len(), 2, "{calls:?}");
+    assert!(calls[0].contains("is taken back now"), "{calls:?}");
+    assert!(calls[1].contains("is not known to be taken back"), "{calls:?}");
+}
+
 #[test]
 fn no_policy_is_asked_about_by_a_book_that_is_gone() {
     let mut story = nearly_due();
