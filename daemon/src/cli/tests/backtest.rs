@@ -70,7 +70,10 @@ impl Past {
         let past = Self(tempfile::tempdir().expect("a folder"));
         past.write("alerts.jsonl", &alerts());
         past.write("old.yaml", &POLICIES.replace("COOLDOWN", "30m"));
-        past.write("new.yaml", &POLICIES.replace("COOLDOWN", "5m").replace("max: 3, per: 1d", "max: 9, per: 1d"));
+        past.write(
+            "new.yaml",
+            &POLICIES.replace("COOLDOWN", "5m").replace("max: 3, per: 1d", "max: 9, per: 1d"),
+        );
         past
     }
 
