@@ -275,7 +275,7 @@ fn day_number(text: &str) -> i64 {
 /// The page asks for nothing: no address, no script, and a policy that would not allow any.
 fn opens_offline(page: &Path) {
     let text = std::fs::read_to_string(page).expect("the page was written");
-    assert!(text.contains("default-src 'none'"));
+    assert!(text.contains("default-src &#39;none&#39;"), "escaped, as every value");
     for wanted in ["<svg", "restart-web", "Actions a day", "What history cannot tell"] {
         assert!(text.contains(wanted), "{wanted}");
     }
