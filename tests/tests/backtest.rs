@@ -14,8 +14,8 @@ use serde_json::Value;
 /// October 2026.
 const SHAPE: Shape = Shape { events: 20_000, days: 31, from: 1_790_812_800, seed: 11 };
 
-const COOLDOWN: i64 = 40 * 60;
-const MAX: usize = 6;
+const COOLDOWN: i64 = 4 * 86_400;
+const MAX: usize = 3;
 const PER: i64 = 6 * 3600;
 
 /// One policy with a cooldown and a ceiling, one with a precondition.
@@ -211,8 +211,8 @@ async fn every_number_is_that_of_a_count_by_hand() {
 fn a_backtest_counts_what_was_counted_by_hand(stage: &Stage) {
     let counted = by_hand(&stage.alerts, COOLDOWN);
     // A month in which nothing is refused would show nothing.
-    assert!(counted.restarts.len() > 100 && counted.cooling.len() > 10 && counted.limited.len() > 10);
-    assert!(counted.scales.len() > 50 && counted.shallow.len() > 50, "{counted:?}");
+    assert!(counted.restarts.len() > 50 && counted.cooling.len() > 10 && counted.limited.len() > 10);
+    assert!(counted.scales.len() > 20 && counted.shallow.len() > 20, "{counted:?}");
 
     let policies = stage.policies("new", COOLDOWN);
     let html = stage.folder.path().join("backtest.html");
@@ -275,7 +275,7 @@ fn day_number(text: &str) -> i64 {
 /// The page asks for nothing: no address, no script, and a policy that would not allow any.
 fn opens_offline(page: &Path) {
     let text = std::fs::read_to_string(page).expect("the page was written");
-    assert!(text.contains("default-src 'none'"));
+    assert!(text.contains("default-src &#39;none&#39;"), "escaped, as every value");
     for wanted in ["<svg", "restart-web", "Actions a day", "What history cannot tell"] {
         assert!(text.contains(wanted), "{wanted}");
     }
