@@ -194,7 +194,10 @@ fn owner(world: &World, origin: &Origin, namespace: &str, name: &str) -> Option<
                 Target { kind: "Service".to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
             world.services.get(&target).map(|service| service.selects.clone())
         }
-        Origin::Node => None,
+        Origin::Node => {
+            let node = Target { kind: "Node".to_owned(), namespace: String::new(), name: name.to_owned() };
+            api_server::is_there(world, &node).then_some(node)
+        }
     }
 }
 

@@ -1,12 +1,18 @@
 //! What scenarios have exercised of a set of policies: which policies ruled at all, which steps were done, and which of
 //! their guards were seen to refuse. A guard that was only ever asked has shown nothing.
+//!
+//! Counted is all that a policy can set, written or by default, and that can refuse it at all: each ceiling, each `when` and
+//! each `let` by itself, and beside them the confirmation and the remediation's own look. Not counted are the guards of the
+//! daemon, which are the same for every policy (leadership, clock, pauses, protection, settling, pace, global ceilings).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use paramedic_policies::book::Book;
 use paramedic_policies::event::{Event, Record};
-use paramedic_policies::guard::{Finding, Guard};
+use paramedic_policies::guard::Guard;
 use paramedic_policies::policy::{InStorm, Policy};
+use paramedic_policies::remediation::{Remediation, patch};
+use paramedic_policies::ruling::Ruling;
 use paramedic_policies::time::Span;
 use serde::Serialize;
 
@@ -28,6 +34,9 @@ pub struct PolicyCoverage {
     pub steps: Vec<Part>,
     /// Its guards that can refuse, and whether each was seen to.
     pub guards: Vec<Part>,
+    /// How many ceilings hold for all of its steps.
+    #[serde(skip)]
+    limits: usize,
 }
 
 /// A part of a policy.
@@ -54,9 +63,7 @@ impl Coverage {
                 Event::Ruled { ruling } => {
                     let Some(policy) = self.policies.get_mut(&ruling.policy) else { continue };
                     policy.ruled = true;
-                    let refusing = ruling.findings.iter().filter(|finding| finding.reason().is_some());
-                    let refusing: BTreeSet<String> =
-                        refusing.map(|Finding { guard, .. }| name(*guard)).collect();
+                    let refusing = refusing(ruling, policy.limits);
                     for part in policy.guards.iter_mut().filter(|part| refusing.contains(&part.name)) {
                         part.exercised = true;
                     }
@@ -95,39 +102,88 @@ fn place(rung: usize, step: usize) -> String {
     format!("ladder[{rung}].{step} ")
 }
 
-/// Remediations that never make a replica unavailable: that guard lets them through however much is down.
-const TAKES_NONE: [&str; 7] =
-    ["abortRollout", "blockIp", "freezeDeploys", "http", "renewCertificate", "resetBreaker", "runJob"];
+/// The guards that refused in a ruling, by the names of their parts.
+fn refusing(ruling: &Ruling, limits: usize) -> BTreeSet<String> {
+    let mut spoken: BTreeMap<Guard, usize> = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for finding in &ruling.findings {
+        let position = spoken.entry(finding.guard).or_default();
+        if finding.reason().is_some() {
+            names.insert(part(ruling, finding.guard, *position, limits));
+        }
+        *position += 1;
+    }
+    names
+}
+
+/// The part of a policy that speaks by a finding: of several of one guard, those of the policy first, then the step's.
+fn part(ruling: &Ruling, guard: Guard, position: usize, limits: usize) -> String {
+    match guard {
+        Guard::Limits if position < limits => format!("limits[{position}]"),
+        Guard::Limits => format!("{}limits[{}]", place(ruling.rung, ruling.step), position - limits),
+        Guard::Lets => format!("let[{position}]"),
+        Guard::Conditions => format!("when[{position}]"),
+        other => name(other),
+    }
+}
+
+/// Remediations that never make a replica unavailable. One that is not named here is taken to.
+const TAKES_NONE: [&str; 8] = [
+    "abortRollout",
+    "blockIp",
+    "collectEvidence",
+    "freezeDeploys",
+    "http",
+    "renewCertificate",
+    "resetBreaker",
+    "runJob",
+];
+
+/// Whether a replica may be gone for a while by this; where not, a ceiling on what is unavailable never refuses.
+fn takes_replicas(remediation: &Remediation) -> bool {
+    if let Remediation::Scale(written) = remediation {
+        return written.allow_down;
+    }
+    if let Remediation::Patch(written) = remediation {
+        return matches!(written.field, patch::Field::Resources { .. });
+    }
+    !TAKES_NONE.contains(&remediation.name())
+}
 
 fn parts(policy: &Policy) -> PolicyCoverage {
-    let mut steps = Vec::new();
+    let (mut steps, mut of_steps) = (Vec::new(), Vec::new());
     for (rung, steps_of) in policy.ladder.iter().enumerate() {
         for (step, one) in steps_of.steps.iter().enumerate() {
-            let name = format!("{}{}", place(rung, step), one.remediation.name());
-            steps.push(Part { name, exercised: false });
+            let at = place(rung, step);
+            of_steps.extend((0..one.limits.len()).map(|limit| format!("{at}limits[{limit}]")));
+            steps.push(Part { name: format!("{at}{}", one.remediation.name()), exercised: false });
         }
     }
     let guards = &policy.guards;
-    let mut names = policy.ladder.iter().flat_map(|rung| &rung.steps).map(|step| step.remediation.name());
-    let takes_replicas = names.any(|name| !TAKES_NONE.contains(&name));
-    let step_limits = policy.ladder.iter().flat_map(|rung| &rung.steps).any(|step| !step.limits.is_empty());
-    let can_refuse = [
-        (Guard::Storm, guards.in_storm == InStorm::Withhold),
-        (Guard::Unless, !policy.unless.is_empty()),
-        (Guard::For, policy.wait > Span::ZERO),
-        (Guard::Schedule, !guards.schedule.is_empty()),
-        (Guard::Cooldown, guards.cooldown > Span::ZERO),
-        (Guard::Limits, !guards.limits.is_empty() || step_limits),
-        (Guard::BlastTargets, guards.blast_targets.is_some()),
-        (Guard::Confirmation, true),
-        (Guard::Lets, !policy.lets.is_empty()),
-        (Guard::Conditions, !policy.when.is_empty()),
-        (Guard::Preflight, true),
-        (Guard::BlastUnavailable, guards.blast_unavailable.is_some() && takes_replicas),
-    ];
-    let guards = can_refuse.into_iter().filter(|(_, can)| *can);
-    let guards = guards.map(|(guard, _)| Part { name: name(guard), exercised: false }).collect();
-    PolicyCoverage { ruled: false, steps, guards }
+    let by_alert = !policy.is_only_by_hand();
+    let mut remediations = policy.ladder.iter().flat_map(|rung| &rung.steps).map(|step| &step.remediation);
+    let takes_replicas = remediations.any(takes_replicas);
+    let one = |guard: Guard, can_refuse: bool| can_refuse.then(|| name(guard));
+    let each = |name: &'static str, count: usize| (0..count).map(move |at| format!("{name}[{at}]"));
+    let mut names: Vec<String> = Vec::new();
+    names.extend(one(Guard::Storm, guards.in_storm == InStorm::Withhold));
+    names.extend(one(Guard::Unless, !policy.unless.is_empty()));
+    names.extend(one(Guard::For, policy.wait > Span::ZERO));
+    names.extend(one(Guard::Schedule, !guards.schedule.is_empty()));
+    names.extend(one(Guard::Concurrency, true));
+    names.extend(one(Guard::Cooldown, guards.cooldown > Span::ZERO));
+    // Who runs a policy by hand knows that it is the same trouble.
+    names.extend(one(Guard::Relapse, by_alert && guards.relapse > Span::ZERO));
+    names.extend(each("limits", guards.limits.len()));
+    names.extend(of_steps);
+    names.extend(one(Guard::BlastTargets, guards.blast_targets.is_some()));
+    names.extend(one(Guard::Confirmation, by_alert));
+    names.extend(each("let", policy.lets.len()));
+    names.extend(each("when", policy.when.len()));
+    names.extend(one(Guard::Preflight, true));
+    names.extend(one(Guard::BlastUnavailable, guards.blast_unavailable.is_some() && takes_replicas));
+    let parts = names.into_iter().map(|name| Part { name, exercised: false });
+    PolicyCoverage { ruled: false, steps, guards: parts.collect(), limits: guards.limits.len() }
 }
 
 /// A guard's name, as records have it.

@@ -1,5 +1,6 @@
 //! How a scenario is written, for serde and for the JSON Schema. What stands here is shown by editors. Nothing is decided
-//! here; what these types cannot say is checked in `read`.
+//! here; what these types cannot say is checked in `read`. The cluster, the answers of Prometheus and the expectations have
+//! files of their own beside this one.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::expect_document::ExpectDocument;
+use super::fact_document::FactDocument;
 use super::world_document::WorldDocument;
 
 /// A scenario: a cluster, what happens in it, and what paramedic is expected to do.
@@ -95,90 +98,23 @@ pub struct AlertDocument {
     /// How often Alertmanager sends it again.
     #[serde(default)]
     pub repeated_every: Option<Span>,
+    /// It ends and begins anew, so often in all, so long after each beginning; needs `until`.
+    #[serde(default)]
+    pub recurs: Option<RecursDocument>,
 }
 
-/// An answer of Prometheus: one of `series`, `query`, or `policy` with `place`; and its value now, or `over` time.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct FactDocument {
-    /// A series as a selector with equality matchers, such as `up{job="web"}`. Selectors find it, and `sum`, `min`, `max`,
-    /// `avg`, `count` and comparisons over it are computed.
-    #[serde(default)]
-    pub series: Option<String>,
-    /// A whole expression, or a part of one, as it is asked: with the labels' values in it.
-    #[serde(default)]
-    pub query: Option<String>,
-    /// The policy that asks.
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// Where it asks: `confirmation`, `let.NAME`, `when[0]`, `verification`.
-    #[serde(default)]
-    pub place: Option<String>,
-    /// The value.
-    #[serde(default)]
-    pub is: Option<f64>,
-    /// The series of the answer, where it has labels or is more than one.
-    #[serde(default)]
-    pub samples: Option<Vec<SampleDocument>>,
-    /// No series at all.
-    #[serde(default)]
-    pub empty: bool,
-    /// A value that is not a number.
-    #[serde(default)]
-    pub nan: bool,
-    /// The question fails with this.
-    #[serde(default)]
-    pub fails: Option<String>,
-    /// How long the answer takes.
-    #[serde(default)]
-    pub takes: Span,
-    /// Answers that follow each other; the first holds before its time too.
-    #[serde(default)]
-    pub over: Vec<SpellDocument>,
-}
-
-/// An answer from a time on: `at`, or `ago` for before the beginning.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SpellDocument {
-    /// From when.
-    #[serde(default)]
-    pub at: Option<Span>,
-    /// So long before the beginning.
-    #[serde(default)]
-    pub ago: Option<Span>,
-    /// The value.
-    #[serde(default)]
-    pub is: Option<f64>,
-    /// The series of the answer.
-    #[serde(default)]
-    pub samples: Option<Vec<SampleDocument>>,
-    /// No series at all.
-    #[serde(default)]
-    pub empty: bool,
-    /// A value that is not a number.
-    #[serde(default)]
-    pub nan: bool,
-    /// The question fails with this.
-    #[serde(default)]
-    pub fails: Option<String>,
-    /// How long the answer takes.
-    #[serde(default)]
-    pub takes: Span,
-}
-
-/// One series of an answer.
+/// An alert that comes back.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SampleDocument {
-    /// Its labels.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-    /// Its value.
-    pub is: f64,
+#[schemars(rename = "Recurs")]
+pub struct RecursDocument {
+    /// From one beginning to the next.
+    pub every: Span,
+    /// How often it fires in all.
+    pub times: u32,
 }
 
-/// An operator's order: one of `approve`, `deny`, `pause`, `resume`, `acknowledge`.
+/// An operator's order: one of `run`, `undo`, `approve`, `deny`, `pause`, `resume`, `acknowledge`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderDocument {
@@ -187,6 +123,12 @@ pub struct OrderDocument {
     /// By whom.
     #[serde(default = "somebody")]
     pub by: String,
+    /// A policy is started by hand.
+    #[serde(default)]
+    pub run: Option<RunDocument>,
+    /// The newest action of this policy is taken back.
+    #[serde(default)]
+    pub undo: Option<String>,
     /// The open proposal of this policy is approved.
     #[serde(default)]
     pub approve: Option<String>,
@@ -215,6 +157,21 @@ pub struct OrderDocument {
 
 fn somebody() -> String {
     "ana".to_owned()
+}
+
+/// A policy that is started by hand.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "RunByHand")]
+pub struct RunDocument {
+    /// Which.
+    pub policy: String,
+    /// What its templates take.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Only what would be done is shown.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// What is paused: one of these.
@@ -323,167 +280,4 @@ pub enum FaultWord {
     TooManyRequests,
     /// Admission refuses a change (403).
     Denied,
-}
-
-/// What is expected. What is not said is not looked at.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExpectDocument {
-    /// The verdicts of policies in order, by policy; the same one in a row counts once. An empty list: it says nothing.
-    #[serde(default)]
-    pub verdicts: BTreeMap<String, Vec<VerdictWord>>,
-    /// All that is done, in order; `[]` is nothing at all.
-    #[serde(default)]
-    pub actions: Option<Vec<ActionDocument>>,
-    /// Refusals that must be among those given.
-    #[serde(default)]
-    pub refusals: Vec<RefusalDocument>,
-    /// All calls for a person, in order, each by a part of its text; `[]` is none.
-    #[serde(default)]
-    pub calls: Option<Vec<String>>,
-    /// How policies end, by policy.
-    #[serde(default)]
-    pub ends: BTreeMap<String, EndWord>,
-    /// Objects and their fields, at the end or at a time.
-    #[serde(default)]
-    pub state: Vec<StateDocument>,
-}
-
-/// A verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum VerdictWord {
-    /// It acts.
-    Act,
-    /// It waits, and looks again.
-    Hold,
-    /// It does nothing.
-    Withhold,
-    /// It asks a person.
-    Propose,
-}
-
-/// Something that is done.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ActionDocument {
-    /// Part of its text, such as `restart` or `scale replicas 3 -> 6`.
-    #[serde(rename = "do")]
-    pub does: String,
-    /// The target, such as `shop/deployment/cart`.
-    #[serde(default)]
-    pub on: Option<String>,
-    /// By which policy.
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// It takes an earlier action back.
-    #[serde(default)]
-    pub takes_back: bool,
-    /// How it ends.
-    #[serde(default)]
-    pub ends: Option<OutcomeWord>,
-    /// What its verification says.
-    #[serde(default)]
-    pub verified: Option<HelpWord>,
-    /// When it is begun.
-    #[serde(default)]
-    pub at: Option<Span>,
-}
-
-/// How an action ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum OutcomeWord {
-    /// It was done.
-    Done,
-    /// It looked only, and what it saw is kept.
-    Collected,
-    /// It was refused at the last look.
-    Refused,
-    /// It failed.
-    Failed,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// What a verification says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum HelpWord {
-    /// It helped.
-    Helped,
-    /// It did not.
-    DidNotHelp,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Something that is refused.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RefusalDocument {
-    /// By which policy.
-    pub policy: String,
-    /// The reason's name, such as `conditionFalse`.
-    pub reason: String,
-    /// Part of its text.
-    #[serde(default)]
-    pub says: Option<String>,
-}
-
-/// How a policy ends with an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum EndWord {
-    /// A step helped.
-    Helped,
-    /// All was done, and nothing was to be verified.
-    Done,
-    /// It was rehearsed.
-    Rehearsed,
-    /// Nothing had to be changed.
-    Already,
-    /// No rung helped.
-    Exhausted,
-    /// Nobody knows.
-    Unknown,
-    /// It failed.
-    Failed,
-    /// The alert ended first.
-    Resolved,
-    /// The policy left.
-    Withdrawn,
-    /// A person denied it.
-    Denied,
-    /// A guard refused what was ordered by hand.
-    Refused,
-}
-
-/// An object as it is expected: a `field` or an `annotation` that `is` something, or that it is `there`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StateDocument {
-    /// When; at the end where nothing is said.
-    #[serde(default)]
-    pub at: Option<Span>,
-    /// As in policies, such as `Deployment` or `Ingress.networking.k8s.io`.
-    pub kind: String,
-    /// Its namespace.
-    #[serde(default)]
-    pub namespace: String,
-    /// Its name; where it is not said, the only one of its kind in the namespace.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Whether it is there.
-    #[serde(default)]
-    pub there: Option<bool>,
-    /// A field, step by step: `spec.template.spec.containers[0].image`.
-    #[serde(default)]
-    pub field: Option<String>,
-    /// An annotation of it.
-    #[serde(default)]
-    pub annotation: Option<String>,
-    /// The value; `null` where there is none.
-    #[serde(default)]
-    pub is: Option<Value>,
 }

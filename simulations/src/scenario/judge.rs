@@ -6,12 +6,12 @@ use paramedic_policies::event::{Conclusion, Event, Record, Seq, Verdict as Help}
 use paramedic_policies::guard::Finding;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::ruling::Verdict;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Scenario;
-use super::document::{
-    ActionDocument, EndWord, HelpWord, OrderDocument, OutcomeWord, StateDocument, VerdictWord,
-};
+use super::document::OrderDocument;
+use super::expect_document::{ActionDocument, EndWord, HelpWord, OutcomeWord, StateDocument, VerdictWord};
 use crate::run::Run;
 use crate::transcript;
 use crate::world::kinds;
@@ -74,14 +74,14 @@ fn word(verdict: Verdict) -> VerdictWord {
     }
 }
 
+/// A word as scenarios write it.
+fn written<T: Serialize>(word: T) -> String {
+    let value = serde_json::to_value(word).expect("a word is written as one");
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 fn named(words: &[VerdictWord]) -> String {
-    let name = |word: &VerdictWord| match word {
-        VerdictWord::Act => "act",
-        VerdictWord::Hold => "hold",
-        VerdictWord::Withhold => "withhold",
-        VerdictWord::Propose => "propose",
-    };
-    let names: Vec<&str> = words.iter().map(name).collect();
+    let names: Vec<String> = words.iter().map(written).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
@@ -197,13 +197,6 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
             OutcomeWord::Failed => matches!(outcome, Outcome::Failed { .. }),
             OutcomeWord::Unknown => matches!(outcome, Outcome::Unknown { .. }),
         });
-        let wanted = match wanted {
-            OutcomeWord::Done => "done",
-            OutcomeWord::Collected => "collected",
-            OutcomeWord::Refused => "refused",
-            OutcomeWord::Failed => "failed",
-            OutcomeWord::Unknown => "unknown",
-        };
         let found = match one.outcome {
             None => "it has not ended".to_owned(),
             Some(outcome) => {
@@ -212,16 +205,12 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
                 line.trim_start_matches("intent 0 ").to_owned()
             }
         };
-        hold("ends", wanted.to_owned(), found, is);
+        hold("ends", written(wanted), found, is);
     }
     if let Some(wanted) = expected.verified {
-        let wanted = match wanted {
-            HelpWord::Helped => Help::Helped,
-            HelpWord::DidNotHelp => Help::DidNotHelp,
-            HelpWord::Unknown => Help::Unknown,
-        };
-        let found = one.helped.map_or("it is not verified".to_owned(), help);
-        hold("verified", help(wanted), found, one.helped == Some(wanted));
+        let found = one.helped.map(help);
+        let shown = found.map_or("it is not verified".to_owned(), written);
+        hold("verified", written(wanted), shown, found == Some(wanted));
     }
     if let Some(at) = expected.at {
         let found = intent.at.since(scenario.begins);
@@ -230,13 +219,12 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
     misses
 }
 
-fn help(verdict: Help) -> String {
+fn help(verdict: Help) -> HelpWord {
     match verdict {
-        Help::Helped => "helped",
-        Help::DidNotHelp => "didNotHelp",
-        Help::Unknown => "unknown",
+        Help::Helped => HelpWord::Helped,
+        Help::DidNotHelp => HelpWord::DidNotHelp,
+        Help::Unknown => HelpWord::Unknown,
     }
-    .to_owned()
 }
 
 /// Every refusal with the policy that spoke.
@@ -324,10 +312,8 @@ fn ends(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
             _ => None,
         });
         if found != Some(*wanted) {
-            let found =
-                found.map_or("it has not ended".to_owned(), |found| format!("{found:?}").to_lowercase());
-            let wanted = format!("{wanted:?}").to_lowercase();
-            misses.push(miss(scenario, &format!("expect/ends/{}", escaped(name)), wanted, found));
+            let found = found.map_or("it has not ended".to_owned(), written);
+            misses.push(miss(scenario, &format!("expect/ends/{}", escaped(name)), written(wanted), found));
         }
     }
     misses

@@ -11,11 +11,14 @@
 
 pub mod coverage;
 pub mod document;
+pub mod expect_document;
+pub mod fact_document;
 mod judge;
 mod play;
 mod read;
 mod schedule;
 mod setting;
+mod story;
 pub mod world_document;
 
 use paramedic_policies::book::{Book, Source};
@@ -74,38 +77,34 @@ impl Scenario {
     }
 
     /// Names of policies that are not in this book: what is expected of them would never be seen.
-    pub fn unknown_policies(&self, book: &Book) -> Vec<Problem> {
+    pub fn unknown_policies<'s>(&'s self, book: &Book) -> Vec<Problem> {
         let spec = &self.document.spec;
-        let mut used: Vec<(String, &str)> = Vec::new();
         let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+        let mut used: Vec<(String, &str)> = Vec::new();
         for name in spec.expect.verdicts.keys() {
             used.push((format!("expect/verdicts/{}", escaped(name)), name));
         }
         for name in spec.expect.ends.keys() {
             used.push((format!("expect/ends/{}", escaped(name)), name));
         }
-        let in_list = |list: &str, key: &str, all: Vec<Option<&'_ String>>| {
-            let named = all.into_iter().enumerate().filter_map(|(index, name)| Some((index, name?.clone())));
-            named.map(|(index, name)| (format!("{list}/{index}/{key}"), name)).collect::<Vec<_>>()
+        let mut named = |place: &str, index: usize, key: &str, name: Option<&'s str>| {
+            used.extend(name.map(|name| (format!("{place}/{index}/{key}"), name)));
         };
-        let mut owned = in_list(
-            "expect/actions",
-            "policy",
-            spec.expect.actions.iter().flatten().map(|one| one.policy.as_ref()).collect(),
-        );
-        owned.extend(in_list(
-            "expect/refusals",
-            "policy",
-            spec.expect.refusals.iter().map(|one| Some(&one.policy)).collect(),
-        ));
-        owned.extend(in_list("facts", "policy", spec.facts.iter().map(|one| one.policy.as_ref()).collect()));
-        owned.extend(in_list(
-            "orders",
-            "approve",
-            spec.orders.iter().map(|one| one.approve.as_ref()).collect(),
-        ));
-        owned.extend(in_list("orders", "deny", spec.orders.iter().map(|one| one.deny.as_ref()).collect()));
-        used.extend(owned.iter().map(|(path, name)| (path.clone(), name.as_str())));
+        for (index, one) in spec.expect.actions.iter().flatten().enumerate() {
+            named("expect/actions", index, "policy", one.policy.as_deref());
+        }
+        for (index, one) in spec.expect.refusals.iter().enumerate() {
+            named("expect/refusals", index, "policy", Some(&one.policy));
+        }
+        for (index, one) in spec.facts.iter().enumerate() {
+            named("facts", index, "policy", one.policy.as_deref());
+        }
+        for (index, one) in spec.orders.iter().enumerate() {
+            named("orders", index, "approve", one.approve.as_deref());
+            named("orders", index, "deny", one.deny.as_deref());
+            named("orders", index, "undo", one.undo.as_deref());
+            named("orders", index, "run/policy", one.run.as_ref().map(|run| run.policy.as_str()));
+        }
         let unknown = used.into_iter().filter(|(_, name)| book.policy(name).is_none());
         unknown
             .map(|(path, name)| {

@@ -18,10 +18,10 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::world::{Deliveries, World as Outside};
 use paramedic_remediations::{Remedies, Sealed};
 
-use super::document::{AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument};
+use super::document::{AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument, RunDocument};
 use super::judge::{self, Miss};
 use super::schedule::{self, Happening};
-use super::{Scenario, setting};
+use super::{Scenario, setting, story};
 use crate::adapters::SimulatedCluster;
 use crate::run::{Memory, Run};
 use crate::world::facts::Said;
@@ -65,12 +65,14 @@ fn concerned(scenario: &Scenario, book: &Book) -> Source {
         // With other variables other policies may match.
         return book.source().clone();
     }
-    let alerts = scenario.document.spec.alerts.iter().flat_map(Play::labels);
-    let matched = alerts.flat_map(|labels| {
-        let policies = book.matching(&labels).into_iter();
-        policies.map(|policy| policy.place.file.clone()).collect::<Vec<_>>()
-    });
-    let files: BTreeSet<String> = matched.collect();
+    let spec = &scenario.document.spec;
+    let mut files: BTreeSet<String> = BTreeSet::new();
+    for labels in spec.alerts.iter().flat_map(Play::labels) {
+        files.extend(book.matching(&labels).into_iter().map(|policy| policy.place.file.clone()));
+    }
+    for run in spec.orders.iter().filter_map(|order| order.run.as_ref()) {
+        files.extend(book.policy(&run.policy).map(|policy| policy.place.file.clone()));
+    }
     let source = book.source();
     Source {
         files: source.files.iter().filter(|file| files.contains(&file.path)).cloned().collect(),
@@ -110,7 +112,7 @@ impl<'s> Play<'s> {
         misses.extend(judge::judge(scenario, run));
         misses.sort_by_key(|miss| (miss.line, miss.column));
         Played {
-            story: run.story(),
+            story: story::of(run.records(), scenario.begins),
             records: run.records().to_vec(),
             misses,
             untold: run.world(|world| world.facts.untold().map(str::to_owned).collect()),
@@ -227,16 +229,22 @@ impl<'s> Play<'s> {
         let until = order.lasts.map(|lasts| self.run.now() + lasts);
         let pause = order.pause.as_ref().and_then(setting::scope);
         let resume = order.resume.as_ref().and_then(setting::scope);
-        let command = match (&order.approve, &order.deny, pause, resume) {
-            (Some(policy), ..) => {
-                self.proposal(policy).map(|proposal| Command::Approve { proposal, comment })
-            }
-            (_, Some(policy), ..) => {
-                self.proposal(policy).map(|proposal| Command::Deny { proposal, comment })
-            }
-            (_, _, Some(scope), _) => Some(Command::Pause { scope, until, reason: order.reason.clone() }),
-            (_, _, _, Some(scope)) => Some(Command::Resume { scope }),
-            (None, None, None, None) => self.page().map(|page| Command::Acknowledge { page, comment }),
+        let reason = order.reason.clone();
+        let command = if let Some(RunDocument { policy, labels, dry_run }) = order.run.clone() {
+            let key = format!("scenario-{}", index + 1);
+            Some(Command::Run { policy, labels, reason, dry_run, key })
+        } else if let Some(policy) = &order.undo {
+            self.action(policy).map(|intent| Command::Undo { intent, only: Vec::new(), reason, past: None })
+        } else if let Some(policy) = &order.approve {
+            self.proposal(policy).map(|proposal| Command::Approve { proposal, comment })
+        } else if let Some(policy) = &order.deny {
+            self.proposal(policy).map(|proposal| Command::Deny { proposal, comment })
+        } else if let Some(scope) = pause {
+            Some(Command::Pause { scope, until, reason })
+        } else if let Some(scope) = resume {
+            Some(Command::Resume { scope })
+        } else {
+            self.page().map(|page| Command::Acknowledge { page, comment })
         };
         let refusal = match command {
             Some(command) => self.run.order(&order.by, command),
@@ -250,6 +258,16 @@ impl<'s> Play<'s> {
         self.run.records().iter().rev().find_map(|record| match &record.event {
             Event::Ruled { ruling } if ruling.policy == policy => {
                 matches!(ruling.verdict, Verdict::Propose { .. }).then_some(record.seq)
+            }
+            _ => None,
+        })
+    }
+
+    /// The newest action of a policy that took nothing back.
+    fn action(&self, policy: &str) -> Option<Seq> {
+        self.run.records().iter().rev().find_map(|record| match &record.event {
+            Event::Intended { intent } if intent.policy == policy && intent.reverts.is_none() => {
+                Some(intent.id)
             }
             _ => None,
         })

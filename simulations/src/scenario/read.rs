@@ -1,18 +1,23 @@
 //! Reading scenario files: every unknown key, wrong type and contradiction at once, each with line, column and a hint.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use paramedic_policies::load::conform::conform;
 use paramedic_policies::load::yaml::{self, Fault, Node, Tree};
 use paramedic_policies::load::{Problem, Severity};
 
-use super::document::{ScenarioDocument, StateDocument};
+use super::document::ScenarioDocument;
+use super::expect_document::StateDocument;
 use super::{BEGINS, Scenario, schema};
 use crate::scenario::setting;
 use crate::world::kinds;
 
 const API_VERSION: &str = "paramedic.dev/v1alpha1";
 const KIND: &str = "Scenario";
+
+/// Made once: it takes longer than to read a file.
+static SCHEMA: LazyLock<schemars::Schema> = LazyLock::new(schema);
 
 /// Reads the scenarios of a file; one document each.
 ///
@@ -21,13 +26,12 @@ const KIND: &str = "Scenario";
 pub fn read(text: &str, file: &str) -> Result<Vec<Scenario>, Vec<Problem>> {
     let parsed = yaml::parse(text);
     let mut faults = parsed.faults;
-    let schema = schema();
     let mut scenarios: Vec<Scenario> = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for tree in parsed.documents {
         let before = faults.len();
         headed(&tree, &mut faults);
-        faults.extend(conform(&tree, &schema));
+        faults.extend(conform(&tree, &SCHEMA));
         if faults.len() > before {
             continue;
         }
@@ -80,6 +84,10 @@ fn headed(tree: &Tree, faults: &mut Vec<Fault>) {
     }
 }
 
+fn is_one<const N: usize>(given: [bool; N]) -> bool {
+    given.into_iter().filter(|is| *is).count() == 1
+}
+
 /// What no type can say.
 fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
     let spec = &document.spec;
@@ -89,12 +97,22 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
     for (path, problem, hint) in setting::faults(&spec.world) {
         fault(&format!("/spec/world{path}"), problem, hint);
     }
+    for (index, alert) in spec.alerts.iter().enumerate() {
+        let path = format!("/spec/alerts/{index}");
+        if let Some(recurs) = &alert.recurs {
+            let lasts = alert.until.map(|until| until.ms().saturating_sub(alert.from.ms()));
+            if lasts.is_none_or(|lasts| lasts >= recurs.every.ms()) {
+                let problem = "it does not end before it begins anew".to_owned();
+                fault(&path, problem, "write an `until` that comes before `every` has passed");
+            }
+        }
+    }
     for (index, fact) in spec.facts.iter().enumerate() {
         let path = format!("/spec/facts/{index}");
         if let Err((problem, hint)) = setting::about(fact) {
             fault(&path, problem, hint);
         }
-        let own = setting::said_of_fact(fact);
+        let own = fact.says.said();
         match (own, fact.over.is_empty()) {
             (Ok(None), true) => {
                 fault(&path, "it says no value".to_owned(), "write `is: 0.2`, `empty: true` or `over:`");
@@ -108,7 +126,7 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
         let mut last = None;
         for (place, spell) in fact.over.iter().enumerate() {
             let path = format!("{path}/over/{place}");
-            match setting::said_of_spell(spell) {
+            match spell.says.said() {
                 Ok(Some(_)) => {}
                 Ok(None) => fault(&path, "it says no value".to_owned(), "write such as `is: 0.2`"),
                 Err(problem) => fault(&path, problem, "write one of is, samples, empty, nan, fails"),
@@ -122,14 +140,16 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
     }
     for (index, order) in spec.orders.iter().enumerate() {
         let given = [
+            order.run.is_some(),
+            order.undo.is_some(),
             order.approve.is_some(),
             order.deny.is_some(),
             order.pause.is_some(),
             order.resume.is_some(),
             order.acknowledge,
         ];
-        if given.into_iter().filter(|is| *is).count() != 1 {
-            let hint = "write one of approve, deny, pause, resume, acknowledge";
+        if !is_one(given) {
+            let hint = "write one of run, undo, approve, deny, pause, resume, acknowledge";
             fault(&format!("/spec/orders/{index}"), "an order is one thing".to_owned(), hint);
         }
         for (key, scope) in [("pause", &order.pause), ("resume", &order.resume)] {
@@ -150,7 +170,7 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
             change.delete.is_some(),
             change.daemon_restarts,
         ];
-        if given.into_iter().filter(|is| *is).count() != 1 {
+        if !is_one(given) {
             let hint = "write one of deploy, scale, put, delete, daemonRestarts";
             fault(&path, "a change is one thing".to_owned(), hint);
         }
@@ -184,7 +204,7 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
         let path = format!("/spec/expect/state/{index}");
         let StateDocument { kind, there, field, annotation, .. } = state;
         let given = [there.is_some(), field.is_some(), annotation.is_some()];
-        if given.into_iter().filter(|is| *is).count() != 1 {
+        if !is_one(given) {
             let hint = "write one of there, field, annotation";
             fault(&path, "it expects one thing of an object".to_owned(), hint);
         }

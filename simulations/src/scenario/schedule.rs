@@ -38,8 +38,13 @@ pub(super) fn of(scenario: &Scenario) -> (Vec<(Moment, Happening)>, Moment) {
     let changes = spec.changes.iter().enumerate();
     all.extend(changes.map(|(index, change)| (begins + change.at, Happening::Changes(index))));
     for (index, alert) in spec.alerts.iter().enumerate() {
-        all.push((begins + alert.from, Happening::Fires(index)));
-        all.extend(alert.until.map(|until| (begins + until, Happening::Ends(index))));
+        let (times, every) =
+            alert.recurs.as_ref().map_or((1, Span::ZERO), |recurs| (recurs.times, recurs.every));
+        for round in 0..u64::from(times).min(REPEATS_MAX) {
+            let later = begins + Span::from_ms(every.ms().saturating_mul(round));
+            all.push((later + alert.from, Happening::Fires(index)));
+            all.extend(alert.until.map(|until| (later + until, Happening::Ends(index))));
+        }
         if let Some(every) = alert.repeated_every.filter(|every| *every > Span::ZERO) {
             let until = alert.until.map_or(end, |until| begins + until);
             let mut at = begins + alert.from + every;

@@ -13,7 +13,8 @@ use promql_parser::label::MatchOp;
 use promql_parser::parser::{Expr, parse};
 use serde_json::{Value, json};
 
-use super::document::{FactDocument, Named, SampleDocument, ScopeDocument, SpellDocument};
+use super::document::{Named, ScopeDocument};
+use super::fact_document::{FactDocument, SampleDocument, SaysDocument, SpellDocument};
 use super::world_document::{
     AnswerDocument, GitOpsDocument, ServiceDocument, Tracked, WorkloadDocument, WorkloadKind, WorldDocument,
 };
@@ -47,7 +48,18 @@ pub(super) fn world(written: &WorldDocument, settings: &Settings, begins: Moment
         }
         world.services.insert(service.target.clone(), service);
     }
+    // Before anything is placed, so that pods are spread over all of them.
+    for object in &written.objects {
+        if let Some(at) = address_of(object).ok().filter(|at| at.resource == kinds::NODES) {
+            world.objects.put(at, object.clone());
+        }
+    }
     world.sync();
+    for one in &written.workloads {
+        if let Some(node) = &one.node {
+            world.seat(&target_of(one), node);
+        }
+    }
     for object in &written.objects {
         if let Ok(at) = address_of(object) {
             if at.resource.namespaced {
@@ -294,24 +306,22 @@ fn series(text: &str) -> Result<About, (String, &'static str)> {
     Ok(About::Series { name, labels })
 }
 
-/// One way in which an answer is written.
-struct Written<'d> {
-    is: Option<f64>,
-    samples: Option<&'d [SampleDocument]>,
-    empty: bool,
-    nan: bool,
-    fails: Option<&'d str>,
-}
-
-impl Written<'_> {
-    fn said(&self) -> Result<Option<Said>, String> {
+impl SaysDocument {
+    /// What is said; none where nothing is.
+    ///
+    /// # Errors
+    /// Where it says several things.
+    pub(super) fn said(&self) -> Result<Option<Said>, String> {
         let one = |value: f64| Said::Samples(vec![sample(&Labels::new(), value)]);
+        let all = |samples: &Vec<SampleDocument>| {
+            Said::Samples(samples.iter().map(|one| sample(&one.labels, one.is)).collect())
+        };
         let given: Vec<Said> = [
             self.is.map(one),
-            self.samples.map(|all| Said::Samples(all.iter().map(|s| sample(&s.labels, s.is)).collect())),
+            self.samples.as_ref().map(all),
             self.empty.then(|| Said::Samples(Vec::new())),
             self.nan.then(|| one(f64::NAN)),
-            self.fails.map(|what| Said::Fails(what.to_owned())),
+            self.fails.clone().map(Said::Fails),
         ]
         .into_iter()
         .flatten()
@@ -321,28 +331,6 @@ impl Written<'_> {
         }
         Ok(given.into_iter().next())
     }
-}
-
-/// What a fact says at all times.
-///
-/// # Errors
-/// Where it says several things.
-pub(super) fn said_of_fact(fact: &FactDocument) -> Result<Option<Said>, String> {
-    let FactDocument { is, samples, empty, nan, fails, .. } = fact;
-    let written =
-        Written { is: *is, samples: samples.as_deref(), empty: *empty, nan: *nan, fails: fails.as_deref() };
-    written.said()
-}
-
-/// What it says from a time on.
-///
-/// # Errors
-/// Where it says several things.
-pub(super) fn said_of_spell(spell: &SpellDocument) -> Result<Option<Said>, String> {
-    let SpellDocument { is, samples, empty, nan, fails, .. } = spell;
-    let written =
-        Written { is: *is, samples: samples.as_deref(), empty: *empty, nan: *nan, fails: fails.as_deref() };
-    written.said()
 }
 
 /// When an answer begins, in milliseconds from the beginning.
@@ -364,13 +352,13 @@ pub(super) fn tell(facts: &[FactDocument], begins: Moment, world: &mut World) {
     for fact in facts {
         let Ok(about) = about(fact) else { continue };
         let mut over: Vec<Spell> = Vec::new();
-        if let Ok(Some(said)) = said_of_fact(fact) {
-            over.push(Spell { at: begins, said, takes: fact.takes });
+        if let Ok(Some(said)) = fact.says.said() {
+            over.push(Spell { at: begins, said, takes: fact.says.takes });
         }
         for spell in &fact.over {
-            if let (Ok(Some(said)), Ok(ms)) = (said_of_spell(spell), when(spell)) {
+            if let (Ok(Some(said)), Ok(ms)) = (spell.says.said(), when(spell)) {
                 let at = Moment::from_unix_ms(begins.unix_ms() + ms);
-                over.push(Spell { at, said, takes: spell.takes });
+                over.push(Spell { at, said, takes: spell.says.takes });
             }
         }
         world.facts.tell(Told { about, over });

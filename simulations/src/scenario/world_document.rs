@@ -65,6 +65,9 @@ pub struct WorkloadDocument {
     /// How long a pod takes to become ready; 20s where nothing is said.
     #[serde(default)]
     pub pods_take: Option<Span>,
+    /// The node on which its pods are at the beginning; where a world has nodes and nothing is said, they are spread over all.
+    #[serde(default)]
+    pub node: Option<String>,
     /// The HPA that owns its replicas.
     #[serde(default)]
     pub hpa: Option<HpaDocument>,

@@ -13,7 +13,7 @@ use paramedic_remediations::ports::objects::{
 };
 use serde_json::{Map, Value, json};
 
-use super::kinds::{self, AUTOSCALERS, DAEMON_SETS, NAMESPACES, PODS, SERVICES, STATEFUL_SETS};
+use super::kinds::{self, AUTOSCALERS, BUDGETS, DAEMON_SETS, NAMESPACES, PODS, SERVICES, STATEFUL_SETS};
 use super::pods::{Hpa, Pod, Workload};
 use super::revisions::Revision;
 use super::{Service, World};
@@ -21,9 +21,37 @@ use super::{Service, World};
 /// The label by which the controller tells the pods of one template from those of another.
 const TEMPLATE_HASH: &str = "pod-template-hash";
 
+/// What the objects were last made to show. Every look at the API server asks whether that is still so.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shown {
+    /// With how many of their pods were ready.
+    workloads: Vec<(Workload, u32)>,
+    namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    services: usize,
+}
+
 impl World {
     /// Makes the objects show the workloads, Services and namespaces as they are now.
     pub fn sync(&mut self) {
+        let now = self.now;
+        let is_shown = |shown: &Shown| {
+            let same =
+                |(one, (was, ready)): (&Workload, &(Workload, u32))| one == was && one.ready(now) == *ready;
+            shown.workloads.len() == self.workloads.len()
+                && self.workloads.values().zip(&shown.workloads).all(same)
+                && shown.namespaces == self.namespaces
+                && shown.services == self.services.len()
+        };
+        if self.shown.as_ref().is_some_and(is_shown) {
+            return;
+        }
+        self.show();
+        let workloads = self.workloads.values().map(|one| (one.clone(), one.ready(now))).collect();
+        let (namespaces, services) = (self.namespaces.clone(), self.services.len());
+        self.shown = Some(Shown { workloads, namespaces, services });
+    }
+
+    fn show(&mut self) {
         let mut shown: Vec<(Address, Value)> = Vec::new();
         for workload in self.workloads.values() {
             shown.extend(rendered(workload, self.now));
@@ -33,6 +61,7 @@ impl World {
                 json!({"metadata": {"uid": format!("uid-namespace-{name}"), "annotations": annotations}});
             shown.push((NAMESPACES.named("", name), object));
         }
+        self.seats.place(&mut shown, &self.objects);
         let addresses: BTreeSet<Address> = shown.iter().map(|(at, _)| at.clone()).collect();
         for gone in std::mem::take(&mut self.rendered).difference(&addresses) {
             self.remove(gone);
@@ -58,6 +87,7 @@ impl World {
     pub fn remove(&mut self, at: &Address) {
         let uid = self.objects.get(at).and_then(|object| object.pointer("/metadata/uid")?.as_str());
         let uid = uid.unwrap_or_default().to_owned();
+        self.shown = None;
         if let Err(error) = self.objects.change(&ObjectChange::Delete { at: at.clone(), uid, version: None })
         {
             unreachable!("an object is removed by its own uid: {error}");
@@ -75,7 +105,9 @@ impl World {
         manager: &str,
     ) -> Result<Diff, ChangeError> {
         self.sync();
+        self.may_evict(change)?;
         let diff = self.objects.change(change)?;
+        self.shown = None;
         let at = change.address().clone();
         if let ObjectChange::Create { .. } = change {
             self.edit(&at, |object, now| {
@@ -87,6 +119,7 @@ impl World {
             self.edit(&at, |object, now| sign(object, manager, *subresource, fields, now));
         }
         self.absorb(&at, manager);
+        self.follow_pod(&at);
         self.begin_duties(&at);
         let target = target_of(&at);
         for field in &diff.fields {
@@ -102,12 +135,14 @@ impl World {
         let mut whole = self.objects.get(&at).cloned().unwrap_or(Value::Null);
         crate::scenario::merge(&mut whole, object);
         self.objects.put(at.clone(), whole);
+        self.shown = None;
         if at.resource == NAMESPACES {
             let Some(object) = self.objects.get(&at) else { return };
             self.namespaces.insert(at.name, texts(object, "/metadata/annotations"));
             return;
         }
         self.absorb(&at, "kubectl");
+        self.follow_pod(&at);
         self.begin_duties(&at);
     }
 
@@ -117,6 +152,7 @@ impl World {
         if let Some(mut object) = self.objects.get(at).cloned() {
             write(&mut object, now);
             self.objects.put(at.clone(), object);
+            self.shown = None;
         }
     }
 
@@ -246,6 +282,9 @@ fn rendered(workload: &Workload, now: Moment) -> Vec<(Address, Value)> {
             (PODS.named(namespace, &format!("{name}-{}", pod.number)), of_pod(workload, pod, now))
         }),
     );
+    if let Some((name, keep)) = &workload.budget {
+        all.push((BUDGETS.named(namespace, name), of_budget(workload, *keep, now)));
+    }
     if let Some(hpa) = &workload.hpa {
         all.push((AUTOSCALERS.named(namespace, &hpa.name), of_hpa(workload, hpa)));
     }
@@ -340,13 +379,37 @@ fn of_revision(workload: &Workload, revision: &Revision) -> Value {
             "annotations": annotations,
             "ownerReferences": [owner(workload)],
         },
-        "spec": {"template": template},
+        "spec": {"selector": {"matchLabels": template["metadata"]["labels"]}, "template": template},
     })
 }
 
 fn owner(workload: &Workload) -> Value {
     let Target { kind, name, .. } = &workload.target;
     json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": workload.uid, "controller": true})
+}
+
+/// What makes the pods of a template: a ReplicaSet, where there are any.
+fn maker(workload: &Workload, template: u32) -> Value {
+    let Target { kind, name, .. } = &workload.target;
+    if kind != "Deployment" {
+        return owner(workload);
+    }
+    let (name, uid) = (format!("{name}-{template}"), format!("{}-rs-{template}", workload.uid));
+    json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "uid": uid, "controller": true})
+}
+
+fn of_budget(workload: &Workload, keep: u32, now: Moment) -> Value {
+    let ready = workload.ready(now);
+    json!({
+        "metadata": {"uid": format!("{}-budget", workload.uid), "generation": 1},
+        "spec": {"minAvailable": keep, "selector": {"matchLabels": workload.pod_labels}},
+        "status": {
+            "observedGeneration": 1,
+            "disruptionsAllowed": ready.saturating_sub(keep),
+            "currentHealthy": ready,
+            "desiredHealthy": keep,
+        },
+    })
 }
 
 fn of_pod(workload: &Workload, pod: &Pod, now: Moment) -> Value {
@@ -358,7 +421,7 @@ fn of_pod(workload: &Workload, pod: &Pod, now: Moment) -> Value {
         "metadata": {
             "uid": format!("{}-pod-{}", workload.uid, pod.number),
             "labels": labels,
-            "ownerReferences": [owner(workload)],
+            "ownerReferences": [maker(workload, pod.template)],
         },
         "spec": revision.map(|one| one.spec["spec"].clone()).unwrap_or_default(),
         "status": {

@@ -22,6 +22,11 @@ pub const CERTIFICATES: Resource =
 /// HorizontalPodAutoscalers.
 pub const AUTOSCALERS: Resource =
     Resource::namespaced("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler");
+/// Nodes.
+pub const NODES: Resource = Resource::of_cluster("", "v1", "nodes", "Node");
+/// PodDisruptionBudgets.
+pub const BUDGETS: Resource =
+    Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
 const NETWORKING: &str = "networking.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
@@ -38,11 +43,11 @@ pub const KINDS: [Resource; 27] = [
     CERTIFICATES,
     AUTOSCALERS,
     ROLLOUTS,
-    Resource::of_cluster("", "v1", "nodes", "Node"),
+    NODES,
     Resource::namespaced("", "v1", "configmaps", "ConfigMap"),
     Resource::namespaced("", "v1", "secrets", "Secret"),
     Resource::namespaced("batch", "v1", "cronjobs", "CronJob"),
-    Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+    BUDGETS,
     Resource::namespaced("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource::namespaced(NETWORKING, "v1", "ingresses", "Ingress"),
     Resource::of_cluster(NETWORKING, "v1", "ingressclasses", "IngressClass"),

@@ -8,6 +8,7 @@
 //!                  troubles.rs     cures are seen, series recover
 //!                  rules.rs        alerts begin and end
 //!   objects:       api_server.rs   workloads as Deployments, ReplicaSets and Pods; what a patch of one means for it
+//!                  nodes.rs        where pods run, and how they leave: evicted, deleted, cut loose
 //!   facts.rs       what Prometheus answers beside the series of troubles: told by a scenario, over time
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod endpoints;
 pub mod facts;
 mod faults;
 pub mod kinds;
+mod nodes;
 mod pods;
 mod revisions;
 mod rules;
@@ -99,8 +101,12 @@ pub struct World {
     pub certificates: CertificateLife,
     /// Addresses of the objects that stand for workloads.
     rendered: BTreeSet<Address>,
+    /// What the objects show; nothing where one of them was written since.
+    shown: Option<api_server::Shown>,
     /// What controllers have begun, and when it is done.
     duties: Vec<controllers::Duty>,
+    /// Where pods are, and what was written on them.
+    seats: nodes::Seats,
     /// The last words of pods.
     logs: BTreeMap<Address, String>,
     troubles: Vec<Trouble>,

@@ -194,6 +194,13 @@ impl Workload {
         self.step(now);
     }
 
+    /// Loses a pod, and makes another in its place.
+    pub(super) fn lose(&mut self, now: Moment, number: u32) {
+        self.pods.retain(|pod| pod.number != number);
+        self.progressed_at = now;
+        self.step(now);
+    }
+
     /// Sets the HPA's minimum; the HPA raises the replicas to it at once.
     pub(super) fn set_minimum(&mut self, now: Moment, to: u32, manager: &str) {
         if let Some(hpa) = &mut self.hpa {
