@@ -1,6 +1,7 @@
 //! `paramedic test`: runs scenario files against policies, as a test runner does. Data goes to stdout, and what became of
 //! all of it; exit 1 where anything is not as expected. It must never ask a real cluster or a real Prometheus.
 
+mod diff;
 mod files;
 mod junit;
 mod shown;
@@ -92,6 +93,9 @@ pub(super) struct Told {
     what: String,
     expected: String,
     found: String,
+    /// Line by line, where it is a text of many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diff: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -226,6 +230,7 @@ impl Outcome {
             what,
             expected: wanted,
             found,
+            diff: Vec::new(),
         };
         Self {
             file: scenario.file.clone(),

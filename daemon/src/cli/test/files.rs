@@ -8,7 +8,7 @@ use paramedic_policies::load::Problem;
 use paramedic_policies::settings::Settings;
 use paramedic_simulations::scenario::{self, Scenario};
 
-use super::{Outcome, Told};
+use super::{Outcome, Told, diff};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::reload;
@@ -114,34 +114,25 @@ pub(super) fn compare_transcripts(outcomes: &mut [Outcome]) -> Result<(), Failur
         };
         let shown = path.display().to_string();
         let is = section(outcome);
-        let difference = match sections(&text).get(outcome.name.as_str()) {
-            None => Some((1, "nothing of this scenario".to_owned(), "it was run".to_owned())),
-            Some(was) => {
-                let first = text.match_indices(was).next().map_or(0, |(at, _)| text[..at].lines().count());
-                different(was, &is).map(|(line, was, is)| (first + line, was, is))
-            }
-        };
-        if let Some((line, expected, found)) = difference {
-            let what = "the transcript".to_owned();
-            outcome.misses.push(Told { place: format!("{shown}:{line}:1"), what, expected, found });
-            outcome.ok = false;
+        let was = sections(&text).get(outcome.name.as_str()).copied().unwrap_or_default();
+        if was == is {
+            continue;
         }
+        let first = text.match_indices(was).next().map_or(0, |(at, _)| text[..at].lines().count());
+        let diff = diff::lines(was, &is);
+        let line = first + diff.first_line;
+        let what = "the transcript".to_owned();
+        let (expected, found) = (diff.expected, diff.found);
+        outcome.misses.push(Told {
+            place: format!("{shown}:{line}:1"),
+            what,
+            expected,
+            found,
+            diff: diff.lines,
+        });
+        outcome.ok = false;
     }
     Ok(())
-}
-
-/// The first line that differs, counted from 1.
-fn different(was: &str, is: &str) -> Option<(usize, String, String)> {
-    let (mut was, mut is) = (was.lines(), is.lines());
-    let shown = |line: Option<&str>| line.map_or("the end".to_owned(), str::to_owned);
-    for number in 1.. {
-        match (was.next(), is.next()) {
-            (None, None) => return None,
-            (a, b) if a == b => {}
-            (a, b) => return Some((number, shown(a), shown(b))),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -153,8 +144,7 @@ mod tests {
         let text = "# head\n\n## a\nwhy\n\n+00:00 x\n\n## b\n\n+00:00 y\n";
         let parts = sections(text);
         assert_eq!(parts.keys().copied().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(different(parts["a"], "## a\nwhy\n\n+00:00 x\n"), None);
-        let (line, was, is) = different(parts["b"], "## b\n\n+00:00 z\n").expect("they differ");
-        assert_eq!((line, was.as_str(), is.as_str()), (3, "+00:00 y", "+00:00 z"));
+        assert_eq!(parts["a"], "## a\nwhy\n\n+00:00 x\n");
+        assert_eq!(parts["b"], "## b\n\n+00:00 y\n");
     }
 }

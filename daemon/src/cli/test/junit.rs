@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Outcome;
+use super::{Outcome, Told};
 use crate::cli::failure::Failure;
 
 /// Writes the file.
@@ -38,9 +38,11 @@ fn text(outcomes: &[Outcome]) -> String {
                 .misses
                 .iter()
                 .map(|miss| {
-                    format!("{}: {}: expected {}, found {}", miss.place, miss.what, miss.expected, miss.found)
+                    let Told { place, what, expected, found, .. } = miss;
+                    format!("{place}: {what}: expected {expected}, found {found}")
                 })
                 .collect();
+            all.extend(case.misses.iter().flat_map(|miss| miss.diff.iter().cloned()));
             all.push(String::new());
             all.extend(case.story.iter().cloned());
             text.push_str(&format!(
@@ -75,7 +77,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::test::Told;
 
     #[test]
     fn what_failed_is_told_and_escaped() {
@@ -89,7 +90,8 @@ mod tests {
             } else {
                 let told = |text: &str| text.to_owned();
                 let (what, expected) = (told("actions[0].do"), told("\"restart\""));
-                vec![Told { place: told("a.yaml:3:1"), what, expected, found: told("nothing") }]
+                let diff = Vec::new();
+                vec![Told { place: told("a.yaml:3:1"), what, expected, found: told("nothing"), diff }]
             },
             untold: Vec::new(),
             story: vec!["+00:00 A opens".into()],

@@ -17,14 +17,21 @@ pub(super) fn outcomes(outcomes: &[Outcome], console: &mut Console<'_>) -> Resul
         }
         for miss in &outcome.misses {
             writeln!(console.out, "  {}: {}", plain(&miss.place), plain(&miss.what))?;
+            for line in &miss.diff {
+                writeln!(console.out, "    {}", plain(line))?;
+            }
+            if !miss.diff.is_empty() {
+                continue;
+            }
             writeln!(console.out, "    expected  {}", plain(&miss.expected))?;
             writeln!(console.out, "    found     {}", plain(&miss.found))?;
         }
-        if !outcome.story.is_empty() {
+        // A transcript that differs has told it already.
+        if outcome.misses.iter().any(|miss| miss.diff.is_empty()) && !outcome.story.is_empty() {
             writeln!(console.out, "  what happened:")?;
-        }
-        for line in &outcome.story {
-            writeln!(console.out, "    {}", plain(line))?;
+            for line in &outcome.story {
+                writeln!(console.out, "    {}", plain(line))?;
+            }
         }
         for promql in &outcome.untold {
             writeln!(console.out, "  Prometheus was asked and not told: {}", plain(promql))?;
