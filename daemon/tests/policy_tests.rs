@@ -65,33 +65,6 @@ fn every_scenario_that_ships_is_as_expected_and_all_of_every_policy_is_exercised
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[test]
-fn every_scenario_that_ships_has_its_transcript_beside_it() {
-    let texts = |ending: &str| {
-        let mut texts = std::collections::BTreeMap::new();
-        for folder in ["simulations/scenarios", "simulations/scenarios/guards"] {
-            for entry in std::fs::read_dir(repository().join(folder)).expect("the folder is there") {
-                let path = entry.expect("it can be listed").path().display().to_string();
-                if let Some(name) = path.strip_suffix(ending) {
-                    texts.insert(name.to_owned(), std::fs::read_to_string(&path).expect("it can be read"));
-                }
-            }
-        }
-        texts
-    };
-    let named = |text: &str, before: &str, after: &str| -> Vec<String> {
-        let lines = text.lines().filter_map(|line| line.strip_prefix(before)?.strip_suffix(after));
-        lines.map(str::to_owned).collect()
-    };
-    let (scenarios, transcripts) = (texts(".yaml"), texts(".transcript.txt"));
-    let hint = "`paramedic test --update` writes it";
-    assert!(scenarios.keys().eq(transcripts.keys()), "{hint}: {:?}", transcripts.keys());
-    for (name, text) in &scenarios {
-        let told = named(&transcripts[name], "## ", "");
-        assert_eq!(told, named(text, "metadata: {name: ", "}"), "{name}: {hint}");
-    }
-}
-
 /// Texts, each with its name or its command.
 type Texts = Vec<(String, String)>;
 
@@ -198,4 +171,31 @@ fn what_is_wrong_with_a_scenario_is_told_before_anything_runs() {
     std::fs::write(folder.path().join("a.yaml"), text).expect("a file");
     let told = said(&ran(folder.path(), &test));
     assert!(told.contains("a.yaml:5:") && told.contains("there is no policy `slow`"), "{told}");
+}
+
+#[test]
+fn every_scenario_that_ships_has_its_transcript_beside_it() {
+    let texts = |ending: &str| {
+        let mut texts = std::collections::BTreeMap::new();
+        for folder in ["simulations/scenarios", "simulations/scenarios/guards"] {
+            for entry in std::fs::read_dir(repository().join(folder)).expect("the folder is there") {
+                let path = entry.expect("it can be listed").path().display().to_string();
+                if let Some(name) = path.strip_suffix(ending) {
+                    texts.insert(name.to_owned(), std::fs::read_to_string(&path).expect("it can be read"));
+                }
+            }
+        }
+        texts
+    };
+    let named = |text: &str, before: &str, after: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(before)?.strip_suffix(after));
+        lines.map(str::to_owned).collect()
+    };
+    let (scenarios, transcripts) = (texts(".yaml"), texts(".transcript.txt"));
+    let hint = "`paramedic test --update` writes it";
+    assert!(scenarios.keys().eq(transcripts.keys()), "{hint}: {:?}", transcripts.keys());
+    for (name, text) in &scenarios {
+        let told = named(&transcripts[name], "## ", "");
+        assert_eq!(told, named(text, "metadata: {name: ", "}"), "{name}: {hint}");
+    }
 }

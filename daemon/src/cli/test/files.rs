@@ -8,7 +8,7 @@ use paramedic_policies::load::Problem;
 use paramedic_policies::settings::Settings;
 use paramedic_simulations::scenario::{self, Scenario};
 
-use super::{Outcome, Told, diff};
+use super::{Outcome, Told};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::reload;
@@ -119,7 +119,7 @@ pub(super) fn compare_transcripts(outcomes: &mut [Outcome]) -> Result<(), Failur
             continue;
         }
         let first = text.match_indices(was).next().map_or(0, |(at, _)| text[..at].lines().count());
-        let diff = diff::lines(was, &is);
+        let diff = super::diff::lines(was, &is);
         let line = first + diff.first_line;
         let what = "the transcript".to_owned();
         let (expected, found) = (diff.expected, diff.found);
