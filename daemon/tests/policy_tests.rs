@@ -218,22 +218,3 @@ fn what_is_wrong_with_a_scenario_is_told_before_anything_runs() {
     let told = said(&ran(folder.path(), &test));
     assert!(told.contains("a.yaml:5:") && told.contains("there is no policy `slow`"), "{told}");
 }
-
-#[test]
-fn what_does_not_load_is_data_for_programs_too() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
-    write("broken.yaml", "kind: Nothing\n");
-    write(
-        "good.yaml",
-        "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {name: a}\nspec:\n  \
-        target: {kind: Deployment, namespace: shop, name: cart}\n  ladder: [{restart: {}}]\n",
-    );
-    for (scenarios, policies) in [("broken.yaml", "good.yaml"), ("good.yaml", "broken.yaml")] {
-        let output = ran(folder.path(), &["test", scenarios, "--policies", policies, "-o", "json"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        let data: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        assert!(data["problems"].as_array().is_some_and(|all| !all.is_empty()), "{data}");
-        assert_eq!(data["scenarios"], serde_json::json!([]));
-    }
-}

@@ -127,31 +127,27 @@ fn part(ruling: &Ruling, guard: Guard, position: usize, limits: usize) -> String
     }
 }
 
+/// Remediations that never make a replica unavailable. One that is not named here is taken to.
+const TAKES_NONE: [&str; 8] = [
+    "abortRollout",
+    "blockIp",
+    "collectEvidence",
+    "freezeDeploys",
+    "http",
+    "renewCertificate",
+    "resetBreaker",
+    "runJob",
+];
+
 /// Whether a replica may be gone for a while by this; where not, a ceiling on what is unavailable never refuses.
 fn takes_replicas(remediation: &Remediation) -> bool {
-    match remediation {
-        Remediation::Restart(_)
-        | Remediation::Rollback(_)
-        | Remediation::EvictPod(_)
-        | Remediation::DeletePod(_)
-        | Remediation::DrainNode(_)
-        | Remediation::Quarantine(_) => true,
-        Remediation::Scale(written) => written.allow_down,
-        Remediation::Patch(written) => match written.field {
-            patch::Field::Resources { .. } => true,
-            patch::Field::RateLimit { .. } | patch::Field::Selector { .. } | patch::Field::Switch { .. } => {
-                false
-            }
-        },
-        Remediation::AbortRollout(_)
-        | Remediation::BlockIp(_)
-        | Remediation::CollectEvidence(_)
-        | Remediation::FreezeDeploys(_)
-        | Remediation::Http(_)
-        | Remediation::RenewCertificate(_)
-        | Remediation::ResetBreaker(_)
-        | Remediation::RunJob(_) => false,
+    if let Remediation::Scale(written) = remediation {
+        return written.allow_down;
     }
+    if let Remediation::Patch(written) = remediation {
+        return matches!(written.field, patch::Field::Resources { .. });
+    }
+    !TAKES_NONE.contains(&remediation.name())
 }
 
 fn parts(policy: &Policy) -> PolicyCoverage {
