@@ -81,6 +81,8 @@ struct Life<W> {
 struct Append {
     block: Block,
     due: Moment,
+    /// The step of the clock that it says.
+    step_ms: Option<i64>,
 }
 
 impl<W> Process<W> {
@@ -133,7 +135,7 @@ impl<W> Process<W> {
         if now < last {
             self.feed(&Input::ClockStepped { by_ms: now.unix_ms() - last.unix_ms() }, None);
         }
-        if let Some(by_ms) = self.unsaid_step_ms.take() {
+        if let Some(by_ms) = self.unsaid_step_ms {
             self.feed(&Input::ClockStepped { by_ms }, None);
         }
         self.look_at_clock();
@@ -225,10 +227,8 @@ impl<W> Process<W> {
 
     fn look_at_clock(&mut self) {
         if let Some(by_ms) = self.guard.step_ms(&self.sky.clocks) {
-            match &self.life {
-                Some(_) => self.feed(&Input::ClockStepped { by_ms }, None),
-                None => self.unsaid_step_ms = Some(by_ms),
-            }
+            self.unsaid_step_ms = Some(by_ms);
+            self.feed(&Input::ClockStepped { by_ms }, None);
         }
     }
 
@@ -250,7 +250,7 @@ impl<W> Process<W> {
             };
             let handed = Handed { at: now, first: block.first(), end: block.end() };
             self.sky.recorder.tape().blocks.push(handed);
-            life.append = Some(Append { block, due: now + takes });
+            life.append = Some(Append { block, due: now + takes, step_ms: self.unsaid_step_ms.take() });
         }
         self.release(ready);
     }
@@ -407,13 +407,17 @@ impl<W> Process<W> {
             }
             return;
         };
-        if let Some(Append { block, .. }) = life.append.take_if(|append| append.due <= now) {
+        if let Some(Append { block, step_ms, .. }) = life.append.take_if(|append| append.due <= now) {
             match life.journal.append(&block) {
                 Ok(receipt) => {
                     let releases = life.engine.committed(&receipt);
                     self.release(releases);
                 }
-                Err(_) => return self.freeze(),
+                Err(_) => {
+                    // Nobody knows whether the block with the step is durable: to say it twice harms nobody.
+                    self.unsaid_step_ms = self.unsaid_step_ms.or(step_ms);
+                    return self.freeze();
+                }
             }
         }
         if self.engine().and_then(|engine| engine.wake()).is_some_and(|due| due <= self.sky.clocks.wall()) {

@@ -36,7 +36,7 @@ impl Mistake {
 }
 
 /// All of them.
-pub const MISTAKES: [Mistake; 19] = [
+pub const MISTAKES: [Mistake; 17] = [
     Mistake {
         name: "acts-before-recording",
         says: "the journal gives its receipt before it has written",
@@ -156,26 +156,6 @@ pub const MISTAKES: [Mistake; 19] = [
         caught_by: &["hands-off"],
         within: 64,
         plant: |parts| parts.hands = |hands| std::sync::Arc::new(hands::Blind(hands)),
-    },
-    Mistake {
-        name: "acts-again-after-a-crash",
-        says: "what is in doubt after a crash is done again",
-        caught_by: &["once"],
-        within: 64,
-        plant: |parts| {
-            parts.outside =
-                |outside| std::sync::Arc::new(outsides::Closing { outside, how: outsides::Close::Again })
-        },
-    },
-    Mistake {
-        name: "closes-without-looking",
-        says: "what is in doubt after a crash is said to be done",
-        caught_by: &["ends"],
-        within: 64,
-        plant: |parts| {
-            parts.outside =
-                |outside| std::sync::Arc::new(outsides::Closing { outside, how: outsides::Close::Done })
-        },
     },
     Mistake {
         name: "tells-nobody",

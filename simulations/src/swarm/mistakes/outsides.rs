@@ -1,4 +1,4 @@
-//! Mistakes about what is asked, closed and told: facts without an age, ends without a look, messages without a receiver.
+//! Mistakes about what is asked and told: facts without an age, messages without a receiver.
 
 use std::sync::Arc;
 
@@ -20,43 +20,6 @@ pub(super) struct AnyAge(pub(super) Prometheus);
 impl Metrics for AnyAge {
     async fn query(&self, promql: &str) -> Found {
         self.0.ask(promql).await.found
-    }
-}
-
-/// How what is in doubt is closed.
-#[derive(Clone, Copy)]
-pub(super) enum Close {
-    /// By doing it again.
-    Again,
-    /// By saying that it was done.
-    Done,
-}
-
-/// Closes what is in doubt without a look.
-pub(super) struct Closing {
-    pub(super) outside: Arc<dyn Outside>,
-    pub(super) how: Close,
-}
-
-#[async_trait]
-impl Outside for Closing {
-    async fn answer(&self, question: &Question) -> Found {
-        self.outside.answer(question).await
-    }
-
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.outside.perform(seal).await
-    }
-
-    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
-        match self.how {
-            Close::Again => self.outside.perform(seal).await,
-            Close::Done => Outcome::Done { diff: None, already: false },
-        }
-    }
-
-    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
-        self.outside.deliver(notice).await
     }
 }
 
