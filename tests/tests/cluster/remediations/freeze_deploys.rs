@@ -70,6 +70,7 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     shop.deployment("web", 2).await;
     shop.deployment("old", 1).await;
     shop.stateful_set("db", 1).await;
+    shop.workload("DaemonSet", "agent", 0, json!({})).await;
     other.deployment("web", 1).await;
     let pod = json!({"restartPolicy": "Never", "containers": [{"name": "main", "image": "backup:1"}]});
     shop.apply(json!({"kind": "CronJob", "metadata": {"name": "nightly"}, "spec": {
@@ -93,7 +94,7 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     assert_eq!(is_there(cluster, 61).await, [true, true]);
 
     let deployer = shop.seen_by(cluster.client(User::Deployer).await);
-    for (kind, name) in [("Deployment", "web"), ("StatefulSet", "db")] {
+    for (kind, name) in [("Deployment", "web"), ("StatefulSet", "db"), ("DaemonSet", "agent")] {
         let refused = deployer.try_patch(kind, name, image("2")).await.expect_err("it is frozen");
         let kube::Error::Api(status) = &refused else { panic!("{refused}") };
         assert_eq!(status.code, 403, "{}", status.message);
