@@ -65,6 +65,8 @@ async fn daemon(cluster: &ControlPlane) -> Paramedic {
 
 /// A daemon that may do what `rbac --by-hand` prints, for a set of policies that need next to nothing.
 async fn least(cluster: &ControlPlane, shop: &Namespace, folder: &Scratch) -> Paramedic {
+    // One of the printed roles is for its namespace.
+    controller(cluster).await;
     let book = least::book(shop, &[(WEB, "[{restart: {}}]")]);
     let text = book.source().files[0].text.clone();
     let book = load::book(built_in::with(book.source().clone())).expect("ours load beside it");
@@ -171,7 +173,6 @@ async fn a_client_is_kept_out_by_hand_and_let_in_again() {
     shop.apply(json!({"kind": "IngressClass", "metadata": {"name": "nginx"},
         "spec": {"controller": "k8s.io/ingress-nginx"}}))
         .await;
-    controller(cluster).await;
     let folder = Scratch::new("blocked-by-hand");
     let daemon = least(cluster, &shop, &folder).await;
     let until = ["--for", "1h", "--reason", "password guessing"];

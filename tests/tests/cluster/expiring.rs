@@ -50,7 +50,7 @@ const POLICIES: [(&str, &str, &str); 7] = [
     ("drain", "{from: {node: '{{ labels.node }}'}}", "drainNode: {}\n      revert: {after: 30s}"),
     (
         "call",
-        "{kind: Deployment, namespace: NS, name: web}",
+        "{kind: Deployment, namespace: NS, name: api}",
         "http: {endpoint: dlq, path: /m/1, look: {path: /m/1, field: /state, is: dead}, undo: {path: /m/1/replay, \
          look: {path: /m/1, field: /state, is: queued}}}\n      revert: {after: 30s}",
     ),
@@ -61,7 +61,7 @@ const POLICIES: [(&str, &str, &str); 7] = [
     ),
     (
         "freeze",
-        "{kind: Deployment, namespace: NS, name: web}",
+        "{kind: Deployment, namespace: NS, name: gate}",
         "freezeDeploys: {for: 1m, argoCd: [{namespace: NS, project: shop}], \
          flux: [{kind: Kustomization, namespace: NS, name: shop}, {kind: HelmRelease, namespace: NS, name: shop}]}",
     ),
@@ -90,6 +90,9 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     let _alone = nodes::alone().await;
     nodes::node(&shop, "expiring-a", "expiring").await;
     shop.deployment("web", 2).await;
+    // Of their own, so that no action waits until another one has settled.
+    shop.deployment("api", 1).await;
+    shop.deployment("gate", 1).await;
     let flags = json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": {"maintenance": "off"}});
     shop.apply(flags).await;
     let delivery = freeze_reach::delivery(cluster, &shop).await;

@@ -19,6 +19,13 @@ use super::stand::{intent, kubernetes, preflight, sealed, stamp, target, words, 
 
 const POLICIES: [Asks; 1] = [(any!("Pod"), "[{quarantine: {for: 2h, detach: true, enforced: true}}]")];
 
+/// Whole workloads.
+const WORKLOADS: [Asks; 3] = [
+    (any!("Deployment"), "[{quarantine: {for: 2h, detach: true, enforced: true}}]"),
+    (any!("StatefulSet"), "[{quarantine: {for: 2h, detach: true, enforced: true}}]"),
+    (any!("DaemonSet"), "[{quarantine: {for: 2h, detach: true, enforced: true}}]"),
+];
+
 const SOON: Duration = Duration::from_secs(30);
 
 fn wish() -> quarantine::Wish {
@@ -108,4 +115,40 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
         assert_eq!(pod["metadata"]["labels"], before);
     }
     assert_eq!(world.perform(&back).await.name(), "done", "a repeat finds it done");
+}
+
+#[tokio::test]
+async fn all_pods_of_a_workload_are_walled_in_and_a_stateful_set_goes_on() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("quarantine-all").await;
+    let world = world(&kubernetes(cluster, &shop, &WORKLOADS).await);
+    for (id, kind, name) in
+        [(143, "Deployment", "web"), (145, "StatefulSet", "db"), (147, "DaemonSet", "agent")]
+    {
+        shop.workload(kind, name, 2, json!({})).await;
+        let whole = target(&shop, kind, name);
+        let before = shop.pods(name).await;
+        let many = quarantine::Wish { max: 50, ..wish() };
+        let found = preflight(&world, &whole, Wish::Quarantine(many), true).await;
+        let seal = sealed(intent(id, &whole, &found));
+        let outcome = world.perform(&seal).await;
+        assert_eq!(outcome.name(), "done", "{kind}: {outcome:?}");
+        for pod in before.keys() {
+            let labels = shop.get("Pod", pod).await["metadata"]["labels"].clone();
+            assert_eq!(labels["paramedic.dev/quarantine"], stamp(id), "{kind} {pod}");
+            // A StatefulSet wants pods of these very names: without its labels it would wait for them for ever.
+            assert_eq!(labels.get("app").is_some(), kind == "StatefulSet", "{kind} {pod}: {labels}");
+        }
+        if kind == "StatefulSet" {
+            let scale = json!({"spec": {"replicas": 3}});
+            shop.patch(kind, name, scale).await;
+            shop.becomes(kind, name, "/status/replicas", json!(3)).await;
+        }
+        assert_eq!(world.close(&seal).await.name(), "done");
+        let found = preflight(&world, &whole, Wish::Revert(seal.action.clone()), false).await;
+        let back = Intent { reverts: Some(Seq(id)), uid: seal.uid.clone(), ..intent(id + 1, &whole, &found) };
+        assert_eq!(world.perform(&sealed(back)).await.name(), "done", "{kind}");
+        let wall = format!("paramedic-quarantine-{}", stamp(id));
+        assert!(shop.try_get("NetworkPolicy", &wall).await.is_none(), "{kind}");
+    }
 }

@@ -9,7 +9,7 @@ use paramedic_policies::action::{DiffSource, Intent, Mode, Wish};
 use paramedic_policies::answer::{Found, Number, Sample};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::rollback::{self, Helm};
-use paramedic_policies::remediation::{abort_rollout, restart};
+use paramedic_policies::remediation::{abort_rollout, freeze_deploys, restart};
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::Metrics;
 use paramedic_remediations::ports::world::World;
@@ -161,4 +161,41 @@ async fn a_rollout_is_restarted_and_taken_back_by_its_own_controller() {
     assert_eq!(good["metadata"]["annotations"]["paramedic.dev/intent"], stamp(162));
     assert_eq!(world.perform(&seal).await.name(), "done", "a repeat finds itself");
     assert_eq!(world.close(&seal).await.name(), "done");
+}
+
+#[tokio::test]
+async fn a_freeze_refuses_a_new_template_of_a_rollout_too() {
+    if !ArgoRollouts::needed() {
+        return;
+    }
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("rollout-frozen").await;
+    let _controller = ArgoRollouts::start(cluster, &shop).await;
+    shop.deployment("other", 1).await;
+    rollout(&shop, "registry.example/web:1").await;
+    healthy(&shop).await;
+    let freezes: [Asks; 1] =
+        [("{kind: Deployment, namespace: NS, name: other}", "[{freezeDeploys: {for: 1h}}]")];
+    let http = Arc::new(PlainHttp::new().expect("a client"));
+    let kubernetes = kubernetes(cluster, &shop, &freezes).await;
+    let world = Remedies::with_hands(Some(kubernetes), http, Arc::new(AllWell), Arc::new(now));
+    let other = target(&shop, "Deployment", "other");
+    let wish = Wish::FreezeDeploys(freeze_deploys::Wish {
+        namespaces: vec![shop.name.clone()],
+        lasts: Span::from_hours(1),
+        reason: Some("a test".into()),
+        break_glass: "break-glass".into(),
+        reach: Vec::new(),
+    });
+    let found = preflight(&world, &other, wish, false).await;
+    let outcome = world.perform(&sealed(intent(211, &other, &found))).await;
+    assert_eq!(outcome.name(), "done", "{outcome:?}");
+    let image = |tag: &str| {
+        let container = json!({"name": "main", "image": format!("registry.example/web:{tag}")});
+        json!({"spec": {"template": {"spec": {"containers": [container]}}}})
+    };
+    // Whatever else the admin may do: the gate is for everybody.
+    let refused = shop.try_patch("Rollout", "web", image("2")).await.expect_err("it is frozen");
+    assert!(refused.to_string().contains("paramedic has frozen deploys"), "{refused}");
+    shop.patch("Rollout", "web", json!({"spec": {"replicas": 3}})).await;
 }
