@@ -201,6 +201,14 @@ impl Decoded {
     }
 }
 
+/// The records of a stored block, its parts put together, once they have been checked against its root.
+///
+/// # Errors
+/// In words, where the bytes are no whole block.
+pub fn read_block(stored: &[u8]) -> Result<Vec<Record>, String> {
+    Decoded::read(stored)?.records().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,6 +35,7 @@ mod term;
 mod verify;
 mod writer;
 
+pub use block::read_block;
 pub use committer::{Committer, CommitterHandle};
 pub use error::{OpenError, ReadError, damage_hint};
 pub use filter::{Filter, LIMIT_DEFAULT, LIMIT_MAX};

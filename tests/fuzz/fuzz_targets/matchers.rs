@@ -1,0 +1,5 @@
+//! Bytes as the text of a matcher. What must hold stands in the library; nothing else stands here.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| paramedic_fuzz::matchers(bytes));

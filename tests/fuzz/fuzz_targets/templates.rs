@@ -1,0 +1,5 @@
+//! Bytes as a template and the value of a label in it. What must hold stands in the library; nothing else stands here.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| paramedic_fuzz::templates(bytes));
