@@ -225,7 +225,7 @@ fn some() -> impl Strategy<Value = Vec<Guard>> {
     for by in [LimitScope::Target, LimitScope::Policy, LimitScope::Namespace, LimitScope::Global] {
         all.extend([Limit(by), GlobalLimit(by)]);
     }
-    prop::sample::subsequence(all, 1..20)
+    prop::sample::subsequence(all, 1..8)
 }
 
 /// The draft with one guard more.
