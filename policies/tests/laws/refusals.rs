@@ -1,5 +1,6 @@
 //! Guards only add refusals: at each single decision, from one and the same state, a book with one more guard never acts
-//! where the book without it does not. Whichever of the two the life was lived under.
+//! where the book without it does not, nor asks where that one has refused before asking. Whichever of the two the life was
+//! lived under.
 //!
 //! Stated at single decisions on purpose: over a whole life it is not true, nor should it be, since an action that was
 //! refused leaves room for another one later.
@@ -14,6 +15,7 @@ use paramedic_policies::decide;
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::policy::{Limit, LimitScope};
+use paramedic_policies::question::Fact;
 use paramedic_policies::ruling::Verdict;
 use paramedic_policies::settings::Pace;
 use paramedic_policies::state::State;
@@ -46,6 +48,7 @@ impl Tally {
 /// How far a decision goes with a case, or with taking an intent back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Goes {
+    Asks,
     Rehearses,
     Proposes,
     Acts,
@@ -56,6 +59,13 @@ type What = (Seq, String, Option<Seq>);
 
 fn goes(events: &[Event]) -> BTreeMap<What, Goes> {
     let each = events.iter().filter_map(|event| match event {
+        Event::Asked { question } => {
+            let reverts = match question.fact {
+                Fact::Revert(intent) => Some(intent),
+                _ => None,
+            };
+            Some(((question.case.episode, question.case.policy.clone(), reverts), Goes::Asks))
+        }
         Event::Intended { intent } => {
             let how = if intent.mode == Mode::DryRun { Goes::Rehearses } else { Goes::Acts };
             Some(((intent.episode, intent.policy.clone(), intent.reverts), how))
@@ -82,6 +92,8 @@ struct Other<'d> {
     book: Arc<Book>,
     /// Lowering a mode is a guard as well, and what it leaves is a rehearsal.
     rehearsals_count: bool,
+    /// A guard that needs a fact asks for it where the book without it has decided; any other has nothing to ask for.
+    asks_count: bool,
 }
 
 fn others<'d>(own: &Draft, drafts: &'d [Draft]) -> Result<Vec<Other<'d>>, TestCaseError> {
@@ -89,7 +101,8 @@ fn others<'d>(own: &Draft, drafts: &'d [Draft]) -> Result<Vec<Other<'d>>, TestCa
     let each = drafts.iter().filter(|draft| *draft != own).map(|draft| {
         let book = paramedic_policies::load::adopted(digest, draft.source())
             .map_err(|problems| TestCaseError::fail(format!("the draft does not load: {}", problems[0])))?;
-        Ok(Other { draft, book: Arc::new(book), rehearsals_count: modes(own) == modes(draft) })
+        let (rehearsals_count, asks_count) = (modes(own) == modes(draft), facts(own) == facts(draft));
+        Ok(Other { draft, book: Arc::new(book), rehearsals_count, asks_count })
     });
     each.collect()
 }
@@ -109,14 +122,18 @@ pub(crate) fn never_goes_further(
     life.live(&turns.0, &mut |decision| {
         let lived = goes(decision.events);
         if *decision.input != Input::Wake {
-            prop_assert!(lived.is_empty(), "only a wake-up goes anywhere");
+            prop_assert!(lived.is_empty(), "only a wake-up goes anywhere: {lived:?}");
             return Ok(());
         }
         for other in &others {
             let twin = had(decision.state, &other.book);
             let others = goes(&decide(&twin, &other.book, decision.now, decision.input));
             let (with_less, with_more) = if under_more { (&others, &lived) } else { (&lived, &others) };
-            let counts = |far: &Goes| other.rehearsals_count || *far != Goes::Rehearses;
+            let counts = |far: &Goes| match far {
+                Goes::Asks => other.asks_count,
+                Goes::Rehearses => other.rehearsals_count,
+                Goes::Proposes | Goes::Acts => true,
+            };
             for (what, far) in with_more.iter().filter(|(_, far)| counts(far)) {
                 let allowed = with_less.get(what);
                 prop_assert!(
@@ -136,6 +153,12 @@ pub(crate) fn never_goes_further(
         }
         Ok(())
     })
+}
+
+/// Whatever is asked for.
+fn facts(draft: &Draft) -> (bool, Vec<Vec<String>>) {
+    let each = draft.policies.iter().map(|policy| [&policy.lets[..], &policy.when[..]].concat());
+    (draft.settings.guards.confirmation, each.collect())
 }
 
 fn modes(draft: &Draft) -> (Mode, Vec<(Mode, Vec<bool>)>) {
@@ -211,7 +234,14 @@ fn with(mut draft: Draft, guard: Guard) -> Draft {
     let settings = &mut draft.settings;
     let mut each: Box<dyn FnMut(&mut PolicyDraft)> = Box::new(|_| {});
     match guard {
-        Guard::Unless => each = Box::new(|policy| policy.unless.push("namespace=\"stage\"".to_owned())),
+        // All its matchers must meet one alert, so one more of them would be a guard less.
+        Guard::Unless => {
+            each = Box::new(|policy| {
+                if policy.unless.is_empty() {
+                    policy.unless.push("namespace=\"stage\"".to_owned());
+                }
+            });
+        }
         Guard::For => each = Box::new(|policy| policy.wait = longer(policy.wait, Span::from_mins(5))),
         Guard::Let => each = Box::new(|policy| policy.lets.push("rack".to_owned())),
         Guard::When => each = Box::new(|policy| policy.when.push("more".to_owned())),

@@ -35,7 +35,7 @@ enum Hostile {
     Pause(String, Option<i64>),
     Run(String, Labels),
     Undo(u8, Option<Outcome>),
-    Adopt(String, Settings),
+    Adopt(String, Box<Settings>),
     Reign(bool, u64),
     Clock(i64),
     Wake,
@@ -173,7 +173,7 @@ fn hostile() -> impl Strategy<Value = Hostile> {
         2 => (text(), prop::option::of(times())).prop_map(|(what, until)| Hostile::Pause(what, until)),
         2 => (text(), labels()).prop_map(|(policy, labels)| Hostile::Run(policy, labels)),
         2 => (any::<u8>(), prop::option::of(outcome())).prop_map(|(which, ended)| Hostile::Undo(which, ended)),
-        1 => (text(), settings).prop_map(|(text, settings)| Hostile::Adopt(text, settings)),
+        1 => (text(), settings).prop_map(|(text, settings)| Hostile::Adopt(text, Box::new(settings))),
         1 => (any::<bool>(), any::<u64>()).prop_map(|(leader, epoch)| Hostile::Reign(leader, epoch)),
         1 => times().prop_map(Hostile::Clock),
         6 => Just(Hostile::Wake),
@@ -243,7 +243,7 @@ fn input(state: &State, hostile: &Hostile) -> Input {
         }
         Hostile::Adopt(text, settings) => {
             let files = vec![SourceFile { path: text.clone(), text }];
-            Input::Adopt(Box::new(Source { files, settings, tzdb: String::new() }))
+            Input::Adopt(Box::new(Source { files, settings: *settings, tzdb: String::new() }))
         }
         Hostile::Reign(leader, epoch) => Input::Reign { leader, epoch },
         Hostile::Clock(by_ms) => Input::ClockStepped { by_ms },
