@@ -231,7 +231,8 @@ mod tests {
         let entry = |address: &str| json!({"range": address, "for": "1h", "times": 1});
         let (first, second) = (entry("203.0.113.7"), entry("203.0.113.8"));
         let terms = json!({"by": "networkPolicy", "clientAddress": "peer", "for": "1h", "private": false,
-            "ipv4Bits": 32, "ipv6Bits": 64, "entries": 100, "enforced": false, "controller": []});
+            "ipv4Bits": 32, "ipv6Bits": 64, "entries": 100, "enforced": false,
+            "controller": ["ingress-nginx", "ingress-nginx-controller"]});
         let block = json!({"blockIp": {"block": {"ranges": [first, second], "terms": terms}}});
         let part = json!({"blockIp": {"unblock": {"ranges": [first], "rest": [second],
             "again": "2026-11-21T09:30:00Z", "terms": terms}}});

@@ -56,7 +56,7 @@ const POLICIES: [(&str, &str, &str); 7] = [
     ),
     (
         "block",
-        "{kind: Deployment, namespace: NS, name: web}",
+        "{kind: Deployment, namespace: NS, name: edge}",
         "blockIp: {by: networkPolicy, clientAddress: peer, address: 203.0.113.7, for: 1m, enforced: true}",
     ),
     (
@@ -93,6 +93,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     // Of their own, so that no action waits until another one has settled.
     shop.deployment("api", 1).await;
     shop.deployment("gate", 1).await;
+    shop.deployment("edge", 1).await;
     let flags = json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": {"maintenance": "off"}});
     shop.apply(flags).await;
     let delivery = freeze_reach::delivery(cluster, &shop).await;
@@ -140,7 +141,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     let held = labels(&pods[1]).await;
     assert_eq!((held.get("app"), held["paramedic.dev/quarantine"].is_string()), (None, true), "{held}");
     assert_eq!(shop.get("Node", "expiring-a").await["spec"]["unschedulable"], true);
-    assert!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-web").await.is_some());
+    assert!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-edge").await.is_some());
     assert_eq!(specs().await[2]["suspend"], true);
 
     let state = async || {
@@ -152,7 +153,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
             ("the calls to the queue", json!(queue.taken().len())),
             (
                 "the block",
-                json!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-web").await.is_some()),
+                json!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-edge").await.is_some()),
             ),
             ("Argo CD and Flux", json!(specs().await == before)),
             ("people are called", json!(calls.len())),

@@ -26,8 +26,9 @@ const RECORDS_MAX: usize = 2_000_000;
   paramedic audit stats --since 90d --policy conductor-high-error-rate
   paramedic audit stats --since 30d --output json | jq '.remediations'
 
-Counted are the episodes that were received in the window, with everything that came of them until now.
-What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end by itself?")]
+Counted are the episodes that were received in the window, with everything that came of them until
+now. What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end by
+itself?")]
 pub struct StatsArgs {
     /// Episodes received since this: a time, or how long ago (`30d`).
     #[arg(long, value_name = "TIME", default_value = "30d", help_heading = "About what")]

@@ -86,7 +86,7 @@ fn records(path: &str, query: &str) -> Option<Value> {
         records.iter().map(|record| serde_json::to_value(record).expect("plain data")).collect()
     });
     match path.strip_prefix("/api/v1/records/") {
-        Some(seq) => all.iter().find(|record| record["seq"].to_string() == seq).cloned(),
+        Some(seq) => all.iter().find(|record| record["seq"].as_u64() == seq.parse().ok()).cloned(),
         None => {
             let is_wanted = |record: &&Value| {
                 let policy = record.pointer("/event/ruling/policy").and_then(Value::as_str);

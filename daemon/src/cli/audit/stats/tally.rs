@@ -372,7 +372,7 @@ fn refusals(by_policy: &BTreeMap<&str, Vec<(&CaseId, &Case)>>) -> Vec<OfReason> 
             cases,
         });
         let mut of_policy: Vec<OfReason> = of_policy.collect();
-        of_policy.sort_by(|a, b| b.cases.cmp(&a.cases));
+        of_policy.sort_by_key(|one| std::cmp::Reverse(one.cases));
         all.extend(of_policy);
     }
     all
