@@ -96,6 +96,7 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
 
     // A drain that its budget stops, and another one that takes its cordon over: the API server does not make the second the
     // owner of a field that it finds as it wants it, and the cordon is given back all the same.
+    nodes::takes_pods(&shop, "drain-a").await;
     let moved = json!({"spec": {"template": {"metadata": {"labels": {"again": "yes"}}}}});
     shop.patch("Deployment", "web", moved).await;
     shop.rolled_out("Deployment", "web").await;

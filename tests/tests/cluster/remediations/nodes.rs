@@ -27,7 +27,12 @@ pub(crate) async fn node(shop: &Namespace, name: &str, pool: &str) {
     shop.apply(json!({"kind": "Node", "metadata": {"name": name, "labels": {"pool": pool}},
         "spec": {"taints": [{"key": "pool", "value": pool, "effect": "NoSchedule"}]}}))
         .await;
-    eventually(Duration::from_secs(60), "the node is ready", async || {
+    takes_pods(shop, name).await;
+}
+
+/// Waits until a node is ready, and has no taint but that of its pool: that of a cordon goes a while after the cordon.
+pub(crate) async fn takes_pods(shop: &Namespace, name: &str) {
+    eventually(Duration::from_secs(60), "the node takes pods", async || {
         let node = shop.get("Node", name).await;
         let conditions = node["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let ready = conditions.iter().any(|one| one["type"] == "Ready" && one["status"] == "True");
