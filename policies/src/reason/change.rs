@@ -2,6 +2,7 @@
 //! what somebody can do or wait for; never what is good to do.
 
 use super::Reason;
+use crate::order::PauseScope;
 
 impl Reason {
     /// What would have to change, as an instruction that begins in lower case.
@@ -13,15 +14,15 @@ impl Reason {
             Self::Storm { .. } => {
                 "wait until the storm is over (`paramedic status`), or set `guards.inStorm: act` in the policy".into()
             }
-            Self::Paused { scope, until: None, .. } => format!("`paramedic resume` {scope}"),
+            Self::Paused { scope, until: None, .. } => format!("`{}`", resume(scope)),
             Self::Paused { scope, until: Some(until), .. } => {
-                format!("wait until {until}, or `paramedic resume` {scope}")
+                format!("wait until {until}, or `{}`", resume(scope))
             }
             Self::PausedByAnnotation { until } => {
                 format!("wait until {until}, or take the annotation paramedic.dev/pause-until away")
             }
             Self::Quarantined { .. } => {
-                "find out why its actions do not help, then `paramedic resume` the policy".into()
+                "find out why its actions do not help, then `paramedic resume --policy` with its name".into()
             }
             Self::OtherCluster { ours, .. } => {
                 format!("the alert has to come with the cluster's name {ours}; look at external_labels and routes")
@@ -97,5 +98,29 @@ impl Reason {
             Self::NoKubernetes => "name a cluster: the daemon runs with --no-kubernetes".into(),
             Self::NotAsApproved { .. } => "approve the new proposal, where it is right".into(),
         }
+    }
+}
+
+/// The command that ends a pause of exactly this scope.
+fn resume(scope: &PauseScope) -> String {
+    let of = match scope {
+        PauseScope::Everything => String::new(),
+        PauseScope::Namespace(name) => format!(" --namespace {name}"),
+        PauseScope::Policy(name) => format!(" --policy {name}"),
+        PauseScope::Target(target) => format!(" --target {target}"),
+    };
+    format!("paramedic resume{of}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_names_the_command_that_ends_it() {
+        let change = |scope| Reason::Paused { scope, by: "ann".into(), until: None }.change();
+        assert_eq!(change(PauseScope::Everything), "`paramedic resume`");
+        assert_eq!(change(PauseScope::Namespace("shop".into())), "`paramedic resume --namespace shop`");
+        assert_eq!(change(PauseScope::Policy("errors".into())), "`paramedic resume --policy errors`");
     }
 }
