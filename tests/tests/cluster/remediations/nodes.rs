@@ -24,7 +24,9 @@ pub(crate) async fn network() -> MutexGuard<'static, ()> {
 
 /// A ready node that only the pods of its pool come to.
 pub(crate) async fn node(shop: &Namespace, name: &str, pool: &str) {
-    shop.apply(json!({"kind": "Node", "metadata": {"name": name, "labels": {"pool": pool}},
+    // The label that a kubelet sets, and by which pods are spread.
+    let labels = json!({"pool": pool, "kubernetes.io/hostname": name});
+    shop.apply(json!({"kind": "Node", "metadata": {"name": name, "labels": labels},
         "spec": {"taints": [{"key": "pool", "value": pool, "effect": "NoSchedule"}]}}))
         .await;
     takes_pods(shop, name).await;
