@@ -62,7 +62,8 @@ fn is_test(source: &str, name: &str) -> bool {
     lines.iter().enumerate().any(|(index, line)| {
         let is_it = line.trim_start_matches("async ").starts_with(&head);
         let above = lines[..index].iter().rev().take_while(|line| line.starts_with("#["));
-        is_it && above.into_iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+        is_it
+            && above.into_iter().any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
     })
 }
 

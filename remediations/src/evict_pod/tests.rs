@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::fakes::{
     Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target as deployment,
 };
-use crate::pods::{BUDGETS, NAMESPACES, PODS};
+use crate::pods::{BUDGETS, JOBS, NAMESPACES, PODS};
 use crate::ports::objects::{Address, REPLICA_SETS};
 use crate::ports::world::World;
 
@@ -194,6 +194,32 @@ async fn each_obstacle_refuses() {
     let cluster = with(|pod| pod["spec"]["volumes"] = json!([{"name": "cache", "emptyDir": {}}]));
     let found = asked(&cluster, allowed).await;
     assert!(found.action.is_some(), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_and_the_last_try_of_a_job_are_not_ended() {
+    let held = with(|pod| pod["metadata"]["labels"][crate::quarantine::QUARANTINE] = json!("journal-3"));
+    let of_job = with(|pod| {
+        pod["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "controller": true}]);
+    });
+    put(&of_job, JOBS.named("prod", "migrate"), json!({"spec": {"backoffLimit": 0}}));
+    for wish in [evict(), delete()] {
+        assert_eq!(names(&asked(&held, wish.clone()).await.refusals), ["protected"]);
+        assert_eq!(names(&asked(&of_job, wish.clone()).await.refusals), ["jobRunning"]);
+        // The same at the last look before the request.
+        let cluster = with(|_| {});
+        let seal = sealed(intended(&asked(&cluster, wish).await));
+        let mut taken = pod();
+        taken["metadata"]["labels"][crate::quarantine::QUARANTINE] = json!("journal-3");
+        put(&cluster, at(), taken);
+        assert_eq!(refused(&on(&cluster).perform(&seal).await), ["protected"]);
+        assert_eq!(cluster.changes(), 0);
+    }
+    let retried = json!({"spec": {"backoffLimit": 2}, "status": {"failed": 1}});
+    put(&of_job, JOBS.named("prod", "migrate"), retried);
+    let found = asked(&of_job, evict()).await;
+    assert!(found.action.is_some(), "its Job tries again: {found:?}");
 }
 
 #[tokio::test(start_paused = true)]
