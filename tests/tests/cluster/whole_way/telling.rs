@@ -25,7 +25,7 @@ endpoints: {queue: {url: 'http://127.0.0.1:1'}}
 notifications:
   receivers:
     chat: {slack: {urlFile: 'FOLDER/slack'}, rate: {max: 2, per: 20s}}
-    first: {pagerDuty: {routingKeyFile: 'FOLDER/first', url: 'FIRST'}, escalateAfter: 5s, then: [second]}
+    first: {pagerDuty: {routingKeyFile: 'FOLDER/first', url: 'FIRST'}, escalateAfter: 10s, then: [second]}
     second: {pagerDuty: {routingKeyFile: 'FOLDER/second', url: 'SECOND'}}
 ";
 
