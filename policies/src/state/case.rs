@@ -65,6 +65,9 @@ pub struct Case {
     /// On what the first action of its ladder was: what a relapse is known by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acted_on: Option<Target>,
+    /// What it is known by as well: where later rungs began, and where the trouble was back that made it climb.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also_on: BTreeSet<Target>,
     /// Whether it has looked at something in earnest or in rehearsal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looked: bool,

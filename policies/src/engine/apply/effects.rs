@@ -34,6 +34,8 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
         let (looks, acts) = (intent.action.looks_only(), intent.mode != Mode::DryRun);
         if acts && !looks && !case.acted {
             (case.acted, case.acted_on) = (true, Some(intent.target.clone()));
+        } else if acts && !looks && !case.rung_begun {
+            case.also_on.insert(intent.target.clone());
         }
         case.looked |= looks;
         case.lets = lets;

@@ -225,6 +225,7 @@ impl State {
             rung_begun: false,
             ended: None,
             acted_on: None,
+            also_on: std::collections::BTreeSet::new(),
             looked: false,
             target: None,
             lets: std::collections::BTreeMap::new(),
