@@ -518,6 +518,8 @@ pub enum Advance {
     Retry,
     /// What was done lasted its time, and the alert is still open.
     Again,
+    /// What was decided did not begin, since something stopped it before: no attempt.
+    NotBegun,
 }
 
 /// How a case ended.

@@ -34,6 +34,7 @@ variants!(
         Advance::Relapse => "Relapse",
         Advance::Retry => "Retry",
         Advance::Again => "Again",
+        Advance::NotBegun => "NotBegun",
     }
 );
 variants!(

@@ -220,6 +220,7 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         (false, Outcome::Unknown { what }) => {
             let why = sequence::told(policy, case, AtHand::Doubt, lease::told_of(intent, outcome, what));
             vec![escalated(case, policy, why), concluded(case, Conclusion::Unknown)]
+        (false, outcome) if outcome.is_not_begun() => not_begun(state, now, case),
         }
     });
     events
@@ -250,6 +251,13 @@ fn again_or_failed(state: &State, now: Moment, policy: &Policy, case: &Case, wha
     }
     let why = sequence::told(policy, case, AtHand::NotDone, what.to_owned());
     vec![escalated(case, policy, why), concluded(case, Conclusion::Failed)]
+}
+
+/// Whatever stopped it is judged again by the guards; a try that never was is none.
+fn not_begun(state: &State, now: Moment, case: &Case) -> Vec<Event> {
+    let due = now + state.current_book().settings().facts.retry;
+    let next = Event::advanced(&case.id, (case.rung, case.step), Advance::NotBegun, Some(due));
+    go_on(state, case, next, AtHand::NotDone)
 }
 
 /// After a verification.

@@ -3,6 +3,7 @@
 
 use paramedic_policies::action::Outcome;
 use paramedic_policies::answer::Found;
+use paramedic_policies::event::{Conclusion, Event};
 use paramedic_policies::order::{Command, PauseScope};
 use paramedic_policies::reason::Reason;
 
@@ -335,4 +336,45 @@ fn a_relapse_is_known_by_what_the_ladder_acted_on_first() {
     assert_eq!(story.intents(), ALL[..2], "no half of it is done again");
     assert!(story.last_ruling().starts_with("withhold: "), "{}", story.last_ruling());
     assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+}
+
+/// Rolls the pods and sees to their number, which is right already.
+const ROLL: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: roll}
+spec:
+  mode: enforce
+  match: ['alertname="Errors"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - sequence:
+        - restart: {}
+        - scale: {atLeast: 4}
+          verify: {query: 'errors', is: "< 0.01", settle: 1m, hold: 0s, within: 10m, every: 15s}
+  guards: {relapse: 0s, cooldown: 0s}
+  onFailure: {notify: [sre]}
+"#;
+
+fn ends(story: &Story) -> Vec<Conclusion> {
+    let ends = story.records.iter().filter_map(|(_, event)| match event {
+        Event::Concluded { conclusion, .. } => Some(*conclusion),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn a_step_that_did_not_begin_was_not_tried() {
+    let often = ROLL.replace("guards: {", "guards: {limits: [{max: 20, per: 1h, by: target}], ");
+    let mut story = Story::new(&[&often]);
+    story.outcome = Some(Outcome::not_begun("the daemon stops"));
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("2m");
+    assert!(story.intents().len() > 3, "{:?}", story.intents());
+    assert!(story.calls().is_empty() && ends(&story).is_empty(), "{:?}", story.calls());
+    story.outcome = Some(Outcome::Failed { what: "no route".to_owned(), applied: false, diff: None });
+    let before = story.intents().len();
+    story.pass("10m");
+    assert_eq!((story.intents().len(), story.calls().len()), (before + 3, 1), "three attempts are left");
 }

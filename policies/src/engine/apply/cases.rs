@@ -159,6 +159,7 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     match advanced.why {
         Advance::Retry => case.attempts += 1,
         Advance::NextStep => case.attempts = 0,
+        Advance::NotBegun => {}
         Advance::NextRung | Advance::Again => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
