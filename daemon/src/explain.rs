@@ -273,6 +273,7 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         ended: None,
         acted_on: None,
         also_on: BTreeSet::new(),
+        begun_by: None,
         looked: false,
         target: None,
         lets: BTreeMap::new(),

@@ -520,6 +520,8 @@ pub enum Advance {
     Again,
     /// What was decided did not begin, since something stopped it before: no attempt.
     NotBegun,
+    /// The last step of a sequence that has begun was so already; it is looked whether that helps.
+    Already,
 }
 
 /// How a case ended.

@@ -368,5 +368,5 @@ fn not_taken_back() -> Vec<Event> {
 fn no_attempts() -> Vec<Event> {
     let goes_on =
         |step, why, due| Event::Advanced { case: case(), rung: 0, step, why, due: Some(due), target: None };
-    vec![goes_on(0, Advance::NotBegun, moment(21))]
+    vec![goes_on(0, Advance::NotBegun, moment(21)), goes_on(1, Advance::Already, moment(22))]
 }

@@ -35,6 +35,7 @@ variants!(
         Advance::Retry => "Retry",
         Advance::Again => "Again",
         Advance::NotBegun => "NotBegun",
+        Advance::Already => "Already",
     }
 );
 variants!(

@@ -327,6 +327,7 @@ fn case(episode: u64, policy: &str) -> Case {
         ended: None,
         acted_on: None,
         also_on: BTreeSet::new(),
+        begun_by: None,
         looked: false,
         target: None,
         lets: BTreeMap::new(),

@@ -60,6 +60,9 @@ pub struct Case {
     /// Whether anything of the rung at hand was done, or may have been: what is left of it needs no alert.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rung_begun: bool,
+    /// The last intent that did so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_by: Option<Seq>,
     /// The target, once known.
     pub target: Option<Target>,
     /// On what the first action of its ladder was: what a relapse is known by.

@@ -3,7 +3,7 @@
 
 use paramedic_policies::action::Outcome;
 use paramedic_policies::answer::Found;
-use paramedic_policies::event::{Conclusion, Event};
+use paramedic_policies::event::{Advance, Conclusion, Event};
 use paramedic_policies::order::{Command, PauseScope};
 use paramedic_policies::reason::Reason;
 
@@ -362,6 +362,45 @@ fn ends(story: &Story) -> Vec<Conclusion> {
         _ => None,
     });
     ends.collect()
+}
+
+#[test]
+fn a_last_step_that_was_so_already_is_watched_as_one_that_was_done() {
+    let mut story = Story::new(&[ROLL]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("3m");
+    assert_eq!(story.intents(), ["roll: restart on prod/deployment/web"]);
+    assert!(ends(&story).is_empty(), "{:?}", ends(&story));
+    let is_already = |(_, event): &(_, Event)| matches!(event, Event::Advanced { why: Advance::Already, .. });
+    assert_eq!(story.records.iter().filter(|record| is_already(record)).count(), 1);
+    story.restart();
+    story.pass("10m");
+    assert_eq!((ends(&story), story.calls()), (vec![Conclusion::Exhausted], vec!["no rung of 1 helped"]));
+
+    let mut story = Story::new(&[ROLL]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert_eq!(ends(&story), [Conclusion::Helped]);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn a_rung_whose_last_step_was_so_already_and_did_not_help_is_climbed_beyond() {
+    let more = ROLL.replace("  guards:", "    - freezeDeploys: {for: 4h}\n  guards:");
+    let mut story = Story::new(&[&more]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 2, "{:?}", story.intents());
+}
+
+#[test]
+fn a_last_step_that_was_so_already_and_is_not_verified_ends_as_one_that_was_done() {
+    let bare = ROLL.lines().filter(|line| !line.contains("verify:")).collect::<Vec<_>>().join("\n");
+    let mut story = Story::new(&[&bare]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert_eq!((ends(&story), story.calls().len()), (vec![Conclusion::Already], 0));
 }
 
 #[test]

@@ -156,10 +156,11 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.facts.clear();
     case.fact_failures = 0;
     (case.last_ruling, case.ended) = (None, None);
+    let begun_by = case.begun_by;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
         Advance::NextStep => case.attempts = 0,
-        Advance::NotBegun => {}
+        Advance::NotBegun | Advance::Already => {}
         Advance::NextRung | Advance::Again => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
@@ -172,7 +173,23 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
         }
     }
     let due = advanced.due.unwrap_or(now);
-    state.set_phase(id, Phase::Waiting { due });
+    let phase = match (advanced.why, begun_by) {
+        (Advance::Already, Some(intent)) => {
+            let (held_since, last, open) = (None, None, None);
+            Phase::Verifying { intent, since: now, held_since, last, open, due }
+        }
+        (
+            Advance::Already
+            | Advance::NotBegun
+            | Advance::Retry
+            | Advance::NextStep
+            | Advance::NextRung
+            | Advance::Again
+            | Advance::Relapse,
+            _,
+        ) => Phase::Waiting { due },
+    };
+    state.set_phase(id, phase);
     state.waits_again(id.episode, due.max(now));
 }
 

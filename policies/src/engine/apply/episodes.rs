@@ -224,6 +224,7 @@ impl State {
             acted: false,
             rung_begun: false,
             ended: None,
+            begun_by: None,
             acted_on: None,
             also_on: std::collections::BTreeSet::new(),
             looked: false,
