@@ -249,10 +249,15 @@ impl Deed for Action {
         }
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
-        for (index, step) in all.steps().iter().enumerate() {
-            match one_change::carry_out(hands, seal, step).await {
-                Ok(diff) => fields.extend(diff.fields),
-                Err(outcome) if index == 0 => return outcome,
+        let mut begun = false;
+        for step in &all.steps() {
+            match one_change::carry_out_or_find(hands, seal, step).await {
+                Ok(carried) => {
+                    fields.extend(carried.diff.fields);
+                    // What others have undone is not ours; what is made bears the stamp of this intent.
+                    begun |= !carried.already || matches!(self, Self::Freeze(_));
+                }
+                Err(outcome) if !begun => return outcome,
                 Err(outcome) => return half(outcome),
             }
         }

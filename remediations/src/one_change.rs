@@ -80,7 +80,14 @@ pub(crate) fn late(target: &Target) -> LookError {
 
 /// How long the API server works on a request at most: its `--request-timeout`, one minute by default, and some slack.
 const REQUEST_LIFE: Duration = Duration::from_secs(65);
-const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
+
+/// A change that is there now.
+pub(crate) struct Carried {
+    /// What it changes.
+    pub(crate) diff: Diff,
+    /// Whether the first look showed it, so that nothing was sent.
+    pub(crate) already: bool,
+}
 
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
 pub(crate) async fn carry_out<C: OneChange>(
@@ -88,6 +95,16 @@ pub(crate) async fn carry_out<C: OneChange>(
     seal: &Sealed<Intent>,
     one: &C,
 ) -> Result<Diff, Outcome> {
+    carry_out_or_find(hands, seal, one).await.map(|carried| carried.diff)
+}
+
+/// The same, and whether it was there before anything was sent: of several changes nothing may have been made yet.
+pub(crate) async fn carry_out_or_find<C: OneChange>(
+    hands: BothHands<'_>,
+    seal: &Sealed<Intent>,
+    one: &C,
+) -> Result<Carried, Outcome> {
+    let made = |diff: Diff| Ok(Carried { diff, already: false });
     let (cluster, clock) = (hands.cluster().map_err(unseen)?, hands.eyes.clock);
     let time = left(clock, seal.deadline);
     if time.is_zero() {
@@ -96,7 +113,7 @@ pub(crate) async fn carry_out<C: OneChange>(
     let seen = look(cluster, &seal.target, one, time.min(LOOK_WITHIN)).await;
     let seen = seen.map_err(unseen)?;
     if one.trace(&seen) == Trace::Made {
-        return Ok(one.diff());
+        return Ok(Carried { diff: one.diff(), already: true });
     }
     let reasons = one.obstacles(&seen, clock()).refusals;
     if !reasons.is_empty() {
@@ -105,7 +122,7 @@ pub(crate) async fn carry_out<C: OneChange>(
     let change = one.change(&seen).map_err(|reason| Outcome::Refused { reasons: vec![reason] })?;
     let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
     let error = match answered {
-        Ok(Ok(diff)) => return Ok(diff),
+        Ok(Ok(diff)) => return made(diff),
         Ok(Err(error)) => error,
         Err(_) => ChangeError::NoAnswer {
             tried: format!("{} {}", seal.action, seal.target),
@@ -119,14 +136,14 @@ pub(crate) async fn carry_out<C: OneChange>(
         }
         // Perhaps by ourselves, in an earlier attempt whose answer was lost.
         ChangeError::Refused { message, conflict: true } => match find_out(cluster, seal, one).await {
-            Trace::Made => Ok(one.diff()),
+            Trace::Made => made(one.diff()),
             Trace::NotMade | Trace::Unclear(_) => {
                 Err(Outcome::Refused { reasons: vec![Reason::Changed { what: message }] })
             }
         },
         ChangeError::NotSent { .. } => Err(failed(error.to_string())),
-        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one, REQUEST_LIFE).await {
-            Trace::Made => Ok(one.diff()),
+        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one).await {
+            Trace::Made => made(one.diff()),
             Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
             Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
         },

@@ -226,10 +226,11 @@ impl Deed for Action {
         let mut fields: Vec<Change> = Vec::new();
         let mut begun = false;
         for step in steps(seal, self) {
-            match one_change::carry_out(hands, seal, &step).await {
-                Ok(diff) => {
-                    fields.extend(diff.fields);
-                    begun = true;
+            match one_change::carry_out_or_find(hands, seal, &step).await {
+                Ok(carried) => {
+                    fields.extend(carried.diff.fields);
+                    // What others have undone is not ours; what is made bears the stamp of this intent.
+                    begun |= !carried.already || matches!(self, Self::Isolate(_));
                 }
                 // A pod that has ended meanwhile is nobody's trouble any more; the others still are.
                 Err(Outcome::Refused { reasons }) if step.is_of_a_pod() && is_gone(&reasons) => {
@@ -239,7 +240,7 @@ impl Deed for Action {
                 Err(outcome) => return half(outcome),
             }
         }
-        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }
+        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: !begun }
     }
 
     /// By the NetworkPolicy of its stamp, and by its stamp on each pod.

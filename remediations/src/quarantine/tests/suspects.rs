@@ -158,3 +158,15 @@ async fn of_pods_that_are_gone_only_the_wall_is_taken_down() {
     let revert = Wish::Revert(seal.action.clone());
     assert!(preflight(&on(&cluster), web(), revert, false).await.already);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_release_of_a_pod_that_somebody_let_go_has_changed_nothing_yet() {
+    let cluster = shop();
+    let seal = sealed(Intent { target: one(), ..intended(&asked(&cluster, one(), wish(false)).await) });
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    let back = sealed(release(&cluster, &seal).await);
+    put(&cluster, PODS.named("prod", "web-1"), pod("web-1"));
+    let cluster = cluster.answering(Answer::NotSent);
+    let outcome = on(&cluster).perform(&back).await;
+    assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+}
