@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
-use paramedic_policies::time::{Moment, Span};
+use paramedic_policies::time::Moment;
 
 use crate::checks::Checks;
 use crate::ports::clock::left;
@@ -157,9 +157,8 @@ pub(crate) async fn closed<C: OneChange>(
     one: &C,
 ) -> Result<Diff, Outcome> {
     let cluster = eyes.cluster().map_err(|error| unclear(seal, error))?;
-    // Nothing is sent after the deadline.
-    let life = left(eyes.clock, seal.deadline + REQUEST_LIFE_SPAN).min(REQUEST_LIFE);
-    match find_out_at_last(cluster, seal, one, life).await {
+    // When it left is known by a wall clock that may have been set meanwhile: counted from now, in time that passes.
+    match find_out_at_last(cluster, seal, one).await {
         Trace::Made => Ok(one.diff()),
         Trace::NotMade => Err(failed(format!(
             "the process ended before it was done: {} {} shows no trace of it",
@@ -240,18 +239,12 @@ pub(crate) async fn preview(
     }
 }
 
-/// A request without an answer may still be on its way: the server may take it up to `life` later. Only a look after
-/// that shows that it was not made.
-async fn find_out_at_last<C: OneChange>(
-    cluster: &dyn Cluster,
-    seal: &Sealed<Intent>,
-    one: &C,
-    life: Duration,
-) -> Trace {
+/// A request without an answer may still be on its way: the server may take it up to [`REQUEST_LIFE`] later. Only a look
+/// after that shows that it was not made.
+async fn find_out_at_last<C: OneChange>(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &C) -> Trace {
     match find_out(cluster, seal, one).await {
-        Trace::NotMade if life.is_zero() => Trace::NotMade,
         Trace::NotMade => {
-            tokio::time::sleep(life).await;
+            tokio::time::sleep(REQUEST_LIFE).await;
             find_out(cluster, seal, one).await
         }
         seen @ (Trace::Made | Trace::Unclear(_)) => seen,
