@@ -105,6 +105,18 @@ pub struct Kept {
 }
 
 impl Case {
+    /// Whether it waits for the next step of a sequence that has begun, which it goes on with by itself. One that was
+    /// refused for good, which people were told, does not.
+    pub(crate) fn is_between_steps(&self) -> bool {
+        match self.phase {
+            Phase::Waiting { .. }
+            | Phase::Asking { .. }
+            | Phase::Proposed { .. }
+            | Phase::Approved { .. } => self.rung_begun,
+            Phase::Acting { .. } | Phase::Verifying { .. } | Phase::Withheld | Phase::Resting => false,
+        }
+    }
+
     /// Whether it is about to be decided for the first time, or a person has approved it: it then comes before cases
     /// of less precedence on its target.
     pub(crate) fn may_come_first(&self) -> bool {

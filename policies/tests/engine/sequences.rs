@@ -417,3 +417,17 @@ fn a_step_that_did_not_begin_was_not_tried() {
     story.pass("10m");
     assert_eq!((story.intents().len(), story.calls().len()), (before + 3, 1), "three attempts are left");
 }
+
+#[test]
+fn a_sequence_keeps_its_place_between_its_steps() {
+    let policy = CORRUPT.replace("guards: {", "guards: {concurrency: 1, ");
+    let mut story = begun_under(&policy);
+    story.refusals = vec![Reason::WorkloadPaused];
+    story.pass("3m");
+    // The next step waits: nothing is under way, and another target's first step has to wait for it.
+    story.deliver(vec![alert("Corrupt", "prod/api")]);
+    assert!(story.last_ruling().contains("1 of 1 allowed actions are running"), "{}", story.last_ruling());
+    story.refusals.clear();
+    story.pass("30m");
+    assert_eq!(story.intents()[..3], ALL);
+}
