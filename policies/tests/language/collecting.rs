@@ -50,7 +50,10 @@ fn what_cannot_be_meant_is_refused() {
 fn a_target_of_which_it_knows_nothing_is_warned_of() {
     for (target, warned) in [
         (r#"{from: {node: "{{ labels.node }}"}}"#, "on a Node will always be refused"),
-        ("{kind: Secret, namespace: prod, name: web}", "on a Secret will always be refused"),
+        (
+            "{kind: Certificate.cert-manager.io, namespace: prod, name: web}",
+            "on a Certificate.cert-manager.io will",
+        ),
         ("{kind: Pod, namespace: prod, name: web-0}", ""),
         ("{kind: CronJob.batch, namespace: prod, name: drill}", ""),
     ] {
