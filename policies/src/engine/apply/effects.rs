@@ -103,10 +103,10 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         };
         state.leases.insert(intent.id, lease);
     }
-    if let Some(case) = state.cases.get_mut(&id) {
-        if follow::begins(&intent, outcome) {
-            (case.rung_begun, case.begun_by) = (true, Some(intent.id));
-        }
+    if let Some(case) = state.cases.get_mut(&id)
+        && follow::begins(&intent, outcome)
+    {
+        (case.rung_begun, case.begun_by) = (true, Some(intent.id));
     }
     if !matches!(outcome, Outcome::Done { .. }) {
         return;
