@@ -251,11 +251,12 @@ impl Deed for Action {
         let mut fields = vec![all.in_words()];
         let mut begun = false;
         for step in &all.steps() {
-            match one_change::carry_out_or_find(hands, seal, step).await {
+            match one_change::carry_out_in_a_crowd(hands, seal, step).await {
                 Ok(carried) => {
-                    fields.extend(carried.diff.fields);
+                    let (diff, made) = carried.told(step);
+                    fields.extend(diff.fields);
                     // What others have undone is not ours; what is made bears the stamp of this intent.
-                    begun |= !carried.already || matches!(self, Self::Freeze(_));
+                    begun |= made || matches!(self, Self::Freeze(_));
                 }
                 Err(outcome) if !begun => return outcome,
                 Err(outcome) => return half(outcome),

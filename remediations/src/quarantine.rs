@@ -226,11 +226,12 @@ impl Deed for Action {
         let mut fields: Vec<Change> = Vec::new();
         let mut begun = false;
         for step in steps(seal, self) {
-            match one_change::carry_out_or_find(hands, seal, &step).await {
+            match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
                 Ok(carried) => {
-                    fields.extend(carried.diff.fields);
+                    let (diff, made) = carried.told(&step);
+                    fields.extend(diff.fields);
                     // What others have undone is not ours; what is made bears the stamp of this intent.
-                    begun |= !carried.already || matches!(self, Self::Isolate(_));
+                    begun |= made || matches!(self, Self::Isolate(_));
                 }
                 // A pod that has ended meanwhile is nobody's trouble any more; the others still are.
                 Err(Outcome::Refused { reasons }) if step.is_of_a_pod() && is_gone(&reasons) => {
