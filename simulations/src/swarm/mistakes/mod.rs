@@ -64,7 +64,8 @@ pub const MISTAKES: [Mistake; 21] = [
         caught_by: &["once", "ends"],
         within: 64,
         plant: |parts| {
-            parts.outside = |outside| std::sync::Arc::new(outsides::Unseeing { outside, acts: true })
+            parts.hands = |hands| std::sync::Arc::new(hands::Stampless(hands));
+            parts.outside = |outside| std::sync::Arc::new(outsides::Unseeing { outside, acts: true });
         },
     },
     Mistake {

@@ -76,7 +76,9 @@ fn is_known(evidence: &Evidence<'_>, episodes: &[Episode], alert: &Alert, seq: S
     of_it.into_iter().any(|episode| match episode.closed {
         None => true,
         Some((closed, at, why)) => {
-            closed >= seq || (why == Closing::Resolved && received.at.since(at) <= LATE_PEER)
+            // What is measured in records' time is that much longer where the wall clock was set in between.
+            let late = LATE_PEER.ms() + evidence.bent(evidence.handed(closed), evidence.handed(seq)).ms();
+            closed >= seq || (why == Closing::Resolved && received.at.since(at).ms() <= late)
         }
     })
 }

@@ -143,7 +143,7 @@ pub(super) fn draw(dice: &mut Dice, places: &Places<'_>, store: &Store<'_>) -> V
     for _ in 0..dice.number(0..=5).saturating_sub(3) {
         let from = at(dice);
         all.push((from, Happening::Reign(false)));
-        all.push((from + dice.secs(1..=240), Happening::Reign(true)));
+        all.push((from + dice.secs(5..=600), Happening::Reign(true)));
     }
     all.push((store.calm, Happening::Calm));
     all.push((store.mended, Happening::Heal));
