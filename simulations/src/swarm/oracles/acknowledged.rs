@@ -75,10 +75,10 @@ fn is_known(evidence: &Evidence<'_>, episodes: &[Episode], alert: &Alert, seq: S
     let of_it = episodes.iter().filter(|episode| episode.identity == identity && episode.opened < end);
     of_it.into_iter().any(|episode| match episode.closed {
         None => true,
+        // By true time: the wall clock may have been set in between.
         Some((closed, at, why)) => {
-            // What is measured in records' time is that much longer where the wall clock was set in between.
-            let late = LATE_PEER.ms() + evidence.bent(evidence.handed(closed), evidence.handed(seq)).ms();
-            closed >= seq || (why == Closing::Resolved && received.at.since(at).ms() <= late)
+            let since = evidence.handed(seq).since(evidence.handed(closed)).min(received.at.since(at));
+            closed >= seq || (why == Closing::Resolved && since <= LATE_PEER)
         }
     })
 }
