@@ -75,8 +75,10 @@ fn is_known(evidence: &Evidence<'_>, episodes: &[Episode], alert: &Alert, seq: S
     let of_it = episodes.iter().filter(|episode| episode.identity == identity && episode.opened < end);
     of_it.into_iter().any(|episode| match episode.closed {
         None => true,
+        // By true time: the wall clock may have been set in between.
         Some((closed, at, why)) => {
-            closed >= seq || (why == Closing::Resolved && received.at.since(at) <= LATE_PEER)
+            let since = evidence.handed(seq).since(evidence.handed(closed)).min(received.at.since(at));
+            closed >= seq || (why == Closing::Resolved && since <= LATE_PEER)
         }
     })
 }

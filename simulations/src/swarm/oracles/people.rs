@@ -1,9 +1,10 @@
-//! What nobody knows the end of is told to a person, by what the receiver has.
+//! What nobody knows the end of is told to a person, by what the receiver has; or its alert ended while the receiver took
+//! nothing.
 
 use std::collections::BTreeSet;
 
 use paramedic_policies::action::Outcome;
-use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::event::{Closing, Event, Seq};
 
 use super::Evidence;
 
@@ -24,11 +25,24 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
         if intent.mode == paramedic_policies::action::Mode::DryRun {
             continue;
         }
-        let mut pages = calls(intent.episode).map(|call| call.seq).peekable();
-        if pages.peek().is_none() {
+        let pages: BTreeSet<Seq> = calls(intent.episode).map(|call| call.seq).collect();
+        if pages.is_empty() {
             says.push(format!("nobody knows how intent {} ended, and no person is called", intent.id));
-        } else if !pages.any(|page| told.contains(&page)) {
+        } else if told.is_disjoint(&pages) && !is_over(evidence, intent.episode, &pages) {
             says.push(format!("nobody knows how intent {} ended, and no person was told", intent.id));
         }
     }
+}
+
+/// Whether one of the pages was sent in vain, and the alert ended before it was sent again.
+fn is_over(evidence: &Evidence<'_>, episode: Seq, pages: &BTreeSet<Seq>) -> bool {
+    let mut was_sent = false;
+    evidence.records.iter().any(|record| match &record.event {
+        Event::Notified { notice } => {
+            was_sent |= notice.pages.iter().any(|page| pages.contains(page));
+            false
+        }
+        Event::Closed { episode: closed, why: Closing::Resolved, .. } => was_sent && *closed == episode,
+        _ => false,
+    })
 }

@@ -58,16 +58,17 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
 
 fn ended(evidence: &Evidence<'_>, seq: Seq, outcome: &Outcome, leased: &mut BTreeSet<Seq>) {
     let Some(intent) = evidence.intents.get(&seq) else { return };
-    let is_done = match outcome {
-        Outcome::Done { already, .. } => !already,
-        Outcome::Failed { applied, .. } => *applied,
-        Outcome::Collected { .. } | Outcome::Refused { .. } | Outcome::Unknown { .. } => false,
+    let (is_done, is_changed) = match outcome {
+        Outcome::Done { already, .. } => (true, !already),
+        Outcome::Failed { applied, .. } => (*applied, *applied),
+        Outcome::Collected { .. } | Outcome::Refused { .. } | Outcome::Unknown { .. } => (false, false),
     };
     if let Some(back) = intent.reverts {
+        // Also where nothing of it was left: another intent blocks the same address for longer, or somebody was first.
         if is_done {
             leased.remove(&back);
         }
-    } else if is_done && intent.mode != Mode::DryRun && intent.revert_after.is_some() {
+    } else if is_changed && intent.mode != Mode::DryRun && intent.revert_after.is_some() {
         leased.insert(seq);
     }
 }
