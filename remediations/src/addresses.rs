@@ -20,18 +20,24 @@ fn is_of_aws(address: IpAddr) -> bool {
 
 /// Why this address is not called, where it is not.
 pub(crate) fn forbidden(address: IpAddr, loopback: bool) -> Option<&'static str> {
-    let address = embedded(address);
+    let plain = embedded(address);
+    let broadcast = matches!(plain, IpAddr::V4(v4) if v4.is_broadcast());
+    let nobodys =
+        (plain.is_unspecified() || plain.is_multicast() || broadcast).then_some("no address of one host");
+    let further = translated(address).into_iter().map(IpAddr::V4);
+    nobodys.or_else(|| std::iter::once(plain).chain(further).find_map(|one| guarded(one, loopback)))
+}
+
+/// Why nobody is called there, whoever it is.
+fn guarded(address: IpAddr, loopback: bool) -> Option<&'static str> {
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     if link_local {
         Some("a link-local address, where clouds keep their metadata")
     } else if METADATA.contains(&address) || is_of_aws(address) {
         Some("the metadata service of a cloud")
-    } else if address.is_unspecified() || address.is_multicast() || broadcast {
-        Some("no address of one host")
     } else if address.is_loopback() && !loopback {
         Some("a loopback address that the configuration does not name")
     } else {
@@ -51,13 +57,25 @@ fn embedded(address: IpAddr) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(a, b, c, d))
     };
     match parts {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        // NAT64 of a site's own.
-        | [0x64, 0xff9b, 1, _, _, _, high, low] => of(high, low),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => of(high, low),
         [0x2002, high, low, ..] => of(high, low),
         _ => address,
     }
+}
+
+/// The IPv4 addresses that a NAT64 of a site's own (RFC 8215) may mean: nobody but its owner knows how long the prefix is
+/// that it has within this range, and the address stands elsewhere for each length (RFC 6052, section 2.2), always around
+/// the eighth byte.
+fn translated(address: IpAddr) -> Vec<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return Vec::new() };
+    let [0x64, 0xff9b, 1, ..] = v6.segments() else { return Vec::new() };
+    let all = v6.octets();
+    let at = |places: [usize; 4]| {
+        let [a, b, c, d] = places.map(|place| all[place]);
+        Ipv4Addr::new(a, b, c, d)
+    };
+    // Prefixes of 48, 56, 64 and 96 bits.
+    vec![at([6, 7, 9, 10]), at([7, 9, 10, 11]), at([9, 10, 11, 12]), at([12, 13, 14, 15])]
 }
 
 /// Resolves as the system does, and gives nothing where one address of a name is forbidden.
@@ -94,11 +112,9 @@ pub(crate) fn literal(url: &reqwest::Url) -> Option<String> {
 pub(crate) fn names_loopback(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host == "localhost"
-        || host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-            .is_ok_and(|address| embedded(address).is_loopback())
+        || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok_and(|address| {
+            embedded(address).is_loopback() || translated(address).iter().any(Ipv4Addr::is_loopback)
+        })
 }
 
 #[cfg(test)]
@@ -114,7 +130,11 @@ mod tests {
             "2002:a9fe:a9fe::1",
             "::a9fe:a9fe",
             "fe80::1",
+            // A site's own NAT64, with a prefix of 96, 48, 56 and 64 bits.
             "64:ff9b:1::a9fe:a9fe",
+            "64:ff9b:1:a9fe:a9:fe00::",
+            "64:ff9b:1:a9:fe:a9fe::",
+            "64:ff9b:1:7:a9:fea9:fe00:0",
             "fd00:ec2::254",
             "fd00:ec2::23",
             "fd20:ce::254",
@@ -132,12 +152,27 @@ mod tests {
 
     #[test]
     fn loopback_is_for_those_who_name_it_and_private_networks_for_all() {
-        for address in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
+        for address in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b:1::7f00:1",
+            "64:ff9b:1:7f00:0:100::",
+        ] {
             let address: IpAddr = address.parse().expect(address);
             assert_eq!(forbidden(address, true), None, "{address}");
             assert!(forbidden(address, false).is_some(), "{address}");
         }
-        for address in ["10.0.0.7", "192.168.1.1", "fd12::1", "93.184.215.14", "2606:2800:21f::1"] {
+        for address in [
+            "10.0.0.7",
+            "192.168.1.1",
+            "fd12::1",
+            "93.184.215.14",
+            "2606:2800:21f::1",
+            "64:ff9b:1::a00:7",
+            "64:ff9b:1:a00:0:700::",
+        ] {
             assert_eq!(forbidden(address.parse().expect(address), false), None, "{address}");
         }
     }
@@ -151,6 +186,7 @@ mod tests {
         assert_eq!(literal(&url("http://127.0.0.1:8080/")), None);
         assert_eq!(literal(&url("http://maestro.prod.svc/")), None);
         assert!(names_loopback(&url("http://localhost:1")) && names_loopback(&url("http://[::1]:1")));
+        assert!(names_loopback(&url("http://[64:ff9b:1:7f00:0:100::]:1")), "by a NAT64 of a site's own");
         assert!(!names_loopback(&url("http://localhost.evil.example")));
     }
 }

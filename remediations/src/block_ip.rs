@@ -42,9 +42,6 @@ use step::{Doing, Step};
 
 const SERVICES: Resource = Resource::namespaced("", "v1", "services", "Service");
 
-/// How often a change is tried again that somebody else's came before. Each is a look and one request.
-const TRIES_MAX: u32 = 5;
-
 /// An entry counts as over that much before its end: a revert before that is one that a person asked for.
 const SLACK: Span = Span::from_mins(1);
 
@@ -282,14 +279,9 @@ impl Deed for Action {
                 return Outcome::Done { diff: None, already: true };
             }
         }
-        let mut tried = 1;
-        loop {
-            match one_change::carry_out(hands, seal, &step).await {
-                Ok(diff) => return Outcome::Done { diff: Some(diff), already: false },
-                // It is known not to have been made: somebody else changed the object between our look and our request.
-                Err(Outcome::Refused { reasons }) if tried < TRIES_MAX && raced(&reasons) => tried += 1,
-                Err(outcome) => return outcome,
-            }
+        match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
+            Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
+            Err(outcome) => outcome,
         }
     }
 
@@ -315,10 +307,6 @@ impl InTheIntent for Action {
         };
         Step::new(&seal.target, stamp, seal.at, doing).caused_by(seal.correlation.as_deref())
     }
-}
-
-fn raced(reasons: &[Reason]) -> bool {
-    matches!(reasons, [Reason::Changed { .. }])
 }
 
 fn half(span: Span) -> Span {

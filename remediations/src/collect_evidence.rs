@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use paramedic_policies::action::{self, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::evidence::{Bag, Series};
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::checks::{self, Checks, Seen};
 use crate::one_change;
 use crate::patch::{resource as of_kind, texts};
+use crate::pods::JOBS;
 use crate::ports::clock::left;
 use crate::ports::cluster::{Cluster, LookError, Run};
 use crate::ports::metrics::Range;
@@ -41,14 +43,26 @@ const PART_WITHIN: Duration = Duration::from_secs(10);
 /// Pods whose logs are read, the sickest first.
 const PODS_HEARD_MAX: usize = 4;
 
+/// Pods whose events are read, the sickest first: each is a request of its own, since in a storm of events those of the whole
+/// namespace are too many.
+const PODS_TOLD_MAX: usize = 12;
+
+/// Runs of a CronJob whose pods are looked at, the newest first.
+const RUNS_MAX: usize = 5;
+
+const ROLLOUT: &str = "Rollout.argoproj.io";
+
+/// Kinds of a CronJob.
+const CRON_JOB: [&str; 2] = ["CronJob.batch", "CronJob"];
+
 /// Values of a query.
 const VALUES: u64 = 60;
 
 /// The resource of a kind, where evidence of it can be found.
 fn resource(kind: &str) -> Option<Resource> {
     match kind {
-        "Rollout.argoproj.io" => Some(ROLLOUTS),
-        "CronJob.batch" | "CronJob" => Some(CRON_JOBS),
+        ROLLOUT => Some(ROLLOUTS),
+        kind if CRON_JOB.contains(&kind) => Some(CRON_JOBS),
         "Pod" => Some(PODS),
         kind => of_kind(kind),
     }
@@ -65,6 +79,9 @@ impl Needs for Written {
             rights.look(&[Verb::List], &aim.beside(resource));
         }
         rights.look(&[Verb::Get], &aim.beside(PODS).sub("log"));
+        if !aim.only(&CRON_JOB).targets().is_empty() {
+            rights.look(&[Verb::List], &aim.beside(JOBS));
+        }
     }
 }
 
@@ -187,30 +204,65 @@ impl Collecting<'_> {
             self.keep("pods", &told::pod(object));
             return vec![object.clone()];
         }
-        let Some(selector) = told::selector(object) else {
+        let selectors = match self.selectors(object).await {
+            Ok(selectors) => selectors,
+            Err(why) => {
+                self.miss("pods".into(), &why);
+                return Vec::new();
+            }
+        };
+        let Some(selectors) = selectors else {
             self.bag.text("pods", "it selects no pods");
             return Vec::new();
         };
         let namespace = self.seal.target.namespace.clone();
-        let found = self.look(self.cluster.list(PODS, &namespace, &selector)).await;
-        match found {
-            Ok(mut pods) => {
-                pods.sort_by_key(|pod| std::cmp::Reverse(told::sickness(pod)));
-                let lines: Vec<String> = pods.iter().map(told::pod).collect();
-                self.keep("pods", &told::lines(&lines, "no pods are there"));
-                pods
+        let mut pods = Vec::new();
+        for selector in &selectors {
+            let found = self.look(self.cluster.list(PODS, &namespace, selector)).await;
+            match found {
+                Ok(found) => pods.extend(found),
+                Err(why) => {
+                    self.miss("pods".into(), &why);
+                    return Vec::new();
+                }
             }
-            Err(why) => {
-                self.miss("pods".into(), &why);
-                Vec::new()
-            }
+        }
+        pods.sort_by_key(|pod| std::cmp::Reverse(told::sickness(pod)));
+        let lines: Vec<String> = pods.iter().map(told::pod).collect();
+        self.keep("pods", &told::lines(&lines, "no pods are there"));
+        pods
+    }
+
+    /// What selects its pods; none where it is of a kind that has none.
+    ///
+    /// # Errors
+    /// Where it has pods, and nobody knows which.
+    async fn selectors(&self, object: &Value) -> Result<Option<Vec<String>>, String> {
+        if let Some(selector) = told::selector(object) {
+            return Ok(Some(vec![selector]));
+        }
+        let (kind, uid) = (self.seal.target.kind.as_str(), uid(object));
+        let listed = |resource| self.look(self.cluster.list(resource, &self.seal.target.namespace, ""));
+        if CRON_JOB.contains(&kind) {
+            return Ok(Some(told::runs_of(&listed(JOBS).await?, &uid, RUNS_MAX)));
+        }
+        if let Some(workload) = object.pointer("/spec/workloadRef").filter(|_| kind == ROLLOUT) {
+            let found = told::selector_of_sets(&listed(REPLICA_SETS).await?, &uid);
+            let name = workload.get("name").and_then(Value::as_str).unwrap_or_default();
+            let found = found
+                .ok_or_else(|| format!("its template is that of {name}, and it has no ReplicaSet yet"))?;
+            return Ok(Some(vec![found]));
+        }
+        match told::has_selector(object) {
+            true => Err("nobody here can read its selector".to_owned()),
+            false => Ok(None),
         }
     }
 
     async fn revisions(&mut self, object: &Value) {
         let kind = self.seal.target.kind.as_str();
         let resource = match kind {
-            "Deployment" | "Rollout.argoproj.io" => REPLICA_SETS,
+            "Deployment" | ROLLOUT => REPLICA_SETS,
             "StatefulSet" | "DaemonSet" => CONTROLLER_REVISIONS,
             _ => return,
         };
@@ -226,16 +278,33 @@ impl Collecting<'_> {
     }
 
     async fn events(&mut self, object: &Value, pods: &[Value]) {
-        let namespace = self.seal.target.namespace.clone();
-        let found = self.look(self.cluster.list(EVENTS, &namespace, "")).await;
-        match found {
-            Ok(all) => {
-                let mut uids: Vec<String> = pods.iter().map(uid).collect();
-                uids.push(uid(object));
-                let lines = told::events(&all, &uids);
-                self.keep("events", &told::lines(&lines, "no events are there"));
+        let namespace = self.seal.target.namespace.as_str();
+        let of_pods = pods.iter().take(PODS_TOLD_MAX).map(|pod| (told::name(pod), uid(pod)));
+        let mut about = vec![(self.seal.target.name.clone(), uid(object))];
+        about.extend(of_pods.filter(|(_, of)| *of != uid(object)));
+        about.retain(|(_, uid)| !uid.is_empty());
+        let asked = about.iter().map(|(_, uid)| {
+            self.look(self.cluster.list_where(EVENTS, namespace, ("involvedObject.uid", uid)))
+        });
+        let (mut found, mut missed) = (Vec::new(), Vec::new());
+        for ((name, _), answer) in about.iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(events) => found.extend(events),
+                Err(why) => missed.push((name, why)),
             }
-            Err(why) => self.miss("events".into(), &why),
+        }
+        if missed.len() < about.len() {
+            let mut lines = told::events(&found);
+            if pods.len() > PODS_TOLD_MAX {
+                lines.push(format!("(of the {PODS_TOLD_MAX} sickest of its {} pods)", pods.len()));
+            }
+            self.keep("events", &told::lines(&lines, "no events are there"));
+        }
+        let names: Vec<&str> = missed.iter().map(|(name, _)| name.as_str()).collect();
+        match missed.first() {
+            Some((_, why)) if missed.len() == about.len() => self.miss("events".into(), why),
+            Some((_, why)) => self.miss(format!("events of {}", names.join(", ")), why),
+            None => {}
         }
     }
 

@@ -14,7 +14,7 @@ use paramedic_policies::target::Target;
 use crate::block_ip::{text, texts};
 use crate::checks::{Checks, Seen};
 use crate::evict_pod::{self, Ending, How};
-use crate::one_change;
+use crate::one_change::{self, Carried};
 use crate::pods::{self, BUDGETS, PODS};
 use crate::ports::clock::left;
 use crate::ports::cluster::{ClusterChange, LookError};
@@ -29,6 +29,8 @@ use survey::Survey;
 mod beside;
 pub(crate) mod cordon;
 mod survey;
+
+const EVICTED: &str = "evicted";
 
 /// How often a budget is looked at that lets nobody go now.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -90,7 +92,7 @@ impl Plans for Wish {
             let change = ClusterChange::Object(cordon::taken(target, &survey.node, &marks));
             seen.diff = one_change::preview(cluster, &change, &mut checks).await;
             if let Some(diff) = &mut seen.diff {
-                diff.fields.extend(drain.pods.iter().map(|pod| told(pod, "running", "evicted")));
+                diff.fields.extend(drain.pods.iter().map(|pod| told(pod, "running", EVICTED)));
             }
         }
         let action = action::Action::DrainNode(Action::Drain(drain));
@@ -142,7 +144,7 @@ impl Deed for Action {
     async fn rehearse(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
         let mut outcome = one_change::rehearse(eyes, seal, &self.cordon(seal)).await;
         if let (Outcome::Done { diff: Some(diff), .. }, Self::Drain(drain)) = (&mut outcome, self) {
-            diff.fields.extend(drain.pods.iter().map(|pod| told(pod, "running", "evicted")));
+            diff.fields.extend(drain.pods.iter().map(|pod| told(pod, "running", EVICTED)));
         }
         outcome
     }
@@ -171,7 +173,7 @@ impl Deed for Action {
         let mut staying = Vec::new();
         for pod in &drain.pods {
             match stays(eyes, pod).await {
-                Ok(false) => diff.fields.push(told(pod, "running", "evicted")),
+                Ok(false) => diff.fields.push(told(pod, "running", EVICTED)),
                 Ok(true) => staying.push(format!("{}/{}", pod.namespace, pod.name)),
                 Err(error) => return Outcome::Unknown { what: format!("the node is cordoned, and {error}") },
             }
@@ -233,12 +235,16 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
     };
     let name = |pod: &Leaving| format!("{}/{}", pod.namespace, pod.name);
     for (index, pod) in drain.pods.iter().enumerate() {
-        if let Err(why) = evicted(hands, seal, drain, &ending(index)).await {
-            let staying: Vec<String> = drain.pods.iter().skip(index).map(name).collect();
-            return stopped(drain.pods.len(), &staying, &why);
-        }
-        tracing::info!(intent = %seal.id, pod = %name(pod), done = index + 1, of = drain.pods.len(), "a pod was evicted");
-        diff.fields.push(told(pod, "running", "evicted"));
+        let became = match evicted(hands, seal, drain, &ending(index)).await {
+            Ok(became) => became,
+            Err(why) => {
+                let staying: Vec<String> = drain.pods.iter().skip(index).map(name).collect();
+                return stopped(drain.pods.len(), &staying, &why);
+            }
+        };
+        let (done, of) = (index + 1, drain.pods.len());
+        tracing::info!(intent = %seal.id, pod = %name(pod), became, done, of, "a pod has left");
+        diff.fields.push(told(pod, "running", became));
     }
     for (index, target) in targets.iter().enumerate() {
         if let Err(seen) = evict_pod::gone(hands.eyes, seal, &ending(index)).await {
@@ -260,7 +266,8 @@ async fn empty(hands: BothHands<'_>, seal: &Sealed<Intent>, drain: &Drain, mut d
     }
 }
 
-/// Evicts one pod as soon as its budget allows, until the deadline or somebody's stop; a few requests at most.
+/// Evicts one pod as soon as its budget allows, until the deadline or somebody's stop; a few requests at most. What became
+/// of it.
 ///
 /// # Errors
 /// Why it stays.
@@ -269,7 +276,7 @@ async fn evicted(
     seal: &Sealed<Intent>,
     drain: &Drain,
     ending: &Ending<'_>,
-) -> Result<(), String> {
+) -> Result<&'static str, String> {
     let until = tokio::time::Instant::now() + left(hands.eyes.clock, seal.deadline);
     let (mut asked, mut refused) = (0, String::new());
     loop {
@@ -285,8 +292,9 @@ async fn evicted(
             }
             Ok(Wait::Nothing) => {
                 asked += 1;
-                refused = match one_change::carry_out(hands, seal, ending).await {
-                    Ok(_) => return Ok(()),
+                refused = match one_change::carried_out(hands, seal, ending).await {
+                    Ok(Carried::Made(_)) => return Ok(EVICTED),
+                    Ok(Carried::Found) => return Ok("gone already"),
                     Err(Outcome::Refused { reasons }) => {
                         let reasons = evict_pod::named(hands.eyes, ending, reasons).await;
                         let said = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
@@ -300,7 +308,7 @@ async fn evicted(
                     Err(Outcome::Failed { what, applied: true, .. } | Outcome::Unknown { what }) => {
                         return Err(what);
                     }
-                    Err(Outcome::Done { .. } | Outcome::Collected { .. }) => return Ok(()),
+                    Err(Outcome::Done { .. } | Outcome::Collected { .. }) => return Ok(EVICTED),
                 };
                 refused.clone()
             }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::block_ip::{text, texts};
 use crate::checks::{self, Checks, Seen};
-use crate::one_change::{self, OneChange, Trace};
+use crate::one_change::{self, Carried, OneChange, Trace};
 use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
 use crate::ports::clock::left;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
@@ -252,8 +252,16 @@ pub(crate) async fn rehearse(eyes: Eyes<'_>, seal: &Sealed<Intent>, ending: &End
 }
 
 pub(crate) async fn perform(hands: BothHands<'_>, seal: &Sealed<Intent>, ending: &Ending<'_>) -> Outcome {
-    match one_change::carry_out(hands, seal, ending).await {
-        Ok(diff) => watch(hands.eyes, seal, ending, diff).await,
+    match one_change::carried_out(hands, seal, ending).await {
+        Ok(Carried::Made(diff)) => watch(hands.eyes, seal, ending, diff).await,
+        // It went by itself, or by somebody else: nothing was asked for.
+        Ok(Carried::Found) => match gone(hands.eyes, seal, ending).await {
+            Ok(()) => Outcome::Done { diff: None, already: true },
+            Err(seen) => one_change::failed(format!(
+                "{} had been told to end by somebody else, and was not gone by {}: {seen}",
+                ending.target, seal.deadline
+            )),
+        },
         Err(Outcome::Refused { reasons }) => {
             Outcome::Refused { reasons: named(hands.eyes, ending, reasons).await }
         }
@@ -261,11 +269,19 @@ pub(crate) async fn perform(hands: BothHands<'_>, seal: &Sealed<Intent>, ending:
     }
 }
 
+/// Whether its request has left before the process ended is not known, so only that the pod is gone is told.
 pub(crate) async fn close(eyes: Eyes<'_>, seal: &Sealed<Intent>, ending: &Ending<'_>) -> Outcome {
     match one_change::closed(eyes, seal, ending).await {
-        Ok(diff) => watch(eyes, seal, ending, diff).await,
+        Ok(diff) => watch(eyes, seal, ending, told(diff, "gone")).await,
         Err(outcome) => outcome,
     }
+}
+
+fn told(mut diff: Diff, after: &str) -> Diff {
+    for field in &mut diff.fields {
+        after.clone_into(&mut field.after);
+    }
+    diff
 }
 
 /// The API server says only that "the pod's disruption budget" does not allow it: this says which.

@@ -106,6 +106,8 @@ pub(crate) struct FakeCluster {
     pub(crate) logs: Mutex<BTreeMap<String, String>>,
     /// A resource that the server does not know.
     pub(crate) unserved: Mutex<Option<Resource>>,
+    /// Before so many of the next changes somebody else writes their object, as a kubelet writes a status.
+    pub(crate) races: Mutex<usize>,
     /// Whether admission refuses the proof of a freeze; else every dry run passes.
     pub(crate) enforces: Mutex<bool>,
 }
@@ -124,6 +126,7 @@ impl FakeCluster {
             then: Mutex::default(),
             logs: Mutex::default(),
             unserved: Mutex::default(),
+            races: Mutex::default(),
             enforces: Mutex::new(true),
         })
     }
@@ -156,6 +159,13 @@ impl FakeCluster {
         match change {
             ClusterChange::Object(change) => {
                 let mut objects = self.objects.lock().expect("no test panicked");
+                let mut races = self.races.lock().expect("no test panicked");
+                if *races > 0
+                    && let Some(object) = objects.get(change.address()).cloned()
+                {
+                    *races -= 1;
+                    objects.put(change.address().clone(), object);
+                }
                 let diff = objects.change(change)?;
                 sign(&mut objects, change, stamp);
                 return Ok(diff);
@@ -268,7 +278,29 @@ impl Cluster for FakeCluster {
         if *self.unserved.lock().expect("no test panicked") == Some(resource) {
             return Err(LookError::Absent { what: format!("resource {}", resource.plural) });
         }
-        Ok(self.objects.lock().expect("no test panicked").list(resource, namespace, selector))
+        let found = self.objects.lock().expect("no test panicked").list(resource, namespace, selector);
+        // As the adapter of a real one does.
+        if found.len() > 10_000 {
+            let tried = format!("list {}", resource.plural);
+            return Err(LookError::Forbidden { tried, problem: "there are more than 10000".into() });
+        }
+        Ok(found)
+    }
+
+    async fn list_where(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        (path, wanted): (&str, &str),
+    ) -> Result<Vec<Value>, LookError> {
+        self.sees(|| format!("list {}", resource.plural))?;
+        if *self.unserved.lock().expect("no test panicked") == Some(resource) {
+            return Err(LookError::Absent { what: format!("resource {}", resource.plural) });
+        }
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let mut found = self.objects.lock().expect("no test panicked").list(resource, namespace, "");
+        found.retain(|object| object.pointer(&pointer).and_then(Value::as_str) == Some(wanted));
+        Ok(found)
     }
 
     async fn log_tail(&self, pod: &Address, _: Option<&str>) -> Result<String, LookError> {

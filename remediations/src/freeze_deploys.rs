@@ -250,7 +250,7 @@ impl Deed for Action {
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
         for (index, step) in all.steps().iter().enumerate() {
-            match one_change::carry_out(hands, seal, step).await {
+            match one_change::carry_out_in_a_crowd(hands, seal, step).await {
                 Ok(diff) => fields.extend(diff.fields),
                 Err(outcome) if index == 0 => return outcome,
                 Err(outcome) => return half(outcome),

@@ -1,6 +1,6 @@
 //! One change to the cluster, from the last look before it to the certainty after it: look, check, change, and look
-//! again where no answer came. Never sends a second request for one intent, and never says that something did not
-//! happen unless a look has shown it.
+//! again where no answer came. Never sends a second request for one intent unless the server has refused the first because
+//! somebody else's came before it, and never says that something did not happen unless a look has shown it.
 
 use std::time::Duration;
 
@@ -82,12 +82,55 @@ pub(crate) fn late(target: &Target) -> LookError {
 const REQUEST_LIFE: Duration = Duration::from_secs(65);
 const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
 
+/// How often a change is tried again that somebody else's came before. Each is a look and one request.
+const TRIES_MAX: u32 = 5;
+
+/// As [`carry_out`], on an object that others write all the time (a kubelet its status): what lost a race is known not to
+/// have been made, and is tried again from a fresh look with all its checks.
+pub(crate) async fn carry_out_in_a_crowd<C: OneChange>(
+    hands: BothHands<'_>,
+    seal: &Sealed<Intent>,
+    one: &C,
+) -> Result<Diff, Outcome> {
+    let mut tried = 1;
+    loop {
+        match carry_out(hands, seal, one).await {
+            Err(Outcome::Refused { reasons }) if tried < TRIES_MAX && raced(&reasons) => tried += 1,
+            ended => return ended,
+        }
+    }
+}
+
+fn raced(reasons: &[Reason]) -> bool {
+    matches!(reasons, [Reason::Changed { .. }])
+}
+
+/// What became of a change that was to be made.
+pub(crate) enum Carried {
+    /// It was made by a request of this call.
+    Made(Diff),
+    /// The look before the request showed it: made by an earlier request of this intent, or by somebody else.
+    Found,
+}
+
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
 pub(crate) async fn carry_out<C: OneChange>(
     hands: BothHands<'_>,
     seal: &Sealed<Intent>,
     one: &C,
 ) -> Result<Diff, Outcome> {
+    match carried_out(hands, seal, one).await? {
+        Carried::Made(diff) => Ok(diff),
+        Carried::Found => Ok(one.diff()),
+    }
+}
+
+/// As [`carry_out`], for whom it matters which of the two it was.
+pub(crate) async fn carried_out<C: OneChange>(
+    hands: BothHands<'_>,
+    seal: &Sealed<Intent>,
+    one: &C,
+) -> Result<Carried, Outcome> {
     let (cluster, clock) = (hands.cluster().map_err(unseen)?, hands.eyes.clock);
     let time = left(clock, seal.deadline);
     if time.is_zero() {
@@ -96,7 +139,7 @@ pub(crate) async fn carry_out<C: OneChange>(
     let seen = look(cluster, &seal.target, one, time.min(LOOK_WITHIN)).await;
     let seen = seen.map_err(unseen)?;
     if one.trace(&seen) == Trace::Made {
-        return Ok(one.diff());
+        return Ok(Carried::Found);
     }
     let reasons = one.obstacles(&seen, clock()).refusals;
     if !reasons.is_empty() {
@@ -105,7 +148,7 @@ pub(crate) async fn carry_out<C: OneChange>(
     let change = one.change(&seen).map_err(|reason| Outcome::Refused { reasons: vec![reason] })?;
     let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
     let error = match answered {
-        Ok(Ok(diff)) => return Ok(diff),
+        Ok(Ok(diff)) => return Ok(Carried::Made(diff)),
         Ok(Err(error)) => error,
         Err(_) => ChangeError::NoAnswer {
             tried: format!("{} {}", seal.action, seal.target),
@@ -119,14 +162,14 @@ pub(crate) async fn carry_out<C: OneChange>(
         }
         // Perhaps by ourselves, in an earlier attempt whose answer was lost.
         ChangeError::Refused { message, conflict: true } => match find_out(cluster, seal, one).await {
-            Trace::Made => Ok(one.diff()),
+            Trace::Made => Ok(Carried::Made(one.diff())),
             Trace::NotMade | Trace::Unclear(_) => {
                 Err(Outcome::Refused { reasons: vec![Reason::Changed { what: message }] })
             }
         },
         ChangeError::NotSent { .. } => Err(failed(error.to_string())),
         ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one, REQUEST_LIFE).await {
-            Trace::Made => Ok(one.diff()),
+            Trace::Made => Ok(Carried::Made(one.diff())),
             Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
             Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
         },

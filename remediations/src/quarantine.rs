@@ -221,7 +221,7 @@ impl Deed for Action {
         let mut fields: Vec<Change> = Vec::new();
         let mut begun = false;
         for step in steps(seal, self) {
-            match one_change::carry_out(hands, seal, &step).await {
+            match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
                 Ok(diff) => {
                     fields.extend(diff.fields);
                     begun = true;

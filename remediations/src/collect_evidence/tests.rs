@@ -6,17 +6,23 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Action, Intent, Mode, Outcome, Wish};
 use paramedic_policies::answer::{Found, Number};
 use paramedic_policies::evidence::{Evidence, Kept};
+use paramedic_policies::question::Ask;
+use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::collect_evidence;
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use serde_json::{Value, json};
 
-use super::{EVENTS, PODS, REPLICA_SETS};
+use super::{CRON_JOBS, EVENTS, PODS, REPLICA_SETS};
 use crate::Remedies;
-use crate::fakes::{FakeCluster, FakeHttp, eyes, intent, names, now, preflight, refused, sealed, target};
+use crate::fakes::{
+    FakeCluster, FakeHttp, asked, eyes, intent, names, now, preflight, refused, sealed, target,
+};
+use crate::pods::JOBS;
 use crate::ports::cluster::Hands;
 use crate::ports::http::HttpHands;
 use crate::ports::metrics::{Metrics, Range, Values};
-use crate::ports::objects::DEPLOYMENTS;
+use crate::ports::objects::{DEPLOYMENTS, ROLLOUTS};
 use crate::ports::world::World;
 
 /// A Prometheus that answers `up` alone.
@@ -224,8 +230,8 @@ async fn another_object_of_that_name_and_a_pause_refuse() {
     let cluster = cluster();
     let other = Intent { uid: "uid-9".into(), ..collecting(wish()) };
     let world = world(&cluster);
-    let asked = || preflight(&world, target(), Wish::CollectEvidence(wish()), false);
-    let found = asked().await;
+    let again = || preflight(&world, target(), Wish::CollectEvidence(wish()), false);
+    let found = again().await;
     assert_eq!(
         (found.uid.as_str(), found.action.is_some(), found.labels["team"].as_str()),
         ("uid-1", true, "a")
@@ -239,7 +245,7 @@ async fn another_object_of_that_name_and_a_pause_refuse() {
         .expect("it is there");
     paused["metadata"]["annotations"] = json!({"paramedic.dev/pause-until": "2026-11-21T10:00:00Z"});
     put(&cluster, DEPLOYMENTS.named(&target().namespace, &target().name), paused);
-    assert_eq!(names(&asked().await.refusals), ["pausedByAnnotation"]);
+    assert_eq!(names(&again().await.refusals), ["pausedByAnnotation"]);
     assert_eq!(refused(&world.perform(&sealed(other)).await), ["changed"]);
 }
 
@@ -247,4 +253,116 @@ async fn another_object_of_that_name_and_a_pause_refuse() {
 async fn after_a_crash_it_is_known_that_nothing_was_changed() {
     let outcome = world(&cluster()).close(&sealed(collecting(wish()))).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+}
+
+fn of(kind: &str, wish: collect_evidence::Wish) -> Intent {
+    Intent { target: Target { kind: kind.into(), ..target() }, ..collecting(wish) }
+}
+
+async fn collected_of(cluster: &Arc<FakeCluster>, kind: &str) -> Evidence {
+    match world(cluster).perform(&sealed(of(kind, wish()))).await {
+        Outcome::Collected { evidence } => *evidence,
+        other => panic!("nothing was collected: {other:?}"),
+    }
+}
+
+fn part<'e>(evidence: &'e Evidence, name: &str) -> &'e Kept {
+    let found = evidence.pieces.iter().find(|piece| piece.name == name);
+    &found.unwrap_or_else(|| panic!("no {name} in {evidence:?}")).found
+}
+
+fn owned_by_target(spec: Value) -> Value {
+    json!({"metadata": {"ownerReferences": [{"uid": "uid-1", "controller": true}],
+        "creationTimestamp": "2026-11-21T08:00:00Z"}, "spec": spec})
+}
+
+fn labelled(key: &str, value: &str) -> Value {
+    json!({"metadata": {"labels": {key: value}}, "status": {"phase": "Failed"}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pods_of_a_cron_job_are_those_of_its_jobs() {
+    let cluster = FakeCluster::new(|_| {});
+    put(&cluster, CRON_JOBS.named("prod", "web"), json!({"metadata": {"uid": "uid-1"}, "spec": {}}));
+    let none = collected_of(&cluster, "CronJob.batch").await;
+    assert_eq!(*part(&none, "pods"), Kept::Text("no pods are there".into()));
+    put(&cluster, JOBS.named("prod", "web-1"), owned_by_target(json!({})));
+    put(&cluster, JOBS.named("prod", "else-1"), json!({}));
+    put(&cluster, PODS.named("prod", "web-1-a"), labelled("job-name", "web-1"));
+    put(&cluster, PODS.named("prod", "else-1-a"), labelled("job-name", "else-1"));
+    let found = collected_of(&cluster, "CronJob.batch").await;
+    let Kept::Text(pods) = part(&found, "pods") else { panic!("{found:?}") };
+    assert!(pods.starts_with("web-1-a; Failed") && pods.lines().count() == 1, "{pods}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pods_of_a_rollout_that_borrows_its_template_are_those_of_its_replica_sets() {
+    let cluster = FakeCluster::new(|_| {});
+    let spec = json!({"workloadRef": {"kind": "Deployment", "name": "web-template"}});
+    put(&cluster, ROLLOUTS.named("prod", "web"), json!({"metadata": {"uid": "uid-1"}, "spec": spec}));
+    let none = collected_of(&cluster, "Rollout.argoproj.io").await;
+    assert!(
+        matches!(part(&none, "pods"), Kept::Missing { why } if why.contains("web-template")),
+        "nobody knows which, which is not the same as none: {none:?}"
+    );
+    let required =
+        of("Rollout.argoproj.io", collect_evidence::Wish { required: true, queries: vec![], ..wish() });
+    let outcome = world(&cluster).perform(&sealed(required)).await;
+    assert!(matches!(&outcome, Outcome::Failed { what, .. } if what.contains("pods")), "{outcome:?}");
+    let labels = json!({"app": "web", "rollouts-pod-template-hash": "5d"});
+    let set = owned_by_target(json!({"selector": {"matchLabels": labels}}));
+    put(&cluster, REPLICA_SETS.named("prod", "web-5d"), set);
+    put(&cluster, PODS.named("prod", "web-5d-a"), labelled("app", "web"));
+    let found = collected_of(&cluster, "Rollout.argoproj.io").await;
+    let Kept::Text(pods) = part(&found, "pods") else { panic!("{found:?}") };
+    assert!(pods.starts_with("web-5d-a; Failed"), "{pods}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_nobody_can_read_is_missing_and_not_empty() {
+    let cluster = cluster();
+    let selector = json!({"matchExpressions": [{"key": "app", "operator": "Resembles", "values": ["web"]}]});
+    let object = json!({"metadata": {"uid": "uid-1"}, "spec": {"selector": selector}});
+    put(&cluster, DEPLOYMENTS.named("prod", "web"), object);
+    let found = collected(&cluster, wish()).await;
+    assert!(matches!(part(&found, "pods"), Kept::Missing { .. }), "{found:?}");
+}
+
+/// Every event of the namespace but its own would be too many to be read in time: they are not asked for.
+#[tokio::test(start_paused = true)]
+async fn in_a_storm_of_events_only_those_of_the_target_and_its_pods_are_asked_for() {
+    let cluster = cluster();
+    for number in 0..12_000 {
+        let involved = json!({"kind": "Pod", "name": "other", "uid": "uid-o"});
+        let event = json!({"involvedObject": involved, "reason": "BackOff", "message": "of another pod"});
+        put(&cluster, EVENTS.named("prod", &format!("storm-{number}")), event);
+    }
+    let required = collect_evidence::Wish { required: true, queries: vec!["up".into()], ..wish() };
+    let found = collected(&cluster, required).await;
+    let Kept::Text(events) = part(&found, "events") else { panic!("{found:?}") };
+    assert_eq!(events.lines().count(), 1, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_there_or_of_another_kind_gives_no_evidence() {
+    let cluster = cluster();
+    let wanted = Wish::CollectEvidence(wish());
+    let node = Target { kind: "Node".into(), namespace: String::new(), name: "a".into() };
+    assert_eq!(
+        names(&preflight(&world(&cluster), node, wanted.clone(), false).await.refusals),
+        ["wrongKind"]
+    );
+    let gone = Target { name: "gone".into(), ..target() };
+    let found = asked(&world(&cluster), Ask::Preflight { target: gone, wish: wanted, diff: false }).await;
+    assert!(matches!(&found, Found::Absent { .. }), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_looks_again_and_nothing_can_be_taken_back() {
+    let cluster = cluster();
+    let (first, second) = (collected(&cluster, wish()).await, collected(&cluster, wish()).await);
+    assert_eq!(shown(&first), shown(&second));
+    assert_eq!(cluster.changes(), 0, "nothing is ever sent");
+    let found = preflight(&world(&cluster), target(), Wish::Revert(collecting(wish()).action), false).await;
+    let [Reason::BadValue { .. }] = found.refusals.as_slice() else { panic!("{found:?}") };
 }

@@ -56,6 +56,36 @@ pub(super) fn selector(object: &Value) -> Option<String> {
     (!terms.is_empty()).then(|| terms.join(","))
 }
 
+/// Whether it has any, readable or not.
+pub(super) fn has_selector(object: &Value) -> bool {
+    object.pointer("/spec/selector").and_then(Value::as_object).is_some_and(|selector| !selector.is_empty())
+}
+
+/// What selects the pods of so many Jobs of what has this uid, the newest first.
+pub(super) fn runs_of(jobs: &[Value], uid: &str, most: usize) -> Vec<String> {
+    let mut own: Vec<&Value> = jobs.iter().filter(|job| is_owned(job, uid)).collect();
+    own.sort_by_key(|job| std::cmp::Reverse(text(job, "/metadata/creationTimestamp")));
+    own.iter().take(most).map(|job| format!("job-name={}", name(job))).collect()
+}
+
+/// Labels by which a ReplicaSet tells its own pods from those of its siblings.
+const OF_ONE_SET: [&str; 2] = ["rollouts-pod-template-hash", "pod-template-hash"];
+
+/// What selects the pods of all ReplicaSets of what has this uid, as its newest says.
+pub(super) fn selector_of_sets(all: &[Value], uid: &str) -> Option<String> {
+    let newest = all.iter().filter(|set| is_owned(set, uid)).max_by_key(|set| number(set))?;
+    let mut newest = newest.clone();
+    if let Some(labels) = newest.pointer_mut("/spec/selector/matchLabels").and_then(Value::as_object_mut) {
+        labels.retain(|key, _| !OF_ONE_SET.contains(&key.as_str()));
+    }
+    selector(&newest)
+}
+
+/// Its name.
+pub(super) fn name(object: &Value) -> String {
+    text(object, "/metadata/name").to_owned()
+}
+
 /// How sick a pod looks: what is worst comes first.
 pub(super) fn sickness(pod: &Value) -> (bool, u64) {
     let statuses = statuses(pod);
@@ -162,11 +192,9 @@ fn revision(number: i64, object: &Value) -> String {
     format!("revision {number} since {made}; {name}; {}{replicas}", images.join(", "))
 }
 
-/// The events about these objects, the newest last.
-pub(super) fn events(all: &[Value], uids: &[String]) -> Vec<String> {
-    let about =
-        |event: &&Value| uids.iter().any(|uid| !uid.is_empty() && text(event, "/involvedObject/uid") == uid);
-    let mut told: Vec<(&str, &Value)> = all.iter().filter(about).map(|event| (when(event), event)).collect();
+/// Events, the newest last.
+pub(super) fn events(all: &[Value]) -> Vec<String> {
+    let mut told: Vec<(&str, &Value)> = all.iter().map(|event| (when(event), event)).collect();
     told.sort_by(|a, b| b.0.cmp(a.0));
     told.truncate(LINES_MAX);
     told.reverse();

@@ -1,7 +1,6 @@
 //! Evictions and deletes over a cluster in memory: the one request, refusals, budgets, lost answers, repeats.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use paramedic_policies::action::{Intent, Mode, Outcome, Wish};
 use paramedic_policies::answer::Preflight;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::fakes::{
     Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target as deployment,
 };
-use crate::pods::{BUDGETS, NAMESPACES, PODS};
+use crate::pods::{BUDGETS, JOBS, NAMESPACES, PODS};
 use crate::ports::objects::{Address, REPLICA_SETS};
 use crate::ports::world::World;
 
@@ -123,6 +122,26 @@ async fn a_pod_is_evicted_or_deleted_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pod_that_went_by_itself_meanwhile_is_not_said_to_be_our_doing() {
+    for wish in [evict(), delete()] {
+        let cluster = with(|_| {});
+        let seal = sealed(intended(&asked(&cluster, wish).await));
+        cluster.objects.lock().expect("no test panicked").remove(&at());
+        assert_eq!(on(&cluster).perform(&seal).await, Outcome::Done { diff: None, already: true });
+        // After a crash nobody knows whose doing it was.
+        let said = told(&on(&cluster).close(&seal).await);
+        assert_eq!(said, "prod/pod/web-1 running -> gone");
+        // Told to end by somebody else, and held by something: none of our doing either.
+        let mut going = pod();
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
+        put(&cluster, at(), going);
+        let outcome = on(&cluster).perform(&seal).await;
+        assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+        assert_eq!(cluster.changes(), 0, "nothing was sent");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_is_told_to_end_needs_no_second_word() {
     let cluster = with(|pod| pod["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z"));
     let found = asked(&cluster, evict()).await;
@@ -178,6 +197,32 @@ async fn each_obstacle_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn evidence_and_the_last_try_of_a_job_are_not_ended() {
+    let held = with(|pod| pod["metadata"]["labels"][crate::quarantine::QUARANTINE] = json!("journal-3"));
+    let of_job = with(|pod| {
+        pod["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "controller": true}]);
+    });
+    put(&of_job, JOBS.named("prod", "migrate"), json!({"spec": {"backoffLimit": 0}}));
+    for wish in [evict(), delete()] {
+        assert_eq!(names(&asked(&held, wish.clone()).await.refusals), ["protected"]);
+        assert_eq!(names(&asked(&of_job, wish.clone()).await.refusals), ["jobRunning"]);
+        // The same at the last look before the request.
+        let cluster = with(|_| {});
+        let seal = sealed(intended(&asked(&cluster, wish).await));
+        let mut taken = pod();
+        taken["metadata"]["labels"][crate::quarantine::QUARANTINE] = json!("journal-3");
+        put(&cluster, at(), taken);
+        assert_eq!(refused(&on(&cluster).perform(&seal).await), ["protected"]);
+        assert_eq!(cluster.changes(), 0);
+    }
+    let retried = json!({"spec": {"backoffLimit": 2}, "status": {"failed": 1}});
+    put(&of_job, JOBS.named("prod", "migrate"), retried);
+    let found = asked(&of_job, evict()).await;
+    assert!(found.action.is_some(), "its Job tries again: {found:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_budget_that_says_no_is_named_and_not_asked_again() {
     let cluster = with(|_| {}).answering(Answer::NoDisruption);
     put(&cluster, BUDGETS.named("prod", "web"), budget(1));
@@ -223,18 +268,11 @@ async fn a_pod_that_does_not_go_in_time_is_told() {
     let cluster = with(|_| {});
     let seal =
         sealed(Intent { deadline: now() + Span::from_mins(1), ..intended(&asked(&cluster, evict()).await) });
-    let world = on(&cluster);
-    let beside = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let mut held = pod();
-        held["metadata"]["finalizers"] = json!(["example.com/keep"]);
-        held["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
-        put(&cluster, at(), held);
-    };
     let mut held = pod();
+    held["metadata"]["finalizers"] = json!(["example.com/keep"]);
     held["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
-    put(&cluster, at(), held);
-    let Outcome::Failed { what, applied: true, .. } = tokio::join!(world.perform(&seal), beside).0 else {
+    cluster.then.lock().expect("no test panicked").push((1, at(), held));
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
         panic!("it did not go")
     };
     assert!(what.ends_with("finalizers hold it"), "{what}");

@@ -209,6 +209,15 @@ impl Cluster for Kubernetes {
         objects::list(&self.client, resource, namespace, selector).await
     }
 
+    async fn list_where(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        field: (&str, &str),
+    ) -> Result<Vec<Value>, LookError> {
+        objects::list_where(&self.client, resource, namespace, field).await
+    }
+
     async fn scan(&self, resource: Resource, fields: &str, keep: Keep) -> Result<Vec<Value>, LookError> {
         objects::scan(&self.client, resource, fields, &keep).await
     }
@@ -266,6 +275,15 @@ impl Cluster for KubernetesEyes {
         selector: &str,
     ) -> Result<Vec<Value>, LookError> {
         self.inner.list(resource, namespace, selector).await
+    }
+
+    async fn list_where(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        field: (&str, &str),
+    ) -> Result<Vec<Value>, LookError> {
+        self.inner.list_where(resource, namespace, field).await
     }
 
     async fn scan(&self, resource: Resource, fields: &str, keep: Keep) -> Result<Vec<Value>, LookError> {

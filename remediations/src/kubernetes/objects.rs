@@ -52,6 +52,17 @@ pub(super) async fn list(
     pages(client, resource, namespace, params, LISTED_MAX, Some).await
 }
 
+/// Those of a namespace that the server finds by a field.
+pub(super) async fn list_where(
+    client: &Client,
+    resource: Resource,
+    namespace: &str,
+    (path, wanted): (&str, &str),
+) -> Result<Vec<Value>, LookError> {
+    let params = ListParams::default().limit(PAGE).fields(&format!("{path}={wanted}"));
+    pages(client, resource, namespace, params, LISTED_MAX, Some).await
+}
+
 /// What is kept of all objects of the cluster.
 pub(super) async fn scan(
     client: &Client,

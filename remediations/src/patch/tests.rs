@@ -394,6 +394,24 @@ async fn traffic_is_never_sent_to_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn traffic_is_moved_once_however_often_that_is_repeated() {
+    for answer in [Answer::Honest, Answer::LostAfter] {
+        let cluster = colors(service(), &[("blue", true), ("green", true)]).answering(answer);
+        let found = asked(&cluster, "Service", to_green(1)).await;
+        let seal = sealed(intended(&found, "Service"));
+        for outcome in [
+            on(&cluster).perform(&seal).await,
+            on(&cluster).perform(&seal).await,
+            on(&cluster).close(&seal).await,
+        ] {
+            assert_eq!(diff(&outcome), "spec.selector.color blue -> green", "{answer:?}");
+        }
+        assert_eq!(cluster.changes(), 1, "{answer:?}");
+        assert_eq!(said(&asked(&cluster, "Service", to_green(1)).await), "already");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn traffic_goes_back_only_where_somebody_takes_it() {
     let cluster = colors(service(), &[("blue", true), ("green", true)]);
     let world = on(&cluster);

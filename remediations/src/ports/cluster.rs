@@ -340,6 +340,23 @@ pub trait Cluster: Send + Sync {
         selector: &str,
     ) -> Result<Vec<Value>, LookError>;
 
+    /// Those of a namespace in which this text stands at this path of fields, such as `involvedObject.uid`: the server leaves
+    /// out the others, where it knows the path.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    async fn list_where(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        (path, wanted): (&str, &str),
+    ) -> Result<Vec<Value>, LookError> {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let mut found = self.list(resource, namespace, "").await?;
+        found.retain(|object| object.pointer(&pointer).and_then(Value::as_str) == Some(wanted));
+        Ok(found)
+    }
+
     /// All objects of a resource in the whole cluster, however many: of each only what `keep` leaves of it, as it comes, so
     /// that a large cluster does not fill the memory. With `fields`, such as `spec.nodeName=a`, a server leaves out others;
     /// it may send them all the same, so `keep` judges too.

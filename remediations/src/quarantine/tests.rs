@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{QUARANTINE, SERVICES, wall};
 use crate::block_ip::{DAEMON_SETS, POLICIES};
-use crate::fakes::{Answer, FakeCluster, STAMP, eyes, intent, on, preflight, sealed, target as web};
+use crate::fakes::{Answer, FakeCluster, STAMP, eyes, intent, on, preflight, refused, sealed, target as web};
 use crate::pods::{NAMESPACES, PODS};
 use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
@@ -260,6 +260,26 @@ async fn a_lost_answer_is_found_out_by_looking() {
         let cluster = cluster.answering(answer);
         assert_eq!(on(&cluster).perform(&back).await.name(), name, "{answer:?}");
     }
+}
+
+/// A kubelet writes the status of a pod whenever it likes.
+#[tokio::test(start_paused = true)]
+async fn a_write_between_look_and_request_loses_no_lease() {
+    let cluster = shop();
+    let seal = sealed(intended(&asked(&cluster, one(), wish(true)).await));
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    let back = sealed(release(&cluster, &seal).await);
+    *cluster.races.lock().expect("no test panicked") = 2;
+    assert_eq!(told(&on(&cluster).perform(&back).await).len(), 2);
+    assert_eq!(labels(&cluster, "web-1"), pod("web-1")["metadata"]["labels"]);
+    // Not for ever: the engine decides what becomes of one that loses every race.
+    let cluster = shop();
+    let seal = sealed(intended(&asked(&cluster, one(), wish(true)).await));
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    let (back, before) = (sealed(release(&cluster, &seal).await), cluster.changes());
+    *cluster.races.lock().expect("no test panicked") = 100;
+    assert_eq!(refused(&on(&cluster).perform(&back).await), ["changed"]);
+    assert_eq!(cluster.changes() - before, 5);
 }
 
 #[tokio::test(start_paused = true)]

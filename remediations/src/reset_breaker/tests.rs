@@ -208,3 +208,13 @@ async fn a_rehearsal_sends_nothing() {
     assert_eq!(diff.fields.len(), 1);
     assert!(http.posts().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_has_no_way_back() {
+    let http = FakeHttp::new(&[(A, "CLOSED"), (B, "CLOSED")]);
+    let back = Wish::Revert(resetting().action);
+    let found = preflight(&http_only(&http), service(), back, true).await;
+    assert_eq!((names(&found.refusals), found.action), (vec!["badValue"], None));
+    assert_eq!(resetting().action.inverse(), None, "what was open cannot be opened again");
+    assert!(http.posts().is_empty());
+}

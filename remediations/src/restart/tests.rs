@@ -201,3 +201,12 @@ async fn an_argo_rollout_is_restarted_as_its_controller_does_it() {
         assert_eq!(on(&cluster).perform(&seal).await.name(), name);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_has_no_way_back() {
+    let cluster = FakeCluster::new(|_| {});
+    let found = preflight(&on(&cluster), target(), Wish::Revert(restarting().action), true).await;
+    assert_eq!((names(&found.refusals), found.action), (vec!["badValue"], None));
+    assert_eq!(restarting().action.inverse(), None, "the old pods do not come back");
+    assert_eq!(cluster.changes(), 0);
+}

@@ -31,7 +31,7 @@ endpoints: {dlq: {url: 'URL/api'}}
 ";
 
 /// Each policy: its name, its target and its step.
-const POLICIES: [(&str, &str, &str); 7] = [
+const POLICIES: [(&str, &str, &str); 8] = [
     (
         "switch",
         "{kind: ConfigMap, namespace: NS, name: flags}",
@@ -46,6 +46,11 @@ const POLICIES: [(&str, &str, &str); 7] = [
         "detach",
         "{kind: Pod, namespace: NS, name: '{{ labels.pod }}'}",
         "quarantine: {for: 1m, detach: true, enforced: true}",
+    ),
+    (
+        "grow",
+        "{kind: Deployment, namespace: NS, name: pool}",
+        "scale: {by: 1, max: 4}\n      revert: {after: 30s}",
     ),
     ("drain", "{from: {node: '{{ labels.node }}'}}", "drainNode: {}\n      revert: {after: 30s}"),
     (
@@ -94,6 +99,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     shop.deployment("api", 1).await;
     shop.deployment("gate", 1).await;
     shop.deployment("edge", 1).await;
+    shop.deployment("pool", 1).await;
     let flags = json!({"kind": "ConfigMap", "metadata": {"name": "flags"}, "data": {"maintenance": "off"}});
     shop.apply(flags).await;
     let delivery = freeze_reach::delivery(cluster, &shop).await;
@@ -134,6 +140,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     run(&daemon, "isolate", &format!("pod={}", pods[0])).await;
     run(&daemon, "detach", &format!("pod={}", pods[1])).await;
     run(&daemon, "switch", "a=b").await;
+    run(&daemon, "grow", "a=b").await;
     run(&daemon, "drain", "node=expiring-a").await;
     run(&daemon, "call", "a=b").await;
     run(&daemon, "block", "a=b").await;
@@ -143,12 +150,15 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     assert_eq!(shop.get("Node", "expiring-a").await["spec"]["unschedulable"], true);
     assert!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-edge").await.is_some());
     assert_eq!(specs().await[2]["suspend"], true);
+    let scaled = daemon.records("kind=intended").await;
+    assert!(scaled.iter().any(|record| record.to_string().contains("\"scale\"")), "{scaled:?}");
 
     let state = async || {
         let calls = daemon.records("kind=escalated").await;
         BTreeMap::from([
             ("one pod is free", json!(labels(&pods[0]).await == was[0])),
             ("the switch", shop.get("ConfigMap", "flags").await["data"]["maintenance"].clone()),
+            ("the replicas", shop.get("Deployment", "pool").await["spec"]["replicas"].clone()),
             ("the node", json!(shop.get("Node", "expiring-a").await["spec"].get("unschedulable").is_some())),
             ("the calls to the queue", json!(queue.taken().len())),
             (
@@ -162,6 +172,7 @@ async fn what_lasts_comes_back_by_the_clock_but_a_suspect() {
     let wanted: BTreeMap<&str, Value> = BTreeMap::from([
         ("one pod is free", json!(true)),
         ("the switch", json!("off")),
+        ("the replicas", json!(1)),
         ("the node", json!(false)),
         ("the calls to the queue", json!(2)),
         ("the block", json!(false)),

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use paramedic_policies::action::Mode;
 use paramedic_policies::book::{Book, Source, SourceFile};
+use paramedic_policies::endpoint::Endpoint;
 use paramedic_policies::load;
 use paramedic_policies::settings::Settings;
 use paramedic_remediations::rights::{Plurals, Right, of_book};
@@ -26,10 +27,13 @@ const SERVICE: &str = "{kind: Service, namespace: shop, name: '{{ labels.name }}
 const ROLLOUT: &str = "{kind: Rollout.argoproj.io, namespace: shop, name: '{{ labels.name }}'}";
 
 /// Each lever with a target that it is for.
-const LEVERS: [(&str, &str); 24] = [
+const LEVERS: [(&str, &str); 27] = [
     (WEB, "scale: {by: 1, max: 9}"),
     (ANY, "restart: {}"),
     (ROLLOUT, "restart: {}"),
+    (WEB, "rollback: {healthy: {query: 'vector(0)', is: '< 1'}}"),
+    (ROLLOUT, "rollback: {healthy: {query: 'vector(0)', is: '< 1'}}"),
+    (WEB, "http: {endpoint: dlq, path: /m/1, look: {path: /m/1, field: /state, is: dead}}"),
     (SERVICE, "resetBreaker: {breaker: db, port: http}"),
     (
         WEB,
@@ -62,6 +66,9 @@ const LEVERS: [(&str, &str); 24] = [
     ("{from: {node: '{{ labels.node }}'}}", "drainNode: {}"),
     (POD, "collectEvidence: {}"),
 ];
+
+/// With the endpoint of `http`.
+const CONFIG: &str = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\nendpoints: {dlq: {url: 'http://127.0.0.1:1'}}\n";
 
 /// The right that nobody has, as a review asks for it.
 type Denied = Arc<Mutex<Option<Value>>>;
@@ -111,7 +118,9 @@ fn served(denied: Denied) -> SocketAddr {
 
 fn book(text: &str) -> Book {
     let files = vec![SourceFile { path: "policies.yaml".into(), text: text.to_owned() }];
-    let settings = Settings { mode: Mode::Enforce, ..Settings::default() };
+    let url = "http://127.0.0.1:1".to_owned();
+    let endpoints = [("dlq".to_owned(), Endpoint { url, ca_file: None, headers: Default::default() })].into();
+    let settings = Settings { mode: Mode::Enforce, endpoints, ..Settings::default() };
     load::book(Source { files, settings, tzdb: String::new() }).unwrap_or_else(|problems| {
         panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     })
@@ -134,6 +143,7 @@ fn each_right_of_each_lever_that_is_missing_is_named() {
         "users": [{"name": "t", "user": {"token": "t"}}],
     });
     let kubeconfig = file("kubeconfig", &kubeconfig.to_string());
+    let config = file("paramedic.yaml", CONFIG);
     for (target, step) in LEVERS {
         let text = format!(
             "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: p}}\nspec:\n  mode: enforce\n  \
@@ -142,7 +152,9 @@ fn each_right_of_each_lever_that_is_missing_is_named() {
         let policies = file("policies.yaml", &text);
         let lever = step.split(':').next().expect("a key");
         let check = || {
-            let args = ["check", "--live", &policies, "--mode", "enforce", "--kubeconfig", &kubeconfig];
+            let mut args =
+                vec!["check", "--live", &policies, "--mode", "enforce", "--kubeconfig", &kubeconfig];
+            args.extend(["--config", &config]);
             paramedic(&args).out
         };
         let rights = of_book(&book(&text), &Plurals::new());

@@ -120,6 +120,22 @@ async fn each_obstacle_refuses_in_its_own_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_there_refuses_in_time_and_at_the_last_moment() {
+    let gone = |cluster: &FakeCluster, at: Address| {
+        cluster.objects.lock().expect("no test panicked").remove(&at);
+    };
+    let cluster = cluster(None, json!({}));
+    let found = asked(&at_once(&cluster), &shop(), wish("203.0.113.7")).await;
+    let seal = blocking(&shop(), &found, Span::ZERO, 7);
+    gone(&cluster, CONFIG_MAPS.named("ingress-nginx", "ingress-nginx-controller"));
+    let found = asked(&at_once(&cluster), &shop(), wish("203.0.113.7")).await;
+    assert_eq!(names(&found.refusals), ["targetAbsent"], "nobody knows how it knows its clients");
+    gone(&cluster, INGRESSES.named("prod", "shop"));
+    assert_eq!(fakes::refused(&at_once(&cluster).perform(&seal).await), ["targetAbsent"]);
+    assert_eq!(cluster.changes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_answer_and_a_crash_are_closed_by_looking() {
     let lost = cluster(None, json!({})).answering(Answer::LostAfter);
     let found = asked(&at_once(&lost), &shop(), wish("203.0.113.7")).await;

@@ -91,6 +91,20 @@ async fn what_is_declared_deploys_nothing_until_the_thaw() {
     assert!(found.already, "{found:?}");
 }
 
+/// The controllers of Argo CD and Flux write what they look at, whenever they do.
+#[tokio::test(start_paused = true)]
+async fn a_write_between_look_and_request_stops_neither_freeze_nor_thaw() {
+    let cluster = with_both();
+    let seal = sealed(meant(&planned(&cluster).await));
+    let races = |count: usize| *cluster.races.lock().expect("no test panicked") = count;
+    races(3);
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    races(3);
+    assert_eq!(on(&cluster).perform(&sealed(thaw(&seal))).await.name(), "done");
+    assert_eq!(get(&cluster, &kustomization())["spec"].get("suspend"), None);
+    assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_others_did_is_left_as_it_is() {
     let cluster = with_both();

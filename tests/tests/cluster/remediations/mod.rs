@@ -24,4 +24,4 @@ mod rollback;
 mod rollouts;
 mod run_job;
 pub(crate) mod stand;
-mod telling;
+pub(crate) mod telling;

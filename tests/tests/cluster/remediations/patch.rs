@@ -245,8 +245,13 @@ async fn traffic_moves_to_other_pods_and_never_to_nobody() {
     let found = preflight(&world, &target, to("green", 2), true).await;
     assert_eq!(words(found.action.as_ref()), "patch selector app blue -> green", "{found:?}");
     let patched = intent(96, &target, &found);
-    assert_eq!(done(&world.perform(&sealed(patched.clone())).await), "spec.selector.app blue -> green");
+    let seal = sealed(patched.clone());
+    assert_eq!(done(&world.perform(&seal).await), "spec.selector.app blue -> green");
     serves("green").await;
+    let made = shop.get("Service", "web").await;
+    assert_eq!(done(&world.perform(&seal).await), "spec.selector.app blue -> green");
+    assert_eq!(done(&world.close(&seal).await), "spec.selector.app blue -> green");
+    assert_eq!(generation(&shop.get("Service", "web").await), generation(&made), "a repeat changes nothing");
     assert!(preflight(&world, &target, to("green", 2), false).await.already);
 
     assert_eq!(taken_back(&world, 97, &patched).await, "spec.selector.app green -> blue");

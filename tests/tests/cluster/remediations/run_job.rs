@@ -142,13 +142,8 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
     assert_eq!(names(&again), [""; 0], "it is over");
 }
 
-#[tokio::test]
-async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
-    let Some(cluster) = ControlPlane::shared().await else { return };
-    let shop = cluster.namespace("job-own").await;
-    shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "drills"}})).await;
-    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
-    let (world, target) = (world(&kubernetes), target(&shop, "ConfigMap", "drills"));
+/// A Job of the policy's own template.
+fn drill() -> run_job::Wish {
     let template = JobTemplate {
         image: "registry.example/maestro/drill:1".into(),
         command: vec!["/drill".into()],
@@ -156,7 +151,41 @@ async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
         service_account: None,
         secret: None,
     };
-    let wanted = run_job::Wish { template: Some(template), ..wish(&[("BACKUP_ID", "7")]) };
+    run_job::Wish { template: Some(template), ..wish(&[("BACKUP_ID", "7")]) }
+}
+
+#[tokio::test]
+async fn a_job_of_the_policy_runs_once_and_its_end_is_told() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("job-own-well").await;
+    shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "drills"}})).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
+    let (world, target) = (world(&kubernetes), target(&shop, "ConfigMap", "drills"));
+    let found = preflight(&world, &target, run(drill()), true).await;
+    let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(114, &target, &found) });
+    let name = format!("paramedic-{}", stamp(114));
+    let (outcome, ()) = tokio::join!(world.perform(&seal), container_ends(&shop, &name, 0));
+    let told = fields(&outcome);
+    assert_eq!(told[0], (format!("{}/job/{name}", shop.name), "created".into()));
+    assert_eq!(told[1], ("exit code of container main".into(), "0 (Completed)".into()));
+    let env = shop.get("Job", &name).await["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    assert_eq!(env, json!([{"name": "BACKUP_ID", "value": "7"}]));
+    // The same intent again makes no second one, and what has run has run.
+    assert_eq!(fields(&world.perform(&seal).await)[..2], told[..2]);
+    assert_eq!(fields(&world.close(&seal).await)[..2], told[..2]);
+    assert_eq!(shop.list("Job", "").await.len(), 1);
+    let back = preflight(&world, &target, Wish::Revert(seal.action.clone()), false).await;
+    assert_eq!(names(&back), ["badValue"]);
+}
+
+#[tokio::test]
+async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("job-own").await;
+    shop.apply(json!({"kind": "ConfigMap", "metadata": {"name": "drills"}})).await;
+    let kubernetes = kubernetes(cluster, &shop, &POLICIES).await;
+    let (world, target) = (world(&kubernetes), target(&shop, "ConfigMap", "drills"));
+    let wanted = drill();
     let found = preflight(&world, &target, run(wanted), true).await;
     let said = "run a Job of registry.example/maestro/drill:1 with BACKUP_ID=7 within 1m";
     assert_eq!(words(found.action.as_ref()), said, "{found:?}");

@@ -30,13 +30,13 @@ const SLACK_SECRET: &str = "/services/T000/B000/XXXXsecretXXXX";
 
 /// A server that notes what it takes and answers as it is told, the last answer for good.
 #[derive(Clone, Default)]
-struct Server {
+pub(crate) struct Server {
     answers: Arc<Mutex<Vec<(u16, &'static str)>>>,
     taken: Arc<Mutex<Vec<(String, HeaderMap, Value)>>>,
 }
 
 impl Server {
-    async fn serve(answers: &[(u16, &'static str)]) -> (Self, String) {
+    pub(crate) async fn serve(answers: &[(u16, &'static str)]) -> (Self, String) {
         let server = Self { answers: Arc::new(Mutex::new(answers.to_vec())), ..Self::default() };
         let app = Router::new().fallback(answer).with_state(server.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -45,7 +45,7 @@ impl Server {
         (server, url)
     }
 
-    fn taken(&self) -> Vec<(String, HeaderMap, Value)> {
+    pub(crate) fn taken(&self) -> Vec<(String, HeaderMap, Value)> {
         self.taken.lock().expect("unpoisoned").clone()
     }
 }

@@ -6,6 +6,7 @@ mod breakers;
 mod repeats;
 mod restarting;
 mod scaling;
+mod telling;
 mod uncertain;
 
 use std::time::Duration;
