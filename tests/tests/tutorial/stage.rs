@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -226,7 +227,8 @@ async fn watching(
     let shape = Shape { events: 8000, days: DAYS.cast_signed(), from, seed: 1 };
     let history = folder.path().join("history");
     std::fs::create_dir(&history).expect("a folder can be made");
-    let past = shape.write(&history).expect("the disk takes two weeks");
+    let mut past = shape.write(&history).expect("the disk takes two weeks");
+    past.push(quiet(folder, from, now.cast_signed()));
     let prometheus = Prometheus::plan()
         .past(past)
         .scrape(service.address())
@@ -235,6 +237,17 @@ async fn watching(
         .start()
         .await?;
     Some((prometheus, alertmanager))
+}
+
+/// The days before and after, of which Prometheus knows only that it was there: whatever the hour, no time is missing.
+fn quiet(folder: &Scratch, from: i64, now: i64) -> PathBuf {
+    let (day, midnight) = (DAY.cast_signed(), now - now % DAY.cast_signed());
+    let mut text = String::from("# TYPE up gauge\n");
+    let before = (from - 2 * day..from).step_by(240);
+    for at in before.chain((midnight..now - 60).step_by(240)) {
+        let _ = writeln!(text, "up{{job=\"prometheus\"}} 1 {at}");
+    }
+    folder.write("quiet.om", text + "# EOF\n")
 }
 
 fn errors(web: &str) -> String {
