@@ -149,6 +149,11 @@ impl Shape {
                     at += MINUTE;
                 }
             }
+            // Alone shows that there was a Prometheus while nothing fired.
+            writeln!(file, "# TYPE up gauge")?;
+            for at in (begin..begin + DAY).step_by(240) {
+                writeln!(file, "up{{job=\"prometheus\"}} 1 {at}")?;
+            }
             writeln!(file, "# TYPE queue_depth gauge")?;
             for queue in 0..20 {
                 let depth = if is_deep(begin) { 500 } else { 5 };

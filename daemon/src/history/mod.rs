@@ -3,6 +3,7 @@
 
 pub mod alerts_file;
 pub mod audit;
+pub mod covered;
 pub mod evaluated;
 pub mod prometheus;
 pub mod runs;

@@ -8,7 +8,7 @@ mod markdown;
 pub(super) mod past;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use paramedic_simulations::backtest::{self, HistoryError, Report};
@@ -60,6 +60,8 @@ pub(super) enum Format {
 pub(super) async fn run(args: BacktestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let configuration = args.past.configuration(console)?;
     let source = past::policies(&args.policies, &configuration, console)?;
+    past::refuse_none(&[&source], &args.policies)?;
+    args.html.as_deref().map_or(Ok(()), has_a_folder)?;
     let opened = args.past.open(&configuration, console.now).await?;
     let terms = opened.terms;
     let mut watched = Watched::new(opened.history, &terms, console.err);
@@ -73,6 +75,20 @@ pub(super) async fn run(args: BacktestArgs, console: &mut Console<'_>) -> Result
         .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))?;
     writeln!(console.err, "written to {}", file.display())?;
     Ok(())
+}
+
+/// Before a replay of minutes, and not after it.
+fn has_a_folder(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => Err(Failure::users(format!(
+            "could not write {}: there is no folder {}",
+            file.display(),
+            folder.display()
+        ))
+        .hint("make the folder, or name another one")),
+    }
 }
 
 fn show(output: Format, report: &Report, console: &mut Console<'_>) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Configuration, Problems};
 use crate::history::alerts_file::AlertsFile;
 use crate::history::audit::{Audit, Exported, Recorded, Stream};
+use crate::history::covered;
 use crate::history::evaluated::Evaluated;
 use crate::history::prometheus::{Added, AlertsSeries, Reading};
 use crate::history::webhooks::Webhooks;
@@ -127,6 +128,7 @@ impl PastArgs {
                 Failure::users(error).hint("--since is the earlier of the two; 2h means two hours ago")
             );
         }
+        self.refuse_what_is_for_another_source()?;
         let redactor = Redactor::of(&configuration.redaction);
         let mut terms = Terms {
             from: since,
@@ -136,10 +138,11 @@ impl PastArgs {
             unknown: Vec::new(),
         };
         match self.from {
-            From::Prometheus => self.prometheus(configuration, now, terms),
+            From::Prometheus => self.prometheus(configuration, now, terms).await,
             From::AlertmanagerJsonl => {
                 terms.repeat_every = None;
                 terms.unknown.push(NO_PROMQL.to_owned());
+                terms.unknown.extend(until.is_none().then(|| NO_END.to_owned()));
                 let history = Webhooks::open(self.input()?, redactor).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
             }
@@ -150,8 +153,28 @@ impl PastArgs {
             }
             From::File => {
                 terms.unknown.push(NO_PROMQL.to_owned());
+                terms.unknown.extend(until.is_none().then(|| NO_END.to_owned()));
                 let history = AlertsFile::open(self.input()?, &redactor).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
+            }
+        }
+    }
+
+    fn refuse_what_is_for_another_source(&self) -> Result<(), Failure> {
+        let is_prometheus = self.from == From::Prometheus;
+        let given = [
+            ("--input", self.input.is_some(), is_prometheus),
+            ("--prometheus-url", self.prometheus_url.is_some(), !is_prometheus),
+            ("--prometheus-token-file", self.prometheus_token_file.is_some(), !is_prometheus),
+            ("--evaluation-interval", self.evaluation_interval.is_some(), !is_prometheus),
+        ];
+        match given.iter().find(|(_, is_given, is_wrong)| *is_given && *is_wrong) {
+            None => Ok(()),
+            Some((flag, ..)) => {
+                let from = self.from.to_possible_value();
+                let from = from.as_ref().map_or("", |value| value.get_name());
+                Err(Failure::users(format!("{flag} has no meaning with --from {from}"))
+                    .hint(format!("leave {flag} out, or name another source with --from")))
             }
         }
     }
@@ -179,7 +202,7 @@ impl PastArgs {
         Ok(Past { recorded: Some(recorded), ..past })
     }
 
-    fn prometheus(
+    async fn prometheus(
         &self,
         configuration: &Configuration,
         now: Moment,
@@ -210,7 +233,14 @@ impl PastArgs {
         let reader = client(settings)?;
         let until = terms.until.unwrap_or(now);
         let from = terms.from.unwrap_or(until - USUAL_PAST);
+        if from >= now || until > now {
+            let error = format!("{from} to {until} is not over yet, it is {now}");
+            return Err(
+                Failure::users(error).hint("--since and --until name the past; 2h means two hours ago")
+            );
+        }
         (terms.from, terms.until) = (Some(from), Some(until));
+        terms.unknown.extend(self::holes(&reader, from, until).await?);
         terms.unknown.push(
             "what fired already at the beginning: it counts as begun then, and what Alertmanager silenced, inhibited or \
              grouped counts as sent"
@@ -224,6 +254,33 @@ impl PastArgs {
         Ok(Past::of(history, Evaluated::new(facts, configuration.facts.retry), terms))
     }
 }
+
+/// A sentence for each stretch of the time that Prometheus has nothing of.
+async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<String>, Failure> {
+    let holes = covered::holes(prometheus, from, until).await.map_err(|problem| {
+        Failure::ours(format!("could not ask Prometheus what it has of {from} to {until}: {problem}"))
+            .hint("is --prometheus-url its base URL?")
+    })?;
+    if holes.first().is_some_and(|hole| hole.from == from && hole.until == until) {
+        return Err(Failure::ours(format!("Prometheus has no sample of {from} to {until}"))
+            .hint("a time within its retention (15 days, where nobody set it) is wanted: --since 15d"));
+    }
+    let told = holes.iter().take(HOLES_MAX);
+    let mut told: Vec<String> = told
+        .map(|hole| {
+            format!("what fired from {} to {}: Prometheus has no sample of that time", hole.from, hole.until)
+        })
+        .collect();
+    if let Some(more) = holes.len().checked_sub(HOLES_MAX).filter(|more| *more > 0) {
+        told.push(format!("what fired in {more} more stretches of which Prometheus has no sample"));
+    }
+    Ok(told)
+}
+
+/// More holes than this are counted, and not named.
+const HOLES_MAX: usize = 20;
+
+const NO_END: &str = "what came of the last alerts: the past ends with its last change, or with --until";
 
 const ONLY_RECORDED: &str = "what nobody asked at that time: what was recorded is used, a precondition that was not asked then \
                              is withheld, and a look at the cluster that was not made then is assumed to allow";
@@ -272,12 +329,23 @@ pub(crate) fn policies(
         Failure::users(problems.join("\n       ")).hint("name policy files, or folders of them")
     })?;
     match load::book(source.clone()) {
-        Ok(book) if book.policies().values().all(|policy| policy.is_only_by_hand()) => {
-            Err(Failure::users("no policy is for any alert").hint("name policy files, or folders of them"))
-        }
         Ok(_) => Ok(source),
         Err(problems) => Err(say(&problems, "the policies", console)?),
     }
+}
+
+/// Refuses policies of which none is for any alert.
+pub(crate) fn refuse_none(sources: &[&Source], paths: &[PathBuf]) -> Result<(), Failure> {
+    let is_for_alerts = |source: &&Source| {
+        load::book((*source).clone())
+            .is_ok_and(|book| !book.policies().values().all(|policy| policy.is_only_by_hand()))
+    };
+    if sources.iter().any(is_for_alerts) {
+        return Ok(());
+    }
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    Err(Failure::users(format!("no policy in {} is for any alert", paths.join(" and ")))
+        .hint("name policy files, or folders of them"))
 }
 
 fn say(problems: &[Problem], place: &str, console: &mut Console<'_>) -> Result<Failure, Failure> {

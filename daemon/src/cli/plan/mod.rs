@@ -51,9 +51,12 @@ pub struct PlanArgs {
 /// Runs the command.
 pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let configuration = args.past.configuration(console)?;
-    let old = past::policies(&[args.old], &configuration, console)?;
+    let paths = [args.old, args.new];
+    let old = past::policies(&paths[..1], &configuration, console)?;
     let changed = args.new_config.as_deref().map(|file| past::read(file, console)).transpose()?;
-    let new = past::policies(&[args.new], changed.as_ref().unwrap_or(&configuration), console)?;
+    let new = past::policies(&paths[1..], changed.as_ref().unwrap_or(&configuration), console)?;
+    // The first policies of all are a change too, and so are the last ones.
+    past::refuse_none(&[&old, &new], &paths)?;
     let opened = args.past.open(&configuration, console.now).await?;
     let terms = opened.terms;
     let mut watched = Watched::new(opened.history, &terms, console.err);
