@@ -166,7 +166,8 @@ impl Runs {
     /// The next change of which it is certain that none comes before it; `None` until more was seen.
     pub fn certain(&mut self) -> Option<Heard> {
         // A run that has no sample since may still end as far back as that.
-        let longest = self.given.unwrap_or_default().max(STALENESS).ms().saturating_mul(MISSED.unsigned_abs());
+        let longest =
+            self.given.unwrap_or_default().max(STALENESS).ms().saturating_mul(MISSED.unsigned_abs());
         let until = self.seen_until.saturating_sub(i64::try_from(longest).unwrap_or(i64::MAX));
         self.changes.first_key_value().filter(|(at, _)| at.unix_ms() <= until)?;
         self.rest()
