@@ -3,6 +3,7 @@
 
 use super::Reason;
 use crate::order::PauseScope;
+use crate::target::Target;
 
 impl Reason {
     /// What would have to change, as an instruction that begins in lower case.
@@ -107,7 +108,10 @@ fn resume(scope: &PauseScope) -> String {
         PauseScope::Everything => String::new(),
         PauseScope::Namespace(name) => format!(" --namespace {name}"),
         PauseScope::Policy(name) => format!(" --policy {name}"),
-        PauseScope::Target(target) => format!(" --target {target}"),
+        // As the command reads it, and not as a target is shown.
+        PauseScope::Target(Target { kind, namespace, name }) => {
+            format!(" --target {namespace}/{kind}/{name}")
+        }
     };
     format!("paramedic resume{of}")
 }
@@ -348,5 +352,13 @@ mod tests {
         assert_eq!(change(PauseScope::Everything), "`paramedic resume`");
         assert_eq!(change(PauseScope::Namespace("shop".into())), "`paramedic resume --namespace shop`");
         assert_eq!(change(PauseScope::Policy("errors".into())), "`paramedic resume --policy errors`");
+        let target = |kind: &str, namespace: &str, name: &str| {
+            PauseScope::Target(Target { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+        };
+        assert_eq!(
+            change(target("Rollout.argoproj.io", "shop", "cart")),
+            "`paramedic resume --target shop/Rollout.argoproj.io/cart`"
+        );
+        assert_eq!(change(target("Node", "", "worker-1")), "`paramedic resume --target /Node/worker-1`");
     }
 }
