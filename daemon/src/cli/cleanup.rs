@@ -40,7 +40,8 @@ pub struct CleanupArgs {
     /// Show what would be done, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left.
+    /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left. Not looked at
+    /// then: nodes, and what stands in other namespaces, such as the AppProject or the Kustomization of a freeze.
     #[arg(long, short = 'n', value_name = "NAME", value_delimiter = ',', value_parser = namespace)]
     namespace: Vec<String>,
     /// Do not ask before it begins.
@@ -102,7 +103,7 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
     } else {
         console.data(output, &told(&cluster, &traces, &done))?;
     }
-    ended(&done, args.dry_run, console)
+    ended(&done, &args.namespace, args.dry_run, console)
 }
 
 /// What programs are told: what became of each trace, and not only that it was there; and what nobody could see at last.
@@ -301,7 +302,12 @@ async fn swept(
 }
 
 /// How it ends, by what the last look has shown.
-fn ended(done: &Done, dry_run: bool, console: &mut Console<'_>) -> Result<(), Failure> {
+fn ended(
+    done: &Done,
+    namespaces: &[String],
+    dry_run: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     for problem in &done.last.unseen {
         writeln!(console.err, "not looked through: {}", plain(problem))?;
     }
@@ -328,7 +334,14 @@ fn ended(done: &Done, dry_run: bool, console: &mut Console<'_>) -> Result<(), Fa
         ))
         .hint("put these right by hand"));
     }
-    writeln!(console.err, "{cleaned}, nothing that has an effect is left")?;
+    match namespaces {
+        [] => writeln!(console.err, "{cleaned}, nothing that has an effect is left")?,
+        names => writeln!(
+            console.err,
+            "{cleaned}, nothing that has an effect is left in {}; nodes and other namespaces were not looked through",
+            names.join(", ")
+        )?,
+    }
     Ok(())
 }
 

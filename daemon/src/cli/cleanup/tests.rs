@@ -17,10 +17,14 @@ fn done(found: Vec<Trace>, unseen: &[&str]) -> Done {
 
 /// What is said, and the error.
 fn end(done: &Done) -> (String, Option<String>) {
+    end_in(done, &[])
+}
+
+fn end_in(done: &Done, namespaces: &[String]) -> (String, Option<String>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let now = "2026-11-21T09:00:00Z".parse().expect("a time");
     let mut console = Console { out: &mut out, err: &mut err, now };
-    let error = ended(done, false, &mut console).err().map(|failure| failure.error);
+    let error = ended(done, namespaces, false, &mut console).err().map(|failure| failure.error);
     (String::from_utf8(err).expect("text"), error)
 }
 
@@ -35,6 +39,17 @@ fn nothing_is_left_only_where_the_last_look_saw_all_and_nothing_that_matters() {
 
     let (_, error) = end(&done(vec![left(true)], &[]));
     assert_eq!(error.as_deref(), Some("1 trace cleaned, and 1 trace left, as said above"));
+}
+
+#[test]
+fn of_some_namespaces_nothing_is_said_about_the_others() {
+    let (said, error) = end_in(&done(Vec::new(), &[]), &["shop".into(), "stage".into()]);
+    assert_eq!(error, None);
+    assert_eq!(
+        said,
+        "1 trace cleaned, nothing that has an effect is left in shop, stage; nodes and other namespaces were not looked \
+         through\n"
+    );
 }
 
 #[test]
