@@ -26,7 +26,6 @@ fn ends(one: &OfPolicy) -> [usize; 8] {
 /// What another policy did on the same episodes: the same records of its own.
 fn and_by_another(records: &[Record], policy: &str) -> Vec<Record> {
     let mut all = records.to_vec();
-    let offset = u64::try_from(records.len()).expect("a few");
     for record in records {
         let mut event = record.event.clone();
         match &mut event {
@@ -37,7 +36,7 @@ fn and_by_another(records: &[Record], policy: &str) -> Vec<Record> {
             }
             _ => continue,
         }
-        all.push(Record { seq: record.seq.plus(offset), event, ..record.clone() });
+        all.push(Record { seq: record.seq.plus(records.len()), event, ..record.clone() });
     }
     all
 }
