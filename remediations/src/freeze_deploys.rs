@@ -250,14 +250,19 @@ impl Deed for Action {
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
         let steps = all.steps();
+        let mut done: Vec<String> = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             match one_change::carry_out_in_a_crowd(hands, seal, step).await {
-                Ok(diff) => fields.extend(diff.fields),
-                Err(outcome) if index == 0 => return outcome,
-                Err(outcome) => {
-                    let (done, not_done) = steps.split_at(index);
-                    return half(outcome, &one_change::paths(done), &one_change::paths(not_done));
+                Ok(carried) => {
+                    let (diff, made) = carried.told(step);
+                    fields.extend(diff.fields);
+                    // What others have undone is not ours; what is made bears the stamp of this intent.
+                    if made || matches!(self, Self::Freeze(_)) {
+                        done.extend(one_change::paths(std::slice::from_ref(step)));
+                    }
                 }
+                Err(outcome) if done.is_empty() => return outcome,
+                Err(outcome) => return half(outcome, &done, &one_change::paths(&steps[index..])),
             }
         }
         all.ended(hands.eyes, fields).await
