@@ -22,6 +22,7 @@ use crate::in_memory::Objects;
 use crate::ports::cluster::{
     ChangeError, Cluster, ClusterChange, Hands, LookError, Reachable, Rollout, Run, SetBy, Workload, manager,
 };
+use crate::ports::halt::{Halt, Stopper};
 use crate::ports::http::{Call, CallError, Http, HttpHands, Reply};
 use crate::ports::journal::Receipt;
 use crate::ports::metrics::Metrics;
@@ -110,6 +111,8 @@ pub(crate) struct FakeCluster {
     pub(crate) races: Mutex<usize>,
     /// Whether admission refuses the proof of a freeze; else every dry run passes.
     pub(crate) enforces: Mutex<bool>,
+    /// Once so many changes have reached the server, somebody pauses everything.
+    pub(crate) pauses: Mutex<Option<(usize, Stopper)>>,
 }
 
 impl FakeCluster {
@@ -128,6 +131,7 @@ impl FakeCluster {
             unserved: Mutex::default(),
             races: Mutex::default(),
             enforces: Mutex::new(true),
+            pauses: Mutex::default(),
         })
     }
 
@@ -362,6 +366,7 @@ impl Hands for FakeCluster {
             }
         };
         let made = self.changes();
+        pause(&self.pauses, made);
         for (after, at, object) in self.then.lock().expect("no test panicked").iter() {
             if *after == made {
                 self.objects.lock().expect("no test panicked").put(at.clone(), object.clone());
@@ -376,13 +381,16 @@ pub(crate) struct FakeHttp {
     pub(crate) states: Mutex<BTreeMap<String, String>>,
     pub(crate) posts: Mutex<Vec<Call>>,
     pub(crate) answers: Mutex<BTreeMap<String, Answer>>,
+    /// Once so many calls have left, somebody pauses everything.
+    pub(crate) pauses: Mutex<Option<(usize, Stopper)>>,
 }
 
 impl FakeHttp {
     /// Endpoints by base URL with the state of their breaker `postgres`; a state of `-` is an endpoint that is down.
     pub(crate) fn new(states: &[(&str, &str)]) -> Arc<Self> {
         let states = states.iter().map(|(url, state)| ((*url).to_owned(), (*state).to_owned())).collect();
-        Arc::new(Self { states: Mutex::new(states), posts: Mutex::default(), answers: Mutex::default() })
+        let (posts, answers, pauses) = Default::default();
+        Arc::new(Self { states: Mutex::new(states), posts, answers, pauses })
     }
 
     pub(crate) fn answering(self: Arc<Self>, url: &str, answer: Answer) -> Arc<Self> {
@@ -424,6 +432,7 @@ impl HttpHands for FakeHttp {
         if answer != Answer::NotSent {
             self.posts.lock().expect("no test panicked").push(call.clone());
         }
+        pause(&self.pauses, self.posts().len());
         let close = || {
             self.states.lock().expect("no test panicked").insert(base.clone(), "CLOSED".into());
         };
@@ -442,6 +451,21 @@ impl HttpHands for FakeHttp {
             }
         }
     }
+}
+
+fn pause(pauses: &Mutex<Option<(usize, Stopper)>>, sent: usize) {
+    if let Some((after, stopper)) = &*pauses.lock().expect("no test panicked")
+        && *after == sent
+    {
+        stopper.says(Some("everything is paused by ann".to_owned()));
+    }
+}
+
+/// What lets an effect make so many requests, by a cluster or endpoints with these pauses.
+pub(crate) fn halted_after(requests: usize, pauses: &Mutex<Option<(usize, Stopper)>>) -> Halt {
+    let (halt, stopper) = Halt::with_stopper();
+    *pauses.lock().expect("no test panicked") = Some((requests, stopper));
+    halt
 }
 
 struct NoMetrics;

@@ -13,7 +13,7 @@ use paramedic_policies::time::Moment;
 use serde_json::Value;
 
 use crate::checks::{self, Checks, Seen};
-use crate::one_change::{self, OneChange as _, Trace};
+use crate::one_change::{self, OneChange as _, Trace, half};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError};
 use crate::ports::objects::{DEPLOYMENTS, ObjectChange, Resource};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
@@ -249,17 +249,20 @@ impl Deed for Action {
         }
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
-        let mut begun = false;
-        for step in &all.steps() {
+        let steps = all.steps();
+        let mut done: Vec<String> = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
             match one_change::carry_out_in_a_crowd(hands, seal, step).await {
                 Ok(carried) => {
                     let (diff, made) = carried.told(step);
                     fields.extend(diff.fields);
                     // What others have undone is not ours; what is made bears the stamp of this intent.
-                    begun |= made || matches!(self, Self::Freeze(_));
+                    if made || matches!(self, Self::Freeze(_)) {
+                        done.extend(one_change::paths(std::slice::from_ref(step)));
+                    }
                 }
-                Err(outcome) if !begun => return outcome,
-                Err(outcome) => return half(outcome),
+                Err(outcome) if done.is_empty() => return outcome,
+                Err(outcome) => return half(outcome, &done, &one_change::paths(&steps[index..])),
             }
         }
         all.ended(hands.eyes, fields).await
@@ -269,11 +272,13 @@ impl Deed for Action {
     async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
-        for (index, step) in all.steps().iter().enumerate() {
+        let steps = all.steps();
+        for (index, step) in steps.iter().enumerate() {
             match one_change::closed(eyes, seal, step).await {
                 Ok(diff) => fields.extend(diff.fields),
                 Err(outcome) if index == 0 => return outcome,
-                Err(outcome) => return half(outcome),
+                // What comes after it was not looked at.
+                Err(outcome) => return half(outcome, &one_change::paths(&steps[..index]), &[]),
             }
         }
         all.ended(eyes, fields).await
@@ -434,18 +439,6 @@ fn pause(name: &str, namespace: Option<&Value>, now: Moment) -> Result<String, R
     let annotations = namespace.and_then(|namespace| namespace.pointer("/metadata/annotations"));
     let annotations = annotations.and_then(|all| serde_json::from_value(all.clone()).ok());
     checks::pause(&format!("namespace {name}"), &annotations.unwrap_or_default(), now)
-}
-
-/// An end after the first of several objects: something is there (or gone) that the others belong to.
-fn half(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Refused { reasons } => {
-            let what = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
-            Outcome::Failed { what, applied: true, diff: None }
-        }
-        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
-        other @ (Outcome::Done { .. } | Outcome::Collected { .. } | Outcome::Unknown { .. }) => other,
-    }
 }
 
 #[cfg(test)]

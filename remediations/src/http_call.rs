@@ -17,7 +17,7 @@ use crate::ports::clock::left;
 use crate::ports::cluster::LookError;
 use crate::ports::http::{CallError, Declared, Http, Request};
 use crate::ports::objects::Resource;
-use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::remedy::{BothHands, Deed, Eyes, NotMade, Plans, irrevocable};
 use crate::rights::{Aim, Needs, Rights, Verb};
 use crate::seal::Sealed;
 use answer::{Judged, Shown, judged, shown};
@@ -155,9 +155,9 @@ impl Deed for Action {
         let call = &self.wish.call;
         let url = format!("{}{}", declared.base, call.path);
         let request = Request { timeout: self.timeout(left(clock, seal.deadline)), ..self.request(seal) };
-        let mut sent = 1;
+        let (mut sent, mut doubted) = (1, String::new());
         let doubt = loop {
-            let doubt = match hands.http.send(seal, call.method, &request).await {
+            let doubt = match hands.send(seal, call.method, &request).await {
                 Ok(reply) => match judged(call, reply.status) {
                     Judged::Done => return self.done(&url, reply.status),
                     Judged::Already if sent == 1 => return Outcome::Done { diff: None, already: true },
@@ -170,8 +170,12 @@ impl Deed for Action {
                     // What an earlier try did is not known by that.
                     Judged::Refused(why) | Judged::Doubt(why) => format!("{url} {why}"),
                 },
-                Err(error @ CallError::NotSent { .. }) if sent == 1 => return failed(error.to_string()),
-                Err(error) => error.to_string(),
+                // What the try before did is not known by that.
+                Err(NotMade::Halted(why)) => break format!("{doubted}; it was not repeated: {why}"),
+                Err(NotMade::Tried(error @ CallError::NotSent { .. })) if sent == 1 => {
+                    return failed(error.to_string());
+                }
+                Err(NotMade::Tried(error)) => error.to_string(),
             };
             let pause = PAUSE * sent;
             let time = left(clock, seal.deadline) > pause + request.timeout;
@@ -181,6 +185,7 @@ impl Deed for Action {
             tracing::warn!(intent = %seal.id, endpoint = self.wish.endpoint, "a call without an answer is repeated with its key");
             tokio::time::sleep(pause).await;
             sent += 1;
+            doubted = doubt;
         };
         tracing::warn!(intent = %seal.id, endpoint = self.wish.endpoint, "nobody knows yet whether a call was done");
         match self.find_out(http, seal).await {

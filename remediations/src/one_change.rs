@@ -13,7 +13,7 @@ use paramedic_policies::time::Moment;
 use crate::checks::Checks;
 use crate::ports::clock::left;
 use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, LookError};
-use crate::remedy::{BothHands, Eyes};
+use crate::remedy::{BothHands, Eyes, NotMade};
 use crate::retry;
 use crate::seal::Sealed;
 
@@ -152,10 +152,11 @@ pub(crate) async fn carried_out<C: OneChange>(
         return Err(Outcome::Refused { reasons });
     }
     let change = one.change(&seen).map_err(|reason| Outcome::Refused { reasons: vec![reason] })?;
-    let answered = tokio::time::timeout(left(clock, seal.deadline), cluster.change(seal, &change)).await;
+    let answered = tokio::time::timeout(left(clock, seal.deadline), hands.change(seal, &change)).await;
     let error = match answered {
         Ok(Ok(diff)) => return Ok(Carried::Made(diff)),
-        Ok(Err(error)) => error,
+        Ok(Err(NotMade::Halted(why))) => return Err(failed(why)),
+        Ok(Err(NotMade::Tried(error))) => error,
         Err(_) => ChangeError::NoAnswer {
             tried: format!("{} {}", seal.action, seal.target),
             problem: "none before the intent's deadline".into(),
@@ -307,6 +308,26 @@ pub(crate) fn unseen(error: LookError) -> Outcome {
 /// How an intent ends whose process is gone and whose traces cannot be looked for.
 fn unclear(seal: &Sealed<Intent>, error: LookError) -> Outcome {
     Outcome::Unknown { what: format!("{} {} cannot be looked at: {error}", seal.action, seal.target) }
+}
+
+/// An end after the first of several changes: what was done, and what, as far as it is known, was not. It counts as
+/// applied, so that what is done is taken back.
+pub(crate) fn half(outcome: Outcome, done: &[String], not_done: &[String]) -> Outcome {
+    let why = match outcome {
+        Outcome::Refused { reasons } => reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; "),
+        Outcome::Failed { what, .. } => what,
+        other @ (Outcome::Done { .. } | Outcome::Collected { .. } | Outcome::Unknown { .. }) => return other,
+    };
+    let mut what = format!("{why}; done: {}", done.join(", "));
+    if !not_done.is_empty() {
+        what += &format!("; not done: {}", not_done.join(", "));
+    }
+    Outcome::Failed { what, applied: true, diff: None }
+}
+
+/// What some of several changes are made on, for people.
+pub(crate) fn paths<C: OneChange>(steps: &[C]) -> Vec<String> {
+    steps.iter().flat_map(|step| step.diff().fields).map(|change| change.path).collect()
 }
 
 /// Known not to have been made.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::block_ip::{DAEMON_SETS, selects, text, texts};
 use crate::checks::{self, Checks, Seen};
-use crate::one_change::{self, OneChange as _};
+use crate::one_change::{self, OneChange as _, half};
 use crate::pods::{self, NAMESPACES, PODS};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
 use crate::ports::objects::{DEPLOYMENTS, Resource};
@@ -224,30 +224,33 @@ impl Deed for Action {
 
     async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
         let mut fields: Vec<Change> = Vec::new();
-        let mut begun = false;
-        for step in steps(seal, self) {
-            match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
+        let mut done: Vec<String> = Vec::new();
+        let steps = steps(seal, self);
+        for (index, step) in steps.iter().enumerate() {
+            match one_change::carry_out_in_a_crowd(hands, seal, step).await {
                 Ok(carried) => {
-                    let (diff, made) = carried.told(&step);
+                    let (diff, made) = carried.told(step);
                     fields.extend(diff.fields);
                     // What others have undone is not ours; what is made bears the stamp of this intent.
-                    begun |= made || matches!(self, Self::Isolate(_));
+                    if made || matches!(self, Self::Isolate(_)) {
+                        done.extend(one_change::paths(std::slice::from_ref(step)));
+                    }
                 }
                 // A pod that has ended meanwhile is nobody's trouble any more; the others still are.
                 Err(Outcome::Refused { reasons }) if step.is_of_a_pod() && is_gone(&reasons) => {
                     fields.push(step.gone());
                 }
-                Err(outcome) if !begun => return outcome,
-                Err(outcome) => return half(outcome),
+                Err(outcome) if done.is_empty() => return outcome,
+                Err(outcome) => return half(outcome, &done, &one_change::paths(&steps[index..])),
             }
         }
-        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: !begun }
+        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: done.is_empty() }
     }
 
     /// By the NetworkPolicy of its stamp, and by its stamp on each pod.
     async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
         let mut fields: Vec<Change> = Vec::new();
-        let mut begun = false;
+        let mut done: Vec<String> = Vec::new();
         for step in steps(seal, self) {
             if step.is_of_a_pod() && step.has_no_pod(eyes).await {
                 fields.push(step.gone());
@@ -256,10 +259,11 @@ impl Deed for Action {
             match one_change::closed(eyes, seal, &step).await {
                 Ok(diff) => {
                     fields.extend(diff.fields);
-                    begun = true;
+                    done.extend(one_change::paths(std::slice::from_ref(&step)));
                 }
-                Err(outcome) if !begun => return outcome,
-                Err(outcome) => return half(outcome),
+                Err(outcome) if done.is_empty() => return outcome,
+                // What comes after it was not looked at.
+                Err(outcome) => return half(outcome, &done, &[]),
             }
         }
         Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }
@@ -286,18 +290,6 @@ fn steps<'a>(seal: &'a Sealed<Intent>, action: &'a Action) -> Vec<Step<'a>> {
 
 fn is_gone(reasons: &[Reason]) -> bool {
     matches!(reasons, [Reason::TargetAbsent { .. }])
-}
-
-/// An end after the first of several changes.
-fn half(outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Refused { reasons } => {
-            let what = reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ");
-            Outcome::Failed { what, applied: true, diff: None }
-        }
-        Outcome::Failed { what, .. } => Outcome::Failed { what, applied: true, diff: None },
-        other @ (Outcome::Done { .. } | Outcome::Collected { .. } | Outcome::Unknown { .. }) => other,
-    }
 }
 
 /// The labels that a pod has once it is held.

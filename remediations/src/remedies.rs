@@ -2,6 +2,7 @@
 //! decides whether something should be done, and without hands cannot do anything.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -154,7 +155,8 @@ impl Remedies {
 
     async fn act(&self, hands: &OwnHands, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
         let (kubernetes, http) = (hands.cluster.as_deref(), hands.http.as_ref());
-        let hands = BothHands { eyes: self.eyes(), kubernetes, http, halt };
+        let begun = AtomicBool::new(false);
+        let hands = BothHands::new(self.eyes(), kubernetes, http, halt, &begun);
         deed(&seal.action).perform(hands, seal).await
     }
 

@@ -2,19 +2,22 @@
 //! look after a crash. The lists at the
 //! end name every remediation once; nothing else here knows one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
-use paramedic_policies::action::{Action, Intent, Outcome, Wish};
+use paramedic_policies::action::{Action, Diff, Intent, Outcome, Wish};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::Remediation;
+use paramedic_policies::remediation::http_call::Method;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
 use crate::checks::{Checks, Seen};
 use crate::ports::clock::Clock;
-use crate::ports::cluster::{Cluster, Hands, LookError};
+use crate::ports::cluster::{ChangeError, Cluster, ClusterChange, Hands, LookError};
 use crate::ports::halt::Halt;
-use crate::ports::http::{Http, HttpHands};
+use crate::ports::http::{Call, CallError, Http, HttpHands, Reply, Request};
 use crate::ports::metrics::Metrics;
 use crate::ports::redaction::Hides;
 use crate::rights::Needs;
@@ -45,18 +48,84 @@ impl<'a> Eyes<'a> {
     }
 }
 
-/// What a remediation may act with, eyes included.
+/// What a remediation may act with, eyes included. Nobody sends anything but through it, so that no effect of many changes
+/// can forget to ask whether it may go on.
 #[derive(Clone, Copy)]
 pub(crate) struct BothHands<'a> {
     pub(crate) eyes: Eyes<'a>,
-    pub(crate) kubernetes: Option<&'a dyn Hands>,
-    pub(crate) http: &'a dyn HttpHands,
+    kubernetes: Option<&'a dyn Hands>,
+    http: &'a dyn HttpHands,
     /// Whether one more change may be made.
-    pub(crate) halt: &'a Halt,
+    halt: &'a Halt,
+    /// Whether this effect has sent anything.
+    begun: &'a AtomicBool,
+}
+
+/// Why a change was not made as asked.
+#[derive(Debug)]
+pub(crate) enum NotMade<E> {
+    /// Nothing was sent: somebody has stopped the effect after an earlier request of it. Why, in words.
+    Halted(String),
+    /// It was sent, or could not be.
+    Tried(E),
 }
 
 impl<'a> BothHands<'a> {
-    /// Whether one more change may be made: asked before each by what makes several, one after the other.
+    /// For one effect, of which nothing was sent yet.
+    pub(crate) fn new(
+        eyes: Eyes<'a>,
+        kubernetes: Option<&'a dyn Hands>,
+        http: &'a dyn HttpHands,
+        halt: &'a Halt,
+        begun: &'a AtomicBool,
+    ) -> Self {
+        Self { eyes, kubernetes, http, halt, begun }
+    }
+
+    /// One change of the cluster.
+    ///
+    /// # Errors
+    /// When it was stopped or refused, or was not or may not have been made.
+    pub(crate) async fn change(
+        &self,
+        seal: &Sealed<Intent>,
+        change: &ClusterChange,
+    ) -> Result<Diff, NotMade<ChangeError>> {
+        let no_cluster = || NotMade::Tried(no_cluster(seal));
+        let kubernetes = self.kubernetes.ok_or_else(no_cluster)?;
+        self.asked().map_err(NotMade::Halted)?;
+        kubernetes.change(seal, change).await.map_err(NotMade::Tried)
+    }
+
+    /// One `POST`, as [`HttpHands::post`].
+    ///
+    /// # Errors
+    /// When it was stopped, or no answer came.
+    pub(crate) async fn post(&self, seal: &Sealed<Intent>, call: &Call) -> Result<Reply, NotMade<CallError>> {
+        self.asked().map_err(NotMade::Halted)?;
+        self.http.post(seal, call).await.map_err(NotMade::Tried)
+    }
+
+    /// One call to a declared endpoint, as [`HttpHands::send`].
+    ///
+    /// # Errors
+    /// When it was stopped, or no answer came.
+    pub(crate) async fn send(
+        &self,
+        seal: &Sealed<Intent>,
+        method: Method,
+        request: &Request,
+    ) -> Result<Reply, NotMade<CallError>> {
+        self.asked().map_err(NotMade::Halted)?;
+        self.http.send(seal, method, request).await.map_err(NotMade::Tried)
+    }
+
+    /// Before each request: the driver has just placed the effect when it sends its first one.
+    fn asked(&self) -> Result<(), String> {
+        if self.begun.swap(true, Ordering::Relaxed) { self.may_go_on() } else { Ok(()) }
+    }
+
+    /// Whether one more change may be made, for what waits between two of them.
     ///
     /// # Errors
     /// Why not, in words: somebody has stopped it since it began.
@@ -64,13 +133,21 @@ impl<'a> BothHands<'a> {
         self.halt.may_go_on()
     }
 
-    /// The cluster.
+    /// The cluster that is changed, to look at.
     ///
     /// # Errors
     /// Where the configuration names none.
-    pub(crate) fn cluster(&self) -> Result<&'a dyn Hands, LookError> {
-        self.kubernetes.ok_or(LookError::NoKubernetes)
+    pub(crate) fn cluster(&self) -> Result<&'a dyn Cluster, LookError> {
+        match self.kubernetes {
+            Some(cluster) => Ok(cluster),
+            None => Err(LookError::NoKubernetes),
+        }
     }
+}
+
+fn no_cluster(seal: &Sealed<Intent>) -> ChangeError {
+    let tried = format!("{} {}", seal.action, seal.target);
+    ChangeError::NotSent { tried, problem: LookError::NoKubernetes.to_string() }
 }
 
 /// A wish that can be asked about.

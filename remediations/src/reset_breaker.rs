@@ -20,7 +20,7 @@ use crate::one_change::{LOOK_WITHIN, unseen};
 use crate::ports::clock::left;
 use crate::ports::cluster::LookError;
 use crate::ports::http::{Call, CallError, Http};
-use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
+use crate::remedy::{BothHands, Deed, Eyes, NotMade, Plans, irrevocable};
 use crate::retry;
 use crate::rights::{Aim, Needs, Rights};
 use crate::seal::Sealed;
@@ -138,7 +138,7 @@ impl Deed for Action {
         let mut tally = Tally::default();
         for (url, _) in not_closed(&before) {
             if left(hands.eyes.clock, seal.deadline).is_zero() {
-                tally.problems.push(format!("{url} was not reached before the deadline"));
+                tally.left_out(url, "the deadline came first".to_owned());
                 continue;
             }
             let call = Call {
@@ -146,22 +146,23 @@ impl Deed for Action {
                 headers: headers(correlation, Some(seal.stamp())),
                 timeout: CALL_WITHIN,
             };
-            match hands.http.post(seal, &call).await {
-                Ok(reply) if (200..300).contains(&reply.status) => tally.sent = true,
+            match hands.post(seal, &call).await {
+                Ok(reply) if (200..300).contains(&reply.status) => tally.sent.push(url.clone()),
                 // Answered and refused: this one did nothing.
                 Ok(reply) if (400..500).contains(&reply.status) => {
                     tally.problems.push(format!("{url} answered {} to the reset", reply.status));
                 }
                 // Answered by Maestro itself, not by a gateway that lost it: over, whatever it did.
                 Ok(reply) if reply.status == 500 => {
-                    tally.sent = true;
+                    tally.sent.push(url.clone());
                     tally.problems.push(format!("{url} answered 500 to the reset"));
                 }
                 Ok(reply) => tally.doubt(url, format!("it answered {} to the reset", reply.status)),
-                Err(CallError::NotSent { problem, .. }) => {
+                Err(NotMade::Halted(why)) => tally.left_out(url, why),
+                Err(NotMade::Tried(CallError::NotSent { problem, .. })) => {
                     tally.problems.push(format!("{url} took no connection: {problem}"));
                 }
-                Err(CallError::NoAnswer { problem, .. }) => {
+                Err(NotMade::Tried(CallError::NoAnswer { problem, .. })) => {
                     tally.doubt(url, format!("no answer to the reset: {problem}"))
                 }
             }
@@ -292,14 +293,21 @@ fn failed(what: String, applied: bool) -> Outcome {
 /// What came of the calls.
 #[derive(Default)]
 struct Tally {
-    sent: bool,
+    /// Where a reset was taken.
+    sent: Vec<String>,
     problems: Vec<String>,
     doubts: BTreeMap<String, String>,
+    /// Where none was sent, and why.
+    left_out: BTreeMap<String, String>,
 }
 
 impl Tally {
     fn doubt(&mut self, url: &str, why: String) {
         self.doubts.insert(url.to_owned(), why);
+    }
+
+    fn left_out(&mut self, url: &str, why: String) {
+        self.left_out.insert(url.to_owned(), why);
     }
 
     fn end(mut self, breaker: &str, before: &States, after: &States) -> Outcome {
@@ -319,7 +327,10 @@ impl Tally {
                     }
                     match doubt {
                         _ if now == CLOSED => {}
-                        None => self.problems.push(format!("it is {now} on {url} after the reset")),
+                        None => self.problems.push(match self.left_out.get(url) {
+                            Some(why) => format!("it is {now} on {url} and was not reset there: {why}"),
+                            None => format!("it is {now} on {url} after the reset"),
+                        }),
                         Some(why) => unclear.push(format!("it is {now} on {url}, and {why}")),
                     }
                 }
@@ -327,14 +338,17 @@ impl Tally {
                 None => unclear.push(format!("{url} was not asked again")),
             }
         }
-        let say =
-            |what: Vec<String>| format!("could not close breaker {breaker} everywhere: {}", what.join("; "));
+        let sent =
+            if self.sent.is_empty() { String::new() } else { format!("; reset on {}", self.sent.join(", ")) };
+        let say = |what: Vec<String>| {
+            format!("could not close breaker {breaker} everywhere: {}{sent}", what.join("; "))
+        };
         if !unclear.is_empty() {
             unclear.append(&mut self.problems);
             return Outcome::Unknown { what: say(unclear) };
         }
         if !self.problems.is_empty() {
-            let applied = self.sent || !fields.is_empty();
+            let applied = !self.sent.is_empty() || !fields.is_empty();
             return failed(say(self.problems), applied);
         }
         Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }

@@ -9,7 +9,7 @@ use kube::config::Kubeconfig;
 use paramedic_policies::counted::counted;
 use paramedic_policies::target::is_dns_label;
 use paramedic_remediations::KubernetesSweeper;
-use paramedic_remediations::cleanup::{self, Came, Does, Sweep, Trace, Traces};
+use paramedic_remediations::cleanup::{self, Came, Does, Sweep, Swept, Trace, Traces, wanted};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,9 +18,6 @@ use super::failure::Failure;
 use super::table::plain;
 use crate::config::KubernetesSettings;
 use crate::kubernetes_config;
-
-/// An object with traces of several kinds needs as many looks: each change is tested against the last one.
-const ROUNDS_MAX: usize = 4;
 
 /// Remove or put back everything that paramedic left in a cluster: freezes, blocks, patches, Jobs, stamps. Needs a
 /// kubeconfig and nothing else.
@@ -43,7 +40,8 @@ pub struct CleanupArgs {
     /// Show what would be done, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left.
+    /// Only in this namespace (repeatable; in the variable: separated by `,`). A freeze of others too is left. Not looked at
+    /// then: nodes, and what stands in other namespaces, such as the AppProject or the Kustomization of a freeze.
     #[arg(long, short = 'n', value_name = "NAME", value_delimiter = ',', value_parser = namespace)]
     namespace: Vec<String>,
     /// Do not ask before it begins.
@@ -88,24 +86,30 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
     let done = if args.dry_run {
         rehearsed(&sweeper, &traces, console).await?
     } else if wanted(&traces) == 0 {
-        Done::default()
+        Done { last: traces.clone(), ..Done::default() }
     } else {
         if output != Output::Table && !args.yes {
             return Err(Failure::users("nothing can be asked in this output")
                 .hint("add --yes, or look with --dry-run"));
         }
         agreed(&args, wanted(&traces), &cluster, console)?;
-        swept(&sweeper, traces.clone(), &args.namespace, console).await?
+        swept(&sweeper, &traces, &args.namespace, console).await?
     };
-    if output != Output::Table {
-        // Programs are told what became of each, and not only that it was there.
-        let found: Vec<Value> = traces.found.iter().map(|trace| data(trace, &done)).collect();
-        console.data(
-            output,
-            &json!({"cluster": cluster.to_string(), "found": found, "unseen": traces.unseen}),
-        )?;
+    if output == Output::Table {
+        // What was to be cleaned and is left now; what was cleaned is said already.
+        for trace in done.anew.iter().filter(|trace| matches!(trace.does, Does::Leave(_))) {
+            writeln!(console.out, "{}", words(trace))?;
+        }
+    } else {
+        console.data(output, &told(&cluster, &traces, &done))?;
     }
-    ended(&traces, &done, args.dry_run, console)
+    ended(&done, &args.namespace, args.dry_run, console)
+}
+
+/// What programs are told: what became of each trace, and not only that it was there; and what nobody could see at last.
+fn told(cluster: &Cluster, traces: &Traces, done: &Done) -> Value {
+    let found: Vec<Value> = traces.found.iter().chain(&done.anew).map(|trace| data(trace, done)).collect();
+    json!({"cluster": cluster.to_string(), "found": found, "unseen": done.last.unseen})
 }
 
 /// Which cluster it is, as people tell theirs apart.
@@ -141,6 +145,10 @@ fn context(args: &CleanupArgs) -> Option<String> {
 struct Done {
     cleaned: usize,
     failed: Vec<String>,
+    /// What later looks showed and the first did not.
+    anew: Vec<Trace>,
+    /// The last look, by which it is judged.
+    last: Traces,
     /// By object and stamp.
     became: BTreeMap<(String, String), Became>,
 }
@@ -158,10 +166,6 @@ impl Done {
         let became = Became { result, why: why.map(str::to_owned) };
         self.became.insert((trace.at.to_string(), trace.stamp.clone()), became);
     }
-}
-
-fn wanted(traces: &Traces) -> usize {
-    traces.found.iter().filter(|trace| matches!(trace.does, Does::Sweep(_))).count()
 }
 
 /// A trace for people.
@@ -243,7 +247,7 @@ async fn rehearsed(
     traces: &Traces,
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
-    let mut done = Done::default();
+    let mut done = Done { last: traces.clone(), ..Done::default() };
     for trace in &traces.found {
         let Does::Sweep(sweep) = &trace.does else { continue };
         match sweeper.sweep(sweep, true).await {
@@ -263,68 +267,59 @@ async fn rehearsed(
 
 async fn swept(
     sweeper: &KubernetesSweeper,
-    mut traces: Traces,
+    traces: &Traces,
     namespaces: &[String],
     console: &mut Console<'_>,
 ) -> Result<Done, Failure> {
-    let mut done = Done::default();
-    for _ in 0..ROUNDS_MAX {
-        let all = wanted(&traces);
-        let (mut number, mut written, before) = (0, Ok(()), done.cleaned);
-        done.failed.clear();
-        cleanup::sweep(
-            &traces.found,
-            async |sweep: &Sweep| sweeper.sweep(sweep, false).await,
-            |trace, came| {
-                number += 1;
-                let said = match came {
-                    Came::Done => {
-                        done.cleaned += 1;
-                        done.note(trace, "cleaned", None);
-                        "cleaned".to_owned()
-                    }
-                    Came::Refused(problem) => {
-                        done.failed.push(trace.at.to_string());
-                        done.note(trace, "refused", Some(problem));
-                        format!("not cleaned: {}", plain(problem))
-                    }
-                    Came::Unknown(problem) => {
-                        done.failed.push(trace.at.to_string());
-                        done.note(trace, "unknown", Some(problem));
-                        format!("nobody knows: {}", plain(problem))
-                    }
-                };
-                if written.is_ok() {
-                    written = writeln!(console.err, "{number}/{all} {}: {said}", trace.at);
+    let (mut done, mut written) = (Done::default(), Ok(()));
+    let Swept { anew, last, cleaned, failed } = cleanup::sweep_in_rounds(
+        traces,
+        async || cleanup::traces(sweeper.eyes(), namespaces).await,
+        async |sweep: &Sweep| sweeper.sweep(sweep, false).await,
+        |number, all, trace, came| {
+            let said = match came {
+                Came::Done => {
+                    done.note(trace, "cleaned", None);
+                    "cleaned".to_owned()
                 }
-            },
-        )
-        .await;
-        written?;
-        if done.failed.is_empty() || done.cleaned == before {
-            break;
-        }
-        traces = cleanup::traces(sweeper.eyes(), namespaces).await;
-        if wanted(&traces) == 0 {
-            done.failed.clear();
-            break;
-        }
-    }
-    Ok(done)
+                Came::Refused(problem) => {
+                    done.note(trace, "refused", Some(problem));
+                    format!("not cleaned: {}", plain(problem))
+                }
+                Came::Unknown(problem) => {
+                    done.note(trace, "unknown", Some(problem));
+                    format!("nobody knows: {}", plain(problem))
+                }
+            };
+            if written.is_ok() {
+                written = writeln!(console.err, "{number}/{all} {}: {said}", trace.at);
+            }
+        },
+    )
+    .await;
+    written?;
+    Ok(Done { cleaned, failed, anew, last, ..done })
 }
 
-fn ended(traces: &Traces, done: &Done, dry_run: bool, console: &mut Console<'_>) -> Result<(), Failure> {
-    for problem in &traces.unseen {
+/// How it ends, by what the last look has shown.
+fn ended(
+    done: &Done,
+    namespaces: &[String],
+    dry_run: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    for problem in &done.last.unseen {
         writeln!(console.err, "not looked through: {}", plain(problem))?;
     }
-    let left: Vec<&Trace> = traces
+    let left: Vec<&Trace> = done
+        .last
         .found
         .iter()
         .filter(|trace| matches!(&trace.does, Does::Leave(left) if left.matters))
         .collect();
     let would = if dry_run { "would be " } else { "" };
     let cleaned = format!("{} {would}cleaned", counted(done.cleaned, "trace"));
-    if !traces.unseen.is_empty() {
+    if !done.last.unseen.is_empty() {
         return Err(Failure::users(format!("{cleaned}, and part of the cluster was not looked through"))
             .hint("use an account that may list and change these resources, such as an administrator's"));
     }
@@ -339,6 +334,16 @@ fn ended(traces: &Traces, done: &Done, dry_run: bool, console: &mut Console<'_>)
         ))
         .hint("put these right by hand"));
     }
-    writeln!(console.err, "{cleaned}, nothing that has an effect is left")?;
+    match namespaces {
+        [] => writeln!(console.err, "{cleaned}, nothing that has an effect is left")?,
+        names => writeln!(
+            console.err,
+            "{cleaned}, nothing that has an effect is left in {}; nodes and other namespaces were not looked through",
+            names.join(", ")
+        )?,
+    }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

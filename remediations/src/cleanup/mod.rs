@@ -18,11 +18,13 @@ use crate::ports::objects::{Address, ObjectChange, Resource};
 use crate::stamp::{INTENT, MANAGED_BY, annotation};
 
 mod marks;
+mod rounds;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use marks::Known;
 pub use marks::Left;
+pub use rounds::{Swept, sweep_in_rounds, wanted};
 
 /// What is looked through, in the order in which it is cleaned: a freeze ends with its binding, so that no policy is ever
 /// without the objects that it needs; pods are let go before the wall around them is taken down; Jobs are last, since somebody may still read their logs.

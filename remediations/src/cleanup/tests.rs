@@ -278,3 +278,45 @@ async fn a_freeze_whose_binding_stays_keeps_its_policy() {
     assert_eq!(*sent.lock().expect("no test panicked"), 1);
     assert_eq!(came[1], Came::Refused("its binding is still there: no".into()));
 }
+
+/// Two walls of ours; the request that would remove the second comes back as told.
+async fn swept_beside(second: ChangeError, then: Traces) -> Swept {
+    let policy = resource("NetworkPolicy");
+    let mut other = object(ours(), &[]);
+    other["metadata"]["name"] = json!("other");
+    let found = [object(ours(), &[]), other].iter().flat_map(|one| of(policy, one, &[])).collect();
+    let first = Traces { found, unseen: Vec::new() };
+    let (sent, second) = (Mutex::new(0), Mutex::new(Some(second)));
+    let send = async |_: &Sweep| {
+        let mut sent = sent.lock().expect("no test panicked");
+        *sent += 1;
+        let answer = (*sent == 2).then(|| second.lock().expect("no test panicked").take()).flatten();
+        answer.map_or(Ok(()), Err)
+    };
+    sweep_in_rounds(&first, async || then.clone(), send, |_, _, _, _| {}).await
+}
+
+fn no_answer() -> ChangeError {
+    ChangeError::NoAnswer { tried: "remove it".into(), problem: "connection reset".into() }
+}
+
+#[tokio::test]
+async fn what_failed_is_not_taken_for_gone_where_the_last_look_failed() {
+    let nothing_seen = Traces { found: Vec::new(), unseen: vec!["could not list pods".into()] };
+    let swept = swept_beside(no_answer(), nothing_seen.clone()).await;
+    assert_eq!((swept.cleaned, swept.failed.len()), (1, 1), "{swept:?}");
+    assert_eq!(swept.last, nothing_seen);
+
+    let gone = swept_beside(no_answer(), Traces::default()).await;
+    assert_eq!((gone.cleaned, gone.failed.len(), gone.last), (1, 0, Traces::default()));
+}
+
+#[tokio::test]
+async fn what_a_colleague_takes_over_between_two_looks_is_said() {
+    let changed = object(ours(), &[("paramedic-journal-7", json!({})), ("kubectl-edit", json!({}))]);
+    let left = of(resource("NetworkPolicy"), &changed, &[]);
+    let conflict = ChangeError::Refused { message: "the object has been modified".into(), conflict: true };
+    let swept = swept_beside(conflict, Traces { found: left.clone(), unseen: Vec::new() }).await;
+    assert_eq!((swept.failed.len(), &swept.anew, &swept.last.found), (0, &left, &left), "{swept:?}");
+    assert!(matches!(&swept.last.found[0].does, Does::Leave(left) if left.matters));
+}

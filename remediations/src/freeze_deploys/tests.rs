@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::SPACES;
 use super::admission::{BINDINGS, POLICIES, Terms, name};
 use crate::fakes::{
-    Answer, FakeCluster, STAMP, eyes, intent, names, now, on, preflight, refused, sealed, target,
+    Answer, FakeCluster, STAMP, eyes, halted_after, intent, names, now, on, preflight, refused, sealed,
+    target,
 };
 use crate::ports::cluster::ClusterChange;
 use crate::ports::objects::{Address, ObjectChange};
@@ -266,4 +267,17 @@ fn the_policy_says_what_it_refuses_until_when_and_how_to_thaw_it() {
         other => panic!("{other:?}"),
     });
     insta::assert_json_snapshot!(objects);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_a_freeze_before_its_binding_and_the_half_is_thawed() {
+    let cluster = FakeCluster::new(|_| {});
+    let halt = halted_after(1, &cluster.pauses);
+    let outcome = on(&cluster).perform_until(&sealed(freezing()), &halt).await;
+    let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
+    assert!(what.starts_with("everything is paused by ann; done: validatingadmissionpolicy/"), "{what}");
+    assert!(what.contains("; not done: validatingadmissionpolicybinding/"), "{what}");
+    assert_eq!((cluster.changes(), is_there(&cluster)), (1, [true, false]), "it refuses nothing");
+    assert_eq!(on(&cluster).perform(&sealed(thawing())).await.name(), "done");
+    assert_eq!(is_there(&cluster), [false, false]);
 }

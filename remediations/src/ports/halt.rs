@@ -1,6 +1,11 @@
 //! Whether an effect that is under way may still go on: what somebody has paused, protected or taken the lead of since it
-//! began must not make one more change. An effect of one request has no use for it; one of many asks before each. It never
-//! breaks off a request that was sent.
+//! began must not make one more change. Every request of an effect but the first asks, by the one way in which anything is
+//! sent (`remedy::BothHands`); what was done counts as applied, so that its lease takes it back. It never breaks off a request
+//! that was sent.
+//!
+//! No effect is left out of this, since none is worse by half than whole: a policy without its binding freezes nothing, a freeze
+//! with its binding that did not reach Argo CD or Flux refuses what it refuses until it is taken back, a wall isolates only the pods
+//! that carry its label, and what is let go or thawed by half is merely let go later.
 
 use tokio::sync::watch;
 

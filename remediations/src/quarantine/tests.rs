@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::{QUARANTINE, SERVICES, wall};
 use crate::block_ip::{DAEMON_SETS, POLICIES};
-use crate::fakes::{Answer, FakeCluster, STAMP, eyes, intent, on, preflight, refused, sealed, target as web};
+use crate::fakes::{
+    Answer, FakeCluster, STAMP, eyes, halted_after, intent, on, preflight, refused, sealed, target as web,
+};
 use crate::pods::{NAMESPACES, PODS};
 use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
@@ -323,4 +325,39 @@ async fn a_pod_that_ended_meanwhile_does_not_stop_the_others() {
     assert!(labels(&cluster, "web-1").get(QUARANTINE).is_none(), "another pod of that name is not meant");
     let Action::Quarantine(action) = &seal.action else { panic!("a quarantine") };
     assert!(matches!(action, quarantine::Action::Isolate(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_it_before_the_next_pod_and_it_is_taken_back_whole() {
+    let cluster = shop();
+    let seal = sealed(intended(&asked(&cluster, web(), wish(false)).await));
+    let halt = halted_after(2, &cluster.pauses);
+    let world = on(&cluster);
+    let outcome = world.perform_until(&seal, &halt).await;
+    let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
+    let wanted = "everything is paused by ann; done: prod/networkpolicy/paramedic-quarantine-journal-7, \
+                  prod/pod/web-1; not done: prod/pod/web-2";
+    assert_eq!(what, wanted);
+    assert_eq!(cluster.changes(), 2, "the wall and one pod");
+    assert_eq!(labels(&cluster, "web-2"), pod("web-2")["metadata"]["labels"]);
+
+    let back = sealed(release(&cluster, &seal).await);
+    assert_eq!(world.perform(&back).await.name(), "done");
+    assert!(get(&cluster, &wall::address("prod", STAMP)).is_none());
+    assert_eq!(labels(&cluster, "web-1"), pod("web-1")["metadata"]["labels"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_is_stopped_leaves_the_wall_until_it_is_done() {
+    let cluster = shop();
+    let seal = sealed(intended(&asked(&cluster, web(), wish(false)).await));
+    let world = on(&cluster);
+    assert_eq!(world.perform(&seal).await.name(), "done");
+    let back = sealed(release(&cluster, &seal).await);
+    let halt = halted_after(cluster.changes() + 1, &cluster.pauses);
+    let outcome = world.perform_until(&back, &halt).await;
+    assert!(matches!(outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
+    assert!(get(&cluster, &wall::address("prod", STAMP)).is_some());
+    assert_eq!(labels(&cluster, "web-2")[QUARANTINE], STAMP);
+    assert_eq!(world.perform(&back).await.name(), "done");
 }

@@ -8,7 +8,8 @@ use paramedic_policies::remediation::restart;
 use paramedic_policies::target::Target;
 
 use crate::fakes::{
-    Answer, FakeCluster, FakeHttp, STAMP, http_only, intent, names, preflight, remedies, sealed, target,
+    Answer, FakeCluster, FakeHttp, STAMP, halted_after, http_only, intent, names, preflight, remedies,
+    sealed, target,
 };
 use crate::ports::cluster::Workload;
 use crate::ports::world::World;
@@ -217,4 +218,18 @@ async fn a_reset_has_no_way_back() {
     assert_eq!((names(&found.refusals), found.action), (vec!["badValue"], None));
     assert_eq!(resetting().action.inverse(), None, "what was open cannot be opened again");
     assert!(http.posts().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_stops_it_before_the_next_endpoint() {
+    let http = FakeHttp::new(&[(A, "OPEN"), (B, "HALF_OPEN")]);
+    let halt = halted_after(1, &http.pauses);
+    let outcome = http_only(&http).perform_until(&sealed(resetting()), &halt).await;
+    let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
+    let wanted = format!(
+        "could not close breaker postgres everywhere: it is HALF_OPEN on {B} and was not reset there: \
+         everything is paused by ann; reset on {A}"
+    );
+    assert_eq!(*what, wanted);
+    assert_eq!(http.posts().len(), 1);
 }

@@ -1,5 +1,5 @@
 //! `audit stats`: what each policy is worth: how often it acted, whether that helped, what refused and why, how long it
-//! took, beside how often the same alert healed by itself while the policy only rehearsed. It must never count what no
+//! took, beside how often the same alert ended without us while the policy only rehearsed. It must never count what no
 //! record says.
 
 mod tally;
@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, PAGE, Records};
 use crate::cli::table::Table;
 use crate::journal::Filter;
-use tally::{ByItself, Stats, Tally};
+use tally::{Stats, Tally, WithoutUs};
 
 /// Records of one kind that are read: months of a busy cluster. What is beyond is said, not guessed.
 const RECORDS_MAX: usize = 2_000_000;
@@ -27,8 +27,9 @@ const RECORDS_MAX: usize = 2_000_000;
   paramedic audit stats --since 30d --output json | jq '.remediations'
 
 Counted are the episodes that were received in the window, with everything that came of them until
-now. What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end by
-itself?")]
+now. What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end
+without us? Where another policy acted on the alert, that says nothing and is counted apart; what
+people did by hand nobody tells.")]
 pub struct StatsArgs {
     /// Episodes received since this: a time, or how long ago (`30d`).
     #[arg(long, value_name = "TIME", default_value = "30d", help_heading = "About what")]
@@ -83,8 +84,7 @@ async fn read(
     policy: Option<&str>,
     tally: &mut Tally,
 ) -> Result<bool, Failure> {
-    // An episode belongs to no policy: its opening and its end are found without one.
-    let policy = policy.filter(|_| !tally::OF_EPISODES.contains(&kind)).map(str::to_owned);
+    let policy = policy.filter(|_| !tally::OF_ALL.contains(&kind)).map(str::to_owned);
     let mut filter = Filter {
         since: Some(since),
         kind: Some(kind.to_owned()),
@@ -121,6 +121,8 @@ fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>)
         "UNKNOWN",
         "UNCHECKED",
         "REHEARSED",
+        "ENDED AFTER",
+        "UNDER WAY",
         "NOTHING DONE",
         "DECIDE",
     ]);
@@ -134,6 +136,8 @@ fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>)
             one.unknown.to_string(),
             one.unchecked.to_string(),
             one.rehearsed.to_string(),
+            one.ended_after.to_string(),
+            one.under_way.to_string(),
             one.nothing_done.to_string(),
             times(&one.decide),
         ]);
@@ -181,15 +185,25 @@ fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>)
     }
     section(console, "What refused, by the cases in which it did at least once", &refusals)?;
 
-    let mut alone =
-        Table::new(["POLICY", "ONLY REHEARSED", "ENDED BY ITSELF", "AFTER", "ACTED", "ENDED", "AFTER"]);
-    for one in &stats.by_itself {
-        let ByItself { policy, rehearsed, ended, after, acted, acted_ended, acted_after } = one;
+    let mut alone = Table::new([
+        "POLICY",
+        "ONLY REHEARSED",
+        "ENDED WITHOUT US",
+        "AFTER",
+        "ANOTHER ACTED",
+        "ACTED",
+        "ENDED",
+        "AFTER",
+    ]);
+    for one in &stats.without_us {
+        let WithoutUs { policy, rehearsed, ended, after, another_acted, acted, acted_ended, acted_after } =
+            one;
         alone.row([
             policy.clone(),
             rehearsed.to_string(),
             ended.to_string(),
             times(after),
+            another_acted.to_string(),
             acted.to_string(),
             acted_ended.to_string(),
             times(acted_after),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paramedic_policies::action::{Intent, Mode};
+use paramedic_policies::action::{Intent, Mode, Outcome};
 use paramedic_policies::event::{Closing, Conclusion, Event, Record, Seq, Verdict};
 use paramedic_policies::ruling::{self, Ruling};
 use paramedic_policies::state::CaseId;
@@ -17,8 +17,9 @@ use crate::cli::story;
 pub(super) const KINDS: [&str; 7] =
     ["opened", "closed", "ruled", "intended", "ended", "verified", "concluded"];
 
-/// Those that belong to an episode, and to no policy.
-pub(super) const OF_EPISODES: [&str; 2] = ["opened", "closed"];
+/// Those that are read of all policies, though one is named: an episode belongs to none, and whether an alert ended without
+/// us depends on whether any policy acted on it.
+pub(super) const OF_ALL: [&str; 3] = ["opened", "closed", "intended"];
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,10 +32,10 @@ pub(super) struct Stats {
     pub policies: Vec<OfPolicy>,
     pub remediations: Vec<OfRemediation>,
     pub refusals: Vec<OfReason>,
-    pub by_itself: Vec<ByItself>,
+    pub without_us: Vec<WithoutUs>,
 }
 
-/// How a policy's cases ended. The six last numbers add up to `cases`.
+/// How a policy's cases ended. The eight numbers from `helped` on add up to `cases`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OfPolicy {
@@ -53,7 +54,11 @@ pub(super) struct OfPolicy {
     pub unchecked: usize,
     /// Rehearsed in dry-run.
     pub rehearsed: usize,
-    /// The alert ended first, a guard refused to the end, denied, withdrawn, or still under way.
+    /// Something was done, and the alert was over, or the case was taken back, before it was known whether it helped.
+    pub ended_after: usize,
+    /// Something was done, and the case has not ended yet.
+    pub under_way: usize,
+    /// The alert ended first, a guard refused to the end, denied, withdrawn, or nothing was done so far.
     pub nothing_done: usize,
     /// From the opening until the first ruling that acts or proposes.
     pub decide: Spread,
@@ -91,17 +96,20 @@ pub(super) struct OfReason {
     pub cases: usize,
 }
 
-/// What waiting is worth: alerts of which a policy only rehearsed its remedy, beside those on which it acted.
+/// What waiting is worth: alerts of which a policy only rehearsed its remedy and on which no other one acted, beside those
+/// on which it acted. What people did by hand nobody tells.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ByItself {
+pub(super) struct WithoutUs {
     pub policy: String,
-    /// Cases that were rehearsed and in which nothing was done.
+    /// Cases that were rehearsed, of alerts on which nothing was done.
     pub rehearsed: usize,
     /// Of them: Alertmanager said that the alert was resolved.
     pub ended: usize,
     /// From the ruling that would have acted until then.
     pub after: Spread,
+    /// Cases that were rehearsed, of alerts on which another policy acted: they say nothing about waiting.
+    pub another_acted: usize,
     /// Cases in which something was done.
     pub acted: usize,
     /// Of them: the alert was resolved.
@@ -114,6 +122,8 @@ pub(super) struct ByItself {
 struct Episode {
     opened: Option<Moment>,
     resolved: Option<Moment>,
+    /// Whether any policy acted on it.
+    acted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -129,8 +139,28 @@ struct Deed {
     policy: String,
     remediation: &'static str,
     at: Moment,
-    ended: Option<(Moment, &'static str)>,
+    ended: Option<(Moment, End)>,
     verified: Option<(Moment, Verdict)>,
+}
+
+/// How an intent ended: what is kept of its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    Refused,
+    Failed,
+    Unknown,
+}
+
+impl End {
+    fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Done { .. } | Outcome::Collected { .. } => Self::Done,
+            Outcome::Refused { .. } => Self::Refused,
+            Outcome::Failed { .. } => Self::Failed,
+            Outcome::Unknown { .. } => Self::Unknown,
+        }
+    }
 }
 
 /// The counts while records are read.
@@ -170,7 +200,7 @@ impl Tally {
             Event::Intended { intent } => self.intended(record.seq, at, intent),
             Event::Ended { intent, outcome } => {
                 if let Some(deed) = self.deeds.get_mut(intent) {
-                    deed.ended = Some((at, outcome.name()));
+                    deed.ended = Some((at, End::of(outcome)));
                 }
             }
             Event::Verified { intent, verdict, .. } => {
@@ -244,7 +274,13 @@ impl Tally {
 
     fn intended(&mut self, seq: Seq, at: Moment, intent: &Intent) {
         let counts = intent.reverts.is_none() && intent.mode != Mode::DryRun && !intent.action.looks_only();
-        let Some(case) = self.case(&CaseId::of(intent)).filter(|_| counts) else { return };
+        if !counts {
+            return;
+        }
+        if let Some(episode) = self.episodes.get_mut(&intent.episode) {
+            episode.acted = true;
+        }
+        let Some(case) = self.case(&CaseId::of(intent)) else { return };
         case.acted = true;
         let (policy, remediation) = (intent.policy.clone(), intent.action.name());
         self.deeds.insert(seq, Deed { policy, remediation, at, ended: None, verified: None });
@@ -262,7 +298,10 @@ impl Tally {
             policies: by_policy.iter().map(|(policy, cases)| self.of_policy(policy, cases)).collect(),
             remediations: self.remediations(),
             refusals: refusals(&by_policy),
-            by_itself: by_policy.iter().filter_map(|(policy, cases)| self.by_itself(policy, cases)).collect(),
+            without_us: by_policy
+                .iter()
+                .filter_map(|(policy, cases)| self.without_us(policy, cases))
+                .collect(),
         }
     }
 
@@ -277,6 +316,10 @@ impl Tally {
                 Some(Conclusion::Exhausted | Conclusion::Failed) => &mut sum.not_helped,
                 Some(Conclusion::Unknown) => &mut sum.unknown,
                 Some(Conclusion::Rehearsed) => &mut sum.rehearsed,
+                Some(
+                    Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
+                ) if case.acted => &mut sum.ended_after,
+                None if case.acted => &mut sum.under_way,
                 Some(
                     Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
                 )
@@ -300,23 +343,28 @@ impl Tally {
             .collect()
     }
 
-    fn by_itself(&self, policy: &str, cases: &[(&CaseId, &Case)]) -> Option<ByItself> {
-        let ends = |wanted: &dyn Fn(&Case) -> bool| -> Vec<Took> {
-            let of_them = cases.iter().filter(|(_, case)| wanted(case));
-            let took = of_them.map(|(id, case)| {
-                let resolved = self.episodes.get(&id.episode).and_then(|episode| episode.resolved);
+    fn without_us(&self, policy: &str, cases: &[(&CaseId, &Case)]) -> Option<WithoutUs> {
+        let of = |id: &CaseId| self.episodes.get(&id.episode);
+        let ends = |cases: &[(&CaseId, &Case)]| -> Vec<Took> {
+            let took = cases.iter().map(|(id, case)| {
+                let resolved = of(id).and_then(|episode| episode.resolved);
                 resolved.map_or(Took::NotReached, |at| Took::between(case.decided, at))
             });
             took.collect()
         };
-        let alone = ends(&|case| !case.acted && case.conclusion == Some(Conclusion::Rehearsed));
-        let acted = ends(&|case| case.acted);
+        let (acted, others): (Vec<_>, Vec<_>) = cases.iter().copied().partition(|(_, case)| case.acted);
+        let rehearsed = others.into_iter().filter(|(_, case)| case.conclusion == Some(Conclusion::Rehearsed));
+        let (another, alone): (Vec<_>, Vec<_>) =
+            rehearsed.partition(|(id, _)| of(id).is_some_and(|episode| episode.acted));
+        let has_some = !alone.is_empty() || !another.is_empty();
+        let (alone, acted) = (ends(&alone), ends(&acted));
         let ended = |all: &[Took]| all.iter().filter(|took| **took != Took::NotReached).count();
-        (!alone.is_empty()).then(|| ByItself {
+        has_some.then(|| WithoutUs {
             policy: policy.to_owned(),
             rehearsed: alone.len(),
             ended: ended(&alone),
             after: Spread::of(&alone),
+            another_acted: another.len(),
             acted: acted.len(),
             acted_ended: ended(&acted),
             acted_after: Spread::of(&acted),
@@ -329,15 +377,15 @@ fn of_remediation(policy: &str, remediation: &'static str, deeds: &[&Deed]) -> O
     let (mut act, mut verify) = (Vec::new(), Vec::new());
     for deed in deeds {
         match deed.ended {
-            Some((_, "refused")) => sum.refused += 1,
-            Some((_, "failed")) => sum.failed += 1,
-            Some((_, "unknown")) => sum.unknown += 1,
-            Some(_) => sum.done += 1,
+            Some((_, End::Refused)) => sum.refused += 1,
+            Some((_, End::Failed)) => sum.failed += 1,
+            Some((_, End::Unknown)) => sum.unknown += 1,
+            Some((_, End::Done)) => sum.done += 1,
             None => {}
         }
         act.push(match deed.ended {
-            Some((_, "unknown")) => Took::Unknown,
-            Some((at, _)) => Took::between(Some(deed.at), at),
+            Some((_, End::Unknown)) => Took::Unknown,
+            Some((at, End::Done | End::Refused | End::Failed)) => Took::between(Some(deed.at), at),
             None => Took::NotReached,
         });
         match deed.verified {
@@ -379,59 +427,4 @@ fn refusals(by_policy: &BTreeMap<&str, Vec<(&CaseId, &Case)>>) -> Vec<OfReason> 
 }
 
 #[cfg(test)]
-mod tests {
-    use paramedic_policies::time::Span;
-
-    use super::*;
-    use crate::cli::tests::fixture;
-
-    fn counted(records: &[Record]) -> Stats {
-        let mut tally = Tally::of(None, records[0].at, records[0].at + Span::from_hours(2));
-        for kind in KINDS {
-            records.iter().filter(|record| record.event.kind() == kind).for_each(|record| tally.take(record));
-        }
-        tally.finished()
-    }
-
-    #[test]
-    fn an_alert_that_was_only_rehearsed_is_no_act_but_a_measure_of_waiting() {
-        let acted = counted(&fixture::journal().records);
-        assert_eq!((acted.policies[0].acted, acted.policies[0].helped), (1, 1), "{acted:?}");
-        assert_eq!(acted.by_itself, [], "nothing was only rehearsed");
-
-        let mut records = fixture::journal().records;
-        for record in &mut records {
-            match &mut record.event {
-                Event::Intended { intent } => intent.mode = Mode::DryRun,
-                Event::Concluded { conclusion, .. } => *conclusion = Conclusion::Rehearsed,
-                _ => {}
-            }
-        }
-        let rehearsed = counted(&records);
-        assert_eq!((rehearsed.policies[0].acted, rehearsed.policies[0].rehearsed), (0, 1));
-        assert_eq!(rehearsed.remediations, []);
-        let [alone] = rehearsed.by_itself.as_slice() else { panic!("{rehearsed:?}") };
-        assert_eq!((alone.rehearsed, alone.ended, alone.acted), (1, 1, 0));
-        assert!(matches!(alone.after.median, Took::Known(_)), "{alone:?}");
-    }
-
-    #[test]
-    fn the_ends_of_cases_add_up() {
-        let stats = counted(&fixture::journal().records);
-        for one in &stats.policies {
-            let ends =
-                [one.helped, one.not_helped, one.unknown, one.unchecked, one.rehearsed, one.nothing_done];
-            assert_eq!(ends.iter().sum::<usize>(), one.cases, "{one:?}");
-        }
-    }
-
-    #[test]
-    fn an_episode_from_outside_the_time_counts_nowhere() {
-        let records = fixture::journal().records;
-        let last = records.last().expect("it has some").at;
-        let mut tally = Tally::of(None, last + Span::from_secs(1), last + Span::from_secs(2));
-        records.iter().for_each(|record| tally.take(record));
-        let stats = tally.finished();
-        assert_eq!((stats.episodes, stats.policies.len(), stats.remediations.len()), (0, 0, 0));
-    }
-}
+mod tests;

@@ -1,0 +1,117 @@
+//! The counts, over the records of a journal that was lived through.
+
+use paramedic_policies::time::Span;
+
+use super::*;
+use crate::cli::tests::fixture;
+
+fn counted(records: &[Record]) -> Stats {
+    counted_of(None, records)
+}
+
+/// As the command reads them: of one policy, or all.
+fn counted_of(policy: Option<&str>, records: &[Record]) -> Stats {
+    let mut tally = Tally::of(policy.map(str::to_owned), records[0].at, records[0].at + Span::from_hours(2));
+    for kind in KINDS {
+        records.iter().filter(|record| record.event.kind() == kind).for_each(|record| tally.take(record));
+    }
+    tally.finished()
+}
+
+fn ends(one: &OfPolicy) -> [usize; 8] {
+    let OfPolicy { helped, not_helped, unknown, unchecked, rehearsed, .. } = *one;
+    [helped, not_helped, unknown, unchecked, rehearsed, one.ended_after, one.under_way, one.nothing_done]
+}
+
+/// What another policy did on the same episodes: the same records of its own.
+fn and_by_another(records: &[Record], policy: &str) -> Vec<Record> {
+    let mut all = records.to_vec();
+    for record in records {
+        let mut event = record.event.clone();
+        match &mut event {
+            Event::Ruled { ruling } => ruling.policy = policy.to_owned(),
+            Event::Intended { intent } => (intent.policy, intent.mode) = (policy.to_owned(), Mode::DryRun),
+            Event::Concluded { case, conclusion } => {
+                (case.policy, *conclusion) = (policy.to_owned(), Conclusion::Rehearsed);
+            }
+            _ => continue,
+        }
+        all.push(Record { seq: record.seq.plus(records.len()), event, ..record.clone() });
+    }
+    all
+}
+
+#[test]
+fn an_alert_that_another_policy_acted_on_did_not_end_without_us() {
+    let records = and_by_another(&fixture::journal().records, "another");
+    for policy in [None, Some("another")] {
+        let stats = counted_of(policy, &records);
+        let [one] = stats.without_us.as_slice() else { panic!("{stats:?}") };
+        assert_eq!((one.policy.as_str(), one.rehearsed, one.ended, one.acted), ("another", 0, 0, 0));
+        assert_eq!(one.another_acted, 1);
+    }
+}
+
+#[test]
+fn a_case_that_acted_is_never_one_of_which_nothing_was_done() {
+    let records = fixture::journal().records;
+    let ended = |conclusion: Option<Conclusion>| {
+        let mut records = records.clone();
+        records.retain(|record| conclusion.is_some() || record.event.kind() != "concluded");
+        for record in &mut records {
+            if let (Event::Concluded { conclusion: is, .. }, Some(conclusion)) =
+                (&mut record.event, conclusion)
+            {
+                *is = conclusion;
+            }
+        }
+        counted(&records).policies.remove(0)
+    };
+    for conclusion in [Conclusion::Resolved, Conclusion::Withdrawn] {
+        let one = ended(Some(conclusion));
+        assert_eq!((one.acted, one.ended_after, one.nothing_done), (1, 1, 0), "{one:?}");
+        assert_eq!(ends(&one).iter().sum::<usize>(), one.cases);
+    }
+    let one = ended(None);
+    assert_eq!((one.acted, one.under_way, one.nothing_done), (1, 1, 0), "{one:?}");
+}
+
+#[test]
+fn an_alert_that_was_only_rehearsed_is_no_act_but_a_measure_of_waiting() {
+    let acted = counted(&fixture::journal().records);
+    assert_eq!((acted.policies[0].acted, acted.policies[0].helped), (1, 1), "{acted:?}");
+    assert_eq!(acted.without_us, [], "nothing was only rehearsed");
+
+    let mut records = fixture::journal().records;
+    for record in &mut records {
+        match &mut record.event {
+            Event::Intended { intent } => intent.mode = Mode::DryRun,
+            Event::Concluded { conclusion, .. } => *conclusion = Conclusion::Rehearsed,
+            _ => {}
+        }
+    }
+    let rehearsed = counted(&records);
+    assert_eq!((rehearsed.policies[0].acted, rehearsed.policies[0].rehearsed), (0, 1));
+    assert_eq!(rehearsed.remediations, []);
+    let [alone] = rehearsed.without_us.as_slice() else { panic!("{rehearsed:?}") };
+    assert_eq!((alone.rehearsed, alone.ended, alone.acted), (1, 1, 0));
+    assert!(matches!(alone.after.median, Took::Known(_)), "{alone:?}");
+}
+
+#[test]
+fn the_ends_of_cases_add_up() {
+    let stats = counted(&fixture::journal().records);
+    for one in &stats.policies {
+        assert_eq!(ends(one).iter().sum::<usize>(), one.cases, "{one:?}");
+    }
+}
+
+#[test]
+fn an_episode_from_outside_the_time_counts_nowhere() {
+    let records = fixture::journal().records;
+    let last = records.last().expect("it has some").at;
+    let mut tally = Tally::of(None, last + Span::from_secs(1), last + Span::from_secs(2));
+    records.iter().for_each(|record| tally.take(record));
+    let stats = tally.finished();
+    assert_eq!((stats.episodes, stats.policies.len(), stats.remediations.len()), (0, 0, 0));
+}
