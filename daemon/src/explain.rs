@@ -3,7 +3,7 @@
 //!
 //! Served by `POST /api/v1/explain` with the live state, and by `paramedic explain --policies` with an empty one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use paramedic_policies::action::Mode;
@@ -272,6 +272,8 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         rung_begun: false,
         ended: None,
         acted_on: None,
+        also_on: BTreeSet::new(),
+        begun_by: None,
         looked: false,
         target: None,
         lets: BTreeMap::new(),

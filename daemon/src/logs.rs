@@ -42,6 +42,8 @@ pub fn begin(settings: &LogSettings, redactor: &Redactor) -> Result<(), String> 
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
+        // What cannot be logged (a full disk) is said on stderr otherwise, which is the log: that panics.
+        .log_internal_errors(false)
         .with_writer(Redacted { redactor: redactor.clone() });
     // A second daemon in one process (the demo, a test) logs where the first does.
     let _already = match settings.format {

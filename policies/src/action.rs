@@ -178,7 +178,20 @@ pub enum Outcome {
     },
 }
 
+/// How the words of an effect begin that did not.
+const NOT_BEGUN: &str = "not begun: ";
+
 impl Outcome {
+    /// An effect that did not begin, since this stopped it: nothing was sent.
+    pub fn not_begun(why: &str) -> Self {
+        Self::Failed { what: format!("{NOT_BEGUN}{why}"), applied: false, diff: None }
+    }
+
+    /// Whether it did not begin. Records tell it in words.
+    pub fn is_not_begun(&self) -> bool {
+        matches!(self, Self::Failed { what, applied: false, .. } if what.starts_with(NOT_BEGUN))
+    }
+
     /// Its name in metrics and tables.
     pub fn name(&self) -> &'static str {
         match self {

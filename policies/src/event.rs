@@ -518,6 +518,10 @@ pub enum Advance {
     Retry,
     /// What was done lasted its time, and the alert is still open.
     Again,
+    /// What was decided did not begin, since something stopped it before: no attempt.
+    NotBegun,
+    /// The last step of a sequence that has begun was so already; it is looked whether that helps.
+    Already,
 }
 
 /// How a case ended.

@@ -27,6 +27,8 @@ mod operators;
 mod paging;
 #[path = "engine/quarantines.rs"]
 mod quarantines;
+#[path = "engine/relapses.rs"]
+mod relapses;
 #[path = "engine/restarts.rs"]
 mod restarts;
 #[path = "engine/reverts.rs"]

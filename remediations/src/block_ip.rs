@@ -280,7 +280,7 @@ impl Deed for Action {
             }
         }
         match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
-            Ok(diff) => Outcome::Done { diff: Some(diff), already: false },
+            Ok(carried) => Outcome::Done { diff: Some(carried.told(&step).0), already: false },
             Err(outcome) => outcome,
         }
     }

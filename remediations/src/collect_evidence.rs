@@ -10,7 +10,7 @@ use paramedic_policies::action::{self, Intent, Outcome};
 use paramedic_policies::answer::Preflight;
 use paramedic_policies::evidence::{Bag, Series};
 use paramedic_policies::reason::Reason;
-use paramedic_policies::remediation::collect_evidence::{Action, Wish, Written};
+use paramedic_policies::remediation::collect_evidence::{Action, KINDS, Wish, Written};
 use paramedic_policies::target::Target;
 use serde_json::Value;
 
@@ -91,8 +91,7 @@ impl Plans for Wish {
         let cluster = eyes.cluster()?;
         let mut checks = Checks::default();
         let Some(resource) = resource(&target.kind) else {
-            let wanted =
-                "Deployment, StatefulSet, DaemonSet, Pod, Service, CronJob.batch, Rollout.argoproj.io".into();
+            let wanted = KINDS.join(", ");
             checks.refuse(Reason::WrongKind { kind: target.kind.clone(), wanted });
             return Ok(checks.into_preflight(Seen::default(), None, false));
         };

@@ -249,10 +249,16 @@ impl Deed for Action {
         }
         let all = Sealing { seal, action: self };
         let mut fields = vec![all.in_words()];
-        for (index, step) in all.steps().iter().enumerate() {
+        let mut begun = false;
+        for step in &all.steps() {
             match one_change::carry_out_in_a_crowd(hands, seal, step).await {
-                Ok(diff) => fields.extend(diff.fields),
-                Err(outcome) if index == 0 => return outcome,
+                Ok(carried) => {
+                    let (diff, made) = carried.told(step);
+                    fields.extend(diff.fields);
+                    // What others have undone is not ours; what is made bears the stamp of this intent.
+                    begun |= made || matches!(self, Self::Freeze(_));
+                }
+                Err(outcome) if !begun => return outcome,
                 Err(outcome) => return half(outcome),
             }
         }

@@ -10,7 +10,6 @@ use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::http_call::{Action, Call, Look, Wish, Written};
 use paramedic_policies::target::Target;
-use paramedic_policies::time::Span;
 
 use crate::checks::{self, Checks, Seen};
 use crate::one_change::failed;
@@ -33,7 +32,6 @@ const LOOK_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long a service may work on a request whose answer was lost. Only a look after that shows that it was not done.
 const REQUEST_LIFE: Duration = Duration::from_secs(65);
-const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
 
 /// How often a call is sent where the endpoint honours the key.
 const SENDS_MAX: u32 = 3;
@@ -185,7 +183,7 @@ impl Deed for Action {
             sent += 1;
         };
         tracing::warn!(intent = %seal.id, endpoint = self.wish.endpoint, "nobody knows yet whether a call was done");
-        match self.find_out(http, seal, REQUEST_LIFE).await {
+        match self.find_out(http, seal).await {
             None => Outcome::Unknown {
                 what: format!("{doubt}; no `look` is declared, so nobody knows whether it was done"),
             },
@@ -201,11 +199,9 @@ impl Deed for Action {
 
     /// By the declared look; without one nobody knows.
     async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
-        // Nothing is sent after the deadline.
-        let life = left(eyes.clock, seal.deadline + REQUEST_LIFE_SPAN).min(REQUEST_LIFE);
         let unknown =
             |why: String| Outcome::Unknown { what: format!("the process ended during {self}: {why}") };
-        match self.find_out(eyes.http, seal, life).await {
+        match self.find_out(eyes.http, seal).await {
             Some(Shown::Done) => Outcome::Done { diff: None, already: false },
             Some(Shown::NotDone(found)) => {
                 failed(format!("the process ended before {self} was done: {found}"))
@@ -222,7 +218,7 @@ trait Sending {
     fn done(&self, url: &str, status: u16) -> Outcome;
     async fn declared(&self, http: &dyn Http) -> Result<Declared, Reason>;
     async fn looked(&self, http: &dyn Http, seal: &Sealed<Intent>) -> Option<Shown>;
-    async fn find_out(&self, http: &dyn Http, seal: &Sealed<Intent>, life: Duration) -> Option<Shown>;
+    async fn find_out(&self, http: &dyn Http, seal: &Sealed<Intent>) -> Option<Shown>;
 }
 
 impl Sending for Action {
@@ -268,13 +264,13 @@ impl Sending for Action {
     }
 
     /// Looks, and once more when the request cannot be worked on any longer.
-    async fn find_out(&self, http: &dyn Http, seal: &Sealed<Intent>, life: Duration) -> Option<Shown> {
+    async fn find_out(&self, http: &dyn Http, seal: &Sealed<Intent>) -> Option<Shown> {
         match self.looked(http, seal).await? {
-            Shown::NotDone(_) if !life.is_zero() => {
-                tokio::time::sleep(life).await;
+            Shown::NotDone(_) => {
+                tokio::time::sleep(REQUEST_LIFE).await;
                 self.looked(http, seal).await
             }
-            seen @ (Shown::Done | Shown::NotDone(_) | Shown::Unclear(_)) => Some(seen),
+            seen @ (Shown::Done | Shown::Unclear(_)) => Some(seen),
         }
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use paramedic_policies::action::{Diff, DiffSource, Intent, Outcome};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::target::Target;
-use paramedic_policies::time::{Moment, Span};
+use paramedic_policies::time::Moment;
 
 use crate::checks::Checks;
 use crate::ports::clock::left;
@@ -80,21 +80,20 @@ pub(crate) fn late(target: &Target) -> LookError {
 
 /// How long the API server works on a request at most: its `--request-timeout`, one minute by default, and some slack.
 const REQUEST_LIFE: Duration = Duration::from_secs(65);
-const REQUEST_LIFE_SPAN: Span = Span::from_secs(65);
 
 /// How often a change is tried again that somebody else's came before. Each is a look and one request.
 const TRIES_MAX: u32 = 5;
 
-/// As [`carry_out`], on an object that others write all the time (a kubelet its status): what lost a race is known not to
+/// As [`carried_out`], on an object that others write all the time (a kubelet its status): what lost a race is known not to
 /// have been made, and is tried again from a fresh look with all its checks.
 pub(crate) async fn carry_out_in_a_crowd<C: OneChange>(
     hands: BothHands<'_>,
     seal: &Sealed<Intent>,
     one: &C,
-) -> Result<Diff, Outcome> {
+) -> Result<Carried, Outcome> {
     let mut tried = 1;
     loop {
-        match carry_out(hands, seal, one).await {
+        match carried_out(hands, seal, one).await {
             Err(Outcome::Refused { reasons }) if tried < TRIES_MAX && raced(&reasons) => tried += 1,
             ended => return ended,
         }
@@ -113,16 +112,23 @@ pub(crate) enum Carried {
     Found,
 }
 
+impl Carried {
+    /// The difference, and whether it was made by this call.
+    pub(crate) fn told<C: OneChange>(self, one: &C) -> (Diff, bool) {
+        match self {
+            Self::Made(diff) => (diff, true),
+            Self::Found => (one.diff(), false),
+        }
+    }
+}
+
 /// Makes the change, or finds it made; the difference, or how it ended otherwise.
 pub(crate) async fn carry_out<C: OneChange>(
     hands: BothHands<'_>,
     seal: &Sealed<Intent>,
     one: &C,
 ) -> Result<Diff, Outcome> {
-    match carried_out(hands, seal, one).await? {
-        Carried::Made(diff) => Ok(diff),
-        Carried::Found => Ok(one.diff()),
-    }
+    carried_out(hands, seal, one).await.map(|carried| carried.told(one).0)
 }
 
 /// As [`carry_out`], for whom it matters which of the two it was.
@@ -168,7 +174,7 @@ pub(crate) async fn carried_out<C: OneChange>(
             }
         },
         ChangeError::NotSent { .. } => Err(failed(error.to_string())),
-        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one, REQUEST_LIFE).await {
+        ChangeError::NoAnswer { .. } => match find_out_at_last(cluster, seal, one).await {
             Trace::Made => Ok(Carried::Made(one.diff())),
             Trace::NotMade => Err(failed(format!("{error}; a look shows that it was not made"))),
             Trace::Unclear(why) => Err(Outcome::Unknown { what: format!("{error}; {why}") }),
@@ -183,9 +189,8 @@ pub(crate) async fn closed<C: OneChange>(
     one: &C,
 ) -> Result<Diff, Outcome> {
     let cluster = eyes.cluster().map_err(|error| unclear(seal, error))?;
-    // Nothing is sent after the deadline.
-    let life = left(eyes.clock, seal.deadline + REQUEST_LIFE_SPAN).min(REQUEST_LIFE);
-    match find_out_at_last(cluster, seal, one, life).await {
+    // When it left is known by a wall clock that may have been set meanwhile: counted from now, in time that passes.
+    match find_out_at_last(cluster, seal, one).await {
         Trace::Made => Ok(one.diff()),
         Trace::NotMade => Err(failed(format!(
             "the process ended before it was done: {} {} shows no trace of it",
@@ -266,18 +271,12 @@ pub(crate) async fn preview(
     }
 }
 
-/// A request without an answer may still be on its way: the server may take it up to `life` later. Only a look after
-/// that shows that it was not made.
-async fn find_out_at_last<C: OneChange>(
-    cluster: &dyn Cluster,
-    seal: &Sealed<Intent>,
-    one: &C,
-    life: Duration,
-) -> Trace {
+/// A request without an answer may still be on its way: the server may take it up to [`REQUEST_LIFE`] later. Only a look
+/// after that shows that it was not made.
+async fn find_out_at_last<C: OneChange>(cluster: &dyn Cluster, seal: &Sealed<Intent>, one: &C) -> Trace {
     match find_out(cluster, seal, one).await {
-        Trace::NotMade if life.is_zero() => Trace::NotMade,
         Trace::NotMade => {
-            tokio::time::sleep(life).await;
+            tokio::time::sleep(REQUEST_LIFE).await;
             find_out(cluster, seal, one).await
         }
         seen @ (Trace::Made | Trace::Unclear(_)) => seen,

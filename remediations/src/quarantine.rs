@@ -183,16 +183,21 @@ impl Deed for Action {
         let mut checks = Checks::default();
         let namespace = cluster.get(&NAMESPACES.named("", &target.namespace)).await?;
         checks.note(pods::pause("namespace", namespace.as_ref(), now));
-        let mut left = wall::is_left(cluster, &target.namespace, quarantine).await?;
+        let stands = wall::is_left(cluster, &target.namespace, quarantine).await?;
+        let mut held_still = Vec::new();
         for held in &quarantine.pods {
             let pod = cluster.get(&PODS.named(&target.namespace, &held.name)).await?;
             match pod.filter(|pod| text(pod, "/metadata/uid") == held.uid) {
                 None => checks.pass(format!("pod {} is gone", held.name)),
-                Some(pod) if texts(&pod, "/metadata/labels").contains_key(QUARANTINE) => left = true,
+                Some(pod) if texts(&pod, "/metadata/labels").contains_key(QUARANTINE) => {
+                    held_still.push(held.clone());
+                }
                 Some(_) => checks.pass(format!("somebody has let pod {} go", held.name)),
             }
         }
-        let release = action::Action::Quarantine(Self::Release(quarantine.clone()));
+        let left = stands || !held_still.is_empty();
+        let release = Quarantine { wish: quarantine.wish.clone(), pods: held_still };
+        let release = action::Action::Quarantine(Self::Release(release));
         Ok(checks.into_preflight(Seen::default(), left.then_some(release), !left))
     }
 
@@ -222,9 +227,11 @@ impl Deed for Action {
         let mut begun = false;
         for step in steps(seal, self) {
             match one_change::carry_out_in_a_crowd(hands, seal, &step).await {
-                Ok(diff) => {
+                Ok(carried) => {
+                    let (diff, made) = carried.told(&step);
                     fields.extend(diff.fields);
-                    begun = true;
+                    // What others have undone is not ours; what is made bears the stamp of this intent.
+                    begun |= made || matches!(self, Self::Isolate(_));
                 }
                 // A pod that has ended meanwhile is nobody's trouble any more; the others still are.
                 Err(Outcome::Refused { reasons }) if step.is_of_a_pod() && is_gone(&reasons) => {
@@ -234,7 +241,7 @@ impl Deed for Action {
                 Err(outcome) => return half(outcome),
             }
         }
-        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: false }
+        Outcome::Done { diff: Some(Diff { fields, source: DiffSource::Applied }), already: !begun }
     }
 
     /// By the NetworkPolicy of its stamp, and by its stamp on each pod.

@@ -40,6 +40,8 @@ pub fn line(event: &Event) -> Option<String> {
                 Advance::Relapse => "the trouble is back, next rung",
                 Advance::Retry => "again",
                 Advance::Again => "anew, for it lasted its time",
+                Advance::NotBegun => "not begun, and no attempt",
+                Advance::Already => "already so, and watched",
             };
             format!("{}: {why}: rung {}, step {}", case.policy, rung + 1, step + 1)
         }

@@ -12,7 +12,7 @@ fn seeds(from: u64, count: u64) -> Seeds {
 const TOGETHER: u64 = 8;
 
 /// The seeds of the test: as many as a test may take. The command runs ten thousand.
-const OF_THE_TEST: (u64, u64) = (250, 180);
+const OF_THE_TEST: (u64, u64) = (250, 500);
 
 #[test]
 fn in_many_worlds_full_of_faults_every_law_holds() {

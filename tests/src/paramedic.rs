@@ -59,6 +59,8 @@ pub struct Plan {
     more: Vec<String>,
     environment: Vec<(String, String)>,
     traced: Option<(String, PathBuf)>,
+    through: Vec<String>,
+    data: Option<PathBuf>,
     port: Option<u16>,
 }
 
@@ -115,6 +117,18 @@ impl Plan {
     /// expression, such as `trace=write,writev,fdatasync`. It is for tests that asked `peers::need(&["strace"])`.
     pub fn traced(mut self, which: &str, into: &Path) -> Self {
         self.traced = Some((which.into(), into.into()));
+        self
+    }
+
+    /// Started by these words before its own, which must become it and not stay its parent (`env`, `nice`).
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.through = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The folder of the journal, instead of one in the test's scratch folder: a disk of its own.
+    pub fn data_dir(mut self, path: &Path) -> Self {
+        self.data = Some(path.into());
         self
     }
 
@@ -179,7 +193,7 @@ impl Paramedic {
 
     /// The journal's folder.
     pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        data_dir(&self.plan, &self.folder)
     }
 
     /// The folder with its policies.
@@ -363,9 +377,20 @@ pub async fn command(arguments: &[&str]) -> Said {
     }
 }
 
+fn data_dir(plan: &Plan, folder: &Scratch) -> PathBuf {
+    plan.data.clone().unwrap_or_else(|| folder.path().join("data"))
+}
+
 fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
     let mut program = match &plan.traced {
-        None => Command::new(binary()),
+        None => match plan.through.split_first() {
+            None => Command::new(binary()),
+            Some((first, rest)) => {
+                let mut program = Command::new(first);
+                program.args(rest).arg(binary());
+                program
+            }
+        },
         Some((which, into)) => {
             // -D: strace is not the parent but a grandchild, so that the process we kill is the daemon.
             let mut strace = Command::new(&peer("strace").path);
@@ -378,7 +403,7 @@ fn spawn(plan: &Plan, folder: &Scratch, port: u16, admin_port: u16) -> Process {
         }
     };
     program.arg("serve").arg("--policies").arg(folder.path().join("policies"));
-    program.arg("--data-dir").arg(folder.path().join("data"));
+    program.arg("--data-dir").arg(data_dir(plan, folder));
     program.arg("--listen").arg(format!("127.0.0.1:{port}"));
     program.arg("--admin-listen").arg(format!("127.0.0.1:{admin_port}"));
     if plan.config.is_some() {

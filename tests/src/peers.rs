@@ -51,6 +51,15 @@ pub fn need(names: &[&str]) -> bool {
     false
 }
 
+/// Says that part of the running test is left out, and why, where something else covers it: a right that this
+/// process has not, such as that to mount. It is never silent, and never a failure.
+pub fn leave_out(why: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    note(&format!("left out\t{test}\t{why}"));
+    let _ = writeln!(std::io::stderr(), "left out: {test}: {why}");
+}
+
 fn required() -> bool {
     let says = |name: &str, yes: &str| std::env::var_os(name).is_some_and(|value| value == yes);
     says("CI", "true") || says("PARAMEDIC_REQUIRE_PEERS", "1")

@@ -39,6 +39,9 @@ use crate::serve::ServeArgs;
   paramedic explain alert.yaml --policies policies/ --prometheus-url http://prometheus:9090
       without a daemon: as if nothing had happened before
 
+Under each policy that does not act, `to act, it takes` says what would have to change: what to wait for,
+what to mend, which mode.
+
 An alert file is one alert, a webhook payload, or an answer of /api/v2/alerts, as JSON or YAML;
 `-` reads it from standard input.")]
 pub struct ExplainArgs {

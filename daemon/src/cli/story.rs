@@ -75,6 +75,8 @@ pub(super) fn tell(event: &Event) -> String {
                 Advance::Relapse => "the trouble came back",
                 Advance::Retry => "the attempt failed without an effect",
                 Advance::Again => "what was done has lasted its time, and the alert is still open",
+                Advance::NotBegun => "what was decided did not begin, which is no attempt",
+                Advance::Already => "it was already so, and it is looked whether that helps",
             };
             format!("{case} goes on at rung {}, step {}: {why}", rung + 1, step + 1)
         }

@@ -53,5 +53,5 @@ impl Turns {
 
 /// The outcome of an effect that did not begin: nothing was done.
 pub(super) fn not_begun(why: &str) -> Outcome {
-    Outcome::Failed { what: format!("not begun: {why}"), applied: false, diff: None }
+    Outcome::not_begun(why)
 }

@@ -1,12 +1,13 @@
 //! `file`: alerts with their beginnings and ends, as a JSON list or one a line, in any order: what
 //! `GET /api/v2/alerts` gives, or a list somebody made. All of it is held in memory, since it has to be sorted.
 
-use std::io::{BufRead, Read};
+use std::collections::HashSet;
+use std::io::Read;
 use std::path::Path;
 
 use async_trait::async_trait;
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
@@ -43,10 +44,22 @@ struct Written {
     starts_at: Moment,
     #[serde(default)]
     ends_at: Option<Moment>,
+    /// Only in Alertmanager's own list.
+    #[serde(default)]
+    updated_at: Option<Moment>,
+}
+
+impl Written {
+    /// When it ended. Alertmanager writes year 1 where there is no end, and for what still fires when it would forget it.
+    fn ended(&self) -> Option<Moment> {
+        let is_guess = |end: &Moment| self.updated_at.is_some_and(|updated| *end > updated);
+        self.ends_at.filter(|end| *end > self.starts_at && !is_guess(end))
+    }
 }
 
 impl AlertsFile {
-    /// The alerts of this file, each ended by `until` at the latest that has no end by then.
+    /// The alerts of this file. One that begins anew at the moment of its end ends a millisecond earlier, or the two would be
+    /// one.
     ///
     /// # Errors
     /// When it cannot be read, or is no list of alerts.
@@ -63,13 +76,21 @@ impl AlertsFile {
         }
         let written = written(&text, &place)?;
         drop(text);
+        let begins: HashSet<(&Labels, Moment)> =
+            written.iter().map(|one| (&one.labels, one.starts_at)).collect();
+        let ends: Vec<Option<Moment>> = written
+            .iter()
+            .map(|one| {
+                let end = one.ended()?;
+                let is_begin = begins.contains(&(&one.labels, end));
+                Some(if is_begin { end - Span::from_ms(1) } else { end })
+            })
+            .collect();
         let (mut alerts, mut changes) = (Vec::with_capacity(written.len()), Vec::new());
-        for one in written {
-            let Written { mut labels, mut annotations, starts_at, ends_at } = one;
+        for (one, ends_at) in written.into_iter().zip(ends) {
+            let Written { mut labels, mut annotations, starts_at, .. } = one;
             redactor.labels(&mut labels);
             redactor.annotations(&mut annotations);
-            // Alertmanager writes year 1 where there is no end.
-            let ends_at = ends_at.filter(|end| *end > starts_at);
             let alert = alerts.len();
             changes.push(Change { at: starts_at, is_end: false, alert });
             changes.extend(ends_at.map(|at| Change { at, is_end: true, alert }));
@@ -104,15 +125,12 @@ fn written(text: &[u8], place: &str) -> Result<Vec<Written>, HistoryError> {
         None => Err(wrong(format!("{place} is empty"), HINT)),
         Some(b'[') => serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error)),
         Some(_) => {
-            let lines = text
-                .lines()
-                .enumerate()
-                .filter(|(_, line)| line.as_ref().is_ok_and(|line| !line.trim().is_empty()));
+            let lines = text.split(|byte| *byte == b'\n').enumerate();
+            let lines = lines.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace));
             lines
                 .map(|(number, line)| {
-                    let line = line.unwrap_or_default();
                     let place = format!("{place}:{}", number + 1);
-                    serde_json::from_str(&line).map_err(|error| bad(place, error))
+                    serde_json::from_slice(line).map_err(|error| bad(place, error))
                 })
                 .collect()
         }
@@ -152,6 +170,33 @@ mod tests {
             }
         }
         assert_eq!(told, ["08:00 A Firing", "08:05 B Firing", "08:05 A Resolved"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_begins_anew_as_it_ends_and_one_that_still_fires_are_told_apart() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = r#"
+            {"labels": {"alertname": "A"}, "startsAt": "2026-11-21T08:00:00Z", "endsAt": "2026-11-21T08:05:00Z"}
+            {"labels": {"alertname": "A"}, "startsAt": "2026-11-21T08:05:00Z", "endsAt": "2026-11-21T08:10:00Z"}
+            {"labels": {"alertname": "B"}, "startsAt": "2026-11-21T08:01:00Z", "endsAt": "2026-11-21T08:09:00Z",
+             "updatedAt": "2026-11-21T08:05:00Z", "status": {"state": "active"}}
+        "#;
+        std::fs::write(file.path(), text.replace(",\n             ", ", ")).expect("it takes text");
+        let mut alerts = AlertsFile::open(file.path(), &Redactor::default()).expect("it opens");
+        let mut told = Vec::new();
+        while let Some(heard) = alerts.next().await.expect("it reads") {
+            for alert in heard.alerts {
+                told.push(format!("{} {} {:?}", &heard.at.to_string()[11..], alert.name(), alert.status));
+            }
+        }
+        let wanted = [
+            "08:00:00.000Z A Firing",
+            "08:01:00.000Z B Firing",
+            "08:04:59.999Z A Resolved",
+            "08:05:00.000Z A Firing",
+            "08:10:00.000Z A Resolved",
+        ];
+        assert_eq!(told, wanted);
     }
 
     #[test]

@@ -162,6 +162,7 @@ pub struct Audit {
     ready: VecDeque<Heard>,
     read_until: Moment,
     given_until: Moment,
+    forgotten_at: Moment,
     is_over: bool,
 }
 
@@ -186,6 +187,7 @@ impl Audit {
             ready: VecDeque::new(),
             read_until: Moment::default(),
             given_until: Moment::default(),
+            forgotten_at: Moment::default(),
             is_over: false,
         };
         (audit, recorded)
@@ -305,8 +307,9 @@ impl History for Audit {
                 let next = self.ready.pop_front();
                 let before = self.given_until;
                 if let Some(heard) = &next {
-                    if heard.at.since(before) > AHEAD {
+                    if heard.at.since(self.forgotten_at) > AHEAD {
                         self.forget(before);
+                        self.forgotten_at = heard.at;
                     }
                     self.given_until = heard.at;
                 }

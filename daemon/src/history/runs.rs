@@ -18,7 +18,7 @@ pub const STALENESS: Span = Span::from_mins(5);
 const USUAL_INTERVAL: Span = Span::from_mins(1);
 
 /// So many evaluations in a row must be missing.
-const MISSED: u64 = 3;
+const MISSED: i64 = 3;
 
 /// Alerts as they began and ended.
 #[derive(Debug)]
@@ -109,10 +109,7 @@ impl Runs {
 
     /// How long no sample may come while the alert still fires.
     fn patience(&self, interval: i64) -> i64 {
-        let missed = interval.saturating_mul(MISSED as i64);
-        let staleness = i64::try_from(STALENESS.ms()).unwrap_or(i64::MAX);
-        // Rules that are evaluated less often than that are known to the caller.
-        if interval < staleness { missed.min(staleness) } else { missed }
+        interval.saturating_mul(MISSED)
     }
 
     fn follow(&mut self, series: Series, since: &HashMap<&Labels, &Series>) {
@@ -169,7 +166,8 @@ impl Runs {
     /// The next change of which it is certain that none comes before it; `None` until more was seen.
     pub fn certain(&mut self) -> Option<Heard> {
         // A run that has no sample since may still end as far back as that.
-        let longest = self.given.unwrap_or_default().max(STALENESS).ms().saturating_mul(MISSED);
+        let longest =
+            self.given.unwrap_or_default().max(STALENESS).ms().saturating_mul(MISSED.unsigned_abs());
         let until = self.seen_until.saturating_sub(i64::try_from(longest).unwrap_or(i64::MAX));
         self.changes.first_key_value().filter(|(at, _)| at.unix_ms() <= until)?;
         self.rest()

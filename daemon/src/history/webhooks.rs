@@ -69,10 +69,9 @@ impl Webhooks {
         let sent = Sent { sender: "history", correlation: "", at, body: &self.text };
         let (delivery, problem) = intake::read(&sent, &self.redactor);
         match problem {
-            Some(problem) if delivery.alerts.is_empty() => {
-                Err(wrong(format!("{place}: {problem}"), problem.hint))
-            }
-            Some(_) | None => Ok(Heard { at, alerts: delivery.alerts, truncated: delivery.truncated }),
+            // Also where the others of the line could be read: nothing is left out in silence.
+            Some(problem) => Err(wrong(format!("{place}: {problem}"), problem.hint)),
+            None => Ok(Heard { at, alerts: delivery.alerts, truncated: delivery.truncated }),
         }
     }
 }

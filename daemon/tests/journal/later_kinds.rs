@@ -32,6 +32,7 @@ pub(crate) fn samples() -> Vec<Event> {
         mended(),
         evidence(),
         not_taken_back(),
+        no_attempts(),
     ]
     .concat()
 }
@@ -362,4 +363,10 @@ fn not_taken_back() -> Vec<Event> {
             about: Some(Box::new(about)),
         },
     ]
+}
+
+fn no_attempts() -> Vec<Event> {
+    let goes_on =
+        |step, why, due| Event::Advanced { case: case(), rung: 0, step, why, due: Some(due), target: None };
+    vec![goes_on(0, Advance::NotBegun, moment(21)), goes_on(1, Advance::Already, moment(22))]
 }

@@ -34,6 +34,8 @@ variants!(
         Advance::Relapse => "Relapse",
         Advance::Retry => "Retry",
         Advance::Again => "Again",
+        Advance::NotBegun => "NotBegun",
+        Advance::Already => "Already",
     }
 );
 variants!(

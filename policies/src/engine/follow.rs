@@ -41,7 +41,7 @@ pub(super) fn ruled(state: &State, now: Moment, inquiry: Inquiry<'_>, ruling: Ru
             let over = by_hand::is_refused(inquiry.episode, until);
             let mut events = refused(state, inquiry, ruling);
             if already {
-                events.extend(nothing_to_do(state, inquiry));
+                events.extend(nothing_to_do(state, now, inquiry));
             } else if over {
                 // Whoever ordered it is told at once, and looks again when it suits them.
                 events.push(concluded(inquiry.case, Conclusion::Refused));
@@ -117,13 +117,23 @@ fn quarantines(state: &State, policy: &Policy, rounds: u32) -> bool {
 }
 
 /// The desired state already holds and the alert fires all the same: this rung cannot help. Of a sequence, what comes
-/// after it follows.
-fn nothing_to_do(state: &State, inquiry: Inquiry<'_>) -> Vec<Event> {
+/// after it follows; where nothing does, it is looked whether what was done before helps.
+fn nothing_to_do(state: &State, now: Moment, inquiry: Inquiry<'_>) -> Vec<Event> {
     let case = inquiry.case;
     // What was ordered by hand and holds already is no trouble.
     let no_alert = inquiry.episode.by_hand.is_some();
-    if no_alert || sequence::is_early(inquiry.policy, case) || case.rung_begun {
+    if no_alert || sequence::is_early(inquiry.policy, case) {
         return next_step(state, inquiry.policy, case, Conclusion::Already);
+    }
+    if case.rung_begun {
+        let verify = inquiry.step().verify.as_ref().filter(|_| case.begun_by.is_some());
+        return match verify {
+            None => next_step(state, inquiry.policy, case, Conclusion::Already),
+            Some(verify) => {
+                let (at, due) = ((case.rung, case.step), now + verify.settle);
+                vec![Event::advanced(&case.id, at, Advance::Already, Some(due))]
+            }
+        };
     }
     if case.rung + 1 < inquiry.policy.ladder.len() {
         return did_not_help(state, inquiry.policy, case);
@@ -210,6 +220,7 @@ pub(super) fn ended(state: &State, now: Moment, intent: Seq, outcome: &Outcome) 
         }
         (false, Outcome::Done { .. }) => done(state, policy, case),
         (false, Outcome::Refused { reasons }) => again_or_failed(state, now, policy, case, &said(reasons)),
+        (false, outcome) if outcome.is_not_begun() => not_begun(state, now, case),
         (false, Outcome::Failed { what, applied: false, .. }) => {
             again_or_failed(state, now, policy, case, what)
         }
@@ -240,6 +251,13 @@ fn said(reasons: &[Reason]) -> String {
 fn done(state: &State, policy: &Policy, case: &Case) -> Vec<Event> {
     let verify = step_of(policy, case).is_some_and(|step| step.verify.is_some());
     if verify { Vec::new() } else { next_step(state, policy, case, Conclusion::Done) }
+}
+
+/// Whatever stopped it is judged again by the guards; a try that never was is none.
+fn not_begun(state: &State, now: Moment, case: &Case) -> Vec<Event> {
+    let due = now + state.current_book().settings().facts.retry;
+    let next = Event::advanced(&case.id, (case.rung, case.step), Advance::NotBegun, Some(due));
+    go_on(state, case, next, AtHand::NotDone)
 }
 
 fn again_or_failed(state: &State, now: Moment, policy: &Policy, case: &Case, what: &str) -> Vec<Event> {

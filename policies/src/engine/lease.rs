@@ -11,6 +11,7 @@ use crate::event::{About, Advance, Conclusion, Event, Seq};
 use crate::guard::{pause, protection};
 use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
+use crate::remediation::quarantine;
 use crate::settings::STUCK_AFTER;
 use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
@@ -97,15 +98,25 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(hold) = held_by(state, book, now, lease) {
         return hold.of(state, now, lease);
     }
-    if let Some(why) = by_order_alone(lease) {
-        return dropped(state, lease, why, true);
-    }
-    if let Some(hold) = not_yet(state, book, now, lease) {
+    let by_order = by_order_alone(lease);
+    let found = lease.looked.as_ref().map(|known| &known.found);
+    let hold = match (&by_order, found) {
+        (None, _) => not_yet(state, book, now, lease),
+        // It is about to take down what holds nobody any more.
+        (Some(_), Some(Found::Preflight(preflight))) if !holds_somebody(preflight) => {
+            capped(book, now, lease)
+        }
+        (Some(_), _) => None,
+    };
+    if let Some(hold) = hold {
         return hold.of(state, now, lease);
     }
-    match lease.looked.as_ref().map(|known| &known.found) {
+    match found {
         None => vec![Event::Asked { question: question(state, book, now, lease) }],
-        Some(Found::Preflight(preflight)) => looked(state, book, now, lease, preflight),
+        Some(Found::Preflight(preflight)) => match by_order.filter(|_| holds_somebody(preflight)) {
+            Some(why) => dropped(state, lease, why, true),
+            None => looked(state, book, now, lease, preflight),
+        },
         Some(Found::Absent { what }) => dropped(state, lease, format!("there is no {what}"), true),
         Some(Found::Failed { what }) => {
             Hold::failed(state, now, lease, "notSeen", what.clone()).of(state, now, lease)
@@ -116,11 +127,20 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     }
 }
 
-/// Where the policy left the end of its action to a person ([`Action::ends_by_order_alone`]): the lease is handed over, and
-/// nothing but an undo, which makes a lease anew from the journal, takes the action back.
+/// Where the policy left the end of its action to a person ([`Action::ends_by_order_alone`]): while it holds anybody the
+/// lease is handed over, and nothing but an undo, which makes a lease anew from the journal, takes the action back.
 fn by_order_alone(lease: &Lease) -> Option<String> {
     let why = lease.intent.action.ends_by_order_alone().filter(|_| lease.ordered.is_none())?;
     Some(format!("{why} `paramedic undo {}`", lease.intent.id))
+}
+
+/// Whether a look shows anybody whom taking it back would let go. What is left around nobody is taken down by the clock.
+fn holds_somebody(preflight: &Preflight) -> bool {
+    match &preflight.action {
+        Some(Action::Quarantine(quarantine::Action::Release(release))) => !release.pods.is_empty(),
+        Some(_) => true,
+        None => false,
+    }
 }
 
 /// Why an action is not taken back yet: what it was done against is still there.
@@ -258,6 +278,11 @@ fn not_yet(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hol
         let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
         return Some(Hold::known("stillOpen", why, until));
     }
+    capped(book, now, lease)
+}
+
+/// The daemon's mode, where it keeps this from being taken back.
+fn capped(book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
     let mode = book.settings().mode;
     is_capped(mode, lease)
         .then(|| Hold::known("mode", format!("the daemon runs with --mode {mode}"), now + HELD))

@@ -4,11 +4,12 @@
 
 use crate::action::{Action, Intent, Mode, Outcome};
 use crate::address::AddressRange;
+use crate::engine::by_hand;
 use crate::engine::lease::{Trace, has_entry, trace};
 use crate::engine::sequence::{self, AtHand};
 use crate::event::{Conclusion, Event, Seq};
 use crate::order::Past;
-use crate::state::{CaseId, Phase, State};
+use crate::state::{Case, CaseId, Phase, State};
 
 /// What an operator wants undone.
 pub(super) struct Wanted<'a> {
@@ -25,10 +26,14 @@ pub(super) struct Wanted<'a> {
 /// Why it cannot be taken back, in words.
 pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<Event>, String> {
     let Wanted { intent, only, reason, past } = *wanted;
+    let is_part = !only.is_empty();
     let ordered = |of: Option<Box<Intent>>, done: &Intent| {
         let (by, reason, only) = (by.to_owned(), reason.to_owned(), only.to_vec());
         let mut events = vec![Event::RevertOrdered { intent, by, reason, only, of }];
         events.extend(stopped(state, done));
+        if !is_part {
+            events.extend(again(state, done));
+        }
         Ok(events)
     };
     if state.in_flight.contains_key(&intent) {
@@ -65,6 +70,22 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
         | Phase::Withheld => AtHand::NotDone,
     };
     sequence::ends(state, case, Conclusion::Withdrawn, at, "a person wants what was done taken back")
+}
+
+/// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
+/// nobody watching.
+fn again(state: &State, intent: &Intent) -> Vec<Event> {
+    let is_same = |case: &&Case| {
+        case.id != CaseId::of(intent)
+            && case.id.policy == intent.policy
+            && case.target.as_ref() == Some(&intent.target)
+            && case.phase != Phase::Resting
+            && !case.phase.is_under_way()
+            && by_hand::of(state, case.id.episode).is_some()
+    };
+    let why = "a person wants taken back what it would do again";
+    let end = |case| sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, why);
+    state.cases.values().filter(is_same).flat_map(end).collect()
 }
 
 /// Whether anything is left of it that can be taken back.

@@ -1,5 +1,5 @@
 //! How many actions of a policy may run at once, over all targets: an action runs from its intent until it has been
-//! seen whether it helped. A revert does not count.
+//! seen whether it helped, and a sequence that has begun keeps its place between its steps. A revert does not count.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     Finding::allows(Guard::Concurrency, format!("{have} of {allow} allowed actions are running"))
 }
 
-/// The other cases of this policy that have something under way or watch what they did.
+/// The other cases of this policy that have something under way or watch what they did, or wait between two steps. One
+/// that waits so itself has a place already, and goes by what is under way alone: two of them must not wait for each other.
 fn running(view: &View<'_>) -> BTreeSet<CaseId> {
     let policy = &view.policy.name;
     let in_flight = view
@@ -28,7 +29,8 @@ fn running(view: &View<'_>) -> BTreeSet<CaseId> {
         .filter(|intent| intent.policy == *policy && intent.reverts.is_none())
         .map(|intent| CaseId { episode: intent.episode, policy: intent.policy.clone() });
     let watching = view.state.indexes.watching_of(policy).cloned();
-    in_flight.chain(watching).filter(|id| *id != view.case.id).collect()
+    let between = view.state.indexes.between_of(policy).filter(|_| !view.case.rung_begun).cloned();
+    in_flight.chain(watching).chain(between).filter(|id| *id != view.case.id).collect()
 }
 
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod tests {
     use super::*;
     use crate::event::Seq;
     use crate::guard::fixtures::*;
+    use crate::state::Phase;
 
     #[test]
     fn as_many_as_may_run_refuse_one_more() {
@@ -62,6 +65,19 @@ mod tests {
         world.charge("restart-web", "prod/b", "07:31:00");
         world.ended(43, "scale-web", 7, "prod/b", "08:25:00");
         assert_eq!(world.says(judge), "refuses: 1 of 1 allowed actions are running");
+    }
+
+    #[test]
+    fn one_between_two_steps_counts_but_not_for_another_such() {
+        let mut world = World::new();
+        world.other_case(2, "restart-web", 0, "prod/b", waiting("08:30:00"));
+        world.state.cases.values_mut().for_each(|case| case.rung_begun = true);
+        assert_eq!(world.says(judge), "refuses: 1 of 1 allowed actions are running");
+        world.case.rung_begun = true;
+        assert_eq!(world.says(judge), "allows: 0 of 1 allowed actions are running");
+        world.case.rung_begun = false;
+        world.state.cases.values_mut().for_each(|case| case.phase = Phase::Withheld);
+        assert_eq!(world.says(judge), "allows: 0 of 1 allowed actions are running");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A small world for the guards' tests: one policy, one open episode, one case on `prod/web`, at half past eight.
 //! Nothing in it refuses; a test changes the one thing it is about. Must hold no idea of what a guard should say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::action::{Action, Intent, Mode};
@@ -326,6 +326,8 @@ fn case(episode: u64, policy: &str) -> Case {
         rung_begun: false,
         ended: None,
         acted_on: None,
+        also_on: BTreeSet::new(),
+        begun_by: None,
         looked: false,
         target: None,
         lets: BTreeMap::new(),

@@ -45,6 +45,11 @@ pub(crate) fn advance(pace: &Pace, previous: Option<u64>, at: Moment) -> Option<
     })
 }
 
+/// What the ledger's pace would be had this one been in force for all that it was charged.
+pub(crate) fn anew(pace: &Pace, charges: impl IntoIterator<Item = Moment>) -> Option<u64> {
+    charges.into_iter().fold(None, |previous, at| advance(pace, previous, at))
+}
+
 /// No sum of times in the limiter may overflow, however odd the settings: none is longer than 73 years.
 const NANOS_MAX: u64 = u64::MAX / 8;
 
@@ -156,6 +161,18 @@ mod tests {
         assert_eq!(world.says(judge), first);
         world.rehearsal = true;
         assert_eq!(world.says(judge), "allows: 3 of 3 at once are left, then one each 10s");
+    }
+
+    #[test]
+    fn another_pace_holds_for_what_was_done_before_it() {
+        let mut world = World::new();
+        let effects = ["08:29:50", "08:29:50", "08:29:50"];
+        world.settings.guards.pace = Pace { every: Span::from_mins(10), burst: 3 };
+        world.state.ledger.pace_ns = anew(&world.settings.guards.pace, effects.map(at));
+        assert_eq!(world.says(judge), "refuses: effects are paced, the next at 2026-11-21T08:39:50.000Z");
+        world.settings.guards.pace = Pace { every: Span::from_secs(1), burst: 3 };
+        world.state.ledger.pace_ns = anew(&world.settings.guards.pace, effects.map(at));
+        assert_eq!(world.says(judge), "allows: 3 of 3 at once are left, then one each 1s");
     }
 
     #[test]

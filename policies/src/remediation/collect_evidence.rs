@@ -77,6 +77,20 @@ pub const QUERIES_MAX: usize = 16;
 /// Lines of a log.
 pub const LOG_LINES_MAX: u32 = 1000;
 
+/// The kinds of targets that it knows.
+pub const KINDS: [&str; 10] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Pod",
+    "Service",
+    "ConfigMap",
+    "CronJob",
+    "CronJob.batch",
+    "Ingress.networking.k8s.io",
+    "Rollout.argoproj.io",
+];
+
 const OVER: Span = Span::from_mins(30);
 const OVER_MAX: Span = Span::from_hours(24);
 const LOG_LINES: u32 = 100;
@@ -162,8 +176,11 @@ impl Asks for Written {
         self.queries.iter().map(|query| &query.template).collect()
     }
 
-    fn misfit(&self, _: &str) -> Option<&'static str> {
-        None
+    fn misfit(&self, kind: &str) -> Option<&'static str> {
+        let fits = kind == "workload" || KINDS.contains(&kind);
+        (!fits).then_some(
+            "a workload, Pod, Service, ConfigMap, CronJob.batch, Ingress.networking.k8s.io or Rollout.argoproj.io",
+        )
     }
 
     fn is_revertible(&self) -> bool {

@@ -81,7 +81,7 @@ pub type Wish = Written;
 pub enum Action {
     /// Cut them off.
     Isolate(Quarantine),
-    /// Restore the labels of those that are still there, and remove the NetworkPolicy.
+    /// Restore the labels of those that are still held, of which there may be none, and remove the NetworkPolicy.
     Release(Quarantine),
 }
 
@@ -218,6 +218,9 @@ impl std::fmt::Display for Action {
                     Some(_) => f.write_str(", then ask a person"),
                     None => Ok(()),
                 }
+            }
+            Self::Release(all) if all.pods.is_empty() => {
+                f.write_str("end a quarantine that holds nobody any more")
             }
             Self::Release(all) => write!(f, "release {} from quarantine", all.names()),
         }

@@ -60,11 +60,17 @@ pub struct Case {
     /// Whether anything of the rung at hand was done, or may have been: what is left of it needs no alert.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rung_begun: bool,
+    /// The last intent that did so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_by: Option<Seq>,
     /// The target, once known.
     pub target: Option<Target>,
     /// On what the first action of its ladder was: what a relapse is known by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acted_on: Option<Target>,
+    /// What it is known by as well: where later rungs began, and where the trouble was back that made it climb.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub also_on: BTreeSet<Target>,
     /// Whether it has looked at something in earnest or in rehearsal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looked: bool,
@@ -99,6 +105,18 @@ pub struct Kept {
 }
 
 impl Case {
+    /// Whether it waits for the next step of a sequence that has begun, which it goes on with by itself. One that was
+    /// refused for good, which people were told, does not.
+    pub(crate) fn is_between_steps(&self) -> bool {
+        match self.phase {
+            Phase::Waiting { .. }
+            | Phase::Asking { .. }
+            | Phase::Proposed { .. }
+            | Phase::Approved { .. } => self.rung_begun,
+            Phase::Acting { .. } | Phase::Verifying { .. } | Phase::Withheld | Phase::Resting => false,
+        }
+    }
+
     /// Whether it is about to be decided for the first time, or a person has approved it: it then comes before cases
     /// of less precedence on its target.
     pub(crate) fn may_come_first(&self) -> bool {

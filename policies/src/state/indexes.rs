@@ -21,6 +21,8 @@ pub struct Indexes {
     watching: BTreeMap<Seq, CaseId>,
     /// The same by policy.
     watching_by_policy: BTreeMap<String, BTreeSet<CaseId>>,
+    /// Cases between two steps of a sequence that has begun, by policy.
+    between_by_policy: BTreeMap<String, BTreeSet<CaseId>>,
     /// Open episodes by the labels that some `unless:` asks for, and their values; an absent label has the empty one.
     open_by_label: BTreeMap<String, BTreeMap<String, BTreeSet<Seq>>>,
 }
@@ -115,6 +117,11 @@ impl Indexes {
         self.watching_by_policy.get(policy).into_iter().flatten()
     }
 
+    /// The cases of this policy that wait for the next step of a sequence that has begun.
+    pub(crate) fn between_of(&self, policy: &str) -> impl Iterator<Item = &CaseId> {
+        self.between_by_policy.get(policy).into_iter().flatten()
+    }
+
     /// Open episodes of which one meets all these matchers if any open one does; `None` where none of their labels is
     /// filed.
     pub(crate) fn may_meet(&self, matchers: &[Matcher]) -> Option<impl Iterator<Item = Seq>> {
@@ -163,6 +170,9 @@ impl Indexes {
 
     /// The case is in its phase from now on.
     pub(crate) fn entered(&mut self, case: &Case, open: bool) {
+        if case.is_between_steps() {
+            self.between_by_policy.entry(case.id.policy.clone()).or_default().insert(case.id.clone());
+        }
         let crowd = case.target.as_ref().and_then(|target| self.crowds.get_mut(target));
         if let Phase::Verifying { intent, .. } = case.phase {
             self.watching.insert(intent, case.id.clone());
@@ -180,6 +190,12 @@ impl Indexes {
 
     /// The case leaves the phase that it is in.
     pub(crate) fn leaves_phase(&mut self, case: &Case) {
+        if let Some(between) = self.between_by_policy.get_mut(&case.id.policy) {
+            between.remove(&case.id);
+            if between.is_empty() {
+                self.between_by_policy.remove(&case.id.policy);
+            }
+        }
         let crowd = case.target.as_ref().and_then(|target| self.crowds.get_mut(target));
         match case.phase {
             Phase::Verifying { intent, .. } => {

@@ -139,3 +139,29 @@ fn an_edit_of_another_policy_rules_on_nothing_anew_and_calls_nobody_again() {
     }
     assert_eq!((story.calls().len(), story.rulings().len()), before, "{:?}", story.calls());
 }
+
+#[test]
+fn a_slower_pace_holds_for_what_was_done_before_the_reload() {
+    use paramedic_policies::settings::{GlobalGuards, Pace};
+    use paramedic_policies::time::Span;
+
+    let paced = |every: &str| {
+        let every: Span = every.parse().expect("a span");
+        Settings {
+            guards: GlobalGuards { pace: Pace { every, burst: 3 }, ..GlobalGuards::default() },
+            ..settings()
+        }
+    };
+    let policy = RESTART_THEN_SCALE.replace(
+        "  onFailure:",
+        "  guards: {concurrency: 20, blastRadius: {targets: off, unavailable: off}}\n  onFailure:",
+    );
+    let mut story = Story::with(&[&policy], &paced("10s"));
+    story.deliver(["a", "b", "c"].map(|name| alert("Errors", &format!("prod/{name}"))).to_vec());
+    assert_eq!(story.intents().len(), 3, "{}", story.last_ruling());
+    story.pass("30s");
+    story.adopt(&[&policy], &paced("30m"));
+    story.deliver(["d", "e"].map(|name| alert("Errors", &format!("prod/{name}"))).to_vec());
+    assert_eq!(story.intents().len(), 3, "{}", story.last_ruling());
+    assert!(story.last_ruling().contains("effects are paced"), "{}", story.last_ruling());
+}

@@ -357,6 +357,22 @@ fn an_undo_acts_only_on_what_is_still_ours() {
     assert_eq!(story.count("revertDropped"), 1);
 }
 
+/// The second order waits until the first one's has settled.
+#[test]
+fn what_is_taken_back_is_not_done_again_by_an_order_that_waits() {
+    let mut story = Story::new(&[&format!("{SCALE_FOR_A_WHILE}  guards: {{cooldown: 1m}}\n")]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.order(run("more", "k-2"));
+    assert!(story.last_ruling().starts_with("hold: "), "{}", story.last_ruling());
+    story.order(undo(intent, None));
+    assert!(conclusions(&story).contains(&"Withdrawn".to_owned()), "{:?}", conclusions(&story));
+    story.pass("15m");
+    assert_eq!((story.replicas, story.intents().len()), (4, 2));
+    assert!(story.state.episodes.is_empty());
+    story.restart();
+}
+
 #[test]
 fn an_undo_waits_while_something_is_paused_and_is_one_however_often_it_is_ordered() {
     let mut story = Story::new(&[SCALE_FOR_A_WHILE]);

@@ -1,10 +1,11 @@
 //! How a quarantine ends: by the clock where it only isolates, by a person where pods were taken out of production.
 
-use paramedic_policies::action::Outcome;
+use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::event::Event;
 use paramedic_policies::order::{Command, Past};
+use paramedic_policies::settings::Settings;
 
-use crate::story::{Story, alert, value};
+use crate::story::{Story, alert, settings, value};
 
 fn policy(quarantine: &str) -> String {
     format!(
@@ -97,4 +98,46 @@ fn who_is_called_about_half_a_quarantine_is_not_told_that_it_ends_by_itself() {
     story.deliver(vec![alert("Breach", "prod/web")]);
     let calls = story.calls();
     assert!(calls[0].contains("what was changed stays until `paramedic undo"), "{calls:?}");
+}
+
+#[test]
+fn a_quarantine_whose_pods_somebody_deleted_ends_by_itself() {
+    let mut story = isolated("{for: 7d, detach: true}");
+    story.pods_gone = true;
+    story.pass("6days 23h");
+    assert_eq!(story.intents().len(), 1);
+    story.pass("2h");
+    assert_eq!(
+        story.intents()[1],
+        "breach: end a quarantine that holds nobody any more on prod/deployment/web"
+    );
+    assert!(story.state.leases.is_empty() && story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn a_daemon_without_hands_takes_no_wall_down() {
+    let mut story = isolated("{for: 7d, detach: true}");
+    story.pods_gone = true;
+    let policy = policy("{for: 7d, detach: true}");
+    story.adopt(&[&policy], &Settings { mode: Mode::DryRun, ..settings() });
+    story.pass("8days");
+    assert_eq!((story.intents().len(), story.calls().len()), (1, 0), "{:?}", story.calls());
+    story.adopt(&[&policy], &settings());
+    assert_eq!(story.intents().len(), 2);
+    assert!(story.state.leases.is_empty() && story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn where_nobody_can_look_whether_pods_are_left_it_is_looked_again() {
+    let mut story = isolated("{for: 7d, detach: true}");
+    story.blind = Some("the API server does not answer".to_owned());
+    story.pass("7days 5m");
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+    story.blind = None;
+    story.pass("1h");
+    assert!(
+        story.calls().len() == 1 && story.calls()[0].contains("its pods would serve again"),
+        "{:?}",
+        story.calls()
+    );
 }

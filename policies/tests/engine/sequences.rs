@@ -3,6 +3,7 @@
 
 use paramedic_policies::action::Outcome;
 use paramedic_policies::answer::Found;
+use paramedic_policies::event::{Advance, Conclusion, Event};
 use paramedic_policies::order::{Command, PauseScope};
 use paramedic_policies::reason::Reason;
 
@@ -335,4 +336,98 @@ fn a_relapse_is_known_by_what_the_ladder_acted_on_first() {
     assert_eq!(story.intents(), ALL[..2], "no half of it is done again");
     assert!(story.last_ruling().starts_with("withhold: "), "{}", story.last_ruling());
     assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+}
+
+/// Rolls the pods and sees to their number, which is right already.
+const ROLL: &str = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: roll}
+spec:
+  mode: enforce
+  match: ['alertname="Errors"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - sequence:
+        - restart: {}
+        - scale: {atLeast: 4}
+          verify: {query: 'errors', is: "< 0.01", settle: 1m, hold: 0s, within: 10m, every: 15s}
+  guards: {relapse: 0s, cooldown: 0s}
+  onFailure: {notify: [sre]}
+"#;
+
+fn ends(story: &Story) -> Vec<Conclusion> {
+    let ends = story.records.iter().filter_map(|(_, event)| match event {
+        Event::Concluded { conclusion, .. } => Some(*conclusion),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[test]
+fn a_last_step_that_was_so_already_is_watched_as_one_that_was_done() {
+    let mut story = Story::new(&[ROLL]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("3m");
+    assert_eq!(story.intents(), ["roll: restart on prod/deployment/web"]);
+    assert!(ends(&story).is_empty(), "{:?}", ends(&story));
+    let is_already = |(_, event): &(_, Event)| matches!(event, Event::Advanced { why: Advance::Already, .. });
+    assert_eq!(story.records.iter().filter(|record| is_already(record)).count(), 1);
+    story.restart();
+    story.pass("10m");
+    assert_eq!((ends(&story), story.calls()), (vec![Conclusion::Exhausted], vec!["no rung of 1 helped"]));
+
+    let mut story = Story::new(&[ROLL]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert_eq!(ends(&story), [Conclusion::Helped]);
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+}
+
+#[test]
+fn a_rung_whose_last_step_was_so_already_and_did_not_help_is_climbed_beyond() {
+    let more = ROLL.replace("  guards:", "    - freezeDeploys: {for: 4h}\n  guards:");
+    let mut story = Story::new(&[&more]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 2, "{:?}", story.intents());
+}
+
+#[test]
+fn a_last_step_that_was_so_already_and_is_not_verified_ends_as_one_that_was_done() {
+    let bare = ROLL.lines().filter(|line| !line.contains("verify:")).collect::<Vec<_>>().join("\n");
+    let mut story = Story::new(&[&bare]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    assert_eq!((ends(&story), story.calls().len()), (vec![Conclusion::Already], 0));
+}
+
+#[test]
+fn a_step_that_did_not_begin_was_not_tried() {
+    let often = ROLL.replace("guards: {", "guards: {limits: [{max: 20, per: 1h, by: target}], ");
+    let mut story = Story::new(&[&often]);
+    story.outcome = Some(Outcome::not_begun("the daemon stops"));
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("2m");
+    assert!(story.intents().len() > 3, "{:?}", story.intents());
+    assert!(story.calls().is_empty() && ends(&story).is_empty(), "{:?}", story.calls());
+    story.outcome = Some(Outcome::Failed { what: "no route".to_owned(), applied: false, diff: None });
+    let before = story.intents().len();
+    story.pass("10m");
+    assert_eq!((story.intents().len(), story.calls().len()), (before + 3, 1), "three attempts are left");
+}
+
+#[test]
+fn a_sequence_keeps_its_place_between_its_steps() {
+    let policy = CORRUPT.replace("guards: {", "guards: {concurrency: 1, ");
+    let mut story = begun_under(&policy);
+    story.refusals = vec![Reason::WorkloadPaused];
+    story.pass("3m");
+    // The next step waits: nothing is under way, and another target's first step has to wait for it.
+    story.deliver(vec![alert("Corrupt", "prod/api")]);
+    assert!(story.last_ruling().contains("1 of 1 allowed actions are running"), "{}", story.last_ruling());
+    story.refusals.clear();
+    story.pass("30m");
+    assert_eq!(story.intents()[..3], ALL);
 }

@@ -62,6 +62,8 @@ pub(crate) struct Story {
     pub(crate) labels: Labels,
     /// What every look at a workload finds against the action.
     pub(crate) refusals: Vec<Reason>,
+    /// Whether the pods that were put into quarantine are gone.
+    pub(crate) pods_gone: bool,
     /// Why nobody can look at workloads.
     pub(crate) blind: Option<String>,
     unanswered: Vec<Question>,
@@ -126,6 +128,7 @@ impl Story {
             uid: "uid-1".to_owned(),
             labels: Labels::new(),
             refusals: Vec::new(),
+            pods_gone: false,
             blind: None,
             unanswered: Vec::new(),
         };
@@ -296,7 +299,9 @@ impl Story {
                 Some(Action::Quarantine(quarantine::Action::Isolate(all)))
             }
             Wish::Revert(Action::Quarantine(quarantine::Action::Isolate(all))) => {
-                Some(Action::Quarantine(quarantine::Action::Release(all.clone())))
+                let pods = if self.pods_gone { Vec::new() } else { all.pods.clone() };
+                let wish = all.wish.clone();
+                Some(Action::Quarantine(quarantine::Action::Release(quarantine::Quarantine { wish, pods })))
             }
             Wish::CollectEvidence(wish) => {
                 Some(Action::CollectEvidence(collect_evidence::Action { wish: wish.clone() }))
@@ -334,7 +339,7 @@ impl Story {
             }
         };
         // What a thaw removes is known by its stamp, not by a uid.
-        let is_thaw = matches!(wish, Wish::Revert(Action::FreezeDeploys(_)));
+        let is_thaw = matches!(wish, Wish::Revert(Action::FreezeDeploys(_) | Action::Quarantine(_)));
         Preflight {
             uid: if is_thaw { String::new() } else { self.uid.clone() },
             already: action.is_none() && refusals.is_empty(),

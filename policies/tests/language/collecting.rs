@@ -45,3 +45,21 @@ fn what_cannot_be_meant_is_refused() {
     }
     insta::assert_snapshot!("broken_evidence", told);
 }
+
+#[test]
+fn a_target_of_which_it_knows_nothing_is_warned_of() {
+    for (target, warned) in [
+        (r#"{from: {node: "{{ labels.node }}"}}"#, "on a Node will always be refused"),
+        (
+            "{kind: Certificate.cert-manager.io, namespace: prod, name: web}",
+            "on a Certificate.cert-manager.io will",
+        ),
+        ("{kind: Pod, namespace: prod, name: web-0}", ""),
+        ("{kind: CronJob.batch, namespace: prod, name: drill}", ""),
+    ] {
+        let step = format!("collectEvidence: {{}}\n      target: {target}");
+        let said = said(&[("look.yaml", &policy("{}").replace("collectEvidence: {}", &step))]);
+        assert_eq!(said.contains("will always be refused"), !warned.is_empty(), "{said}");
+        assert!(said.contains(warned), "{said}");
+    }
+}

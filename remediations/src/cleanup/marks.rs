@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Does, Sweep};
 use crate::drain_node::cordon;
 use crate::freeze_deploys::{self, NAMESPACES};
+use crate::pods::PODS;
 use crate::ports::objects::{Address, DEPLOYMENTS, Field, ObjectChange, Resource, escaped, remove, test};
 use crate::stamp::{CORRELATION, INTENT, UNTIL, annotation};
 use crate::{block_ip, patch, quarantine};
@@ -79,7 +80,7 @@ pub(super) fn on(at: &Address, object: &Value) -> Vec<(String, Does)> {
     let one = [freeze_deploys::left(at, object), quarantine::left(at, object), cordon::left(at, object)];
     found.extend(one.into_iter().flatten().map(told));
     let stamp = annotation(object, INTENT);
-    if let (Some(stamp), true) = (stamp, found.is_empty()) {
+    if let (Some(stamp), true) = (stamp, found.is_empty() && !is_inherited(at, object)) {
         found.push((stamp.to_owned(), stamped(at, object, stamp)));
     }
     found.extend(template(object));
@@ -96,6 +97,13 @@ fn told((stamp, known): Known) -> (String, Does) {
         Err(why) => Does::Leave(Left::matters(why)),
     };
     (stamp, does)
+}
+
+/// A pod that a controller made has the annotations of its template, at which the stamp is told.
+fn is_inherited(at: &Address, object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    at.resource.kind == PODS.kind
+        && owners.into_iter().flatten().any(|owner| owner.get("controller").is_some_and(|is| is == true))
 }
 
 /// A stamp without anything that says what was there before.

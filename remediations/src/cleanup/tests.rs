@@ -153,6 +153,15 @@ fn the_stamp_of_a_rollback_goes_and_that_of_a_restart_is_left_for_its_pods() {
 }
 
 #[test]
+fn a_pod_that_has_the_stamp_of_its_template_is_not_told() {
+    let owner = json!([{"kind": "ReplicaSet", "name": "web-1", "controller": true}]);
+    let restarted = object(json!({"annotations": {INTENT: STAMP}, "ownerReferences": owner}), &[]);
+    assert_eq!(does("Pod", &restarted), []);
+    let alone = object(json!({"annotations": {INTENT: STAMP}}), &[]);
+    assert!(why(&does("Pod", &alone)).starts_with("intent journal-7 changed it"));
+}
+
+#[test]
 fn a_number_without_a_memory_is_left_and_named() {
     let mut scaled = object(json!({}), &[("paramedic-journal-7", json!({"f:spec": {"f:replicas": {}}}))]);
     scaled["spec"] = json!({"replicas": 6});

@@ -226,6 +226,21 @@ async fn a_thaw_in_doubt_is_closed_by_looking_and_a_pause_holds_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thaw_that_finds_its_first_object_gone_has_changed_nothing_yet() {
+    for (answer, ended) in [(Answer::NotSent, "failed"), (Answer::Denied, "refused")] {
+        let cluster = FakeCluster::new(|_| {});
+        frozen(&cluster).await;
+        let [_, binding] = is_there(&cluster);
+        assert!(binding);
+        drop_one(&cluster, BINDINGS.named("", &name(STAMP)));
+        let cluster = cluster.answering(answer);
+        let outcome = on(&cluster).perform(&sealed(thawing())).await;
+        assert_eq!(outcome.name(), ended, "{outcome:?}");
+        assert!(!matches!(outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rehearsal_touches_no_hands() {
     let cluster = FakeCluster::new(|_| {});
     let seal = sealed(Intent { mode: Mode::DryRun, ..freezing() });

@@ -1,6 +1,6 @@
 //! The most of anything within a window that slides: how much at once, how many different targets. Holds one window.
 
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use std::cmp::Reverse;
 
@@ -60,8 +60,7 @@ impl Width {
         let count = self.targets.len() as u64;
         if self.widest.as_ref().is_none_or(|widest| count > widest.targets) {
             let namespaces = self.targets.keys().map(|target| target.namespace.as_str());
-            let mut namespaces: Vec<&str> = namespaces.filter(|name| !name.is_empty()).collect();
-            namespaces.dedup();
+            let namespaces: BTreeSet<&str> = namespaces.filter(|name| !name.is_empty()).collect();
             self.widest =
                 Some(Blast { at, targets: count, within: BLAST_WINDOW, namespaces: namespaces.len() as u64 });
         }

@@ -28,6 +28,21 @@ pub struct Verdicts {
     pub without_state: u64,
 }
 
+impl Verdicts {
+    /// How many of those that could be compared are reproduced, in words.
+    pub fn compared(&self) -> String {
+        format!("{} of {}", self.reproduced, self.live - self.without_state)
+    }
+
+    /// What could not be compared, in words that follow a sentence; empty where there is none.
+    pub fn left_out(&self) -> String {
+        match self.without_state {
+            0 => String::new(),
+            left => format!("; {left} could not be compared, since the records before them are gone"),
+        }
+    }
+}
+
 /// One verdict that today's engine does not give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

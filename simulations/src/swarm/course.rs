@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paramedic_policies::alert::{Alert, AlertStatus};
+use paramedic_policies::event::Record;
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, Order};
 use paramedic_policies::target::Target;
@@ -26,7 +27,7 @@ use super::process::{Process, Said};
 use super::prometheus::Prometheus;
 use super::receiver::Pager;
 use super::sky::Sky;
-use super::tape::{Acknowledged, Ordered, Recorder};
+use super::tape::{Acknowledged, Ordered, Recorder, Reign};
 use super::traffic::{Letter, Traffic};
 use crate::SimulatedCluster;
 
@@ -67,6 +68,8 @@ pub(crate) struct Course {
     people: People,
     dice: Dice,
     declared: BTreeMap<Target, u32>,
+    /// Whether the lease is with our process, or would be.
+    leads: bool,
     is_calm: bool,
 }
 
@@ -75,7 +78,7 @@ pub(crate) struct Left {
     /// What the world saw.
     pub(crate) recorder: Recorder,
     /// What is on the disk.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: Vec<Record>,
     /// When it ended.
     pub(crate) ended: Moment,
 }
@@ -102,6 +105,7 @@ impl Course {
             people: People::new(plan.operators, dice.fork()),
             dice,
             declared,
+            leads: true,
             is_calm: false,
             plan,
         };
@@ -140,7 +144,7 @@ impl Course {
         if let Some(process) = &self.process {
             process.compare();
         }
-        Left { recorder: self.sky.recorder.clone(), bytes: self.disk.bytes(), ended: self.sky.now() }
+        Left { recorder: self.sky.recorder.clone(), records: self.disk.records(), ended: self.sky.now() }
     }
 
     /// Whether nothing is left to happen. The engine is asked only when to stop looking; whether that is right is judged by
@@ -320,7 +324,7 @@ impl Course {
         let now = self.sky.now();
         self.sky.recorder.line(now, || "# a process begins".to_owned());
         let wanted = self.plan.source.clone();
-        self.process = Some(Process::begin(self.parts, &self.sky, &self.disk, outside, wanted));
+        self.process = Some(Process::begin(self.parts, &self.sky, &self.disk, outside, (wanted, self.leads)));
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -408,7 +412,26 @@ impl Course {
                     process.adopt(wanted);
                 }
             }
+            Happening::Reign(leads) => self.reign(leads),
             Happening::Calm => self.calm(),
+        }
+    }
+
+    /// The lease moves: to another process, which does nothing here, and back.
+    fn reign(&mut self, leads: bool) {
+        if self.leads == leads {
+            return;
+        }
+        if !leads {
+            self.sky.fault(Fault::LeaseLost, &"");
+        }
+        self.leads = leads;
+        match &mut self.process {
+            Some(process) => process.reign(leads),
+            None => {
+                let at = self.sky.now();
+                self.sky.recorder.tape().reigns.push(Reign { at, leads });
+            }
         }
     }
 
@@ -449,6 +472,7 @@ impl Course {
         self.people.calm();
         let targets: Vec<Target> = self.declared.keys().cloned().collect();
         targets.iter().for_each(|target| self.recover(target));
+        self.reign(true);
         self.boot();
     }
 }

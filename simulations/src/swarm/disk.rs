@@ -1,5 +1,5 @@
 //! The disk under the journal: blocks as bytes, of which a crash may leave a part, and appends that fail in every way.
-//! Whoever opens it finds what is whole, and nothing behind the first tear.
+//! Whoever opens it finds what is whole, and nothing behind the first tear; and it keeps checkpoints beside the records.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Recei
 
 use super::dice::Dice;
 use super::faults::Fault;
+use super::refold::{Checkpoint, Fold};
 use super::sky::Sky;
 
 /// Length and checksum in hexadecimal digits, and a line's end.
@@ -23,6 +24,23 @@ struct Platter {
     root: Digest,
     dice: Dice,
     broken: bool,
+    /// The records of the whole blocks up to here.
+    records: Vec<Record>,
+    whole: usize,
+    fold: Fold,
+    checkpoint: Option<Checkpoint>,
+    /// A checkpoint is due after so many records.
+    checkpoint_every: u64,
+}
+
+/// What a process finds.
+pub(crate) struct Opened {
+    /// Where it goes on.
+    pub(crate) from: Seq,
+    /// What it begins with: the last checkpoint, and the records since.
+    pub(crate) state: State,
+    /// The fold of all records.
+    pub(crate) whole: State,
 }
 
 /// The disk of one machine; it outlives processes.
@@ -41,9 +59,20 @@ enum Landed {
 
 impl Disk {
     /// An empty one.
-    pub(crate) fn new(sky: Sky, dice: Dice) -> Self {
-        let platter =
-            Platter { bytes: Vec::new(), next: Seq(1), root: Digest::default(), dice, broken: false };
+    pub(crate) fn new(sky: Sky, mut dice: Dice) -> Self {
+        let checkpoint_every = dice.number(20..=400);
+        let platter = Platter {
+            bytes: Vec::new(),
+            next: Seq(1),
+            root: Digest::default(),
+            dice,
+            broken: false,
+            records: Vec::new(),
+            whole: 0,
+            fold: Fold::new(),
+            checkpoint: None,
+            checkpoint_every,
+        };
         Self { platter: Arc::new(Mutex::new(platter)), sky }
     }
 
@@ -56,19 +85,28 @@ impl Disk {
         self.platter().next
     }
 
-    /// What is on it.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.platter().bytes.clone()
+    /// The records of all whole blocks.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let mut platter = self.platter();
+        platter.read();
+        platter.records.clone()
+    }
+
+    /// The fold of them.
+    pub(crate) fn fold(&self) -> State {
+        self.platter().folded()
     }
 
     /// A process opens the journal: what is torn is cut off, what is whole is read.
-    pub(crate) fn open(&self) -> Vec<Record> {
+    pub(crate) fn open(&self) -> Opened {
         let mut platter = self.platter();
-        let (records, whole) = read(&platter.bytes);
-        platter.bytes.truncate(whole);
-        platter.next = records.last().map_or(Seq(1), |last| last.seq.plus(1));
+        let whole = platter.folded();
+        let end = platter.whole;
+        platter.bytes.truncate(end);
+        platter.next = platter.records.last().map_or(Seq(1), |last| last.seq.plus(1));
         platter.broken = false;
-        records
+        let from_checkpoint = platter.checkpoint.as_ref().map(|one| one.fold(&platter.records));
+        Opened { from: platter.next, state: from_checkpoint.unwrap_or_else(|| whole.clone()), whole }
     }
 
     /// The process ends while this block is on its way.
@@ -81,6 +119,18 @@ impl Disk {
 }
 
 impl Platter {
+    /// Reads what is new.
+    fn read(&mut self) {
+        let (records, length) = read(&self.bytes[self.whole..]);
+        self.records.extend(records);
+        self.whole += length;
+    }
+
+    fn folded(&mut self) -> State {
+        self.read();
+        self.fold.of(&self.records).clone()
+    }
+
     fn chance(&mut self) -> Landed {
         match self.dice.count(0..=2) {
             0 => Landed::Nothing,
@@ -136,10 +186,31 @@ impl Journal for Disk {
     }
 
     fn wants_checkpoint(&self, _now: Moment) -> bool {
-        false
+        let platter = self.platter();
+        let last = platter.checkpoint.as_ref().map_or(1, |last| last.next.0);
+        !platter.broken && platter.next.0 >= last + platter.checkpoint_every
     }
 
-    fn checkpoint(&mut self, _state: &State) -> Result<(), JournalError> {
+    /// A whole one or none at all.
+    fn checkpoint(&mut self, state: &State) -> Result<(), JournalError> {
+        let chance = self.sky.chances().append_failed;
+        let mut platter = self.platter();
+        let broken = |problem: &str| JournalError {
+            tried: "write a checkpoint to the simulated disk".to_owned(),
+            problem: problem.to_owned(),
+        };
+        if platter.broken || platter.next != state.next {
+            return Err(broken("it is not of all that is on the disk"));
+        }
+        if platter.dice.percent(chance) {
+            platter.broken = true;
+            drop(platter);
+            self.sky.fault(Fault::CheckpointFailed, &state.next);
+            return Err(broken("input/output error"));
+        }
+        platter.checkpoint = Some(Checkpoint::of(state));
+        drop(platter);
+        self.sky.fault(Fault::Checkpointed, &state.next);
         Ok(())
     }
 }
@@ -159,7 +230,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 }
 
 /// The records of all whole blocks, and how many bytes these take.
-pub(crate) fn read(bytes: &[u8]) -> (Vec<Record>, usize) {
+fn read(bytes: &[u8]) -> (Vec<Record>, usize) {
     let (mut records, mut at) = (Vec::new(), 0);
     while let Some(header) = bytes.get(at..at + HEADER_BYTES) {
         let header = String::from_utf8_lossy(header);
@@ -198,10 +269,9 @@ mod tests {
         disk.append(&block(2)).expect_err("it fails");
         disk.append(&block(2)).expect_err("and takes nothing more");
         sky.set(Chances::default());
-        let found = disk.open();
-        let next = found.last().map_or(1, |last| last.seq.0 + 1);
+        let next = disk.open().from.0;
         assert!(next == 2 || next == 3, "{next}");
         disk.append(&block(next)).expect("it works again");
-        assert_eq!(read(&disk.bytes()).0.last().map(|last| last.seq), Some(Seq(next)));
+        assert_eq!(disk.records().last().map(|last| last.seq), Some(Seq(next)));
     }
 }

@@ -27,6 +27,9 @@ pub enum Fault {
     AppendSlow,
     Crash,
     CrashInAppend,
+    CheckpointFailed,
+    Checkpointed,
+    LeaseLost,
     ClockStepped,
     ClockDrifted,
     AlertDuplicated,
@@ -47,7 +50,7 @@ pub enum Fault {
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 40] = [
+pub const FAULTS: [Fault; 43] = [
     Fault::RequestLost,
     Fault::RequestLate,
     Fault::AnswerLost,
@@ -71,6 +74,9 @@ pub const FAULTS: [Fault; 40] = [
     Fault::AppendSlow,
     Fault::Crash,
     Fault::CrashInAppend,
+    Fault::CheckpointFailed,
+    Fault::Checkpointed,
+    Fault::LeaseLost,
     Fault::ClockStepped,
     Fault::ClockDrifted,
     Fault::AlertDuplicated,
@@ -117,6 +123,9 @@ impl Fault {
             Self::AppendSlow => "an append was slow",
             Self::Crash => "the process crashed",
             Self::CrashInAppend => "the process crashed during an append",
+            Self::CheckpointFailed => "a checkpoint failed",
+            Self::Checkpointed => "a checkpoint was written",
+            Self::LeaseLost => "another process took the lead",
             Self::ClockStepped => "the wall clock was set",
             Self::ClockDrifted => "the wall clock drifted",
             Self::AlertDuplicated => "a delivery came twice",

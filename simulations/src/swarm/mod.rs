@@ -32,6 +32,7 @@ mod pods;
 mod process;
 mod prometheus;
 mod receiver;
+mod refold;
 mod report;
 mod sky;
 mod tape;
@@ -105,7 +106,7 @@ fn unguarded(seed: u64, mistake: Option<&Mistake>, tells: bool) -> Told {
     let left = runtime.block_on(async { course::Course::new(plan.clone(), parts, tells).run().await });
     drop(runtime);
     let tape = left.recorder.tape();
-    let (records, _) = disk::read(&left.bytes);
+    let records = left.records;
     let violations = oracles::judge(&plan, &tape, &records, left.ended);
     let intents = records.iter().filter(|record| matches!(record.event, Event::Intended { .. })).count();
     let made = tape.requests.iter().filter(|request| request.fate == tape::Fate::Made).count();

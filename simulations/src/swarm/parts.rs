@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use paramedic_policies::event::Record;
 use paramedic_policies::input::Input;
 use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
@@ -70,8 +69,8 @@ impl Engine for WriteAhead {
 /// The parts of a process.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts {
-    /// How the journal becomes a state again.
-    pub(crate) fold: fn(&[Record]) -> State,
+    /// What becomes of the state that the journal folds to.
+    pub(crate) refold: fn(State) -> State,
     /// The loop.
     pub(crate) engine: fn(WriteAhead) -> Box<dyn Engine>,
     /// The journal.
@@ -88,7 +87,7 @@ impl Parts {
     /// Without any mistake.
     pub(crate) fn right() -> Self {
         Self {
-            fold,
+            refold: |state| state,
             engine: |ahead| Box::new(ahead),
             journal: |disk| Box::new(disk),
             hands: |hands| hands,
@@ -96,13 +95,4 @@ impl Parts {
             outside: |outside| outside,
         }
     }
-}
-
-/// The state that these records fold to.
-pub(crate) fn fold(records: &[Record]) -> State {
-    let mut state = State::new();
-    for record in records {
-        paramedic_policies::apply(&mut state, record.at, &record.event);
-    }
-    state
 }

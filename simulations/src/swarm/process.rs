@@ -11,24 +11,27 @@ use futures::future::{BoxFuture, pending};
 use futures::stream::FuturesUnordered;
 use paramedic_policies::action::{Intent, Outcome};
 use paramedic_policies::answer::{Answer, Found};
-use paramedic_policies::book::Source;
+use paramedic_policies::book::{Digest, Source};
 use paramedic_policies::event::Seq;
 use paramedic_policies::guard::may_begin;
 use paramedic_policies::input::Input;
 use paramedic_policies::notifications::Receipt;
+use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::clock::left;
+use paramedic_remediations::ports::halt::{Halt, Stopper};
 use paramedic_remediations::ports::journal::{Block, Journal};
 use paramedic_remediations::ports::world::World as Outside;
 use paramedic_remediations::{Release, Sealed, Ticket, WriteAhead};
 use tokio::time::{sleep_until, timeout};
 
 use super::clocks::ClockGuard;
-use super::disk::{self, Disk};
+use super::disk::Disk;
 use super::faults::Fault;
-use super::parts::{self, Engine, Parts};
+use super::parts::{Engine, Parts};
+use super::refold::differ;
 use super::sky::Sky;
-use super::tape::{Handed, Life as LifeOnTape};
+use super::tape::{Handed, Life as LifeOnTape, Reign};
 
 /// The journal's name in stamps.
 pub(crate) const JOURNAL: &str = "swarm";
@@ -53,10 +56,13 @@ pub(crate) struct Process<W> {
     sky: Sky,
     disk: Disk,
     outside: Arc<dyn Outside>,
-    wanted: Source,
+    wanted: (Digest, Source),
+    /// Whether the lease is ours.
+    leads: bool,
     effects: Errands,
     running: BTreeSet<Seq>,
-    placed: BTreeSet<Seq>,
+    /// Effects under way, with what stops them between two changes.
+    placed: BTreeMap<Seq, (Intent, Stopper)>,
     kept: BTreeMap<Seq, Outcome>,
     guard: ClockGuard,
     unsaid_step_ms: Option<i64>,
@@ -70,6 +76,7 @@ struct Life<W> {
     engine: Box<dyn Engine>,
     journal: Box<dyn Journal>,
     append: Option<Append>,
+    checkpoint: Option<(Moment, State)>,
     turns: VecDeque<Sealed<Intent>>,
     questions: Errands,
     deliveries: Errands,
@@ -92,17 +99,18 @@ impl<W> Process<W> {
         sky: &Sky,
         disk: &Disk,
         outside: Arc<dyn Outside>,
-        wanted: Source,
+        (wanted, leads): (Source, bool),
     ) -> Self {
         let mut process = Self {
             parts,
             sky: sky.clone(),
             disk: disk.clone(),
             outside,
-            wanted,
+            wanted: (wanted.digest(), wanted),
+            leads,
             effects: Errands::new(),
             running: BTreeSet::new(),
-            placed: BTreeSet::new(),
+            placed: BTreeMap::new(),
             kept: BTreeMap::new(),
             guard: ClockGuard::new(&sky.clocks),
             unsaid_step_ms: None,
@@ -116,14 +124,20 @@ impl<W> Process<W> {
 
     /// Folds the journal and begins to live.
     fn open(&mut self) {
-        let records = self.disk.open();
-        let state = (self.parts.fold)(&records);
-        let (last, epoch, from) = (state.now, state.epoch, self.disk.durable());
-        self.sky.recorder.tape().lives.push(LifeOnTape { from, inputs: Vec::new() });
+        let opened = self.disk.open();
+        if let Some(parts) = differ(&opened.whole, &opened.state) {
+            let what = format!("from the last checkpoint, at record {}: {parts}", opened.from);
+            self.sky.recorder.tape().unlike.push(what);
+        }
+        let state = (self.parts.refold)(opened.state);
+        let (last, epoch) = (state.now, state.epoch);
+        let life = LifeOnTape { from: opened.from, whole: Arc::new(opened.whole), inputs: Vec::new() };
+        self.sky.recorder.tape().lives.push(life);
         self.life = Some(Life {
             engine: (self.parts.engine)(WriteAhead::new(state, JOURNAL.to_owned())),
             journal: (self.parts.journal)(self.disk.clone()),
             append: None,
+            checkpoint: None,
             turns: VecDeque::new(),
             questions: Errands::new(),
             deliveries: Errands::new(),
@@ -140,21 +154,34 @@ impl<W> Process<W> {
         }
         self.look_at_clock();
         self.adopt_wanted();
-        self.feed(&Input::Reign { leader: true, epoch: epoch + 1 }, None);
+        let epoch = if self.leads { epoch + 1 } else { epoch };
+        self.feed(&Input::Reign { leader: self.leads, epoch }, None);
         self.turn_over();
+    }
+
+    /// The lease is ours, or another's; each time it is taken begins another epoch.
+    pub(crate) fn reign(&mut self, leads: bool) {
+        self.leads = leads;
+        let now = self.sky.now();
+        if let Some(epoch) = self.engine().map(|engine| engine.state().epoch) {
+            let epoch = if leads { epoch + 1 } else { epoch };
+            self.feed(&Input::Reign { leader: leads, epoch }, None);
+            self.turn_over();
+        }
+        self.sky.recorder.tape().reigns.push(Reign { at: now, leads });
     }
 
     /// From now on this book is wanted.
     pub(crate) fn adopt(&mut self, wanted: Source) {
-        self.wanted = wanted;
+        self.wanted = (wanted.digest(), wanted);
         self.adopt_wanted();
         self.turn_over();
     }
 
     fn adopt_wanted(&mut self) {
         let has = self.engine().and_then(|engine| engine.state().book);
-        if self.life.is_some() && has != Some(self.wanted.digest()) {
-            self.feed(&Input::Adopt(Box::new(self.wanted.clone())), None);
+        if self.life.is_some() && has != Some(self.wanted.0) {
+            self.feed(&Input::Adopt(Box::new(self.wanted.1.clone())), None);
         }
     }
 
@@ -196,17 +223,8 @@ impl<W> Process<W> {
     /// Holds the live state against the fold of what is on the disk, where nothing is under way.
     pub(crate) fn compare(&self) {
         let Some(engine) = self.engine().filter(|engine| engine.ahead().is_settled()) else { return };
-        let (records, _) = disk::read(&self.disk.bytes());
-        let folded = serde_json::to_value(parts::fold(&records)).expect("a state can be written");
-        // By way of its written form, as the folded one went: a number's text is what is kept of it.
-        let live = serde_json::to_string(engine.state()).expect("a state can be written");
-        let live: serde_json::Value = serde_json::from_str(&live).expect("a state that was written is JSON");
-        if folded != live {
-            let differ = |(key, value): (&String, &serde_json::Value)| {
-                (folded.get(key) != Some(value)).then(|| key.clone())
-            };
-            let keys: Vec<String> = live.as_object().into_iter().flatten().filter_map(differ).collect();
-            let what = format!("after record {}: {}", engine.state().next, keys.join(", "));
+        if let Some(parts) = differ(&self.disk.fold(), engine.state()) {
+            let what = format!("after record {}: {parts}", engine.state().next);
             self.sky.recorder.tape().unlike.push(what);
         }
     }
@@ -236,7 +254,8 @@ impl<W> Process<W> {
     pub(crate) fn turn_over(&mut self) {
         self.begin_effects();
         let Some(life) = &mut self.life else { return };
-        if life.append.is_some() {
+        // A checkpoint is the fold of all blocks before it: the next block waits for it, and nothing else does.
+        if life.append.is_some() || life.checkpoint.is_some() {
             return;
         }
         let ready = life.engine.take_ready();
@@ -251,13 +270,21 @@ impl<W> Process<W> {
             let handed = Handed { at: now, first: block.first(), end: block.end() };
             self.sky.recorder.tape().blocks.push(handed);
             life.append = Some(Append { block, due: now + takes, step_ms: self.unsaid_step_ms.take() });
+        } else if life.engine.ahead().is_settled() && life.journal.wants_checkpoint(self.sky.clocks.wall()) {
+            let takes = self.sky.throw(|dice| dice.ms(5..=3000));
+            life.checkpoint = Some((self.sky.now() + takes, life.engine.state().clone()));
         }
         self.release(ready);
     }
 
-    /// Between the decision and its turn somebody may have paused.
+    /// Between the decision and its turn somebody may have paused, and so may somebody while it runs.
     fn begin_effects(&mut self) {
         let now = self.sky.clocks.wall();
+        if let Some(life) = &self.life {
+            for (intent, stopper) in self.placed.values() {
+                stopper.says(may_begin(life.engine.state(), now, intent).err());
+            }
+        }
         loop {
             let Some(life) = &mut self.life else { return };
             let Some(first) = life.turns.front() else { return };
@@ -318,9 +345,10 @@ impl<W> Process<W> {
     }
 
     fn act(&mut self, seal: Sealed<Intent>) {
-        self.placed.insert(seal.id);
+        let (halt, stopper) = Halt::with_stopper();
+        self.placed.insert(seal.id, (Intent::clone(&seal), stopper));
         let outside = Arc::clone(&self.outside);
-        self.start(seal, |seal| async move { outside.perform(&seal).await });
+        self.start(seal, |seal| async move { outside.perform_until(&seal, &halt).await });
     }
 
     fn close(&mut self, seal: Sealed<Intent>) {
@@ -355,7 +383,8 @@ impl<W> Process<W> {
         let Some(life) = &self.life else { return self.opens_at.min(now + CLOCK_EVERY) };
         let wake = life.engine.wake().map(|due| now + due.since(self.sky.clocks.wall()));
         let append = life.append.as_ref().map(|append| append.due);
-        [wake, append].into_iter().flatten().fold(now + CLOCK_EVERY, Moment::min)
+        let checkpoint = life.checkpoint.as_ref().map(|(due, _)| *due);
+        [wake, append, checkpoint].into_iter().flatten().fold(now + CLOCK_EVERY, Moment::min)
     }
 
     /// Lives until something happens, at most until then.
@@ -419,6 +448,12 @@ impl<W> Process<W> {
                     return self.freeze();
                 }
             }
+        }
+        if let Some(life) = &mut self.life
+            && let Some((_, state)) = life.checkpoint.take_if(|(due, _)| *due <= now)
+            && life.journal.checkpoint(&state).is_err()
+        {
+            return self.freeze();
         }
         if self.engine().and_then(|engine| engine.wake()).is_some_and(|due| due <= self.sky.clocks.wall()) {
             self.feed(&Input::Wake, None);

@@ -9,6 +9,7 @@ use paramedic_policies::alert::{Alert, Labels};
 use paramedic_policies::event::Seq;
 use paramedic_policies::input::Input;
 use paramedic_policies::order::Command;
+use paramedic_policies::state::State;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
@@ -95,8 +96,19 @@ pub(crate) struct Told {
 pub(crate) struct Life {
     /// The first sequence that it may write.
     pub(crate) from: Seq,
+    /// What all records before fold to: made of the disk's bytes, and not what the process went on with.
+    pub(crate) whole: Arc<State>,
     /// Inputs with the time that the process took them for.
     pub(crate) inputs: Vec<(Moment, Input)>,
+}
+
+/// Who has the lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reign {
+    /// Since when.
+    pub(crate) at: Moment,
+    /// Whether it is this process.
+    pub(crate) leads: bool,
 }
 
 /// Everything.
@@ -118,6 +130,8 @@ pub(crate) struct Tape {
     pub(crate) bends: Vec<(Moment, i64)>,
     /// When the process was forgotten.
     pub(crate) crashes: Vec<Moment>,
+    /// When the lease moved.
+    pub(crate) reigns: Vec<Reign>,
     /// Fields that people and controllers wrote.
     pub(crate) wrote: Vec<(Moment, Target)>,
     /// Lives of the loop.

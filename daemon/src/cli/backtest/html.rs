@@ -248,11 +248,14 @@ fn alerts(report: &Report, body: &mut Markup) {
 
 fn verdicts(live: &Verdicts, body: &mut Markup) {
     body.leaf("h2", &[], "Live verdicts");
-    let of = format!("{} of {}", live.reproduced, live.live);
     body.leaf(
         "p",
         &[],
-        format_args!("{of} reproduced by this program, with the recorded facts and the books of their days."),
+        format_args!(
+            "{} reproduced by this program, with the recorded facts and the books of their days{}.",
+            live.compared(),
+            live.left_out()
+        ),
     );
     if live.differences.is_empty() {
         return;

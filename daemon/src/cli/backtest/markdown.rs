@@ -87,7 +87,7 @@ pub(super) fn written(report: &Report) -> String {
         line("\n</details>".to_owned());
     }
     if let Some(live) = &report.live {
-        line(format!("\nLive verdicts: {} of {} reproduced by this program.", live.reproduced, live.live));
+        line(format!("\nLive verdicts: {} reproduced by this program{}.", live.compared(), live.left_out()));
     }
     line("\n<details><summary>What history cannot tell</summary>\n".to_owned());
     report.unknown.iter().for_each(|what| line(format!("- {what}")));

@@ -137,6 +137,9 @@ impl PastArgs {
             questions_at_once: usize::from(self.at_once),
             unknown: Vec::new(),
         };
+        if since.is_some() && self.from != From::Prometheus {
+            terms.unknown.push(BEGAN_BEFORE.to_owned());
+        }
         match self.from {
             From::Prometheus => self.prometheus(configuration, now, terms).await,
             From::AlertmanagerJsonl => {
@@ -279,6 +282,8 @@ async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<V
 
 /// More holes than this are counted, and not named.
 const HOLES_MAX: usize = 20;
+
+const BEGAN_BEFORE: &str = "what fired already at --since: it is left out";
 
 const NO_END: &str = "what came of the last alerts: the past ends with its last change, or with --until";
 

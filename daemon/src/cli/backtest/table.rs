@@ -185,7 +185,7 @@ const DIFFERENCES_SHOWN: usize = 20;
 
 fn verdicts(live: &Verdicts) -> Table {
     let mut table = Table::headless(2);
-    let of = format!("{} of {} reproduced", live.reproduced, live.live);
+    let of = format!("{} reproduced", live.compared());
     table.row([of, "by this program, with the recorded facts and the books of their days".to_owned()]);
     if live.without_state > 0 {
         let what = "without the records before them; --data-dir has the state there".to_owned();

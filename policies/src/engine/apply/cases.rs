@@ -156,12 +156,15 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
     case.facts.clear();
     case.fact_failures = 0;
     (case.last_ruling, case.ended) = (None, None);
+    let begun_by = case.begun_by;
     match advanced.why {
         Advance::Retry => case.attempts += 1,
         Advance::NextStep => case.attempts = 0,
+        Advance::NotBegun | Advance::Already => {}
         Advance::NextRung | Advance::Again => (case.attempts, case.rung_begun) = (0, false),
         Advance::Relapse => {
             (case.attempts, case.rung_begun) = (0, false);
+            case.also_on.extend(advanced.target.cloned());
             match advanced.target {
                 Some(target) => state.count_relapse(&id.policy, target),
                 // Records did not always say where.
@@ -170,7 +173,23 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
         }
     }
     let due = advanced.due.unwrap_or(now);
-    state.set_phase(id, Phase::Waiting { due });
+    let phase = match (advanced.why, begun_by) {
+        (Advance::Already, Some(intent)) => {
+            let (held_since, last, open) = (None, None, None);
+            Phase::Verifying { intent, since: now, held_since, last, open, due }
+        }
+        (
+            Advance::Already
+            | Advance::NotBegun
+            | Advance::Retry
+            | Advance::NextStep
+            | Advance::NextRung
+            | Advance::Again
+            | Advance::Relapse,
+            _,
+        ) => Phase::Waiting { due },
+    };
+    state.set_phase(id, phase);
     state.waits_again(id.episode, due.max(now));
 }
 
@@ -203,9 +222,9 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
     let before = state.efficacy.get(&id.policy).map_or(0, |efficacy| efficacy.ineffective);
     let helped = conclusion == Conclusion::Helped;
     let exhausted = conclusion == Conclusion::Exhausted;
-    if case.acted
-        && let Some(target) = case.acted_on.clone().or(case.target.clone())
-    {
+    if case.acted {
+        let first = case.acted_on.as_ref().or(case.target.as_ref());
+        let targets: BTreeSet<Target> = first.into_iter().chain(&case.also_on).cloned().collect();
         let rung_end = rung_end(conclusion, case.rung_begun);
         let last = LastLadder {
             rung: case.rung,
@@ -216,7 +235,9 @@ pub(super) fn concluded(state: &mut State, now: Moment, id: &CaseId, conclusion:
             is_counted: exhausted || rung_end != RungEnd::Tried,
             ineffective_before: if helped { before } else { 0 },
         };
-        state.last_ladders.insert((id.policy.clone(), target), last);
+        for target in targets {
+            state.last_ladders.insert((id.policy.clone(), target), last.clone());
+        }
         state.forget_last(now);
     }
     if helped || exhausted {
@@ -285,8 +306,12 @@ impl State {
     fn count_relapse(&mut self, policy: &str, target: &Target) {
         let Some(rounds) = self.rounds_after_relapse(policy, target) else { return };
         self.efficacy.entry(policy.to_owned()).or_default().ineffective = rounds;
-        if let Some(last) = self.last_ladders.get_mut(&(policy.to_owned(), target.clone())) {
-            last.is_counted = true;
+        let Some(last) = self.last_ladders.get_mut(&(policy.to_owned(), target.clone())) else { return };
+        last.is_counted = true;
+        let ladder = last.episode;
+        // It may be known by several targets, and is one round all the same.
+        for ((of, _), last) in &mut self.last_ladders {
+            last.is_counted |= of == policy && last.episode == ladder;
         }
     }
 

@@ -34,6 +34,8 @@ pub(super) fn intended(state: &mut State, intent: &Intent) {
         let (looks, acts) = (intent.action.looks_only(), intent.mode != Mode::DryRun);
         if acts && !looks && !case.acted {
             (case.acted, case.acted_on) = (true, Some(intent.target.clone()));
+        } else if acts && !looks && !case.rung_begun {
+            case.also_on.insert(intent.target.clone());
         }
         case.looked |= looks;
         case.lets = lets;
@@ -101,8 +103,10 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
         };
         state.leases.insert(intent.id, lease);
     }
-    if let Some(case) = state.cases.get_mut(&id) {
-        case.rung_begun |= follow::begins(&intent, outcome);
+    if let Some(case) = state.cases.get_mut(&id)
+        && follow::begins(&intent, outcome)
+    {
+        (case.rung_begun, case.begun_by) = (true, Some(intent.id));
     }
     if !matches!(outcome, Outcome::Done { .. }) {
         return;

@@ -7,6 +7,7 @@ use crate::book::{Digest, Source};
 use crate::engine::adoption::Adoption;
 use crate::engine::apply::episodes;
 use crate::event::Seq;
+use crate::guard::pace;
 use crate::load;
 use crate::order::PauseScope;
 use crate::state::{Case, CaseId, Duty, Pause, Phase, State};
@@ -19,7 +20,14 @@ pub(super) fn adopted(state: &mut State, now: Moment, digest: Digest, source: &S
     // the daemon, which adopts anew at every start, says so.
     let Ok(book) = load::adopted(digest, source.clone()) else { return };
     let book = Arc::new(book);
-    let adoption = Adoption::between(state, &state.current_book(), &book);
+    let before = state.current_book();
+    let adoption = Adoption::between(state, &before, &book);
+    let pace = &book.settings().guards.pace;
+    if *pace != before.settings().guards.pace {
+        for ledger in [&mut state.ledger, &mut state.rehearsals, &mut state.looks] {
+            ledger.pace_ns = pace::anew(pace, ledger.charges.iter().map(|charge| charge.at));
+        }
+    }
     state.books.insert(digest, Arc::clone(&book));
     state.book = Some(digest);
     let open: Vec<Seq> = state.open.values().copied().collect();

@@ -133,3 +133,40 @@ async fn of_a_detached_pod_and_its_successor_the_suspect_goes_first() {
     assert_eq!(on(&cluster).perform(&back).await.name(), "done");
     assert_eq!(cost(&cluster), "-2147483648", "its ReplicaSet takes it back and has one too many");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_pods_that_are_gone_only_the_wall_is_taken_down() {
+    let cluster = shop();
+    let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    let pods = |intent: &Intent| match &intent.action {
+        Action::Quarantine(quarantine::Action::Release(all)) => all.names(),
+        other => panic!("no release: {other}"),
+    };
+    let gone = |name: &str| {
+        cluster.objects.lock().expect("no test panicked").remove(&PODS.named("prod", name));
+    };
+    gone("web-1");
+    assert_eq!(pods(&release(&cluster, &seal).await), "web-2");
+    gone("web-2");
+    let back = sealed(release(&cluster, &seal).await);
+    assert_eq!(pods(&back), "");
+    let done = on(&cluster).perform(&back).await;
+    assert_eq!(told(&done), ["prod/networkpolicy/paramedic-quarantine-journal-7: present -> deleted"]);
+    let again = on(&cluster).perform(&back).await;
+    assert!(matches!(again, Outcome::Done { already: true, .. }), "{again:?}");
+    let revert = Wish::Revert(seal.action.clone());
+    assert!(preflight(&on(&cluster), web(), revert, false).await.already);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_of_a_pod_that_somebody_let_go_has_changed_nothing_yet() {
+    let cluster = shop();
+    let seal = sealed(Intent { target: one(), ..intended(&asked(&cluster, one(), wish(false)).await) });
+    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    let back = sealed(release(&cluster, &seal).await);
+    put(&cluster, PODS.named("prod", "web-1"), pod("web-1"));
+    let cluster = cluster.answering(Answer::NotSent);
+    let outcome = on(&cluster).perform(&back).await;
+    assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
+}

@@ -125,6 +125,18 @@ impl Turns for Restless {
     }
 }
 
+/// Who has led once leads for ever.
+pub(super) struct Usurping;
+
+impl Turns for Usurping {
+    fn turn(&mut self, _: &State, input: &Input) -> Input {
+        match input {
+            Input::Reign { leader: false, .. } => Input::Wake,
+            other => other.clone(),
+        }
+    }
+}
+
 /// Clocks are believed.
 pub(super) struct Credulous;
 

@@ -18,6 +18,9 @@ pub(super) struct Retrying {
     pub(super) unanswered: bool,
 }
 
+/// Does not see its own stamps.
+pub(super) struct Stampless(pub(super) Arc<dyn Hands>);
+
 /// Does not see what protects a workload.
 pub(super) struct Blind(pub(super) Arc<dyn Hands>);
 
@@ -71,6 +74,7 @@ macro_rules! eyes {
 }
 
 eyes!(Retrying, hands, |seen| seen);
+eyes!(Stampless, 0, |seen| Workload { stamp: None, ..seen });
 eyes!(Blind, 0, |seen| Workload { labels: Default::default(), ..seen });
 
 #[async_trait]
@@ -81,6 +85,13 @@ impl Hands for Retrying {
             Err(ChangeError::NoAnswer { .. }) if self.unanswered => self.hands.change(seal, change).await,
             ended => ended,
         }
+    }
+}
+
+#[async_trait]
+impl Hands for Stampless {
+    async fn change(&self, seal: &Sealed<Intent>, change: &ClusterChange) -> Result<Diff, ChangeError> {
+        self.0.change(seal, change).await
     }
 }
 

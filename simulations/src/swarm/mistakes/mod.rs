@@ -36,7 +36,7 @@ impl Mistake {
 }
 
 /// All of them.
-pub const MISTAKES: [Mistake; 17] = [
+pub const MISTAKES: [Mistake; 21] = [
     Mistake {
         name: "acts-before-recording",
         says: "the journal gives its receipt before it has written",
@@ -49,14 +49,47 @@ pub const MISTAKES: [Mistake; 17] = [
         says: "what was charged is forgotten when the journal is folded",
         caught_by: &["ceilings", "blast-radius"],
         within: 64,
-        plant: |parts| parts.fold = journals::without_charges,
+        plant: |parts| parts.refold = journals::without_charges,
     },
     Mistake {
         name: "forgets-intents-at-restart",
         says: "intents without an end are forgotten when the journal is folded",
         caught_by: &["ends", "rest"],
         within: 64,
-        plant: |parts| parts.fold = journals::without_doubt,
+        plant: |parts| parts.refold = journals::without_doubt,
+    },
+    Mistake {
+        name: "acts-again-after-a-crash",
+        says: "what was under way at a crash is done a second time, unseen",
+        caught_by: &["once", "ends"],
+        within: 64,
+        plant: |parts| {
+            parts.hands = |hands| std::sync::Arc::new(hands::Stampless(hands));
+            parts.outside = |outside| std::sync::Arc::new(outsides::Unseeing { outside, acts: true });
+        },
+    },
+    Mistake {
+        name: "closes-without-looking",
+        says: "what was under way at a crash is said to be done, unseen",
+        caught_by: &["ends"],
+        within: 64,
+        plant: |parts| {
+            parts.outside = |outside| std::sync::Arc::new(outsides::Unseeing { outside, acts: false })
+        },
+    },
+    Mistake {
+        name: "thins-the-checkpoint",
+        says: "a checkpoint lacks what is to be taken back",
+        caught_by: &["folds"],
+        within: 64,
+        plant: |parts| parts.journal = |disk| Box::new(journals::Thin(disk)),
+    },
+    Mistake {
+        name: "ignores-the-lease",
+        says: "that another process leads is not heard",
+        caught_by: &["leads"],
+        within: 64,
+        plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Usurping)),
     },
     Mistake {
         name: "loses-the-charge",

@@ -8,6 +8,7 @@ use paramedic_policies::answer::Found;
 use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::metrics::Metrics;
 use paramedic_remediations::ports::world::World as Outside;
 
@@ -36,11 +37,47 @@ impl Outside for Silent {
         self.0.perform(seal).await
     }
 
+    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.0.perform_until(seal, halt).await
+    }
+
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
         self.0.close(seal).await
     }
 
     async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
         Receipt::Taken { said: "202".to_owned() }
+    }
+}
+
+/// Does not look how an intent ended whose process is gone: it is done again, or called done.
+pub(super) struct Unseeing {
+    pub(super) outside: Arc<dyn Outside>,
+    pub(super) acts: bool,
+}
+
+#[async_trait]
+impl Outside for Unseeing {
+    async fn answer(&self, question: &Question) -> Found {
+        self.outside.answer(question).await
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.outside.perform(seal).await
+    }
+
+    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.outside.perform_until(seal, halt).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        if self.acts {
+            return self.outside.perform(seal).await;
+        }
+        Outcome::Done { diff: None, already: false }
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.outside.deliver(notice).await
     }
 }

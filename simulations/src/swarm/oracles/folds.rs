@@ -1,10 +1,10 @@
-//! The journal is all there is: it folds to the state that was live, and the inputs of each life, fed again to a loop that
+//! The journal is all there is: it folds to the state that was live, from its beginning as from its last checkpoint, and the inputs of each life, fed again to a loop that
 //! begins where that one began, make the same records.
 
 use paramedic_policies::event::Record;
+use paramedic_policies::state::State;
 use paramedic_remediations::WriteAhead;
 
-use super::super::parts::fold;
 use super::super::process::JOURNAL;
 use super::Evidence;
 
@@ -13,13 +13,9 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
         evidence.tape.unlike.iter().map(|what| format!("the state is not the fold of its records {what}")),
     );
     says.extend(evidence.tape.stuck.clone());
-    let (mut state, mut before) = (fold(&[]), 0);
     for (number, life) in evidence.tape.lives.iter().enumerate() {
-        while let Some(record) = evidence.records.get(before).filter(|record| record.seq < life.from) {
-            paramedic_policies::apply(&mut state, record.at, &record.event);
-            before += 1;
-        }
-        let mut ahead = WriteAhead::new(state.clone(), JOURNAL.to_owned());
+        let before = evidence.records.iter().take_while(|record| record.seq < life.from).count();
+        let mut ahead = WriteAhead::new(State::clone(&life.whole), JOURNAL.to_owned());
         let mut made = Vec::new();
         for (now, input) in &life.inputs {
             ahead.feed(*now, input, None);

@@ -7,6 +7,7 @@ mod clock;
 mod ends;
 mod facts;
 mod folds;
+mod leads;
 mod once;
 mod operators;
 mod people;
@@ -54,7 +55,7 @@ pub(crate) struct Evidence<'a> {
 type Judge = fn(&Evidence<'_>, &mut Vec<String>);
 
 /// All of them, with what each holds to.
-pub(crate) const ORACLES: [(&str, &str, Judge); 15] = [
+pub(crate) const ORACLES: [(&str, &str, Judge); 16] = [
     ("recorded-first", "no effect without an earlier durable intent", recorded::judge),
     ("once", "no request twice for one intent", once::judge),
     ("ceilings", "no limit is exceeded in any window", ceilings::limits),
@@ -67,6 +68,7 @@ pub(crate) const ORACLES: [(&str, &str, Judge); 15] = [
     ("operators", "what people deny, pause or did not approve is not done", operators::judge),
     ("storm", "in a storm, and until it is over, nothing is done that was to be withheld", storm::judge),
     ("clock", "while the clock is in doubt nothing is decided", clock::judge),
+    ("leads", "while another process leads nothing is decided and nothing begins", leads::judge),
     ("folds", "the journal folds to the state, and the inputs make the same journal again", folds::judge),
     ("people", "what nobody knows the end of is told to a person", people::judge),
     ("rest", "after the faults stop, everything comes to rest in time", rest::judge),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use paramedic_policies::action::Outcome;
 use paramedic_policies::event::{Closing, Event, Seq};
+use paramedic_policies::notifications::Receipt;
 
 use super::Evidence;
 
@@ -34,15 +35,21 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     }
 }
 
-/// Whether one of the pages was sent in vain, and the alert ended before it was sent again.
+/// Whether one of the pages was not delivered, and the alert ended before it was sent again.
 fn is_over(evidence: &Evidence<'_>, episode: Seq, pages: &BTreeSet<Seq>) -> bool {
-    let mut was_sent = false;
+    let (mut notices, mut has_failed) = (BTreeSet::new(), false);
     evidence.records.iter().any(|record| match &record.event {
         Event::Notified { notice } => {
-            was_sent |= notice.pages.iter().any(|page| pages.contains(page));
+            if notice.pages.iter().any(|page| pages.contains(page)) {
+                notices.insert(record.seq);
+            }
             false
         }
-        Event::Closed { episode: closed, why: Closing::Resolved, .. } => was_sent && *closed == episode,
+        Event::Delivered { notice, receipt: Receipt::Failed { .. } } => {
+            has_failed |= notices.contains(notice);
+            false
+        }
+        Event::Closed { episode: closed, why: Closing::Resolved, .. } => has_failed && *closed == episode,
         _ => false,
     })
 }

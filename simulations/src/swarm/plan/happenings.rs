@@ -57,6 +57,8 @@ pub(crate) enum Happening {
     Pause(PauseScope, Option<Span>),
     /// Another book is adopted.
     Adopt,
+    /// The lease is ours, or another's.
+    Reign(bool),
     /// Faults stop.
     Calm,
 }
@@ -137,6 +139,11 @@ pub(super) fn draw(dice: &mut Dice, places: &Places<'_>, store: &Store<'_>) -> V
     }
     if dice.one_in(6) {
         all.push((at(dice), Happening::Adopt));
+    }
+    for _ in 0..dice.number(0..=5).saturating_sub(3) {
+        let from = at(dice);
+        all.push((from, Happening::Reign(false)));
+        all.push((from + dice.secs(5..=600), Happening::Reign(true)));
     }
     all.push((store.calm, Happening::Calm));
     all.push((store.mended, Happening::Heal));

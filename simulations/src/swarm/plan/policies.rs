@@ -113,20 +113,9 @@ fn rung(dice: &mut Dice, alert: &str, is_last: bool) -> Value {
     let mut step = if alert == "BreakersOpen" {
         json!({"resetBreaker": {"breaker": DEPENDENCY, "port": "http"}})
     } else if alert == "FailedLogins" {
-        json!({"blockIp": {
-            "by": "ingressNginx",
-            "clientAddress": "forwarded",
-            "address": "{{ labels.client_address }}",
-            "for": dice.secs(60..=900),
-        }})
+        at_the_edge(dice)
     } else {
-        match dice.number(0..=5) {
-            5 => json!({"freezeDeploys": {"for": dice.secs(60..=900)}}),
-            0 | 1 => json!({"restart": {}}),
-            2 => json!({"scale": {"by": dice.number(1..=3), "max": 12}}),
-            3 => json!({"scale": {"atLeast": dice.number(3..=8)}}),
-            _ => json!({"scale": {"by": dice.number(1..=2), "max": 8, "maxStep": 1}}),
-        }
+        on_a_workload(dice)
     };
     if step.get("scale").is_some() && dice.one_in(2) {
         step["revert"] = json!({"after": dice.secs(120..=1200)});
@@ -152,4 +141,45 @@ fn rung(dice: &mut Dice, alert: &str, is_last: bool) -> Value {
         step["verify"] = verify;
     }
     step
+}
+
+/// Blocks an address, or lets every address ask less often, for a while.
+fn at_the_edge(dice: &mut Dice) -> Value {
+    if dice.one_in(3) {
+        return json!({"patch": {
+            "rateLimit": {"atMost": dice.number(2..=20), "paths": ["/"]},
+            "for": dice.secs(60..=900),
+        }});
+    }
+    json!({"blockIp": {
+        "by": "ingressNginx",
+        "clientAddress": "forwarded",
+        "address": "{{ labels.client_address }}",
+        "for": dice.secs(60..=900),
+    }})
+}
+
+/// Acts on a workload: by its replicas, its template, a switch on it, its network, or the deploys around it.
+fn on_a_workload(dice: &mut Dice) -> Value {
+    match dice.number(0..=7) {
+        0 | 1 => json!({"restart": {}}),
+        2 => json!({"scale": {"by": dice.number(1..=3), "max": 12}}),
+        3 => json!({"scale": {"atLeast": dice.number(3..=8)}}),
+        4 => json!({"scale": {"by": dice.number(1..=2), "max": 8, "maxStep": 1}}),
+        5 => json!({"freezeDeploys": {"for": dice.secs(60..=900)}}),
+        6 => json!({"patch": {
+            "switch": {"annotation": "shop.example/maintenance", "to": "on"},
+            "for": dice.secs(30..=900),
+        }}),
+        _ => {
+            let detach = dice.one_in(2);
+            json!({"quarantine": {
+                "for": dice.secs(60..=900),
+                "detach": detach,
+                "rejoin": detach,
+                "max": dice.number(2..=10),
+                "enforced": true,
+            }})
+        }
+    }
 }

@@ -87,7 +87,7 @@ fn edges(dice: &mut Dice, world: &mut World) -> Vec<Target> {
         "spec": {"controller": "k8s.io/ingress-nginx"}}));
     put(json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "ingress-nginx-controller", "namespace": "ingress-nginx"},
-        "data": {"use-proxy-protocol": "true"}}));
+        "data": {"use-proxy-protocol": "true", "limit-req-status-code": "429"}}));
     put(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"},
         "spec": {"podCIDR": "10.244.0.0/24"},
         "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.11"}]}}));
@@ -96,7 +96,9 @@ fn edges(dice: &mut Dice, world: &mut World) -> Vec<Target> {
         put(json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
             "metadata": {"name": EDGE, "namespace": namespace,
                 "annotations": {"nginx.ingress.kubernetes.io/ssl-redirect": "true"}},
-            "spec": {"ingressClassName": "nginx", "rules": []}}));
+            "spec": {"ingressClassName": "nginx", "rules": [{"http": {"paths": [
+                {"path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}]}}));
         for _ in 0..dice.number(0..=2) {
             // One of the three may never be blocked: it is a node's own.
             let name = *dice.among(&["203.0.113.7", "198.51.100.9", "10.0.0.11"]);
