@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use paramedic_policies::book::Book;
 use paramedic_policies::counted::counted;
-use paramedic_policies::load;
+use paramedic_policies::load::{self, Problem};
 use paramedic_simulations::scenario::{Coverage, Miss, Scenario, play};
 use serde::Serialize;
 
@@ -119,7 +119,12 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
         return Err(Failure::users("no scenario to run").hint("name a file, or a folder that has some"));
     }
     let mut coverage = Coverage::of(&book);
-    let mut outcomes = played(&scenarios, &book, &mut coverage)?;
+    let mut outcomes = match played(&scenarios, &book, &mut coverage) {
+        Ok(outcomes) => outcomes,
+        Err(problems) => {
+            return Err(files::told(&problems, "in the scenarios", args.output.output, console)?);
+        }
+    };
     if args.update {
         files::write_transcripts(&scenarios, &outcomes, console)?;
     } else {
@@ -194,7 +199,8 @@ fn check_names(
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
-    let problems: Vec<_> = scenarios.iter().flat_map(|one| one.unknown_policies(book)).collect();
+    let unknown = |one: &Scenario| [one.unknown_policies(book), one.unknown_words(book)].concat();
+    let problems: Vec<_> = scenarios.iter().flat_map(unknown).collect();
     if problems.is_empty() {
         Ok(())
     } else {
@@ -203,7 +209,14 @@ fn check_names(
 }
 
 /// Plays all of them, on as many threads as there are processors.
-fn played(scenarios: &[Scenario], book: &Book, coverage: &mut Coverage) -> Result<Vec<Outcome>, Failure> {
+///
+/// # Errors
+/// The problems of all that cannot be played.
+fn played(
+    scenarios: &[Scenario],
+    book: &Book,
+    coverage: &mut Coverage,
+) -> Result<Vec<Outcome>, Vec<Problem>> {
     let next = AtomicUsize::new(0);
     let shared = Mutex::new((Vec::new(), std::mem::take(coverage)));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(scenarios.len());
@@ -228,10 +241,14 @@ fn played(scenarios: &[Scenario], book: &Book, coverage: &mut Coverage) -> Resul
     let (mut outcomes, seen) = shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     *coverage = seen;
     outcomes.sort_by_key(|(index, _)| *index);
-    let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
-    outcomes
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::users(format!("settings do not fit: {error}")))
+    let (mut all, mut problems) = (Vec::new(), Vec::new());
+    for (_, outcome) in outcomes {
+        match outcome {
+            Ok(outcome) => all.push(outcome),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(all) } else { Err(problems) }
 }
 
 impl Outcome {

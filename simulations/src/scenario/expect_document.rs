@@ -101,6 +101,57 @@ pub enum HelpWord {
     Unknown,
 }
 
+/// Names of reasons, as rulings give them; a test keeps them equal.
+pub(crate) const REASONS: [&str; 47] = [
+    "notLeading",
+    "clockStepped",
+    "timeStandsStill",
+    "storm",
+    "paused",
+    "pausedByAnnotation",
+    "quarantined",
+    "otherCluster",
+    "protected",
+    "unless",
+    "tooYoung",
+    "offSchedule",
+    "alreadyRunning",
+    "outranked",
+    "tooManyRunning",
+    "coolingDown",
+    "settling",
+    "limitReached",
+    "pace",
+    "tooManyTargets",
+    "tooManyDown",
+    "relapsed",
+    "endedInDoubt",
+    "notConfirmed",
+    "conditionFalse",
+    "factUnknown",
+    "factStale",
+    "badValue",
+    "targetAbsent",
+    "wrongKind",
+    "workloadPaused",
+    "suspended",
+    "jobRunning",
+    "rollingOut",
+    "noPodWouldMove",
+    "ownedByAutoscaler",
+    "neverBlocked",
+    "wrongLever",
+    "managedByGitOps",
+    "managedByOther",
+    "disruptionBudget",
+    "outOfBounds",
+    "wouldLower",
+    "changed",
+    "serverRefused",
+    "noKubernetes",
+    "notAsApproved",
+];
+
 /// Something that is refused.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -108,6 +159,7 @@ pub struct RefusalDocument {
     /// By which policy.
     pub policy: String,
     /// The reason's name, such as `conditionFalse`.
+    #[schemars(extend("enum" = REASONS.as_slice()))]
     pub reason: String,
     /// Part of its text.
     #[serde(default)]
@@ -169,4 +221,26 @@ pub struct StateDocument {
     /// The value; `null` where there is none.
     #[serde(default)]
     pub is: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::reason::Reason;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_can_be_expected_and_no_other() {
+        let unknown = serde_json::json!({"is": "no reason at all"});
+        let said = serde_json::from_value::<Reason>(unknown).expect_err("there is none").to_string();
+        let names: Vec<String> = REASONS.iter().map(|name| format!("`{name}`")).collect();
+        let listed = said.split_once("expected one of ").expect("they are listed").1;
+        let (mut listed, mut names): (Vec<&str>, Vec<&str>) =
+            (listed.split(", ").collect(), names.iter().map(String::as_str).collect());
+        listed.sort_unstable();
+        names.sort_unstable();
+        assert_eq!(listed, names);
+        let one: Reason = serde_json::from_value(serde_json::json!({"is": "notLeading"})).expect("a reason");
+        assert_eq!(one.name(), REASONS[0]);
+    }
 }

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::Scenario;
 use super::document::OrderDocument;
-use super::expect_document::{ActionDocument, EndWord, HelpWord, OutcomeWord, StateDocument, VerdictWord};
+use super::expect_document::{
+    ActionDocument, EndWord, ExpectDocument, HelpWord, OutcomeWord, StateDocument, VerdictWord,
+};
 use crate::run::Run;
 use crate::transcript;
 use crate::world::kinds;
@@ -47,6 +49,20 @@ fn miss(scenario: &Scenario, path: &str, wanted: impl Into<String>, found: impl 
         }
     }
     Miss { line, column, what, wanted: wanted.into(), found: found.into() }
+}
+
+/// A scenario in which nothing happens, and of which nothing is expected: it would always be as expected.
+pub(super) fn idle(scenario: &Scenario, story: &[String]) -> Option<Miss> {
+    let ExpectDocument { verdicts, actions, refusals, calls, ends, state } = &scenario.document.spec.expect;
+    let expects = !verdicts.is_empty()
+        || actions.is_some()
+        || !refusals.is_empty()
+        || calls.is_some()
+        || !ends.is_empty()
+        || !state.is_empty()
+        || scenario.document.spec.orders.iter().any(|order| order.refused.is_some());
+    let wanted = "something that happens, or something that is expected (`actions: []` is nothing at all)";
+    (story.is_empty() && !expects).then(|| miss(scenario, "expect", wanted, "nothing happened"))
 }
 
 /// All that is expected of the whole.

@@ -9,6 +9,7 @@
 //!                                           judge: what was expected <------'------> coverage, transcript
 //! ```
 
+mod amounts;
 pub mod coverage;
 pub mod document;
 pub mod expect_document;
@@ -19,12 +20,14 @@ mod read;
 mod schedule;
 mod setting;
 mod story;
+mod times;
+mod under;
+mod words;
 pub mod world_document;
 
-use paramedic_policies::book::{Book, Source};
+use paramedic_policies::book::Book;
 use paramedic_policies::load::yaml::Tree;
 use paramedic_policies::load::{Problem, Severity};
-use paramedic_policies::settings::Settings;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
 
@@ -62,20 +65,6 @@ impl Scenario {
         &self.document.spec.description
     }
 
-    /// The policies under the settings of this scenario.
-    ///
-    /// # Errors
-    /// Where its settings do not fit over those.
-    fn source(&self, source: &Source) -> Result<Source, serde_json::Error> {
-        let mut settings = serde_json::to_value(&source.settings)?;
-        let written = self.tree.get("spec").and_then(|spec| spec.get("settings")).map(Tree::to_json);
-        if let Some(written) = written {
-            merge(&mut settings, written);
-        }
-        let settings: Settings = serde_json::from_value(settings)?;
-        Ok(Source { settings, ..source.clone() })
-    }
-
     /// Names of policies that are not in this book: what is expected of them would never be seen.
     pub fn unknown_policies<'s>(&'s self, book: &Book) -> Vec<Problem> {
         let spec = &self.document.spec;
@@ -103,6 +92,9 @@ impl Scenario {
             named("orders", index, "approve", one.approve.as_deref());
             named("orders", index, "deny", one.deny.as_deref());
             named("orders", index, "undo", one.undo.as_deref());
+            for (key, scope) in [("pause/policy", &one.pause), ("resume/policy", &one.resume)] {
+                named("orders", index, key, scope.as_ref().and_then(|scope| scope.policy.as_deref()));
+            }
             named("orders", index, "run/policy", one.run.as_ref().map(|run| run.policy.as_str()));
         }
         let unknown = used.into_iter().filter(|(_, name)| book.policy(name).is_none());

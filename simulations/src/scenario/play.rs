@@ -10,10 +10,12 @@ use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::Found;
 use paramedic_policies::book::{Book, Source};
 use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::load::Problem;
 use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::order::Command;
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::ruling::Verdict;
+use paramedic_policies::settings::Settings;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::{Deliveries, World as Outside};
@@ -44,15 +46,16 @@ pub struct Played {
 /// Plays a scenario under the policies of a book.
 ///
 /// # Errors
-/// Where its settings do not fit over those of the book.
+/// Where the policies do not load under its settings.
 ///
 /// # Panics
 /// Where the engine does not come to rest, which is a mistake of ours.
-pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, serde_json::Error> {
-    let mut source = concerned(scenario, book);
-    // A scenario shows what the policies say; who wants them capped writes so.
-    source.settings.mode = Mode::Enforce;
-    let source = scenario.source(&source)?;
+pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, Vec<Problem>> {
+    let source = match scenario.book(book)? {
+        // With other variables other policies may match.
+        Some(own) => own.source().clone(),
+        None => concerned(scenario, book),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without threads and sockets needs nothing that could be missing");
     // Inside, since time stands still only there.
@@ -62,10 +65,6 @@ pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, serde_json::Erro
 /// The source with those files alone whose policies match an alert of the scenario: the others would have no case, and a
 /// book takes far longer to load than a scenario to play.
 fn concerned(scenario: &Scenario, book: &Book) -> Source {
-    if scenario.document.spec.settings.is_some() {
-        // With other variables other policies may match.
-        return book.source().clone();
-    }
     let spec = &scenario.document.spec;
     let mut files: BTreeSet<String> = BTreeSet::new();
     for labels in spec.alerts.iter().flat_map(Play::labels) {
@@ -77,7 +76,8 @@ fn concerned(scenario: &Scenario, book: &Book) -> Source {
     let source = book.source();
     Source {
         files: source.files.iter().filter(|file| files.contains(&file.path)).cloned().collect(),
-        settings: source.settings.clone(),
+        // A scenario shows what the policies say; who wants them capped writes so.
+        settings: Settings { mode: Mode::Enforce, ..source.settings.clone() },
         tzdb: source.tzdb.clone(),
     }
 }
@@ -111,9 +111,11 @@ impl<'s> Play<'s> {
         let (scenario, run) = (self.scenario, &self.run);
         let mut misses = self.misses;
         misses.extend(judge::judge(scenario, run));
+        let story = story::of(run.records(), scenario.begins);
+        misses.extend(judge::idle(scenario, &story));
         misses.sort_by_key(|miss| (miss.line, miss.column));
         Played {
-            story: story::of(run.records(), scenario.begins),
+            story,
             records: run.records().to_vec(),
             misses,
             untold: run.world(|world| world.facts.untold().map(str::to_owned).collect()),
@@ -124,13 +126,25 @@ impl<'s> Play<'s> {
         let spec = &self.scenario.document.spec;
         match happening {
             Happening::Breaks(index) => self.breaks(&spec.faults[index]),
-            Happening::Mends(index) => self.set_outage(spec.faults[index].what, false),
+            Happening::Mends(index) => self.mends(index),
             Happening::Changes(index) => self.changes(&spec.changes[index]),
             Happening::Fires(index) => self.fires(&spec.alerts[index]),
             Happening::Ends(index) => self.ends(&spec.alerts[index]),
             Happening::Repeats => self.run.repeat(),
             Happening::Orders(index) => self.orders(index, &spec.orders[index]),
             Happening::Looks(index) => self.misses.extend(judge::state(self.scenario, &self.run, index)),
+        }
+    }
+
+    /// One that ends while another of its kind goes on mends nothing.
+    fn mends(&mut self, index: usize) {
+        let faults = &self.scenario.document.spec.faults;
+        let (what, now) = (faults[index].what, self.run.now().since(self.scenario.begins));
+        let goes_on = faults.iter().any(|other| {
+            other.what == what && other.from <= now && other.until.is_none_or(|until| until > now)
+        });
+        if !goes_on {
+            self.set_outage(what, false);
         }
     }
 

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use paramedic_policies::load::conform::conform;
 use paramedic_policies::load::yaml::{self, Fault, Node, Tree};
 use paramedic_policies::load::{Problem, Severity};
+use paramedic_policies::target::is_dns_subdomain;
 
 use super::document::ScenarioDocument;
 use super::expect_document::StateDocument;
-use super::{BEGINS, Scenario, schema};
+use super::{BEGINS, Scenario, amounts, schema, times};
 use crate::scenario::setting;
 use crate::world::kinds;
 
@@ -96,6 +97,25 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
     };
     for (path, problem, hint) in setting::faults(&spec.world) {
         fault(&format!("/spec/world{path}"), problem, hint);
+    }
+    let name = &document.metadata.name;
+    if !is_dns_subdomain(name) {
+        let problem = format!("`{}` is no name", name.escape_debug());
+        fault(
+            "/metadata/name",
+            problem,
+            "lower case letters, digits, `-` and `.`, such as `a-stale-fact-withholds`",
+        );
+    }
+    for (path, problem, hint) in times::faults(spec) {
+        fault(&format!("/spec/{path}"), problem, &hint);
+    }
+    for (path, problem) in amounts::faults(spec) {
+        fault(
+            &format!("/spec/{path}"),
+            problem,
+            "write fewer: some pods and some dozens of alerts show the same",
+        );
     }
     for (index, alert) in spec.alerts.iter().enumerate() {
         let path = format!("/spec/alerts/{index}");
@@ -235,6 +255,18 @@ mod tests {
     fn a_small_scenario_is_read() {
         let text = format!("{HEAD}  alerts: [{{labels: {{alertname: A}}}}]\n  expect: {{actions: []}}\n");
         assert_eq!(problems(&text), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_that_would_break_a_transcript_is_refused() {
+        for name in ["''", "A b", "\"## a\"", "\"a\\n## b\""] {
+            let text = format!(
+                "apiVersion: paramedic.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: {name}}}\nspec: {{expect: {{}}}}\n"
+            );
+            let all = problems(&text);
+            assert!(all.len() == 1 && all[0].starts_with("cart.yaml:3:18: error: `"), "{name}: {all:#?}");
+            assert!(all[0].contains("is no name\n  hint: lower case letters"), "{name}: {all:#?}");
+        }
     }
 
     #[test]

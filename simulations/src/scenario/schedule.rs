@@ -10,7 +10,10 @@ use super::document::Spec;
 const LASTS: Span = Span::from_hours(1);
 
 /// No alert is repeated more often in one scenario.
-const REPEATS_MAX: u64 = 1_000;
+pub(super) const REPEATS_MAX: u64 = 1_000;
+
+/// No alert comes back more often in one scenario.
+pub(super) const ROUNDS_MAX: u64 = 1_000;
 
 /// Something that happens: positions in the scenario's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +28,16 @@ pub(super) enum Happening {
     Looks(usize),
 }
 
+/// How long a scenario lasts.
+pub(super) fn lasts(spec: &Spec) -> Span {
+    spec.lasts.unwrap_or(LASTS)
+}
+
 /// All of it, with the end.
 pub(super) fn of(scenario: &Scenario) -> (Vec<(Moment, Happening)>, Moment) {
     let spec: &Spec = &scenario.document.spec;
     let begins = scenario.begins;
-    let end = begins + spec.lasts.unwrap_or(LASTS);
+    let end = begins + lasts(spec);
     let mut all: Vec<(Moment, Happening)> = Vec::new();
     for (index, fault) in spec.faults.iter().enumerate() {
         all.push((begins + fault.from, Happening::Breaks(index)));
@@ -40,7 +48,7 @@ pub(super) fn of(scenario: &Scenario) -> (Vec<(Moment, Happening)>, Moment) {
     for (index, alert) in spec.alerts.iter().enumerate() {
         let (times, every) =
             alert.recurs.as_ref().map_or((1, Span::ZERO), |recurs| (recurs.times, recurs.every));
-        for round in 0..u64::from(times).min(REPEATS_MAX) {
+        for round in 0..u64::from(times).min(ROUNDS_MAX) {
             let later = begins + Span::from_ms(every.ms().saturating_mul(round));
             all.push((later + alert.from, Happening::Fires(index)));
             all.extend(alert.until.map(|until| (later + until, Happening::Ends(index))));

@@ -273,7 +273,8 @@ pub(super) fn about(fact: &FactDocument) -> Result<About, (String, &'static str)
     }
 }
 
-fn place(text: &str) -> Option<Place> {
+/// The place of a policy that is written so.
+pub(super) fn place(text: &str) -> Option<Place> {
     match text {
         "confirmation" => Some(Place::Confirmation),
         "verification" => Some(Place::Verification),

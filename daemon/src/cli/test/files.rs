@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use paramedic_policies::counted::counted;
-use paramedic_policies::load::Problem;
+use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::settings::Settings;
 use paramedic_simulations::scenario::{self, Scenario};
 use serde_json::json;
@@ -39,7 +39,9 @@ pub(super) fn read(
     let source = reload::source(paths, &Settings::default())
         .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
+    let mut transcripts: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for file in &source.files {
+        problems.extend(shares_transcript(&mut transcripts, &file.path));
         match scenario::read(&file.text, &file.path) {
             Ok(read) => scenarios.extend(read),
             Err(found) => problems.extend(found),
@@ -50,6 +52,20 @@ pub(super) fn read(
     } else {
         Err(told(&problems, "in the scenarios", output, console)?)
     }
+}
+
+/// Two files with one transcript would overwrite each other's.
+fn shares_transcript<'f>(taken: &mut BTreeMap<PathBuf, &'f str>, file: &'f str) -> Option<Problem> {
+    let transcript = path(file);
+    let other = taken.insert(transcript.clone(), file)?;
+    Some(Problem {
+        severity: Severity::Error,
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+        message: format!("its transcript is {}, as that of {other}", transcript.display()),
+        hint: Some("rename one of the two files, or put them into one".to_owned()),
+    })
 }
 
 /// The outcomes of each file.
@@ -65,17 +81,30 @@ fn path(file: &str) -> PathBuf {
     Path::new(file).with_extension("transcript.txt")
 }
 
+/// What each part of a transcript begins with, before the scenario's name.
+const HEAD: &str = "## ";
+
+/// A transcript as it was written, without what an editor or git makes of line ends.
+fn unified(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+/// Whether two parts have the same lines, whatever stands at their end.
+fn is_same(was: &str, is: &str) -> bool {
+    was.trim_end().lines().eq(is.trim_end().lines())
+}
+
 /// One scenario's part of a transcript.
 fn section(outcome: &Outcome) -> String {
-    let mut text = format!("## {}\n", outcome.name);
-    for line in outcome.description.lines() {
-        text.push_str(&format!("{}\n", line.trim()));
-    }
-    text.push('\n');
-    for line in &outcome.story {
-        text.push_str(line);
-        text.push('\n');
-    }
+    let mut text = format!("{HEAD}{}\n", outcome.name);
+    let mut push = |line: &str| {
+        // What looks like the head of a part would be read back as one.
+        let mark = if line.starts_with(HEAD) { "> " } else { "" };
+        text.push_str(&format!("{mark}{line}\n"));
+    };
+    outcome.description.lines().for_each(|line| push(line.trim()));
+    push("");
+    outcome.story.iter().flat_map(|entry| entry.lines()).for_each(push);
     text
 }
 
@@ -88,7 +117,8 @@ pub(super) fn write_transcripts(
     for (file, outcomes) in by_file(outcomes) {
         let path = path(file);
         let before = std::fs::read_to_string(&path).unwrap_or_default();
-        let old = sections(&before);
+        let unified = unified(&before);
+        let old = sections(&unified);
         let parts = scenarios.iter().filter(|one| one.file == file).filter_map(|one| {
             let now = outcomes.iter().find(|outcome| outcome.name == one.name).map(|one| section(one));
             now.or_else(|| old.get(one.name.as_str()).map(|part| (*part).to_owned()))
@@ -112,7 +142,7 @@ fn sections(text: &str) -> BTreeMap<&str, &str> {
     for (index, start) in starts.iter().enumerate() {
         let end = starts.get(index + 1).map_or(text.len(), |next| next - 1);
         let part = &text[*start..end];
-        let name = part.lines().next().unwrap_or_default().trim_start_matches("## ");
+        let name = part.lines().next().unwrap_or_default().trim_start_matches(HEAD);
         parts.insert(name, part);
     }
     parts
@@ -122,16 +152,16 @@ fn sections(text: &str) -> BTreeMap<&str, &str> {
 pub(super) fn compare_transcripts(outcomes: &mut [Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
         let path = path(&outcome.file);
-        let text = match std::fs::read_to_string(&path) {
+        let text = unified(&match std::fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             read => {
                 read.map_err(|error| Failure::users(format!("could not read {}: {error}", path.display())))?
             }
-        };
+        });
         let shown = path.display().to_string();
         let is = section(outcome);
         let was = sections(&text).get(outcome.name.as_str()).copied().unwrap_or_default();
-        if was == is {
+        if is_same(was, &is) {
             continue;
         }
         let first = text.match_indices(was).next().map_or(0, |(at, _)| text[..at].lines().count());
@@ -162,5 +192,50 @@ mod tests {
         assert_eq!(parts.keys().copied().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(parts["a"], "## a\nwhy\n\n+00:00 x\n");
         assert_eq!(parts["b"], "## b\n\n+00:00 y\n");
+    }
+
+    fn outcome(name: &str, description: &str, story: &[&str]) -> Outcome {
+        Outcome {
+            file: "cart.yaml".to_owned(),
+            name: name.to_owned(),
+            description: description.to_owned(),
+            ok: true,
+            misses: Vec::new(),
+            untold: Vec::new(),
+            story: story.iter().map(|line| (*line).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_scenario_is_read_back_as_another_one() {
+        let first = section(&outcome("a", "  ## Why\nbecause", &["+0:00:00 ana orders: so\n## b\n"]));
+        assert_eq!(first, "## a\n> ## Why\nbecause\n\n+0:00:00 ana orders: so\n> ## b\n");
+        let second = section(&outcome("b", "", &["+0:00:00 x"]));
+        let text = format!("# head\n\n{first}\n{second}");
+        let parts = sections(&text);
+        assert_eq!((parts.len(), parts["a"], parts["b"]), (2, first.as_str(), second.as_str()));
+    }
+
+    #[test]
+    fn line_ends_make_no_difference() {
+        let (a, b) = (outcome("a", "why", &["+0:00:00 x"]), outcome("b", "", &["+0:00:00 y"]));
+        let text = format!("# head\n\n{}\n{}", section(&a), section(&b));
+        for written in [text.replace('\n', "\r\n"), text.trim_end().to_owned(), format!("{text}\n")] {
+            let read = unified(&written);
+            let parts = sections(&read);
+            assert!(is_same(parts["a"], &section(&a)) && is_same(parts["b"], &section(&b)), "{written:?}");
+            assert!(!is_same(parts["a"], &section(&b)));
+        }
+    }
+
+    #[test]
+    fn two_files_never_share_a_transcript() {
+        let mut taken = BTreeMap::new();
+        assert_eq!(shares_transcript(&mut taken, "scenarios/b.yaml"), None);
+        assert_eq!(shares_transcript(&mut taken, "other/b.yaml"), None);
+        let problem = shares_transcript(&mut taken, "scenarios/b.yml").expect("they share one").to_string();
+        let wanted = "scenarios/b.yml:1:1: error: its transcript is scenarios/b.transcript.txt, \
+                      as that of scenarios/b.yaml\n  hint: ";
+        assert!(problem.starts_with(wanted), "{problem}");
     }
 }

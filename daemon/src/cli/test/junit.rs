@@ -57,7 +57,7 @@ fn text(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// Text for XML 1.0, which has no control characters.
+/// Text for XML 1.0, which has neither control characters nor U+FFFE and U+FFFF.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -67,7 +67,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -97,6 +97,12 @@ mod tests {
             story: vec!["+00:00 A opens".into()],
         };
         assert_eq!(text(&[one(true), one(false)]), WRITTEN);
+    }
+
+    #[test]
+    fn what_is_no_character_of_xml_is_replaced() {
+        let odd = "a\u{0}\u{1b}\u{fffe}\u{ffff}\u{85}\u{10ffff}\tb";
+        assert_eq!(escaped(odd), "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{10ffff}\tb");
     }
 
     const WRITTEN: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
