@@ -391,6 +391,15 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_told_as_far_as_it_fits() {
+        let short = "x".repeat(60);
+        assert_eq!(one(&short).describe(), format!("the text `{short}`"));
+        assert_eq!(one(&"x".repeat(61)).describe(), "a long text");
+        assert_eq!(one("15").describe(), "the number 15");
+        assert_eq!(one("[a]").describe(), "a list");
+    }
+
+    #[test]
     fn scalars_follow_the_core_schema() {
         let tree = one("[1, -2, 0x1f, 1.5, 1e3, .5, yes, on, 1.2.3, 25%, 09:00, '1', true, ~, 1_000]");
         assert_eq!(
