@@ -13,10 +13,18 @@ mod by_hand;
 mod checkpoints;
 #[path = "engine/clock.rs"]
 mod clock;
+#[path = "engine/digests.rs"]
+mod digests;
 #[path = "engine/episodes.rs"]
 mod episodes;
 #[path = "engine/evidence.rs"]
 mod evidence;
+#[path = "engine/follows.rs"]
+mod follows;
+#[path = "engine/forgotten.rs"]
+mod forgotten;
+#[path = "engine/holds.rs"]
+mod holds;
 #[path = "engine/kept.rs"]
 mod kept;
 #[path = "engine/leases.rs"]
@@ -39,6 +47,8 @@ mod rounds;
 mod sequences;
 #[path = "engine/storms.rs"]
 mod storms;
+#[path = "engine/undone.rs"]
+mod undone;
 #[path = "engine/verifying.rs"]
 mod verifying;
 #[path = "engine/wakes.rs"]

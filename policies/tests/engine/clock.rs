@@ -140,3 +140,16 @@ fn a_sequence_that_is_still_refused_afterwards_ends_and_says_so() {
         assert!(calls.last().expect("one").ends_with("done: scale; not done: restart"), "{calls:?}");
     }
 }
+
+#[test]
+fn how_long_it_was_kept_from_acting_is_told_without_the_step() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.refusals = vec![Reason::DisruptionBudget { budget: "web".to_owned(), allowed: 0 }];
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    steps(&mut story, "2h");
+    story.order(Command::AcceptClock);
+    story.pass("31m");
+    let calls = story.calls();
+    assert!(calls[0].starts_with("kept from acting for 40m while the alert fires: "), "{calls:?}");
+}
