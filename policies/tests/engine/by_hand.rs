@@ -570,3 +570,12 @@ fn an_order_begins_at_the_first_rung_whatever_came_back() {
     story.order(run("errors", "k-1"));
     assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"; 2], "{}", story.last_ruling());
 }
+
+#[test]
+fn an_order_that_acts_is_not_given_up() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.outcome = None;
+    story.order(run("errors", "k-1"));
+    story.pass("15m");
+    assert_eq!((story.count("intended"), story.count("closed")), (1, 0));
+}

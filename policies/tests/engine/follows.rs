@@ -2,9 +2,11 @@
 
 use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::answer::Found;
+use paramedic_policies::engine::rule::Inquiry;
 use paramedic_policies::event::{Conclusion, Event};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::settings::Settings;
+use paramedic_policies::state::Case;
 use paramedic_policies::time::Span;
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, resolved, settings, value};
@@ -173,5 +175,18 @@ fn just_within_relapse_it_goes_on_and_at_its_end_it_begins_anew() {
         story.deliver(vec![again]);
         let intents = story.intents();
         assert!(intents[1].starts_with(second), "{intents:?}");
+        // `explain` is told the same of a case that has not begun.
+        let book = story.state.current_book();
+        let case = story.state.cases.values().next().expect("one");
+        let inquiry = Inquiry {
+            state: &story.state,
+            book: &book,
+            policy: book.policy("errors").expect("it is there"),
+            episode: &story.state.episodes[&case.id.episode],
+            case: &Case { rung: 0, acted: false, ..case.clone() },
+            now: story.now,
+            ask_anyway: true,
+        };
+        assert_eq!(inquiry.relapsed_to(), (short_ms > 0).then_some(1));
     }
 }

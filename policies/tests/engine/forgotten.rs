@@ -105,3 +105,41 @@ fn the_state_remembers_the_episode_of_a_request() {
     let opened: Seq = story.last("opened");
     assert_eq!(story.state.requested["k-1"].episode, opened);
 }
+
+#[test]
+fn an_alert_that_ended_again_is_remembered_from_its_last_end() {
+    let mut story = Story::new(&[]);
+    let ends = |story: &mut Story, on: &str| {
+        let mut one = alert("Errors", on);
+        one.starts_at = story.now;
+        story.deliver(vec![one.clone()]);
+        let ended = story.now;
+        story.deliver(vec![resolved(one, ended)]);
+    };
+    ends(&mut story, "prod/web");
+    story.pass("3m");
+    ends(&mut story, "prod/web");
+    story.pass("2m");
+    ends(&mut story, "prod/api");
+    story.pass("1m");
+    let opened = story.count("opened");
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.count("opened"), opened, "a peer may be late for that end");
+}
+
+#[test]
+fn a_clock_that_stepped_leaves_nothing_behind_for_ever() {
+    use paramedic_policies::input::Input;
+    let mut story = Story::new(&[]);
+    let ends = |story: &mut Story, on: &str| {
+        story.deliver(vec![alert("Errors", on)]);
+        let ended = story.now;
+        story.deliver(vec![resolved(alert("Errors", on), ended)]);
+    };
+    ends(&mut story, "prod/web");
+    story.now = story.now + Span::from_hours(2);
+    story.feed(&Input::ClockStepped { by_ms: 2 * 3_600_000 });
+    story.pass("5m");
+    ends(&mut story, "prod/api");
+    assert_eq!(story.state.recently_resolved.len(), 1);
+}

@@ -255,3 +255,139 @@ fn a_part_that_was_let_in_already_ends_its_order_and_not_the_rest() {
     assert_eq!((story.count("revertDropped"), story.intents().len()), (0, 1));
     story.outcome = done();
 }
+
+/// The last call for a person: whom, and about what.
+fn last_call(story: &Story) -> (Vec<String>, Option<String>) {
+    let call = story.records.iter().rev().find_map(|(_, event)| match event {
+        Event::Escalated { notify, about, .. } => Some((notify.clone(), about.clone())),
+        _ => None,
+    });
+    let (notify, about) = call.expect("somebody is called");
+    (notify, about.and_then(|about| about.labels.get("deployment").cloned()))
+}
+
+#[test]
+fn who_is_called_about_a_lease_is_whom_its_policy_named_though_that_is_gone() {
+    let notify = scale() + "  onFailure: {notify: [sre]}\n";
+    let mut story = nearly_due_with(&[&notify]);
+    story.adopt(&[], &settings());
+    story.replicas = 9;
+    story.pass("2m");
+    assert_eq!(last_call(&story), (vec!["sre".to_owned()], Some("web".to_owned())));
+}
+
+#[test]
+fn a_lease_made_anew_from_the_journal_knows_its_alert() {
+    use paramedic_policies::order::Past;
+    let endless = scale().replace("      revert: {after: 1h}\n", "");
+    let mut story = Story::new(&[&endless]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    story.pass("10m");
+    let made = story.records.iter().find_map(|(_, event)| match event {
+        Event::Intended { intent } => Some((**intent).clone()),
+        _ => None,
+    });
+    let intent = made.expect("it acts");
+    let id = intent.id;
+    let past = Box::new(Past { intent, outcome: done(), taken_back: None, into: None });
+    story.replicas = 9;
+    story.order(Command::Undo { intent: id, only: Vec::new(), reason: String::new(), past: Some(past) });
+    assert_eq!(last_call(&story).1, Some("web".to_owned()), "{:?}", story.calls());
+}
+
+#[test]
+fn only_what_was_tried_counts_as_a_try() {
+    let paused = Reason::PausedByAnnotation { until: "2027-01-16T00:00:00Z".to_owned() };
+    let changed = Reason::Changed { what: "another resourceVersion".to_owned() };
+    for (reason, attempts) in [(paused, 0), (changed, 1)] {
+        let mut story = nearly_due();
+        story.outcome = Some(Outcome::Refused { reasons: vec![reason] });
+        story.pass("61s");
+        assert_eq!(story.intents().len(), 2);
+        assert_eq!(story.state.leases.values().next().map(|lease| lease.attempts), Some(attempts));
+    }
+}
+
+/// Another alert of the policy, which did not act, holds what it did; its end lets it go.
+#[test]
+fn the_end_of_any_alert_of_the_policy_lets_go_at_once_and_that_of_another_does_not() {
+    let mut story = Story::new(&[&scale()]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    story.pass("10m");
+    story.series.insert("ALERTS".to_owned(), Found::Series(Vec::new()));
+    let mut other = alert("Slow", "prod/web");
+    other.labels.insert("zone".to_owned(), "b".to_owned());
+    story.deliver(vec![other.clone(), alert("Noise", "prod/web")]);
+    over(&mut story, "Slow");
+    story.pass("55m");
+    assert_eq!((story.replicas, story.count("revertHeld")), (6, 1));
+    over(&mut story, "Noise");
+    assert_eq!((story.replicas, story.count("revertHeld")), (6, 1));
+    let ended = story.now;
+    story.deliver(vec![resolved(other, ended)]);
+    assert_eq!(story.replicas, 4);
+}
+
+#[test]
+fn a_book_that_lets_somebody_in_waits_for_what_is_looked_at_or_taken_back_already() {
+    let book = policy("block", "Logins", BLOCK);
+    let allowing = book.replace("for: 1h}", "for: 1h, allow: [203.0.113.8/32]}");
+    let blocked = || {
+        let mut story = Story::new(&[&book]);
+        story.deliver(vec![alert("Logins", "prod/web")]);
+        over(&mut story, "Logins");
+        story.pass("59m 59s");
+        story
+    };
+    let ordered = |story: &Story| story.state.leases.values().any(|lease| lease.ordered.is_some());
+    let mut looked_at = blocked();
+    looked_at.answers = false;
+    looked_at.pass("1s");
+    looked_at.adopt(&[&allowing], &settings());
+    assert!(!ordered(&looked_at), "it is looked at");
+    let mut under_way = blocked();
+    under_way.outcome = None;
+    under_way.pass("1s");
+    assert_eq!(under_way.intents().len(), 2);
+    under_way.adopt(&[&allowing], &settings());
+    assert!(!ordered(&under_way), "it is under way");
+    let mut due = blocked();
+    due.now = due.now + Span::from_secs(1);
+    due.adopt(&[&allowing], &settings());
+    assert_eq!(due.intents()[1], "block: unblock 203.0.113.7 on prod/deployment/web");
+}
+
+fn clock_steps(story: &mut Story) {
+    story.now = story.now + Span::from_hours(3);
+    story.feed(&Input::ClockStepped { by_ms: 3 * 3_600_000 });
+    story.order(Command::AcceptClock);
+}
+
+#[test]
+fn nothing_was_stuck_for_as_long_as_the_clock_stepped() {
+    let mut story = nearly_due();
+    story.blind = Some("nodes is forbidden".to_owned());
+    story.pass("10m");
+    clock_steps(&mut story);
+    story.pass("15m");
+    assert!(story.calls().is_empty(), "{:?}", story.calls());
+    story.pass("15m");
+    assert_eq!(story.calls().len(), 1, "{:?}", story.calls());
+}
+
+#[test]
+fn what_an_order_leaves_ends_as_much_later_as_the_clock_stepped() {
+    let mut story = Story::new(&[&policy("block", "Logins", BLOCK)]);
+    story.deliver(vec![alert("Logins", "prod/web")]);
+    story.pass("5m");
+    let intent = the_lease(&story);
+    let due = story.state.leases[&intent].due;
+    story.order(Command::Pause { scope: PauseScope::Everything, until: None, reason: String::new() });
+    story.order(undo(intent, &["203.0.113.7"]));
+    clock_steps(&mut story);
+    story.order(Command::Resume { scope: PauseScope::Everything });
+    assert_eq!(story.intents().len(), 2);
+    assert_eq!(story.state.leases[&intent].due, due + Span::from_hours(3));
+}

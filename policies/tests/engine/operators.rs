@@ -263,3 +263,46 @@ fn leadership_is_recorded_when_it_changes() {
         assert_eq!(story.count("reigned"), recorded, "{leader} {epoch}");
     }
 }
+
+#[test]
+fn resuming_looks_again_only_at_what_it_held() {
+    let waits = RESTART_THEN_SCALE.replace("  target:", "  for: 2h\n  target:");
+    let mut story = Story::new(&[&waits]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.last_ruling().starts_with("hold: open for "), "{}", story.last_ruling());
+    let scope = PauseScope::Namespace("stage".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    let before = story.records.len();
+    story.order(Command::Resume { scope });
+    assert_eq!(story.records.len(), before + 1, "{:?}", story.kinds());
+}
+
+#[test]
+fn a_pause_that_is_over_is_forgotten_when_another_comes() {
+    for (passed, left) in [("9m 59s", 2), ("10m", 1), ("11m", 1)] {
+        let mut story = Story::new(&[]);
+        let until = Some(story.now + "10m".parse().expect("a span"));
+        story.order(Command::Pause { scope: PauseScope::Everything, until, reason: String::new() });
+        story.pass(passed);
+        let scope = PauseScope::Namespace("prod".to_owned());
+        story.order(Command::Pause { scope, until: None, reason: String::new() });
+        assert_eq!(story.state.pauses.len(), left, "{passed}");
+    }
+}
+
+#[test]
+fn who_resumes_a_policy_forgets_the_rounds_that_did_not_help() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("40m");
+    assert_eq!(story.state.efficacy["errors"].ineffective, 1);
+    story.series.insert("errors".to_owned(), crate::story::value(0.0));
+    story.deliver(vec![alert("Errors", "prod/api")]);
+    story.pass("10m");
+    let before = |story: &Story| story.state.last_ladders.values().map(|last| last.ineffective_before).max();
+    assert_eq!(before(&story), Some(1));
+    let scope = PauseScope::Policy("errors".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    story.order(Command::Resume { scope });
+    assert_eq!(before(&story), Some(0));
+}

@@ -213,3 +213,45 @@ fn only_what_was_left_out_keeps_it_on_and_not_what_is_repeated() {
         assert_eq!(story.count("stormEnded"), ended, "{truncated}");
     }
 }
+
+#[test]
+fn what_was_left_out_once_is_a_storm_for_eleven_minutes() {
+    let mut story = Story::new(&[]);
+    story.deliver_truncated(Vec::new(), 1);
+    story.pass("10m 59s");
+    assert_eq!(story.count("stormEnded"), 0);
+    story.pass("1s");
+    assert_eq!(story.count("stormEnded"), 1);
+}
+
+fn clock_steps(story: &mut Story) {
+    use paramedic_policies::input::Input;
+    use paramedic_policies::time::Span;
+    story.now = story.now + Span::from_hours(2);
+    story.feed(&Input::ClockStepped { by_ms: 2 * 3_600_000 });
+    story.order(paramedic_policies::order::Command::AcceptClock);
+}
+
+#[test]
+fn a_clock_that_stepped_forgets_no_opening() {
+    let mut story = Story::new(&[]);
+    many(&mut story, 26);
+    story.pass("30s");
+    clock_steps(&mut story);
+    story.deliver((0..25).map(|n| alert("Noise", &format!("prod/late-{n}"))).collect());
+    assert_eq!(story.count("stormBegan"), 1);
+}
+
+#[test]
+fn what_opened_in_a_storm_before_the_clock_stepped_keeps_it_on() {
+    let mut story = Story::new(&[]);
+    story.deliver_truncated(Vec::new(), 1);
+    story.pass("5m");
+    many(&mut story, 25);
+    clock_steps(&mut story);
+    assert_eq!(story.count("stormGoesOn"), 0, "it is not looked at earlier");
+    story.pass("10m 59s");
+    assert_eq!(story.count("stormEnded"), 0);
+    story.pass("1s");
+    assert_eq!(story.count("stormEnded"), 1);
+}

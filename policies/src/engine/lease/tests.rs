@@ -68,3 +68,23 @@ fn what_no_look_can_tell_is_not_repeated_in_doubt() {
     }
     assert!(!stays(None, &nothing()), "a lease that is gone");
 }
+
+/// The lease is gone from the state where it is not looked at again.
+#[test]
+fn nor_is_its_lease_kept() {
+    use crate::engine::apply;
+    use crate::state::InFlight;
+    let look = http_call::Look { path: "/queue".to_owned(), status: 200, field: None, absent: None };
+    for (seen, kept) in [(None, 0), (Some(look), 1)] {
+        let mut state = State::new();
+        let now = Moment::from_unix_ms(1_800_000_000_000);
+        let done = intent(call(seen));
+        let revert = Intent { id: Seq(9), reverts: Some(done.id), ..done.clone() };
+        state.leases.insert(done.id, Lease::of(done, now));
+        state.in_flight.insert(revert.id, InFlight { intent: revert, in_doubt: false });
+        state.reindex();
+        let outcome = Outcome::Unknown { what: "no answer".to_owned() };
+        apply(&mut state, now, &Event::Ended { intent: Seq(9), outcome });
+        assert_eq!(state.leases.len(), kept);
+    }
+}
