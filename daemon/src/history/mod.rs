@@ -5,6 +5,7 @@ pub mod alerts_file;
 pub mod audit;
 pub mod covered;
 pub mod evaluated;
+pub mod parts;
 pub mod prometheus;
 pub mod runs;
 pub mod samples;
