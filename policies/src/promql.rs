@@ -8,8 +8,8 @@
 use std::sync::{Arc, LazyLock};
 
 use promql_parser::label::{MatchOp, Matcher};
-use promql_parser::parser::Expr;
 use promql_parser::parser::value::ValueType;
+use promql_parser::parser::{AtModifier, Expr};
 
 use crate::load::Malformed;
 use crate::template::{Piece, Scope, Template, TemplateError};
@@ -174,6 +174,31 @@ impl Query {
     /// The longest range over which it looks back; zero for a plain instant selector.
     pub fn look_back(&self) -> Span {
         self.proof.look_back
+    }
+}
+
+/// Whether an expression means the same at a moment of a longer time as at that moment alone: not where it names the
+/// beginning or the end of that time (`@ start()`), nor where it cannot be read.
+pub fn is_alike_along(text: &str) -> bool {
+    parse(text).is_ok_and(|expr| !names_its_time(&expr))
+}
+
+fn names_its_time(expr: &Expr) -> bool {
+    let named = |at: &Option<AtModifier>| matches!(at, Some(AtModifier::Start | AtModifier::End));
+    match expr {
+        Expr::Aggregate(aggregate) => {
+            aggregate.param.iter().any(|param| names_its_time(param)) || names_its_time(&aggregate.expr)
+        }
+        Expr::Unary(unary) => names_its_time(&unary.expr),
+        Expr::Binary(binary) => names_its_time(&binary.lhs) || names_its_time(&binary.rhs),
+        Expr::Paren(paren) => names_its_time(&paren.expr),
+        Expr::Subquery(subquery) => named(&subquery.at) || names_its_time(&subquery.expr),
+        Expr::VectorSelector(selector) => named(&selector.at),
+        Expr::MatrixSelector(matrix) => named(&matrix.vs.at),
+        Expr::Call(call) => call.args.args.iter().any(|arg| names_its_time(arg)),
+        // What the parser does not know is asked for each moment.
+        Expr::Extension(_) => true,
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) => false,
     }
 }
 
@@ -455,6 +480,22 @@ mod tests {
         ] {
             let query = Query::parse(query).expect("a query");
             assert_eq!(query.counted_anywhere().as_deref(), Some(counted));
+        }
+    }
+
+    #[test]
+    fn an_expression_that_names_the_ends_of_its_time_is_not_alike_along_it() {
+        for text in ["x", "sum(rate(x[5m])) > 1", "x @ 1600000000", r#"x{why="@ start()"}"#, "time()"] {
+            assert!(super::is_alike_along(text), "{text}");
+        }
+        for text in [
+            "x @ start()",
+            "x @ start( )",
+            "1 + rate(x[5m] @ end ( ))",
+            "max_over_time(x[1h:5m] @ end())",
+            "x +",
+        ] {
+            assert!(!super::is_alike_along(text), "{text}");
         }
     }
 }
