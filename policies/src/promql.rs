@@ -493,6 +493,8 @@ mod tests {
             "x @ start( )",
             "1 + rate(x[5m] @ end ( ))",
             "max_over_time(x[1h:5m] @ end())",
+            "topk(scalar(x @ end()), y)",
+            "topk(1, y @ end())",
             "x +",
         ] {
             assert!(!super::is_alike_along(text), "{text}");

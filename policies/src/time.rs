@@ -260,6 +260,13 @@ mod tests {
     }
 
     #[test]
+    fn editors_know_a_moment_from_a_length_of_time() {
+        let schema = |of: Schema| of.to_value();
+        assert_eq!(schema(schemars::schema_for!(Moment))["format"], "date-time");
+        assert_eq!(schema(schemars::schema_for!(Span))["examples"][1], "15m");
+    }
+
+    #[test]
     fn a_moment_is_moved_both_ways() {
         let (noon, hour) = (Moment::from_unix_ms(43_200_000), Span::from_hours(1));
         assert_eq!((noon + hour).since(noon), hour);

@@ -130,6 +130,18 @@ fn where_nobody_can_look_that_is_told_and_looked_at_ever_more_seldom() {
 }
 
 #[test]
+fn a_look_that_died_with_its_process_is_made_anew_at_once() {
+    let mut story = nearly_due();
+    story.answers = false;
+    story.pass("1m 1s");
+    assert!(story.state.leases.values().all(|lease| lease.open.is_some()), "it is being looked at");
+    story.answers = true;
+    story.restart();
+    story.pass("1s");
+    assert_eq!((story.replicas, story.state.leases.len()), (4, 0));
+}
+
+#[test]
 fn nothing_is_taken_back_while_something_else_is_under_way_on_the_target() {
     let more = policy("more", "More", &SCALE.replace("after: 1h", "after: 2h"));
     let mut story = Story::new(&[&policy("slow", "Slow", SCALE), &more]);
