@@ -332,12 +332,8 @@ impl Outside for Told {
         }
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.remedies.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.remedies.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.remedies.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {

@@ -33,12 +33,8 @@ impl Outside for Silent {
         self.0.answer(question).await
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.0.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.0.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.0.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
@@ -62,17 +58,13 @@ impl Outside for Unseeing {
         self.outside.answer(question).await
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.outside.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.outside.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.outside.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
         if self.acts {
-            return self.outside.perform(seal).await;
+            return self.outside.perform(seal, &Halt::never()).await;
         }
         Outcome::Done { diff: None, already: false }
     }
