@@ -36,7 +36,7 @@ impl Mistake {
 }
 
 /// All of them.
-pub const MISTAKES: [Mistake; 21] = [
+pub const MISTAKES: [Mistake; 22] = [
     Mistake {
         name: "acts-before-recording",
         says: "the journal gives its receipt before it has written",
@@ -141,6 +141,13 @@ pub const MISTAKES: [Mistake; 21] = [
         caught_by: &["operators"],
         within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Restless)),
+    },
+    Mistake {
+        name: "heeds-no-halt",
+        says: "what is under way goes on after a pause, after another took the lead, and while the journal is broken",
+        caught_by: &["halts"],
+        within: 64,
+        plant: |parts| parts.outside = |outside| std::sync::Arc::new(outsides::Unstoppable(outside)),
     },
     Mistake {
         name: "ignores-the-clock",

@@ -1,4 +1,4 @@
-//! Mistakes about what is asked and told: facts without an age, messages without a receiver.
+//! Mistakes about what is asked and told: facts without an age, messages without a receiver, effects that nobody can stop.
 
 use std::sync::Arc;
 
@@ -43,6 +43,28 @@ impl Outside for Silent {
 
     async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
         Receipt::Taken { said: "202".to_owned() }
+    }
+}
+
+/// Lets no effect hear that it is stopped.
+pub(super) struct Unstoppable(pub(super) Arc<dyn Outside>);
+
+#[async_trait]
+impl Outside for Unstoppable {
+    async fn answer(&self, question: &Question) -> Found {
+        self.0.answer(question).await
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>, _: &Halt) -> Outcome {
+        self.0.perform(seal, &Halt::never()).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.0.close(seal).await
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.0.deliver(notice).await
     }
 }
 
