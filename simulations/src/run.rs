@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use paramedic_policies::action::Outcome;
-use paramedic_policies::alert::Alert;
+use paramedic_policies::alert::{Alert, Labels};
 use paramedic_policies::answer::Answer;
 use paramedic_policies::book::Source;
 use paramedic_policies::event::Record;
@@ -204,6 +204,15 @@ impl Run {
     pub fn repeat(&mut self) {
         let firing = self.alertmanager.repeat();
         self.deliver(firing, 0);
+    }
+
+    /// Sends these once more, as far as they fire.
+    pub fn repeat_some(&mut self, labels: &[Labels]) {
+        let mut firing = self.alertmanager.repeat();
+        firing.retain(|alert| labels.contains(&alert.labels));
+        if !firing.is_empty() {
+            self.deliver(firing, 0);
+        }
     }
 
     /// Lets time pass: alerts begin and end, questions are answered, effects come to their ends.
