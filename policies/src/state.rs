@@ -542,3 +542,6 @@ mod pairs {
         Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,16 @@ fn the_same_refusal_is_recorded_once() {
     story.pass("10m");
     assert_eq!(story.intents().len(), 1);
 }
+
+#[test]
+fn a_peer_is_late_for_less_than_five_minutes() {
+    for (passed, opened) in [("4m 59s 999ms", 1), ("5m", 2)] {
+        let mut story = Story::new(&[]);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        let ended = story.now;
+        story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+        story.pass(passed);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        assert_eq!(story.count("opened"), opened, "{passed}");
+    }
+}
