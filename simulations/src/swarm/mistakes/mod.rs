@@ -112,8 +112,8 @@ pub const MISTAKES: [Mistake; 22] = [
         name: "trusts-stale-facts",
         says: "answers from the past are passed on as fresh",
         caught_by: &["fresh-facts"],
-        from: 0,
-        within: 64,
+        from: 40,
+        within: 8,
         plant: |parts| parts.metrics = |prometheus, _| std::sync::Arc::new(outsides::AnyAge(prometheus)),
     },
     Mistake {
@@ -130,8 +130,8 @@ pub const MISTAKES: [Mistake; 22] = [
         name: "ignores-the-hysteresis",
         says: "a storm is over as soon as it is no storm any more",
         caught_by: &["storm"],
-        from: 0,
-        within: 64,
+        from: 40,
+        within: 8,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Inputs::new(ahead, engines::Breathless)),
     },
     Mistake {
