@@ -28,7 +28,7 @@ pub struct Turns {
 #[derive(Debug)]
 pub enum Turn {
     /// It begins, and asks this before each change but the first.
-    Begin(Sealed<Intent>, Halt),
+    Begin(Box<Sealed<Intent>>, Halt),
     /// It does not, and why.
     Not(Seq, String),
 }
@@ -56,7 +56,7 @@ impl Turns {
             Ok(()) => {
                 let (halt, stopper) = Halt::with_stopper();
                 self.placed.insert(seal.id, (Intent::clone(&seal), stopper));
-                Turn::Begin(seal, halt)
+                Turn::Begin(Box::new(seal), halt)
             }
             Err(why) => Turn::Not(seal.id, why),
         })

@@ -383,7 +383,7 @@ impl<'d> Life<'d> {
         }
         while let Some(turn) = self.driver.turns.next(self.ahead.state(), now) {
             match turn {
-                Turn::Begin(seal, halt) => self.driver.errands.act(seal, halt),
+                Turn::Begin(seal, halt) => self.driver.errands.act(*seal, halt),
                 Turn::Not(intent, why) => {
                     tracing::warn!(%intent, why, "effect not begun");
                     self.driver.errands.known(intent, Outcome::not_begun(&why));

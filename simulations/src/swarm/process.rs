@@ -279,7 +279,7 @@ impl<W> Process<W> {
             && let Some(turn) = self.turns.next(life.engine.state(), now)
         {
             match turn {
-                Turn::Begin(seal, halt) => self.act(seal, halt),
+                Turn::Begin(seal, halt) => self.act(*seal, halt),
                 Turn::Not(intent, why) => self.known(intent, Outcome::not_begun(&why)),
             }
         }
