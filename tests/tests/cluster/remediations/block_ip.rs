@@ -108,8 +108,8 @@ async fn a_policy_keeps_addresses_out_and_goes_with_the_last() {
     // Two at once: one makes the object, the other finds it made.
     let second = blocking(&world, 111, &web, wish("2001:db8::1")).await;
     let (one, two) = (sealed(first.clone()), sealed(second.clone()));
-    let (one_ended, two_ended) =
-        tokio::join!(world.perform(&one, &Halt::never()), world.perform(&two, &Halt::never()));
+    let halt = Halt::never();
+    let (one_ended, two_ended) = tokio::join!(world.perform(&one, &halt), world.perform(&two, &halt));
     done(&one_ended);
     done(&two_ended);
     let made = shop.get("NetworkPolicy", POLICY).await;
@@ -189,8 +189,8 @@ async fn an_ingress_keeps_what_people_wrote_and_loses_what_we_did() {
     let one = blocking(&world, 115, &front, wish("203.0.113.7")).await;
     let two = blocking(&world, 116, &front, wish("2001:db8::/64")).await;
     let (first, second) = (sealed(one.clone()), sealed(two.clone()));
-    let (one_ended, two_ended) =
-        tokio::join!(world.perform(&first, &Halt::never()), world.perform(&second, &Halt::never()));
+    let halt = Halt::never();
+    let (one_ended, two_ended) = tokio::join!(world.perform(&first, &halt), world.perform(&second, &halt));
     done(&one_ended);
     done(&two_ended);
     assert_eq!(list().await, "198.51.100.0/24, 192.0.2.1,203.0.113.7/32,2001:db8::/64");

@@ -113,7 +113,8 @@ async fn a_certificate_is_renewed_by_its_status_and_its_new_end_is_told() {
         writes(json!({"revision": 2, "notAfter": "2027-03-01T00:00:00Z", "conditions": [ready, issued]}))
             .await;
     };
-    let (outcome, ()) = tokio::join!(world.perform(&seal, &Halt::never()), plays);
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), plays);
     let Outcome::Done { diff: Some(diff), already: false } = &outcome else {
         panic!("not done: {outcome:?}")
     };

@@ -116,7 +116,8 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
         assert_eq!(names(&busy), ["jobRunning"], "one at a time: {busy:?}");
         container_ends(&shop, &name, 0).await;
     };
-    let (outcome, ()) = tokio::join!(world.perform(&seal, &Halt::never()), beside);
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), beside);
     let told = fields(&outcome);
     assert_eq!(told[0], (format!("{}/job/{name}", shop.name), "created".into()));
     assert_eq!(told[1], ("exit code of container main".into(), "0 (Completed)".into()));
@@ -166,7 +167,8 @@ async fn a_job_of_the_policy_runs_once_and_its_end_is_told() {
     let found = preflight(&world, &target, run(drill()), true).await;
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(114, &target, &found) });
     let name = format!("paramedic-{}", stamp(114));
-    let (outcome, ()) = tokio::join!(world.perform(&seal, &Halt::never()), container_ends(&shop, &name, 0));
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), container_ends(&shop, &name, 0));
     let told = fields(&outcome);
     assert_eq!(told[0], (format!("{}/job/{name}", shop.name), "created".into()));
     assert_eq!(told[1], ("exit code of container main".into(), "0 (Completed)".into()));
@@ -193,7 +195,8 @@ async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
     assert_eq!(words(found.action.as_ref()), said, "{found:?}");
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(112, &target, &found) });
     let name = format!("paramedic-{}", stamp(112));
-    let (outcome, ()) = tokio::join!(world.perform(&seal, &Halt::never()), container_ends(&shop, &name, 3));
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), container_ends(&shop, &name, 3));
     let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("it failed: {outcome:?}") };
     assert!(
         what.contains("BackoffLimitExceeded") && what.contains("exit code of container main: 3 (Error)"),
