@@ -12,6 +12,7 @@ use paramedic_policies::answer::{Found, Preflight, Surroundings};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::remediation::freeze_deploys::{self, Freeze};
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -54,7 +55,7 @@ impl World for Willing {
             _ => Found::Failed { what: "nobody looks".to_owned() },
         }
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         Outcome::Done { diff: None, already: false }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {

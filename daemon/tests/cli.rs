@@ -12,6 +12,7 @@ use paramedic_policies::action::{Intent, Outcome};
 use paramedic_policies::answer::Found;
 use paramedic_policies::question::Question;
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 
 /// How long anything may take here.
@@ -158,7 +159,7 @@ impl World for Unknown {
     async fn answer(&self, _: &Question) -> Found {
         Found::Failed { what: "nobody looks".to_owned() }
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         Outcome::Unknown { what: "nobody acts".to_owned() }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {

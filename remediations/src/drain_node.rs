@@ -150,8 +150,8 @@ impl Deed for Action {
     }
 
     async fn perform(&self, hands: BothHands<'_>, seal: &Sealed<Intent>) -> Outcome {
-        let cordoned = match one_change::carry_out(hands, seal, &self.cordon(seal)).await {
-            Ok(diff) => diff,
+        let (cordoned, is_made) = match one_change::carried_out(hands, seal, &self.cordon(seal)).await {
+            Ok(carried) => carried.told(&self.cordon(seal)),
             Err(outcome) => return outcome,
         };
         match self {
@@ -159,7 +159,9 @@ impl Deed for Action {
                 Ok(()) => empty(hands, seal, drain, cordoned).await,
                 Err(outcome) => outcome,
             },
-            Self::Uncordon(_) => Outcome::Done { diff: Some(cordoned), already: false },
+            Self::Uncordon(_) if is_made => Outcome::Done { diff: Some(cordoned), already: false },
+            // A later drain has taken the cordon over, or somebody was first: nothing was sent.
+            Self::Uncordon(_) => Outcome::Done { diff: None, already: true },
         }
     }
 

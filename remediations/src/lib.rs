@@ -50,6 +50,7 @@ mod run_job;
 mod scale;
 pub mod seal;
 mod stamp;
+pub mod turns;
 mod unfit;
 pub mod write_ahead;
 
@@ -59,5 +60,6 @@ pub use kubernetes::{Kubernetes, KubernetesEyes, KubernetesSweeper};
 pub use plain_http::PlainHttp;
 pub use remedies::Remedies;
 pub use seal::Sealed;
+pub use turns::{EFFECTS_AT_ONCE, Turn, Turns};
 pub use unfit::{Unfit, unfit};
 pub use write_ahead::{Release, Stuck, StuckWhy, Ticket, WriteAhead};

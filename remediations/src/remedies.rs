@@ -178,11 +178,7 @@ impl World for Remedies {
             .unwrap_or_else(|_| Found::Failed { what: format!("no answer within {}", humane(within)) })
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.perform_until(seal, &Halt::never()).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
         let outcome = match (seal.mode, &self.hands) {
             (Mode::DryRun, _) => self.in_time(seal, deed(&seal.action).rehearse(self.eyes(), seal)).await,
             (Mode::Approve | Mode::Enforce, Some(hands)) => {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use paramedic_policies::alert::Alert;
+use paramedic_policies::action::Outcome;
+use paramedic_policies::alert::{Alert, Labels};
 use paramedic_policies::answer::Answer;
 use paramedic_policies::book::Source;
 use paramedic_policies::event::Record;
@@ -18,7 +19,7 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::clock::Clock;
 use paramedic_remediations::ports::journal::Journal;
 use paramedic_remediations::ports::world::World as Outside;
-use paramedic_remediations::{Release, Ticket, WriteAhead};
+use paramedic_remediations::{Release, Ticket, Turn, Turns, WriteAhead};
 use tokio::time::{Instant, sleep_until};
 
 use crate::adapters::SimulatedCluster;
@@ -52,6 +53,7 @@ pub struct Run {
     ahead: WriteAhead,
     journal: MemoryJournal,
     errands: FuturesUnordered<BoxFuture<'static, Input>>,
+    turns: Turns,
     alertmanager: Alertmanager,
     evaluated: Moment,
     every: Option<Span>,
@@ -100,6 +102,7 @@ impl Run {
             ahead: WriteAhead::new(State::new(), JOURNAL.to_owned()),
             journal: MemoryJournal::default(),
             errands: FuturesUnordered::new(),
+            turns: Turns::default(),
             alertmanager: Alertmanager::default(),
             evaluated: epoch.0,
             every,
@@ -124,6 +127,7 @@ impl Run {
     /// The process ends without a word, and another one begins on its journal. Effects under way are cut off.
     pub fn restart(&mut self) {
         self.errands = FuturesUnordered::new();
+        self.turns = Turns::default();
         self.ahead = WriteAhead::new(self.journal.fold(), JOURNAL.to_owned());
         self.begin();
     }
@@ -166,9 +170,13 @@ impl Run {
     /// Takes one input; why an order was refused, where it was.
     pub fn feed(&mut self, input: Input) -> Option<String> {
         self.refusal = None;
+        if let Input::Ended { intent, .. } = &input {
+            self.turns.ended(*intent);
+        }
         self.ahead.feed(self.now(), &input, Some(Ticket(0)));
         assert_eq!(self.ahead.stuck(), None, "the engine comes to rest");
         self.commit();
+        self.begin_effects();
         self.refusal.take()
     }
 
@@ -196,6 +204,15 @@ impl Run {
     pub fn repeat(&mut self) {
         let firing = self.alertmanager.repeat();
         self.deliver(firing, 0);
+    }
+
+    /// Sends these once more, as far as they fire.
+    pub fn repeat_some(&mut self, labels: &[Labels]) {
+        let mut firing = self.alertmanager.repeat();
+        firing.retain(|alert| labels.contains(&alert.labels));
+        if !firing.is_empty() {
+            self.deliver(firing, 0);
+        }
     }
 
     /// Lets time pass: alerts begin and end, questions are answered, effects come to their ends.
@@ -270,6 +287,24 @@ impl Run {
         }
     }
 
+    /// Begins effects while there are places, and says to those under way whether they may go on.
+    fn begin_effects(&mut self) {
+        let now = self.now();
+        self.turns.watch(self.ahead.state(), now);
+        while let Some(turn) = self.turns.next(self.ahead.state(), now) {
+            let outside = Arc::clone(&self.outside);
+            self.errands.push(match turn {
+                Turn::Begin(seal, halt) => Box::pin(async move {
+                    Input::Ended { intent: seal.id, outcome: outside.perform(&seal, &halt).await }
+                }),
+                Turn::Not(intent, why) => {
+                    let outcome = Outcome::not_begun(&why);
+                    Box::pin(async move { Input::Ended { intent, outcome } })
+                }
+            });
+        }
+    }
+
     fn leave(&mut self, releases: Vec<Release>) {
         for release in releases {
             let (outside, clock) = (Arc::clone(&self.outside), Arc::clone(&self.clock));
@@ -280,9 +315,7 @@ impl Run {
                     let found = outside.answer(&question).await;
                     Input::Told(Answer { question: question.id, taken_at, found })
                 })),
-                Release::Act(seal) => self.errands.push(Box::pin(async move {
-                    Input::Ended { intent: seal.id, outcome: outside.perform(&seal).await }
-                })),
+                Release::Act(seal) => self.turns.push(seal),
                 Release::Deliver(seal) => self.errands.push(Box::pin(async move {
                     Input::Delivered { notice: seal.id, receipt: outside.deliver(&seal).await }
                 })),

@@ -32,7 +32,7 @@ fn every_planted_mistake_is_caught() {
         let (mut ran, mut caught) = (0, 0);
         // As many as it takes.
         while caught == 0 && ran < mistake.within {
-            let some = many(seeds(ran, TOGETHER), Some(&mistake), |_, _| {});
+            let some = many(seeds(mistake.from + ran, TOGETHER), Some(&mistake), |_, _| {});
             ran += TOGETHER;
             caught += some.caught_by(mistake.caught_by);
         }

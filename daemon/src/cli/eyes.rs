@@ -8,6 +8,7 @@ use paramedic_policies::action::{Intent, Outcome, Wish};
 use paramedic_policies::answer::Found;
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::remediation::reset_breaker;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{Endpoints, KubernetesEyes, PlainHttp, Remedies, Sealed};
@@ -99,7 +100,7 @@ impl World for Eyes {
         }
     }
 
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         nothing_done()
     }
 

@@ -112,6 +112,7 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
     let book = book(&args, console)?;
     let mut scenarios = files::read(&args.paths, args.output.output, console)?;
     check_names(&scenarios, &book, args.output.output, console)?;
+    let names = files::names(&scenarios);
     if let Some(filter) = &args.filter {
         scenarios.retain(|one| one.name.contains(filter) || one.file.contains(filter));
     }
@@ -125,11 +126,13 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
             return Err(files::told(&problems, "in the scenarios", args.output.output, console)?);
         }
     };
-    if args.update {
-        files::write_transcripts(&scenarios, &outcomes, console)?;
+    let gone = if args.update {
+        files::write_transcripts(&names, &outcomes, console)?;
+        Vec::new()
     } else {
         files::compare_transcripts(&mut outcomes)?;
-    }
+        files::gone(&names)?
+    };
     if let Some(file) = &args.junit {
         junit::write(file, &outcomes)?;
     }
@@ -146,11 +149,12 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
             console.data(other, &Results { scenarios: &outcomes, coverage })?;
         }
     }
-    verdict(&outcomes, &coverage, args.fail_under, console)
+    verdict(&outcomes, &gone, &coverage, args.fail_under, console)
 }
 
 fn verdict(
     outcomes: &[Outcome],
+    gone: &[String],
     coverage: &Coverage,
     fail_under: Option<u32>,
     console: &mut Console<'_>,
@@ -160,6 +164,10 @@ fn verdict(
     if failed > 0 {
         return Err(Failure::users(format!("{failed} of {all} failed"))
             .hint("mend the policy or the expectation; --update accepts what is now told in transcripts"));
+    }
+    if !gone.is_empty() {
+        return Err(Failure::users(gone.join("; "))
+            .hint("--update takes out of a transcript what no scenario tells any more"));
     }
     if let Some(least) = fail_under
         && coverage.percent() < least

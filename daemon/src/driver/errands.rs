@@ -1,7 +1,7 @@
 //! Questions and effects under way: each a task with a deadline, so many at once, each ending as an input. An errand
 //! that panics has an end too.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::Sealed;
-use paramedic_remediations::ports::halt::{Halt, Stopper};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -24,9 +24,6 @@ use crate::redaction::Redactor;
 
 /// Questions at once: more would be a burden on a Prometheus that may be sick.
 const QUESTIONS_AT_ONCE: usize = 16;
-
-/// Effects at once. Guards keep far below; this bounds what a mistake in them can do.
-pub(super) const EFFECTS_AT_ONCE: usize = 8;
 
 /// Messages at once, so that a slow receiver does not hold up the others.
 const DELIVERIES_AT_ONCE: usize = 16;
@@ -47,8 +44,6 @@ pub(super) struct Errands {
     telling: HashMap<Id, Seq>,
     /// Intents with a task, so that none is closed while it runs.
     running: BTreeSet<Seq>,
-    /// Those of them that have a place, with what stops them between two changes.
-    placed: BTreeMap<Seq, (Intent, Stopper)>,
     question_places: Arc<Semaphore>,
     delivery_places: Arc<Semaphore>,
 }
@@ -66,7 +61,6 @@ impl Errands {
             acting: HashMap::new(),
             telling: HashMap::new(),
             running: BTreeSet::new(),
-            placed: BTreeMap::new(),
             question_places: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
             delivery_places: Arc::new(Semaphore::new(DELIVERIES_AT_ONCE)),
         }
@@ -86,11 +80,6 @@ impl Errands {
     /// Whether any effect is under way.
     pub(super) fn has_effects(&self) -> bool {
         !self.effects.is_empty()
-    }
-
-    /// Whether another effect may begin.
-    pub(super) fn has_place(&self) -> bool {
-        self.placed.len() < EFFECTS_AT_ONCE
     }
 
     /// Asks.
@@ -119,8 +108,8 @@ impl Errands {
         self.asked.insert(handle.id(), id);
     }
 
-    /// Carries out an intent, in a place of its own.
-    pub(super) fn act(&mut self, seal: Sealed<Intent>) {
+    /// Carries out an intent, until `halt` says why not.
+    pub(super) fn act(&mut self, seal: Sealed<Intent>, halt: Halt) {
         let (world, clock) = (Arc::clone(&self.world), Arc::clone(&self.clock));
         let span = tracing::info_span!(
             "effect",
@@ -128,25 +117,16 @@ impl Errands {
             stamp = seal.stamp(),
             correlation = seal.correlation.as_deref().unwrap_or("-"),
         );
-        let (halt, stopper) = Halt::with_stopper();
-        self.placed.insert(seal.id, (Intent::clone(&seal), stopper));
         self.start(seal.id, span, async move {
             tracing::info!(target = %seal.target, action = %seal.action, mode = %seal.mode, "effect begins");
             let within = until(&*clock, seal.deadline) + GRACE;
-            let outcome = match tokio::time::timeout(within, world.perform_until(&seal, &halt)).await {
+            let outcome = match tokio::time::timeout(within, world.perform(&seal, &halt)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Outcome::Unknown { what: "it did not end by its deadline".to_owned() },
             };
             tracing::info!(outcome = outcome.name(), "effect ended");
             outcome
         });
-    }
-
-    /// Says to each effect under way whether it may make one more change.
-    pub(super) fn watch(&self, may_go_on: impl Fn(&Intent) -> Result<(), String>) {
-        for (intent, stopper) in self.placed.values() {
-            stopper.says(may_go_on(intent).err());
-        }
     }
 
     /// Delivers a message. It waits for nothing else, and nothing waits for it.
@@ -214,7 +194,6 @@ impl Errands {
                     let (id, end) = split(end);
                     let Some(intent) = self.acting.remove(&id) else { continue };
                     self.running.remove(&intent);
-                    self.placed.remove(&intent);
                     return end.unwrap_or_else(|error| Input::Ended {
                         intent,
                         outcome: Outcome::Unknown { what: format!("its task broke: {error}") },

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use paramedic_policies::guard::may_begin;
+use paramedic_policies::action::Outcome;
 use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{JournalError, Receipt};
-use paramedic_remediations::{Release, Ticket, WriteAhead};
+use paramedic_remediations::{Release, Ticket, Turn, WriteAhead};
 use tokio::time::Instant;
 
 use super::inbox::{Letter, Taken, Turned, Waiter};
 use super::journals::{Committer, Opened};
 use super::standing::{JournalStanding, Standing};
 use super::trouble::Trouble;
-use super::turns::{Turn, Turns, not_begun};
 use super::{Driver, EFFECTS_END_WITHIN, NewBook};
 
 /// Letters taken before the loop looks around again.
@@ -36,6 +35,9 @@ const CHECKPOINTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// While nothing is written, the journal is looked at this often.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// Why no effect begins or goes on any more after the order to stop.
+const STOPS: &str = "the daemon stops";
 
 /// How a life ended.
 pub(super) enum End {
@@ -73,8 +75,6 @@ pub(super) struct Life<'d> {
     checkpoint: Option<Asked>,
     /// A look at the journal while nothing is written.
     look: Option<Asked>,
-    /// Effects that may begin when there is a place.
-    turns: Turns,
     /// When the journal was last known to be where it should.
     seen: Instant,
     /// Inputs since the last block was taken.
@@ -113,7 +113,6 @@ impl<'d> Life<'d> {
             append: None,
             checkpoint: None,
             look: None,
-            turns: Turns::default(),
             seen: Instant::now(),
             collected: 0,
             later: Vec::new(),
@@ -254,7 +253,12 @@ impl<'d> Life<'d> {
                 self.look = None;
                 self.seen = Instant::now();
             }
-            Woken::Errand(input) => self.feed(&input),
+            Woken::Errand(input) => {
+                if let Input::Ended { intent, .. } = &input {
+                    self.driver.turns.ended(*intent);
+                }
+                self.feed(&input);
+            }
             Woken::Letters(letters) => {
                 self.letters_ended = letters.is_empty();
                 letters.into_iter().for_each(|letter| self.open_letter(letter));
@@ -266,8 +270,8 @@ impl<'d> Life<'d> {
                 self.stopping = Some(Instant::now() + EFFECTS_END_WITHIN);
                 self.driver.letters.close();
                 self.driver.errands.forget_questions();
-                for seal in self.turns.drain() {
-                    self.driver.errands.known(seal.id, not_begun("the daemon stops"));
+                for seal in self.driver.turns.drain() {
+                    self.driver.errands.known(seal.id, Outcome::not_begun(STOPS));
                 }
                 let epoch = self.ahead.state().epoch;
                 self.feed(&Input::Reign { leader: false, epoch });
@@ -354,9 +358,9 @@ impl<'d> Life<'d> {
                 Release::Ask(_) if stopping => {}
                 Release::Ask(question) => self.driver.errands.ask(question),
                 Release::Act(seal) if stopping => {
-                    self.driver.errands.known(seal.id, not_begun("the daemon stops"));
+                    self.driver.errands.known(seal.id, Outcome::not_begun(STOPS));
                 }
-                Release::Act(seal) => self.turns.push(seal),
+                Release::Act(seal) => self.driver.turns.push(seal),
                 // The next start tells it again.
                 Release::Deliver(_) if stopping => {}
                 Release::Deliver(notice) => self.driver.errands.deliver(notice),
@@ -373,17 +377,16 @@ impl<'d> Life<'d> {
     /// somebody while they run.
     fn begin_effects(&mut self) {
         let now = self.driver.now();
-        let stopping = self.stopping.is_some();
-        self.driver.errands.watch(|intent| match stopping {
-            true => Err("the daemon stops".to_owned()),
-            false => may_begin(self.ahead.state(), now, intent),
-        });
-        while let Some(turn) = self.turns.next(self.ahead.state(), now, self.driver.errands.has_place()) {
+        match self.stopping {
+            Some(_) => self.driver.turns.halt(STOPS),
+            None => self.driver.turns.watch(self.ahead.state(), now),
+        }
+        while let Some(turn) = self.driver.turns.next(self.ahead.state(), now) {
             match turn {
-                Turn::Begin(seal) => self.driver.errands.act(seal),
-                Turn::Not(seal, why) => {
-                    tracing::warn!(intent = %seal.id, why, "effect not begun");
-                    self.driver.errands.known(seal.id, not_begun(&why));
+                Turn::Begin(seal, halt) => self.driver.errands.act(*seal, halt),
+                Turn::Not(intent, why) => {
+                    tracing::warn!(%intent, why, "effect not begun");
+                    self.driver.errands.known(intent, Outcome::not_begun(&why));
                 }
             }
         }
@@ -425,9 +428,11 @@ impl<'d> Life<'d> {
             // Nobody knows whether the block with the step is durable: to say it twice harms nobody.
             let unsaid = self.append.take().and_then(|append| append.step_ms);
             self.driver.unsaid_step_ms = self.driver.unsaid_step_ms.or(unsaid);
-            for seal in self.turns.drain() {
-                self.driver.kept.insert(seal.id, not_begun(&why.to_string()));
+            for seal in self.driver.turns.drain() {
+                self.driver.kept.insert(seal.id, Outcome::not_begun(&why.to_string()));
             }
+            // Nobody could stop them now: no order is taken.
+            self.driver.turns.halt(&why.to_string());
         }
         for waiter in self.waiters.into_values() {
             waiter.answer(Err(why.clone()));

@@ -19,7 +19,6 @@ mod journals;
 mod life;
 mod standing;
 mod trouble;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use paramedic_policies::book::Source;
 use paramedic_policies::event::Seq;
 use paramedic_policies::input::Input;
 use paramedic_policies::time::Moment;
+use paramedic_remediations::Turns;
 use paramedic_remediations::ports::world::World;
 use tokio::sync::{mpsc, watch};
 
@@ -97,6 +97,8 @@ pub struct Driver {
     standing: watch::Sender<Standing>,
     archive: watch::Sender<Option<Arc<dyn Archive>>>,
     errands: Errands,
+    /// Effects that may begin when there is a place, and what stops those under way. Across lives: they go on.
+    turns: Turns,
     /// Outcomes that came while there was no journal to take them.
     kept: BTreeMap<Seq, Outcome>,
     /// Across lives: a step while the journal is broken must not go unseen.
@@ -116,8 +118,17 @@ impl Driver {
         let errands = Errands::new(world, clock, equipment.redactor.clone());
         let kept = BTreeMap::new();
         let guard = ClockGuard::new(&*equipment.clock);
-        let driver =
-            Self { equipment, letters, standing, archive, errands, kept, guard, unsaid_step_ms: None };
+        let driver = Self {
+            equipment,
+            letters,
+            standing,
+            archive,
+            errands,
+            turns: Turns::default(),
+            kept,
+            guard,
+            unsaid_step_ms: None,
+        };
         (driver, inbox)
     }
 
@@ -135,8 +146,8 @@ impl Driver {
         }
     }
 
-    /// Waits for a journal that opens again. Nothing acts, intake is refused; effects that were under way end,
-    /// and their outcomes are kept for the next life.
+    /// Waits for a journal that opens again. Nothing acts, intake is refused; effects that were under way make no further
+    /// change, since nobody could stop them, and the outcomes of those that end are kept for the next life.
     async fn frozen(&mut self, mut trouble: Trouble) -> Option<Opened> {
         self.errands.forget_questions();
         let (mut wait, longest) = trouble.waits();
@@ -161,6 +172,7 @@ impl Driver {
                     end = self.errands.next() => {
                         // Answers to questions are asked for anew.
                         if let Input::Ended { intent, outcome } = end {
+                            self.turns.ended(intent);
                             self.kept.insert(intent, outcome);
                         }
                     }

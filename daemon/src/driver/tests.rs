@@ -17,6 +17,7 @@ use paramedic_policies::settings::Settings;
 use paramedic_policies::state::{CaseId, Duty, State};
 use paramedic_policies::time::Span;
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::journal::{Block, JournalError, Receipt};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -36,7 +37,7 @@ impl World for QuietWorld {
     async fn answer(&self, _: &Question) -> Found {
         Found::Failed { what: "nobody is there".to_owned() }
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         Outcome::Failed { what: "nobody is there".to_owned(), applied: false, diff: None }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {

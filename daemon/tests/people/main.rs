@@ -15,6 +15,7 @@ use paramedic_policies::answer::{Found, Preflight, Surroundings};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::remediation::{Action, Wish, restart, scale};
 use paramedic_remediations::Sealed;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 
 /// How long anything may take here.
@@ -76,7 +77,7 @@ impl World for Willing {
             }
         }
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         Outcome::Done { diff: None, already: false }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {

@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use document::schema;
 pub use effective::effective;
 pub(crate) use guards::window;
+pub use nearest::distance;
 pub use problem::{Malformed, Problem, Severity};
 pub use settings::read;
 

@@ -21,7 +21,7 @@ pub(crate) fn hint(word: &str, candidates: &[&str]) -> String {
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two words, of which only the beginning counts.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let start = |word: &str| word.chars().take(64).collect::<String>();
     strsim::osa_distance(&start(a), &start(b))
 }

@@ -11,7 +11,7 @@ use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_policies::{apply, decide, wake};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::draft::Draft;
 use crate::turns::{How, Turn, Wanted};
@@ -43,16 +43,35 @@ pub(crate) struct Life {
 /// Tries a law on so many generated cases, the same ones each time; or on as many as `PROPTEST_CASES` says, other ones
 /// each time. Says the smallest that breaks it.
 pub(crate) fn law<S: Strategy>(cases: u32, of: S, holds: impl Fn(S::Value) -> Held) {
-    let usual = Config { failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    if let Err(broken) = tried(cases, 4_000, of, holds) {
+        panic!("{broken}");
+    }
+}
+
+/// Tries a law on something that breaks it, which must be found: a law that cannot fail says nothing. Says why it broke.
+#[track_caller]
+pub(crate) fn breach<S: Strategy>(cases: u32, of: S, holds: impl Fn(S::Value) -> Held) -> String {
+    match tried(cases, 0, of, holds) {
+        Err(TestError::Fail(why, _)) => why.to_string(),
+        Err(TestError::Abort(why)) => panic!("nothing was tried: {why}"),
+        Ok(()) => panic!("the breach was not found"),
+    }
+}
+
+fn tried<S: Strategy>(
+    cases: u32,
+    shrinks: u32,
+    of: S,
+    holds: impl Fn(S::Value) -> Held,
+) -> Result<(), TestError<S::Value>> {
+    let usual = Config { failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
     let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
         TestRunner::new(usual)
     } else {
         let always = TestRng::deterministic_rng(usual.rng_algorithm);
         TestRunner::new_with_rng(Config { cases, ..usual }, always)
     };
-    if let Err(broken) = runner.run(&of, holds) {
-        panic!("{broken}");
-    }
+    runner.run(&of, holds)
 }
 
 /// Loads what was drafted.

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::guard::{Finding, Stance};
-use paramedic_policies::policy::LimitScope;
+use paramedic_policies::policy::{Limit, LimitScope};
 use paramedic_policies::settings::Pace;
 use paramedic_policies::time::{Moment, Span};
 use proptest::prelude::*;
 
 use crate::draft::{Draft, draft};
-use crate::life::{Held, Life, delivery, law};
+use crate::life::{Held, Life, breach, delivery, law};
 use crate::turns::{Ending, How};
 use crate::world::alert_on;
 
@@ -177,29 +177,45 @@ fn fates(records: &[(Moment, Event)]) -> BTreeMap<String, Vec<String>> {
     fates
 }
 
+/// Two lives with the same alerts in another order: each episode has the same fate. How many acted.
+fn same_fates(book: &Draft, ticks: &[Tick]) -> Result<usize, TestCaseError> {
+    let (mut first, mut second) = (Life::new(&[book])?, Life::new(&[book])?);
+    ticks.iter().try_for_each(|tick| one_by_one(&mut first, tick))?;
+    ticks.iter().try_for_each(|tick| mixed(&mut second, tick))?;
+    let (first, second) = (fates(&first.records), fates(&second.records));
+    let mut acted = 0;
+    for (episode, fate) in &first {
+        let other = second.get(episode).map_or(&[][..], Vec::as_slice);
+        let apart = fate.iter().zip(other).position(|(one, other)| one != other);
+        let apart = apart.unwrap_or(fate.len().min(other.len()));
+        prop_assert_eq!(other.get(apart), fate.get(apart), "{} has another fate in another order", episode);
+        acted += usize::from(fate.iter().any(|told| told.contains("intends")));
+    }
+    prop_assert_eq!(first.len(), second.len(), "there are other episodes");
+    Ok(acted)
+}
+
 #[test]
 fn the_order_of_independent_alerts_does_not_matter() {
     let acted = std::cell::Cell::new(0);
     let book = draft(GROUPS).prop_map(independent);
     law(64, (book, prop::collection::vec(tick(), 1..12)), |(book, ticks)| {
-        let (mut first, mut second) = (Life::new(&[&book])?, Life::new(&[&book])?);
-        ticks.iter().try_for_each(|tick| one_by_one(&mut first, tick))?;
-        ticks.iter().try_for_each(|tick| mixed(&mut second, tick))?;
-        let (first, second) = (fates(&first.records), fates(&second.records));
-        for (episode, fate) in &first {
-            let other = second.get(episode).map_or(&[][..], Vec::as_slice);
-            let apart = fate.iter().zip(other).position(|(one, other)| one != other);
-            let apart = apart.unwrap_or(fate.len().min(other.len()));
-            prop_assert_eq!(
-                other.get(apart),
-                fate.get(apart),
-                "{} has another fate in another order",
-                episode
-            );
-            acted.set(acted.get() + usize::from(fate.iter().any(|told| told.contains("intends"))));
-        }
-        prop_assert_eq!(first.len(), second.len(), "there are other episodes");
+        acted.set(acted.get() + same_fates(&book, &ticks)?);
         Ok(())
     });
     assert!(acted.get() > 0, "nothing was done at all");
+}
+
+#[test]
+fn alerts_that_share_a_window_are_found_not_to_be_independent() {
+    // Planted: one action an hour over all groups, so that whoever comes first has it.
+    let shared = |mut draft: Draft| {
+        let limit = Limit { max: 1, per: Span::from_hours(1), by: LimitScope::Global };
+        draft.settings.guards.limits.push(limit);
+        draft
+    };
+    let book = draft(GROUPS).prop_map(independent).prop_map(shared);
+    let some = (book, prop::collection::vec(tick(), 1..12));
+    let why = breach(256, some, |(book, ticks)| same_fates(&book, &ticks).map(|_| ()));
+    assert!(why.contains("has another fate in another order"), "{why}");
 }

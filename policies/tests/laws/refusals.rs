@@ -23,7 +23,7 @@ use paramedic_policies::time::Span;
 use proptest::prelude::*;
 
 use crate::draft::{Draft, PolicyDraft, draft, longer};
-use crate::life::{Held, Life, law};
+use crate::life::{Held, Life, breach, law};
 use crate::turns::{History, history};
 use crate::world::PROTECTING;
 
@@ -309,4 +309,17 @@ fn guards_only_add_refusals() {
         },
     );
     tally.check();
+}
+
+#[test]
+fn a_guard_that_adds_something_else_is_found() {
+    // Planted: what was added is taken for what was there before, so that it lets through what nothing had let through.
+    let (tally, some) = (Tally::default(), (draft(3), some(), history(30)));
+    let why = breach(96, some, |(less, guards, turns)| {
+        guards.iter().try_for_each(|guard| {
+            let more = with(less.clone(), *guard);
+            never_goes_further(&more, std::slice::from_ref(&less), false, &turns, &tally)
+        })
+    });
+    assert!(why.contains("with more it"), "{why}");
 }

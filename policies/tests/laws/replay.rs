@@ -9,9 +9,9 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_policies::{apply, decide, wake};
 use proptest::prelude::*;
 
-use crate::draft::draft;
-use crate::life::{Held, Life, delivery, law};
-use crate::turns::{Ending, How, history};
+use crate::draft::{Draft, draft};
+use crate::life::{Held, Life, breach, delivery, law};
+use crate::turns::{Ending, History, How, history};
 use crate::world::alert;
 
 fn written(state: &State) -> String {
@@ -76,40 +76,70 @@ fn decides_the_same(life: &mut Life, other: &State) -> Held {
     Ok(())
 }
 
+/// A life, its records, and all ways to fold them: `kept` is what a stored state keeps.
+fn is_replayed(
+    (first, second): (&Draft, &Draft),
+    turns: &History,
+    cuts: &[prop::sample::Index],
+    keeps: fn(State) -> State,
+) -> Held {
+    let mut life = Life::new(&[first, second])?;
+    life.live(&turns.0, &mut |_| Ok(()))?;
+    let records = (1..).zip(&life.records).map(|(seq, (at, event))| kept(seq, *at, event));
+    let records = records.collect::<Result<Vec<Record>, TestCaseError>>()?;
+    let lived = written(&life.state);
+
+    let replayed = folded(State::new(), &records);
+    prop_assert_eq!(&written(&replayed), &lived, "the fold is not the life");
+    prop_assert_eq!(&replayed.indexes, &life.state.indexes);
+    let again = folded(State::new(), &records);
+    prop_assert_eq!(&written(&again), &lived, "a second fold is another");
+
+    for cut in cuts {
+        let (before, after) = records.split_at(cut.index(records.len() + 1));
+        let resumed = folded(stored(&keeps(folded(State::new(), before))), after);
+        prop_assert_eq!(&written(&resumed), &lived, "from the checkpoint at {} it is another", before.len());
+        prop_assert_eq!(whole(&resumed), whole(&life.state), "what is not written was not made anew");
+        prop_assert_eq!(&resumed.indexes, &life.state.indexes);
+        decides_the_same(&mut life, &resumed)?;
+    }
+
+    decides_the_same(&mut life, &replayed)
+}
+
+fn lives() -> impl Strategy<Value = ((Draft, Draft), History, Vec<prop::sample::Index>)> {
+    let cuts = prop::collection::vec(any::<prop::sample::Index>(), 2);
+    ((draft(2), draft(2)), history(60), cuts)
+}
+
 #[test]
 fn replay_equals_life() {
-    let books = (draft(2), draft(2));
-    law(
-        64,
-        (books, history(60), prop::collection::vec(any::<prop::sample::Index>(), 2)),
-        |((first, second), turns, cuts)| {
-            let mut life = Life::new(&[&first, &second])?;
-            life.live(&turns.0, &mut |_| Ok(()))?;
-            let records = (1..).zip(&life.records).map(|(seq, (at, event))| kept(seq, *at, event));
-            let records = records.collect::<Result<Vec<Record>, TestCaseError>>()?;
-            let lived = written(&life.state);
+    law(64, lives(), |((first, second), turns, cuts)| {
+        is_replayed((&first, &second), &turns, &cuts, |state| state)
+    });
+}
 
-            let replayed = folded(State::new(), &records);
-            prop_assert_eq!(&written(&replayed), &lived, "the fold is not the life");
-            prop_assert_eq!(&replayed.indexes, &life.state.indexes);
-            let again = folded(State::new(), &records);
-            prop_assert_eq!(&written(&again), &lived, "a second fold is another");
-
-            for cut in cuts {
-                let (before, after) = records.split_at(cut.index(records.len() + 1));
-                let resumed = folded(stored(&folded(State::new(), before)), after);
-                prop_assert_eq!(
-                    &written(&resumed),
-                    &lived,
-                    "from the checkpoint at {} it is another",
-                    before.len()
-                );
-                prop_assert_eq!(whole(&resumed), whole(&life.state), "what is not written was not made anew");
-                prop_assert_eq!(&resumed.indexes, &life.state.indexes);
-                decides_the_same(&mut life, &resumed)?;
-            }
-
-            decides_the_same(&mut life, &replayed)
+#[test]
+fn a_stored_state_that_forgets_is_found() {
+    // Planted: what was charged, what is under way, and what is to be taken back, each forgotten by itself.
+    let forgets: [fn(State) -> State; 3] = [
+        |mut state| {
+            state.ledger.charges.clear();
+            state
         },
-    );
+        |mut state| {
+            state.in_flight.clear();
+            state
+        },
+        |mut state| {
+            state.leases.clear();
+            state
+        },
+    ];
+    for keeps in forgets {
+        let why = breach(256, lives(), |((first, second), turns, cuts)| {
+            is_replayed((&first, &second), &turns, &cuts, keeps)
+        });
+        assert!(why.contains("from the checkpoint at"), "{why}");
+    }
 }

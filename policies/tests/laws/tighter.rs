@@ -7,7 +7,7 @@ use paramedic_policies::time::Span;
 use proptest::prelude::*;
 
 use crate::draft::{Draft, PolicyDraft, draft, longer};
-use crate::life::law;
+use crate::life::{breach, law};
 use crate::refusals::{Tally, never_goes_further};
 use crate::turns::history;
 
@@ -145,4 +145,17 @@ fn a_tighter_limit_never_turns_a_refusal_into_an_action() {
         },
     );
     tally.check();
+}
+
+#[test]
+fn a_limit_that_loosens_is_found() {
+    // Planted: the book with the larger number is taken for the tighter one.
+    let tally = Tally::default();
+    let why = breach(96, (draft(3), some(), history(30)), |(less, what, turns)| {
+        what.iter().try_for_each(|what| {
+            let more = tightened(less.clone(), *what);
+            never_goes_further(&more, std::slice::from_ref(&less), false, &turns, &tally)
+        })
+    });
+    assert!(why.contains("with more it"), "{why}");
 }

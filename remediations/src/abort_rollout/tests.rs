@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::lacks;
 use crate::fakes::{Answer, FakeCluster, intent, names, on as world, preflight, refused, sealed};
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, ROLLOUTS};
 use crate::ports::world::World;
 
@@ -78,8 +79,9 @@ async fn performed(cluster: &Arc<FakeCluster>) -> Outcome {
             }
         }
     };
+    let halt = Halt::never();
     tokio::select! {
-        outcome = world.perform(&seal) => outcome,
+        outcome = world.perform(&seal, &halt) => outcome,
         () = controller => unreachable!("it never ends"),
     }
 }
@@ -156,7 +158,7 @@ async fn what_has_changed_since_is_left_alone() {
     ];
     for (arrange, refusal, closed) in cases {
         let cluster = cluster(arrange);
-        let outcome = world(&cluster).perform(&sealed(aborting())).await;
+        let outcome = world(&cluster).perform(&sealed(aborting()), &Halt::never()).await;
         assert_eq!(refused(&outcome), [refusal]);
         assert_eq!(world(&cluster).close(&sealed(aborting())).await.name(), closed);
         assert_eq!(cluster.changes(), 0);
@@ -168,7 +170,7 @@ async fn what_has_changed_since_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn an_abort_that_nobody_takes_up_is_late_and_a_retry_ends_it() {
     let dead = cluster(|_| {});
-    let outcome = world(&dead).perform(&sealed(aborting())).await;
+    let outcome = world(&dead).perform(&sealed(aborting()), &Halt::never()).await;
     assert!(
         matches!(&outcome, Outcome::Failed { what, applied: true, .. } if what.contains("not taken the abort up")),
         "{outcome:?}"
@@ -181,8 +183,9 @@ async fn an_abort_that_nobody_takes_up_is_late_and_a_retry_ends_it() {
         put(&retried, |rollout| rollout["status"]["abort"] = json!(false));
         std::future::pending::<()>().await;
     };
+    let halt = Halt::never();
     let outcome = tokio::select! {
-        outcome = world.perform(&seal) => outcome,
+        outcome = world.perform(&seal, &halt) => outcome,
         () = person => unreachable!("it never ends"),
     };
     assert!(
@@ -215,7 +218,7 @@ fn it_has_ended_when_the_stable_version_has_everything() {
 async fn a_rehearsal_touches_nothing_and_an_abort_has_no_way_back() {
     let cluster = cluster(|_| {});
     let rehearsed = Intent { mode: Mode::DryRun, ..aborting() };
-    let outcome = world(&cluster).perform(&sealed(rehearsed)).await;
+    let outcome = world(&cluster).perform(&sealed(rehearsed), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { diff: Some(_), already: false }), "{outcome:?}");
     assert_eq!(cluster.changes(), 0);
     let back = Wish::Revert(Action::AbortRollout(action()));

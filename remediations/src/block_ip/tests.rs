@@ -20,6 +20,7 @@ use super::record::BLOCKED;
 use super::{SERVICES, text};
 use crate::Remedies;
 use crate::fakes::{self, Answer, FakeCluster, FakeHttp, STAMP, intent, names, now, refused, target};
+use crate::ports::halt::Halt;
 use crate::ports::metrics::Metrics;
 use crate::ports::objects::{Address, Resource};
 use crate::ports::world::World;
@@ -136,7 +137,7 @@ async fn block(
 ) -> Sealed<Intent> {
     let world = at(cluster, after, &[]);
     let seal = blocking(target, &asked(&world, target, wish).await, after, id);
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     seal
 }
 
@@ -234,7 +235,7 @@ async fn who_comes_back_stays_out_longer_and_is_forgotten_in_the_end() {
         let action::Action::BlockIp(Action::Block(Block { ranges, .. })) = &seal.action else { panic!() };
         clock = Span::from_ms(clock.ms() + ranges[0].lasts.ms() + 1);
         let back = unblocking(&cluster, &seal, clock, 11 + 2 * round).await;
-        done(&at(&cluster, clock, &[]).perform(&back).await);
+        done(&at(&cluster, clock, &[]).perform(&back, &Halt::never()).await);
     }
     assert_eq!(
         lengths,
@@ -262,7 +263,7 @@ async fn entries_of_one_intent_end_each_at_its_own_time() {
     let growing = || growing(Means::NetworkPolicy);
     let first = block(&cluster, &web, of("203.0.113.7", growing()), Span::ZERO, 7).await;
     let back = unblocking(&cluster, &first, Span::from_mins(61), 8).await;
-    done(&at(&cluster, Span::from_mins(61), &[]).perform(&back).await);
+    done(&at(&cluster, Span::from_mins(61), &[]).perform(&back, &Halt::never()).await);
     // Once more, with another one.
     let begun = Span::from_hours(2);
     let series = ["203.0.113.7", "203.0.113.8"];
@@ -271,13 +272,13 @@ async fn entries_of_one_intent_end_each_at_its_own_time() {
     let found = asked(&world, &web, block_ip::Wish { whom, ..of("192.0.2.1", growing()) }).await;
     assert_eq!(said(&found), "block 203.0.113.7 for 4h (time 2), 203.0.113.8 for 1h");
     let seal = blocking(&web, &found, begun, 9);
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     let over = Span::from_mins(3 * 60 + 1);
     let back = unblocking(&cluster, &seal, over, 10).await;
     let action::Action::BlockIp(Action::Unblock(unblock)) = &back.action else { panic!() };
     assert_eq!(back.action.to_string(), "unblock 203.0.113.8");
     assert_eq!(unblock.again, Some(later(Span::from_hours(6))), "the other one stays out");
-    done(&at(&cluster, over, &[]).perform(&back).await);
+    done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
     assert_eq!(by_policy::kept_out(&cluster), ["203.0.113.7/32"]);
     // What a person takes back before its time is taken back whole.
     let early = unblocking(&cluster, &seal, over, 11).await;

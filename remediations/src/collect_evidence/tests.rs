@@ -20,6 +20,7 @@ use crate::fakes::{
 };
 use crate::pods::JOBS;
 use crate::ports::cluster::Hands;
+use crate::ports::halt::Halt;
 use crate::ports::http::HttpHands;
 use crate::ports::metrics::{Metrics, Range, Values};
 use crate::ports::objects::{DEPLOYMENTS, ROLLOUTS};
@@ -137,7 +138,7 @@ fn cluster() -> Arc<FakeCluster> {
 }
 
 async fn collected(cluster: &Arc<FakeCluster>, wish: collect_evidence::Wish) -> Evidence {
-    match world(cluster).perform(&sealed(collecting(wish))).await {
+    match world(cluster).perform(&sealed(collecting(wish)), &Halt::never()).await {
         Outcome::Collected { evidence } => *evidence,
         other => panic!("nothing was collected: {other:?}"),
     }
@@ -173,7 +174,7 @@ async fn what_cannot_be_had_is_said_and_stops_nothing_unless_it_is_required() {
     };
     assert!(missing("events") && missing("down"), "{evidence:?}");
     let required = collect_evidence::Wish { required: true, ..wish() };
-    match world(&cluster).perform(&sealed(collecting(required))).await {
+    match world(&cluster).perform(&sealed(collecting(required)), &Halt::never()).await {
         Outcome::Failed { what, applied: false, .. } => {
             assert!(what.contains("events") && what.contains("down"), "{what}");
         }
@@ -215,13 +216,14 @@ async fn a_secret_is_hidden_before_anything_is_cut() {
 async fn a_rehearsal_is_the_thing_itself_and_needs_no_hands() {
     let cluster = cluster();
     let rehearsed = Intent { mode: Mode::DryRun, ..collecting(wish()) };
-    let outcome = eyes(&cluster).with_redaction(Arc::new(hide)).perform(&sealed(rehearsed)).await;
+    let outcome =
+        eyes(&cluster).with_redaction(Arc::new(hide)).perform(&sealed(rehearsed), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Collected { .. }), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_kept_where_nothing_hides_secrets() {
-    let outcome = crate::fakes::on(&cluster()).perform(&sealed(collecting(wish()))).await;
+    let outcome = crate::fakes::on(&cluster()).perform(&sealed(collecting(wish())), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
 }
 
@@ -246,7 +248,7 @@ async fn another_object_of_that_name_and_a_pause_refuse() {
     paused["metadata"]["annotations"] = json!({"paramedic.dev/pause-until": "2026-11-21T10:00:00Z"});
     put(&cluster, DEPLOYMENTS.named(&target().namespace, &target().name), paused);
     assert_eq!(names(&again().await.refusals), ["pausedByAnnotation"]);
-    assert_eq!(refused(&world.perform(&sealed(other)).await), ["changed"]);
+    assert_eq!(refused(&world.perform(&sealed(other), &Halt::never()).await), ["changed"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +262,7 @@ fn of(kind: &str, wish: collect_evidence::Wish) -> Intent {
 }
 
 async fn collected_of(cluster: &Arc<FakeCluster>, kind: &str) -> Evidence {
-    match world(cluster).perform(&sealed(of(kind, wish()))).await {
+    match world(cluster).perform(&sealed(of(kind, wish())), &Halt::never()).await {
         Outcome::Collected { evidence } => *evidence,
         other => panic!("nothing was collected: {other:?}"),
     }
@@ -307,7 +309,7 @@ async fn the_pods_of_a_rollout_that_borrows_its_template_are_those_of_its_replic
     );
     let required =
         of("Rollout.argoproj.io", collect_evidence::Wish { required: true, queries: vec![], ..wish() });
-    let outcome = world(&cluster).perform(&sealed(required)).await;
+    let outcome = world(&cluster).perform(&sealed(required), &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Failed { what, .. } if what.contains("pods")), "{outcome:?}");
     let labels = json!({"app": "web", "rollouts-pod-template-hash": "5d"});
     let set = owned_by_target(json!({"selector": {"matchLabels": labels}}));

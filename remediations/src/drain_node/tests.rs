@@ -108,6 +108,9 @@ fn told(outcome: &Outcome) -> Vec<String> {
     }
 }
 
+/// How taking a cordon back ends that is not ours any more.
+const NOTHING_SENT: Outcome = Outcome::Done { diff: None, already: true };
+
 const DRAINED: [&str; 3] = [
     "spec.unschedulable - -> true",
     "prod/pod/web-1 running -> evicted",
@@ -127,9 +130,9 @@ async fn a_node_is_cordoned_then_emptied_and_given_back() {
     assert_eq!(found.surroundings.map(|around| (around.desired, around.added)), Some((20, 1)));
     let (world, seal) = (on(&cluster), sealed(intended(&found)));
     let rehearsed = Intent { mode: Mode::DryRun, ..(*seal).clone() };
-    assert_eq!(told(&eyes(&cluster).perform(&sealed(rehearsed)).await), DRAINED);
+    assert_eq!(told(&eyes(&cluster).perform(&sealed(rehearsed), &Halt::never()).await), DRAINED);
     assert_eq!(node(&cluster)["spec"], json!({}), "a rehearsal changes nothing");
-    assert_eq!(told(&world.perform(&seal).await), DRAINED);
+    assert_eq!(told(&world.perform(&seal, &Halt::never()).await), DRAINED);
     assert_eq!(node(&cluster)["spec"], json!({"unschedulable": true}));
     assert_eq!(node(&cluster)["metadata"]["annotations"][INTENT], STAMP);
     for (space, name, is_there) in [
@@ -140,7 +143,7 @@ async fn a_node_is_cordoned_then_emptied_and_given_back() {
     ] {
         assert_eq!(get(&cluster, &PODS.named(space, name)).is_some(), is_there, "{name}");
     }
-    let again = told(&world.perform(&seal).await);
+    let again = told(&world.perform(&seal, &Halt::never()).await);
     let gone = ["prod/pod/web-1 running -> gone already", "stage/pod/web-2 running -> gone already"];
     assert_eq!(again[1..], gone, "the same intent again evicts nobody, and does not say so");
     assert_eq!(told(&world.close(&seal).await), DRAINED);
@@ -149,10 +152,10 @@ async fn a_node_is_cordoned_then_emptied_and_given_back() {
     assert!(again.already && again.action.is_none(), "{again:?}");
 
     let back = sealed(uncordon(&cluster, &seal).await);
-    assert_eq!(told(&world.perform(&back).await), ["spec.unschedulable true -> -"]);
+    assert_eq!(told(&world.perform(&back, &Halt::never()).await), ["spec.unschedulable true -> -"]);
     assert_eq!(node(&cluster)["spec"], json!({}));
     assert_eq!(node(&cluster)["metadata"]["annotations"], json!({}));
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await, NOTHING_SENT);
     assert_eq!(cluster.changes(), 4);
 }
 
@@ -166,7 +169,7 @@ async fn a_cordon_that_somebody_else_set_is_not_ours() {
 
     let cluster = fleet();
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let back = sealed(uncordon(&cluster, &seal).await);
     // Somebody has uncordoned it, and cordoned it again since: our marks are still there, and it is theirs.
     let mut theirs = node(&cluster);
@@ -175,14 +178,14 @@ async fn a_cordon_that_somebody_else_set_is_not_ours() {
     put(&cluster, NODES.named("", "node-a"), theirs);
     let found = preflight(&world, target(), Wish::Revert(seal.action.clone()), false).await;
     assert!(found.already && found.action.is_none(), "{found:?}");
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await, NOTHING_SENT);
     assert_eq!(node(&cluster)["spec"]["unschedulable"], true, "theirs stays");
     // A later drain of ours has taken it over.
     let mut later = node(&cluster);
     later["metadata"]["managedFields"] = json!([]);
     later["metadata"]["annotations"][INTENT] = json!("journal-8");
     put(&cluster, NODES.named("", "node-a"), later);
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await, NOTHING_SENT);
     assert_eq!(node(&cluster)["spec"]["unschedulable"], true, "the later one's stays");
 }
 
@@ -262,7 +265,7 @@ async fn each_obstacle_refuses_in_its_own_words() {
     let cluster = fleet();
     let seal = sealed(intended(&asked(&cluster).await));
     put(&cluster, NODES.named("", "node-b"), json!({}));
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["outOfBounds"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["outOfBounds"]);
     assert_eq!(cluster.changes(), 0);
 }
 
@@ -277,13 +280,15 @@ async fn a_budget_is_waited_for_until_the_deadline_and_no_longer() {
         assert_eq!(cluster.changes(), 2, "the cordon and one eviction: nobody asks for what a look refuses");
         put(&cluster, BUDGETS.named("stage", "web"), budget(1));
     };
-    assert_eq!(told(&tokio::join!(world.perform(&seal), beside).0), DRAINED);
+    let halt = Halt::never();
+    assert_eq!(told(&tokio::join!(world.perform(&seal, &halt), beside).0), DRAINED);
 
     let cluster = fleet();
     let planned = intended(&asked(&cluster).await);
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..planned });
     put(&cluster, BUDGETS.named("stage", "web"), budget(0));
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("it is late")
     };
     let wanted = "1 of 2 pods evicted, then time was up: PodDisruptionBudget web allows 0 disruptions; stage/web-2 stayed";
@@ -307,8 +312,7 @@ async fn a_pause_stops_it_before_the_next_pod() {
         // That it would be let go now changes nothing.
         put(&cluster, BUDGETS.named("stage", "web"), budget(1));
     };
-    let Outcome::Failed { what, applied: true, .. } =
-        tokio::join!(world.perform_until(&seal, &halt), beside).0
+    let Outcome::Failed { what, applied: true, .. } = tokio::join!(world.perform(&seal, &halt), beside).0
     else {
         panic!("it is half done")
     };
@@ -321,11 +325,11 @@ async fn a_pause_stops_it_before_the_next_pod() {
 async fn a_lost_answer_is_found_out_by_looking() {
     let cluster = fleet().answering(Answer::LostAfter);
     let seal = sealed(intended(&asked(&cluster).await));
-    assert_eq!(told(&on(&cluster).perform(&seal).await), DRAINED);
+    assert_eq!(told(&on(&cluster).perform(&seal, &Halt::never()).await), DRAINED);
     for answer in [Answer::LostBefore, Answer::NotSent] {
         let cluster = fleet().answering(answer);
         let seal = sealed(intended(&asked(&cluster).await));
-        for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
+        for outcome in [on(&cluster).perform(&seal, &Halt::never()).await, on(&cluster).close(&seal).await] {
             assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{answer:?}: {outcome:?}");
         }
     }
@@ -336,16 +340,16 @@ async fn a_lost_answer_is_found_out_by_looking() {
 
     let blind = fleet().answering(Answer::LostBlind);
     let seal = sealed(intended(&asked(&blind).await));
-    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&seal, &Halt::never()).await.name(), "unknown");
     // The way back, and one of several evictions.
     for (answer, name) in
         [(Answer::LostAfter, "done"), (Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")]
     {
         let cluster = fleet();
         let seal = sealed(intended(&asked(&cluster).await));
-        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
         let back = sealed(uncordon(&cluster, &seal).await);
         let cluster = cluster.answering(answer);
-        assert_eq!(on(&cluster).perform(&back).await.name(), name, "{answer:?}");
+        assert_eq!(on(&cluster).perform(&back, &Halt::never()).await.name(), name, "{answer:?}");
     }
 }

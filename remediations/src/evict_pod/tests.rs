@@ -15,6 +15,7 @@ use crate::fakes::{
     Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target as deployment,
 };
 use crate::pods::{BUDGETS, JOBS, NAMESPACES, PODS};
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, REPLICA_SETS};
 use crate::ports::world::World;
 
@@ -102,17 +103,21 @@ async fn a_pod_is_evicted_or_deleted_once() {
         assert_eq!(found.surroundings.map(|around| (around.desired, around.added)), Some((20, 1)));
         let (world, seal) = (on(&cluster), sealed(intended(&found)));
         let rehearsed = Intent { mode: Mode::DryRun, ..(*seal).clone() };
-        assert_eq!(eyes(&cluster).perform(&sealed(rehearsed)).await.name(), "done");
+        assert_eq!(eyes(&cluster).perform(&sealed(rehearsed), &Halt::never()).await.name(), "done");
         assert!(get(&cluster).is_some(), "a rehearsal changes nothing");
         let done =
             format!("prod/pod/web-1 {} -> {verb}", if verb == "evicted" { "running" } else { "present" });
-        assert_eq!(told(&world.perform(&seal).await), done);
+        assert_eq!(told(&world.perform(&seal, &Halt::never()).await), done);
         assert!(get(&cluster).is_none());
         // Its controller makes another of the same name, as a StatefulSet does: that one is not meant.
         let mut next = pod();
         next["metadata"]["uid"] = json!("pod-2");
         put(&cluster, at(), next);
-        assert_eq!(world.perform(&seal).await.name(), "done", "the same intent again ends no second pod");
+        assert_eq!(
+            world.perform(&seal, &Halt::never()).await.name(),
+            "done",
+            "the same intent again ends no second pod"
+        );
         assert_eq!(world.close(&seal).await.name(), "done");
         assert_eq!(cluster.changes(), 1);
         assert!(get(&cluster).is_some());
@@ -127,7 +132,10 @@ async fn a_pod_that_went_by_itself_meanwhile_is_not_said_to_be_our_doing() {
         let cluster = with(|_| {});
         let seal = sealed(intended(&asked(&cluster, wish).await));
         cluster.objects.lock().expect("no test panicked").remove(&at());
-        assert_eq!(on(&cluster).perform(&seal).await, Outcome::Done { diff: None, already: true });
+        assert_eq!(
+            on(&cluster).perform(&seal, &Halt::never()).await,
+            Outcome::Done { diff: None, already: true }
+        );
         // After a crash nobody knows whose doing it was.
         let said = told(&on(&cluster).close(&seal).await);
         assert_eq!(said, "prod/pod/web-1 running -> gone");
@@ -135,7 +143,7 @@ async fn a_pod_that_went_by_itself_meanwhile_is_not_said_to_be_our_doing() {
         let mut going = pod();
         going["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
         put(&cluster, at(), going);
-        let outcome = on(&cluster).perform(&seal).await;
+        let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
         assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
         assert_eq!(cluster.changes(), 0, "nothing was sent");
     }
@@ -213,7 +221,7 @@ async fn evidence_and_the_last_try_of_a_job_are_not_ended() {
         let mut taken = pod();
         taken["metadata"]["labels"][crate::quarantine::QUARANTINE] = json!("journal-3");
         put(&cluster, at(), taken);
-        assert_eq!(refused(&on(&cluster).perform(&seal).await), ["protected"]);
+        assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["protected"]);
         assert_eq!(cluster.changes(), 0);
     }
     let retried = json!({"spec": {"backoffLimit": 2}, "status": {"failed": 1}});
@@ -227,13 +235,13 @@ async fn a_budget_that_says_no_is_named_and_not_asked_again() {
     let cluster = with(|_| {}).answering(Answer::NoDisruption);
     put(&cluster, BUDGETS.named("prod", "web"), budget(1));
     let seal = sealed(intended(&asked(&cluster, evict()).await));
-    let outcome = on(&cluster).perform(&seal).await;
+    let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
     let Outcome::Refused { reasons } = &outcome else { panic!("not refused: {outcome:?}") };
     assert_eq!(*reasons, [Reason::DisruptionBudget { budget: "web".into(), allowed: 0 }]);
     assert_eq!(cluster.changes(), 1, "asked once");
     // It was already so at the look before the request.
     put(&cluster, BUDGETS.named("prod", "web"), budget(0));
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["disruptionBudget"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["disruptionBudget"]);
     assert_eq!(cluster.changes(), 1);
 }
 
@@ -242,11 +250,13 @@ async fn a_lost_answer_is_found_out_by_looking() {
     for wish in [evict(), delete()] {
         let cluster = with(|_| {}).answering(Answer::LostAfter);
         let seal = sealed(intended(&asked(&cluster, wish.clone()).await));
-        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
         for answer in [Answer::LostBefore, Answer::NotSent] {
             let cluster = with(|_| {}).answering(answer);
             let seal = sealed(intended(&asked(&cluster, wish.clone()).await));
-            for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
+            for outcome in
+                [on(&cluster).perform(&seal, &Halt::never()).await, on(&cluster).close(&seal).await]
+            {
                 assert!(
                     matches!(&outcome, Outcome::Failed { applied: false, .. }),
                     "{answer:?}: {outcome:?}"
@@ -259,7 +269,7 @@ async fn a_lost_answer_is_found_out_by_looking() {
         assert_eq!(on(&cluster).close(&seal).await.name(), "unknown", "nobody can tell");
         let blind = with(|_| {}).answering(Answer::LostBlind);
         let seal = sealed(intended(&asked(&blind, wish).await));
-        assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+        assert_eq!(on(&blind).perform(&seal, &Halt::never()).await.name(), "unknown");
     }
 }
 
@@ -272,7 +282,8 @@ async fn a_pod_that_does_not_go_in_time_is_told() {
     held["metadata"]["finalizers"] = json!(["example.com/keep"]);
     held["metadata"]["deletionTimestamp"] = json!("2026-11-21T09:00:00Z");
     cluster.then.lock().expect("no test panicked").push((1, at(), held));
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("it did not go")
     };
     assert!(what.ends_with("finalizers hold it"), "{what}");

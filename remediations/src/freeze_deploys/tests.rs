@@ -16,6 +16,7 @@ use crate::fakes::{
     target,
 };
 use crate::ports::cluster::ClusterChange;
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, ObjectChange};
 use crate::ports::world::World;
 
@@ -57,7 +58,7 @@ fn is_there(cluster: &FakeCluster) -> [bool; 2] {
 }
 
 async fn frozen(world: &Arc<FakeCluster>) {
-    let outcome = on(world).perform(&sealed(freezing())).await;
+    let outcome = on(world).perform(&sealed(freezing()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, diff: Some(_) }), "{outcome:?}");
 }
 
@@ -146,7 +147,9 @@ async fn the_policy_comes_before_what_switches_it_on_and_a_repeat_makes_nothing(
 async fn a_freeze_that_refuses_nothing_has_failed() {
     let cluster = FakeCluster::new(|_| {});
     *cluster.enforces.lock().expect("no test panicked") = false;
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&sealed(freezing())).await else {
+    let Outcome::Failed { what, applied: true, .. } =
+        on(&cluster).perform(&sealed(freezing()), &Halt::never()).await
+    else {
         panic!("nobody has seen it refuse");
     };
     assert!(what.contains("it is let through"), "{what}");
@@ -157,13 +160,13 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
     let made = FakeCluster::new(|_| {}).answering(Answer::LostAfter);
     frozen(&made).await;
     let lost = FakeCluster::new(|_| {}).answering(Answer::LostBefore);
-    let outcome = on(&lost).perform(&sealed(freezing())).await;
+    let outcome = on(&lost).perform(&sealed(freezing()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1);
     let denied = FakeCluster::new(|_| {}).answering(Answer::Denied);
-    assert_eq!(refused(&on(&denied).perform(&sealed(freezing())).await), ["serverRefused"]);
+    assert_eq!(refused(&on(&denied).perform(&sealed(freezing()), &Halt::never()).await), ["serverRefused"]);
     let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
-    assert_eq!(on(&blind).perform(&sealed(freezing())).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&sealed(freezing()), &Halt::never()).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +184,7 @@ async fn a_crash_is_closed_by_looking_at_both() {
     let others = FakeCluster::new(|_| {});
     put(&others, POLICIES.named("", &name(STAMP)), json!({}));
     assert_eq!(on(&others).close(&sealed(freezing())).await.name(), "unknown");
-    assert_eq!(refused(&on(&others).perform(&sealed(freezing())).await), ["changed"]);
+    assert_eq!(refused(&on(&others).perform(&sealed(freezing()), &Halt::never()).await), ["changed"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,12 +197,12 @@ async fn a_thaw_removes_what_its_own_freeze_has_made() {
 
     // Nobody knows what another intent, whose stamp is another, has frozen.
     let other = Intent { reverts: Some(Seq(5)), ..thawing() };
-    let outcome = on(&cluster).perform(&sealed(other)).await;
+    let outcome = on(&cluster).perform(&sealed(other), &Halt::never()).await;
     assert_eq!((outcome, is_there(&cluster)), (Outcome::Done { diff: None, already: true }, [true, true]));
 
-    assert_eq!(on(&cluster).perform(&sealed(thawing())).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&sealed(thawing()), &Halt::never()).await.name(), "done");
     assert_eq!(is_there(&cluster), [false, false]);
-    let again = on(&cluster).perform(&sealed(thawing())).await;
+    let again = on(&cluster).perform(&sealed(thawing()), &Halt::never()).await;
     assert_eq!(again, Outcome::Done { diff: None, already: true }, "absent is thawed");
     assert_eq!(on(&cluster).close(&sealed(thawing())).await.name(), "done");
     assert!(preflight(&on(&cluster), target(), revert(), false).await.already);
@@ -212,7 +215,7 @@ async fn a_thaw_in_doubt_is_closed_by_looking_and_a_pause_holds_it() {
     let lost = FakeCluster::new(|_| {});
     frozen(&lost).await;
     let lost = lost.answering(Answer::LostAfter);
-    assert_eq!(on(&lost).perform(&sealed(thawing())).await.name(), "done");
+    assert_eq!(on(&lost).perform(&sealed(thawing()), &Halt::never()).await.name(), "done");
     assert_eq!(is_there(&lost), [false, false]);
 
     let cluster = FakeCluster::new(|_| {});
@@ -223,7 +226,10 @@ async fn a_thaw_in_doubt_is_closed_by_looking_and_a_pause_holds_it() {
     put(&cluster, SPACES.named("", "prod"), pause);
     let found = preflight(&on(&cluster), target(), Wish::Revert(freezing().action), false).await;
     assert_eq!(names(&found.refusals), ["pausedByAnnotation"]);
-    assert_eq!(refused(&on(&cluster).perform(&sealed(thawing())).await), ["pausedByAnnotation"]);
+    assert_eq!(
+        refused(&on(&cluster).perform(&sealed(thawing()), &Halt::never()).await),
+        ["pausedByAnnotation"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +241,7 @@ async fn a_thaw_that_finds_its_first_object_gone_has_changed_nothing_yet() {
         assert!(binding);
         drop_one(&cluster, BINDINGS.named("", &name(STAMP)));
         let cluster = cluster.answering(answer);
-        let outcome = on(&cluster).perform(&sealed(thawing())).await;
+        let outcome = on(&cluster).perform(&sealed(thawing()), &Halt::never()).await;
         assert_eq!(outcome.name(), ended, "{outcome:?}");
         assert!(!matches!(outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
     }
@@ -245,7 +251,9 @@ async fn a_thaw_that_finds_its_first_object_gone_has_changed_nothing_yet() {
 async fn a_rehearsal_touches_no_hands() {
     let cluster = FakeCluster::new(|_| {});
     let seal = sealed(Intent { mode: Mode::DryRun, ..freezing() });
-    let Outcome::Done { diff: Some(diff), already: false } = eyes(&cluster).perform(&seal).await else {
+    let Outcome::Done { diff: Some(diff), already: false } =
+        eyes(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("a rehearsal shows what would be done");
     };
     assert_eq!(diff.fields[0].path, "deploys in prod");
@@ -273,11 +281,11 @@ fn the_policy_says_what_it_refuses_until_when_and_how_to_thaw_it() {
 async fn a_pause_stops_a_freeze_before_its_binding_and_the_half_is_thawed() {
     let cluster = FakeCluster::new(|_| {});
     let halt = halted_after(1, &cluster.pauses);
-    let outcome = on(&cluster).perform_until(&sealed(freezing()), &halt).await;
+    let outcome = on(&cluster).perform(&sealed(freezing()), &halt).await;
     let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
     assert!(what.starts_with("everything is paused by ann; done: validatingadmissionpolicy/"), "{what}");
     assert!(what.contains("; not done: validatingadmissionpolicybinding/"), "{what}");
     assert_eq!((cluster.changes(), is_there(&cluster)), (1, [true, false]), "it refuses nothing");
-    assert_eq!(on(&cluster).perform(&sealed(thawing())).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&sealed(thawing()), &Halt::never()).await.name(), "done");
     assert_eq!(is_there(&cluster), [false, false]);
 }

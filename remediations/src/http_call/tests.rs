@@ -13,6 +13,7 @@ use crate::fakes::{
     Answer, FakeCluster, STAMP, intent, names, nobody, now, preflight, refused, sealed, target,
 };
 use crate::ports::cluster::Hands;
+use crate::ports::halt::Halt;
 use crate::ports::http::{self as port, CallError, Declared, Http, HttpHands, Reply, Request};
 use crate::ports::world::World;
 use crate::seal::Sealed;
@@ -153,7 +154,7 @@ fn intended(wish: http_call::Wish) -> Intent {
 }
 
 async fn performed(queue: &Arc<Queue>, wish: http_call::Wish) -> Outcome {
-    queue.world().perform(&sealed(intended(wish))).await
+    queue.world().perform(&sealed(intended(wish)), &Halt::never()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,7 +281,7 @@ async fn a_pause_that_came_after_the_decision_holds_a_call() {
     let queue = Queue::new();
     let http = Arc::clone(&queue) as Arc<dyn HttpHands>;
     let world = Remedies::with_hands(Some(paused as Arc<dyn Hands>), http, nobody(), Arc::new(now));
-    let outcome = world.perform(&sealed(intended(whole()))).await;
+    let outcome = world.perform(&sealed(intended(whole())), &Halt::never()).await;
     assert_eq!(refused(&outcome), ["pausedByAnnotation"]);
     assert!(queue.sent().is_empty());
 }
@@ -314,7 +315,7 @@ async fn it_is_taken_back_by_the_declared_undo_while_it_still_holds() {
     let back = preflight(&queue.world(), target(), Wish::Revert(action.clone()), true).await;
     assert_eq!(back.action, action.inverse(), "{back:?}");
     let undo = intent(back.action.expect("one"));
-    assert_eq!(queue.world().perform(&sealed(undo)).await.name(), "done");
+    assert_eq!(queue.world().perform(&sealed(undo), &Halt::never()).await.name(), "done");
     assert_eq!(queue.sent()[0].1.path, "/m/1/replay");
     let again = preflight(&queue.world(), target(), Wish::Revert(action.clone()), false).await;
     assert!(again.already, "{again:?}");
@@ -331,7 +332,9 @@ async fn it_is_taken_back_by_the_declared_undo_while_it_still_holds() {
 async fn a_rehearsal_sends_nothing() {
     let queue = Queue::new();
     let seal = sealed(Intent { mode: Mode::DryRun, ..intended(whole()) });
-    let Outcome::Done { diff: Some(diff), already: false } = queue.world().perform(&seal).await else {
+    let Outcome::Done { diff: Some(diff), already: false } =
+        queue.world().perform(&seal, &Halt::never()).await
+    else {
         panic!("not rehearsed")
     };
     assert_eq!(diff.fields.len(), 4);

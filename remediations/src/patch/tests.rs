@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::looked::resource;
 use crate::fakes::{Answer, FakeCluster, eyes, intent, names, on, preflight, refused, sealed};
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, Resource};
 use crate::ports::world::World;
 
@@ -400,8 +401,8 @@ async fn traffic_is_moved_once_however_often_that_is_repeated() {
         let found = asked(&cluster, "Service", to_green(1)).await;
         let seal = sealed(intended(&found, "Service"));
         for outcome in [
-            on(&cluster).perform(&seal).await,
-            on(&cluster).perform(&seal).await,
+            on(&cluster).perform(&seal, &Halt::never()).await,
+            on(&cluster).perform(&seal, &Halt::never()).await,
             on(&cluster).close(&seal).await,
         ] {
             assert_eq!(diff(&outcome), "spec.selector.color blue -> green", "{answer:?}");
@@ -417,7 +418,10 @@ async fn traffic_goes_back_only_where_somebody_takes_it() {
     let world = on(&cluster);
     let found = asked(&cluster, "Service", to_green(1)).await;
     let done = intended(&found, "Service");
-    assert_eq!(diff(&world.perform(&sealed(done.clone())).await), "spec.selector.color blue -> green");
+    assert_eq!(
+        diff(&world.perform(&sealed(done.clone()), &Halt::never()).await),
+        "spec.selector.color blue -> green"
+    );
     let revert = || Wish::Revert(done.action.clone());
     let back = preflight(&world, on_kind("Service"), revert(), true).await;
     assert_eq!(said(&back), "patch selector color green -> blue");
@@ -433,7 +437,7 @@ async fn a_patch_keeps_the_old_value_on_the_object_and_goes_back_to_it() {
     let world = on(&cluster);
     let found = asked(&cluster, "ConfigMap", turn_on()).await;
     let seal = sealed(intended(&found, "ConfigMap"));
-    assert_eq!(diff(&world.perform(&seal).await), "data.maintenance off -> on");
+    assert_eq!(diff(&world.perform(&seal, &Halt::never()).await), "data.maintenance off -> on");
     let made = object(&cluster, "ConfigMap");
     assert_eq!(made["data"]["maintenance"], "on");
     let annotations = &made["metadata"]["annotations"];
@@ -444,7 +448,7 @@ async fn a_patch_keeps_the_old_value_on_the_object_and_goes_back_to_it() {
     assert_eq!(annotations["paramedic.dev/patched"], kept);
 
     // The same intent again has no second effect.
-    assert_eq!(diff(&world.perform(&seal).await), "data.maintenance off -> on");
+    assert_eq!(diff(&world.perform(&seal, &Halt::never()).await), "data.maintenance off -> on");
     assert_eq!(world.close(&seal).await.name(), "done");
     assert_eq!(cluster.changes(), 1);
 
@@ -454,14 +458,14 @@ async fn a_patch_keeps_the_old_value_on_the_object_and_goes_back_to_it() {
         sealed(Intent { id, reverts: Some(Seq(7)), revert_after: None, ..intended(found, "ConfigMap") })
     };
     let undo = revert(&back);
-    assert_eq!(diff(&world.perform(&undo).await), "data.maintenance on -> off");
+    assert_eq!(diff(&world.perform(&undo, &Halt::never()).await), "data.maintenance on -> off");
     assert_eq!(object(&cluster, "ConfigMap")["data"], config_map()["data"]);
     assert_eq!(
         object(&cluster, "ConfigMap")["metadata"]["annotations"],
         json!({"team": "shop"}),
         "no trace is left"
     );
-    assert_eq!(world.perform(&undo).await.name(), "done");
+    assert_eq!(world.perform(&undo, &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 2, "a repeat sends nothing");
     let again = preflight(&world, on_kind("ConfigMap"), Wish::Revert(seal.action.clone()), true).await;
     assert_eq!(said(&again), "already");
@@ -473,13 +477,13 @@ async fn what_a_person_changed_is_left_alone() {
     let world = on(&cluster);
     let found = asked(&cluster, "ConfigMap", annotate()).await;
     let seal = sealed(intended(&found, "ConfigMap"));
-    diff(&world.perform(&seal).await);
+    diff(&world.perform(&seal, &Halt::never()).await);
     let mut by_hand = object(&cluster, "ConfigMap");
     by_hand["metadata"]["annotations"]["example.com/maintenance"] = json!("read-only");
     put(&cluster, at("ConfigMap"), by_hand);
     let back = preflight(&world, on_kind("ConfigMap"), Wish::Revert(seal.action.clone()), true).await;
     assert_eq!(names(&back.refusals), ["changed"]);
-    assert_eq!(refused(&world.perform(&seal).await), ["changed"]);
+    assert_eq!(refused(&world.perform(&seal, &Halt::never()).await), ["changed"]);
     assert!(matches!(world.close(&seal).await, Outcome::Unknown { .. }));
 }
 
@@ -495,20 +499,20 @@ async fn a_lost_answer_is_found_out_by_looking() {
         let world = on(&cluster);
         let found = asked(&cluster, "ConfigMap", annotate()).await;
         let seal = sealed(intended(&found, "ConfigMap"));
-        assert_eq!(world.perform(&seal).await.name(), name, "{answer:?}");
+        assert_eq!(world.perform(&seal, &Halt::never()).await.name(), name, "{answer:?}");
         assert_eq!(world.close(&seal).await.name(), name, "{answer:?}");
         assert!(cluster.changes() <= 1);
     }
     let cluster = with("ConfigMap", config_map()).answering(Answer::Denied);
     let found = asked(&cluster, "ConfigMap", annotate()).await;
     assert_eq!(
-        refused(&on(&cluster).perform(&sealed(intended(&found, "ConfigMap"))).await),
+        refused(&on(&cluster).perform(&sealed(intended(&found, "ConfigMap")), &Halt::never()).await),
         ["serverRefused"]
     );
     let world = eyes(&cluster);
     let rehearsed =
         Intent { mode: paramedic_policies::action::Mode::DryRun, ..intended(&found, "ConfigMap") };
-    assert_eq!(world.perform(&sealed(rehearsed)).await.name(), "done");
+    assert_eq!(world.perform(&sealed(rehearsed), &Halt::never()).await.name(), "done");
     assert_eq!(object(&cluster, "ConfigMap"), object(&with("ConfigMap", config_map()), "ConfigMap"));
 }
 
@@ -526,7 +530,7 @@ async fn more_for_a_container_is_watched_until_its_pods_have_rolled() {
         detail: "1 of 3 updated".into(),
     };
     cluster.rollouts.lock().expect("no test panicked").push_back(stuck);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
     assert_eq!(diff(&world.close(&seal).await), format!("{field} 4Gi -> 6Gi"));
     let back = preflight(&world, on_kind("StatefulSet"), Wish::Revert(seal.action.clone()), true).await;

@@ -15,16 +15,9 @@ pub trait World: Send + Sync {
     /// Answers one question; a failure is an answer too. Never changes anything.
     async fn answer(&self, question: &Question) -> Found;
 
-    /// Carries out an intent (or rehearses it, in dry-run) and watches it to its end or deadline.
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome;
-
-    /// The same for an effect of many changes: none is begun once `halt` says why not.
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        match halt.may_go_on() {
-            Ok(()) => self.perform(seal).await,
-            Err(why) => Outcome::Failed { what: format!("not begun: {why}"), applied: false, diff: None },
-        }
-    }
+    /// Carries out an intent (or rehearses it, in dry-run) and watches it to its end or deadline. No change of it but the
+    /// first is begun once `halt` says why not.
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome;
 
     /// Finds out how an intent ended whose process is gone, without repeating it unseen.
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome;

@@ -16,6 +16,7 @@ use crate::fakes::{
     Answer, FakeCluster, STAMP, eyes, halted_after, intent, on, preflight, refused, sealed, target as web,
 };
 use crate::pods::{NAMESPACES, PODS};
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
 
@@ -116,19 +117,23 @@ async fn pods_are_walled_in_and_labelled_once() {
     );
     let (world, seal) = (on(&cluster), sealed(intended(&found)));
     let rehearsed = Intent { mode: Mode::DryRun, ..(*seal).clone() };
-    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed)).await.name(), "done");
+    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed), &Halt::never()).await.name(), "done");
     assert!(get(&cluster, &wall::address("prod", STAMP)).is_none(), "a rehearsal changes nothing");
     let done = [
         "prod/networkpolicy/paramedic-quarantine-journal-7: - -> created",
         "prod/pod/web-1: free -> in quarantine",
         "prod/pod/web-2: free -> in quarantine",
     ];
-    assert_eq!(told(&world.perform(&seal).await), done);
+    assert_eq!(told(&world.perform(&seal, &Halt::never()).await), done);
     let wall = get(&cluster, &wall::address("prod", STAMP)).expect("it stands");
     insta::assert_json_snapshot!("the_wall", wall);
     assert_eq!(labels(&cluster, "web-1")[QUARANTINE], STAMP);
     assert_eq!(labels(&cluster, "web-1")["app"], "web", "only labelled");
-    assert_eq!(told(&world.perform(&seal).await), done, "the same intent again does nothing more");
+    assert_eq!(
+        told(&world.perform(&seal, &Halt::never()).await),
+        done,
+        "the same intent again does nothing more"
+    );
     assert_eq!(told(&world.close(&seal).await), done);
     assert_eq!(cluster.changes(), 3);
     let again = asked(&cluster, web(), wish(false)).await;
@@ -136,7 +141,7 @@ async fn pods_are_walled_in_and_labelled_once() {
 
     let back = sealed(release(&cluster, &seal).await);
     assert_eq!(
-        told(&world.perform(&back).await),
+        told(&world.perform(&back, &Halt::never()).await),
         [
             "prod/pod/web-1: in quarantine -> free",
             "prod/pod/web-2: in quarantine -> free",
@@ -148,7 +153,7 @@ async fn pods_are_walled_in_and_labelled_once() {
         get(&cluster, &PODS.named("prod", "web-2")).expect("it is there")["metadata"]["annotations"],
         json!({})
     );
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 6);
     let over = preflight(&world, web(), Wish::Revert(seal.action.clone()), false).await;
     assert!(over.already && over.action.is_none(), "{over:?}");
@@ -161,7 +166,7 @@ async fn detached_pods_lose_what_selects_them_and_get_it_back() {
     let intent = Intent { target: one(), ..intended(&found) };
     let seal = sealed(intent);
     let world = on(&cluster);
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(labels(&cluster, "web-1"), json!({"tier": "front", QUARANTINE: STAMP}));
     assert_eq!(labels(&cluster, "web-2"), pod("web-2")["metadata"]["labels"], "the other serves on");
     // Somebody has given it a label of their own meanwhile: that one stays.
@@ -169,7 +174,7 @@ async fn detached_pods_lose_what_selects_them_and_get_it_back() {
     changed["metadata"]["labels"]["app"] = json!("forensics");
     put(&cluster, PODS.named("prod", "web-1"), changed);
     let back = sealed(release(&cluster, &seal).await);
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     assert_eq!(
         labels(&cluster, "web-1"),
         json!({"app": "forensics", "pod-template-hash": "5d", "tier": "front"})
@@ -236,11 +241,11 @@ async fn each_obstacle_refuses_in_its_own_words() {
 async fn a_lost_answer_is_found_out_by_looking() {
     let cluster = shop().answering(Answer::LostAfter);
     let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     for answer in [Answer::LostBefore, Answer::NotSent] {
         let cluster = shop().answering(answer);
         let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
-        for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
+        for outcome in [on(&cluster).perform(&seal, &Halt::never()).await, on(&cluster).close(&seal).await] {
             assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{answer:?}: {outcome:?}");
         }
     }
@@ -251,16 +256,16 @@ async fn a_lost_answer_is_found_out_by_looking() {
 
     let blind = shop().answering(Answer::LostBlind);
     let seal = sealed(intended(&asked(&blind, web(), wish(true)).await));
-    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&seal, &Halt::never()).await.name(), "unknown");
     for (answer, name) in
         [(Answer::LostAfter, "done"), (Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")]
     {
         let cluster = shop();
         let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
-        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
         let back = sealed(release(&cluster, &seal).await);
         let cluster = cluster.answering(answer);
-        assert_eq!(on(&cluster).perform(&back).await.name(), name, "{answer:?}");
+        assert_eq!(on(&cluster).perform(&back, &Halt::never()).await.name(), name, "{answer:?}");
     }
 }
 
@@ -269,18 +274,18 @@ async fn a_lost_answer_is_found_out_by_looking() {
 async fn a_write_between_look_and_request_loses_no_lease() {
     let cluster = shop();
     let seal = sealed(intended(&asked(&cluster, one(), wish(true)).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     let back = sealed(release(&cluster, &seal).await);
     *cluster.races.lock().expect("no test panicked") = 2;
-    assert_eq!(told(&on(&cluster).perform(&back).await).len(), 2);
+    assert_eq!(told(&on(&cluster).perform(&back, &Halt::never()).await).len(), 2);
     assert_eq!(labels(&cluster, "web-1"), pod("web-1")["metadata"]["labels"]);
     // Not for ever: the engine decides what becomes of one that loses every race.
     let cluster = shop();
     let seal = sealed(intended(&asked(&cluster, one(), wish(true)).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     let (back, before) = (sealed(release(&cluster, &seal).await), cluster.changes());
     *cluster.races.lock().expect("no test panicked") = 100;
-    assert_eq!(refused(&on(&cluster).perform(&back).await), ["changed"]);
+    assert_eq!(refused(&on(&cluster).perform(&back, &Halt::never()).await), ["changed"]);
     assert_eq!(cluster.changes() - before, 5);
 }
 
@@ -290,7 +295,7 @@ async fn what_is_half_done_is_told_and_taken_back_whole() {
     let seal = sealed(intended(&asked(&cluster, web(), wish(false)).await));
     // The process ended after the wall and one pod; the other pod has ended by itself.
     let world = on(&cluster);
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     put(&cluster, PODS.named("prod", "web-1"), pod("web-1"));
     let Outcome::Failed { what, applied: true, .. } = world.close(&seal).await else {
         panic!("it is half done")
@@ -300,7 +305,7 @@ async fn what_is_half_done_is_told_and_taken_back_whole() {
     another["metadata"]["uid"] = json!("another");
     put(&cluster, PODS.named("prod", "web-2"), another.clone());
     let back = sealed(release(&cluster, &seal).await);
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     assert!(get(&cluster, &wall::address("prod", STAMP)).is_none());
     assert_eq!(
         labels(&cluster, "web-2"),
@@ -316,7 +321,7 @@ async fn a_pod_that_ended_meanwhile_does_not_stop_the_others() {
     let mut another = pod("web-1");
     another["metadata"]["uid"] = json!("another");
     put(&cluster, PODS.named("prod", "web-1"), another);
-    let said = told(&on(&cluster).perform(&seal).await);
+    let said = told(&on(&cluster).perform(&seal, &Halt::never()).await);
     assert_eq!(
         said[1..],
         ["prod/pod/web-1: running -> gone by itself", "prod/pod/web-2: free -> in quarantine"]
@@ -333,7 +338,7 @@ async fn a_pause_stops_it_before_the_next_pod_and_it_is_taken_back_whole() {
     let seal = sealed(intended(&asked(&cluster, web(), wish(false)).await));
     let halt = halted_after(2, &cluster.pauses);
     let world = on(&cluster);
-    let outcome = world.perform_until(&seal, &halt).await;
+    let outcome = world.perform(&seal, &halt).await;
     let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
     let wanted = "everything is paused by ann; done: prod/networkpolicy/paramedic-quarantine-journal-7, \
                   prod/pod/web-1; not done: prod/pod/web-2";
@@ -342,7 +347,7 @@ async fn a_pause_stops_it_before_the_next_pod_and_it_is_taken_back_whole() {
     assert_eq!(labels(&cluster, "web-2"), pod("web-2")["metadata"]["labels"]);
 
     let back = sealed(release(&cluster, &seal).await);
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     assert!(get(&cluster, &wall::address("prod", STAMP)).is_none());
     assert_eq!(labels(&cluster, "web-1"), pod("web-1")["metadata"]["labels"]);
 }
@@ -352,12 +357,12 @@ async fn a_release_that_is_stopped_leaves_the_wall_until_it_is_done() {
     let cluster = shop();
     let seal = sealed(intended(&asked(&cluster, web(), wish(false)).await));
     let world = on(&cluster);
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let back = sealed(release(&cluster, &seal).await);
     let halt = halted_after(cluster.changes() + 1, &cluster.pauses);
-    let outcome = world.perform_until(&back, &halt).await;
+    let outcome = world.perform(&back, &halt).await;
     assert!(matches!(outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
     assert!(get(&cluster, &wall::address("prod", STAMP)).is_some());
     assert_eq!(labels(&cluster, "web-2")[QUARANTINE], STAMP);
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
 }

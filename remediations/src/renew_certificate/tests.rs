@@ -14,6 +14,7 @@ use super::CERTIFICATES;
 use crate::fakes::{
     Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target as deployment,
 };
+use crate::ports::halt::Halt;
 use crate::ports::objects::Resource;
 use crate::ports::world::World;
 
@@ -121,8 +122,13 @@ async fn a_certificate_is_renewed_once_and_its_new_end_is_told() {
         );
         issues(&cluster, issued).await;
     };
-    assert_eq!(told(&tokio::join!(world.perform(&seal), beside).0), RENEWED);
-    assert_eq!(told(&world.perform(&seal).await), RENEWED, "the same intent again asks for no second one");
+    let halt = Halt::never();
+    assert_eq!(told(&tokio::join!(world.perform(&seal, &halt), beside).0), RENEWED);
+    assert_eq!(
+        told(&world.perform(&seal, &Halt::never()).await),
+        RENEWED,
+        "the same intent again asks for no second one"
+    );
     assert_eq!(told(&world.close(&seal).await), RENEWED);
     assert_eq!(cluster.changes(), 1);
 
@@ -142,7 +148,8 @@ async fn one_that_was_never_issued_has_no_status_yet() {
         status["notAfter"] = json!("2027-02-20T00:00:00Z");
         status["conditions"][0]["status"] = json!("False");
     });
-    let outcome = tokio::join!(world.perform(&seal), issue).0;
+    let halt = Halt::never();
+    let outcome = tokio::join!(world.perform(&seal, &halt), issue).0;
     assert_eq!(told(&outcome), ["status.revision 0 -> 1", "status.notAfter - -> 2027-02-20T00:00:00Z"]);
 }
 
@@ -150,8 +157,9 @@ async fn one_that_was_never_issued_has_no_status_yet() {
 async fn an_issuance_that_fails_or_never_ends_is_told() {
     let cluster = with(|_| {});
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
+    let halt = Halt::never();
     let Outcome::Failed { what, applied: true, .. } =
-        tokio::join!(world.perform(&seal), issues(&cluster, failed)).0
+        tokio::join!(world.perform(&seal, &halt), issues(&cluster, failed)).0
     else {
         panic!("it failed")
     };
@@ -161,7 +169,8 @@ async fn an_issuance_that_fails_or_never_ends_is_told() {
     );
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("it is late")
     };
     assert!(what.contains("was not renewed by 2026-11-21T09:10:00.000Z: Issuing is True"), "{what}");
@@ -191,7 +200,7 @@ async fn what_is_paused_being_issued_or_another_one_is_left_alone() {
     let mut other = certificate();
     other["metadata"]["uid"] = json!("uid-2");
     put(&cluster, other);
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["changed"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["changed"]);
     assert_eq!(cluster.changes(), 0);
 }
 
@@ -199,14 +208,15 @@ async fn what_is_paused_being_issued_or_another_one_is_left_alone() {
 async fn a_lost_answer_is_found_out_by_looking() {
     let cluster = with(|_| {}).answering(Answer::LostAfter);
     let (world, seal) = (on(&cluster), sealed(intended(&asked(&cluster).await)));
-    assert_eq!(told(&tokio::join!(world.perform(&seal), issues(&cluster, issued)).0), RENEWED);
+    let halt = Halt::never();
+    assert_eq!(told(&tokio::join!(world.perform(&seal, &halt), issues(&cluster, issued)).0), RENEWED);
     let blind = with(|_| {}).answering(Answer::LostBlind);
     let seal = sealed(intended(&asked(&blind).await));
-    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&seal, &Halt::never()).await.name(), "unknown");
     for answer in [Answer::LostBefore, Answer::NotSent] {
         let cluster = with(|_| {}).answering(answer);
         let seal = sealed(intended(&asked(&cluster).await));
-        for outcome in [on(&cluster).perform(&seal).await, on(&cluster).close(&seal).await] {
+        for outcome in [on(&cluster).perform(&seal, &Halt::never()).await, on(&cluster).close(&seal).await] {
             assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{answer:?}: {outcome:?}");
         }
         // Somebody else has asked meanwhile.
@@ -220,8 +230,8 @@ async fn a_lost_answer_is_found_out_by_looking() {
     }
     let cluster = with(|_| {}).answering(Answer::Denied);
     let seal = sealed(intended(&asked(&cluster).await));
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["serverRefused"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["serverRefused"]);
     let rehearsed = Intent { mode: Mode::DryRun, deadline: now() + Span::from_mins(1), ..(*seal).clone() };
-    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed)).await.name(), "done");
+    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed), &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster)["status"], certificate()["status"], "a rehearsal changes nothing");
 }

@@ -12,6 +12,7 @@ use crate::fakes::{
     sealed, target,
 };
 use crate::ports::cluster::Workload;
+use crate::ports::halt::Halt;
 use crate::ports::world::World;
 
 const A: &str = "http://10.0.0.1:8080";
@@ -43,7 +44,7 @@ fn resetting() -> Intent {
 }
 
 async fn performed(http: &Arc<FakeHttp>) -> Outcome {
-    http_only(http).perform(&sealed(resetting())).await
+    http_only(http).perform(&sealed(resetting()), &Halt::never()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +125,7 @@ async fn a_service_that_changed_since_it_was_looked_at_is_not_touched() {
                 pause(workload)
             }
         });
-        let outcome = remedies(&cluster, &http).perform(&of_service(uid, urls)).await;
+        let outcome = remedies(&cluster, &http).perform(&of_service(uid, urls), &Halt::never()).await;
         let refused = match &outcome {
             Outcome::Refused { reasons } => names(reasons),
             _ => Vec::new(),
@@ -203,7 +204,9 @@ async fn an_intent_in_doubt_is_closed_by_the_states() {
 async fn a_rehearsal_sends_nothing() {
     let http = FakeHttp::new(&[(A, "OPEN"), (B, "CLOSED")]);
     let seal = sealed(Intent { mode: Mode::DryRun, ..resetting() });
-    let Outcome::Done { diff: Some(diff), already: false } = http_only(&http).perform(&seal).await else {
+    let Outcome::Done { diff: Some(diff), already: false } =
+        http_only(&http).perform(&seal, &Halt::never()).await
+    else {
         panic!()
     };
     assert_eq!(diff.fields.len(), 1);
@@ -224,7 +227,7 @@ async fn a_reset_has_no_way_back() {
 async fn a_pause_stops_it_before_the_next_endpoint() {
     let http = FakeHttp::new(&[(A, "OPEN"), (B, "HALF_OPEN")]);
     let halt = halted_after(1, &http.pauses);
-    let outcome = http_only(&http).perform_until(&sealed(resetting()), &halt).await;
+    let outcome = http_only(&http).perform(&sealed(resetting()), &halt).await;
     let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("half done: {outcome:?}") };
     let wanted = format!(
         "could not close breaker postgres everywhere: it is HALF_OPEN on {B} and was not reset there: \

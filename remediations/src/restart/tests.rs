@@ -7,6 +7,7 @@ use paramedic_policies::time::Span;
 
 use crate::fakes::{Answer, FakeCluster, STAMP, intent, names, now, on, preflight, refused, sealed, target};
 use crate::ports::cluster::{ClusterChange, GitOps, Rollout, Workload};
+use crate::ports::halt::Halt;
 use crate::ports::world::World;
 
 fn restarting() -> Intent {
@@ -102,14 +103,14 @@ async fn a_restart_ends_with_its_rollout_and_a_repeat_is_the_same_one() {
     let cluster = FakeCluster::new(|_| {});
     cluster.rollouts.lock().expect("unpoisoned").extend([rolling("0 of 3"), rolling("2 of 3")]);
     let begun = tokio::time::Instant::now();
-    let outcome = on(&cluster).perform(&sealed(restarting())).await;
+    let outcome = on(&cluster).perform(&sealed(restarting()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, diff: Some(_) }), "{outcome:?}");
     assert_eq!(begun.elapsed().as_secs(), 2, "two looks showed it under way");
     let stamped = cluster.changes.lock().expect("unpoisoned")[0].clone();
     let ClusterChange::Restart { at, correlation, .. } = stamped else { panic!("{stamped:?}") };
     assert_eq!((at, correlation.as_deref()), (now(), Some("c-1")), "the intent's moment, never the present");
 
-    assert_eq!(on(&cluster).perform(&sealed(restarting())).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&sealed(restarting()), &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 1);
 }
 
@@ -119,26 +120,28 @@ async fn a_rollout_that_is_late_or_stuck_is_a_failure_that_was_applied() {
     late.rollouts.lock().expect("unpoisoned").extend(std::iter::repeat_n(rolling("1 of 3 updated"), 1000));
     let seal = sealed(Intent { deadline: now() + Span::from_secs(30), ..restarting() });
     let begun = tokio::time::Instant::now();
-    let Outcome::Failed { what, applied: true, .. } = on(&late).perform(&seal).await else { panic!() };
+    let Outcome::Failed { what, applied: true, .. } = on(&late).perform(&seal, &Halt::never()).await else {
+        panic!()
+    };
     assert!(what.contains("1 of 3 updated"), "{what}");
     assert!((29..=31).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 
     let stuck = FakeCluster::new(|_| {});
     stuck.rollouts.lock().expect("unpoisoned").push_back(Rollout { stuck: true, ..rolling("0 of 3") });
-    let outcome = on(&stuck).perform(&sealed(restarting())).await;
+    let outcome = on(&stuck).perform(&sealed(restarting()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_made_up_for_by_a_look() {
     let made = FakeCluster::new(|_| {}).answering(Answer::LostAfter);
-    assert_eq!(on(&made).perform(&sealed(restarting())).await.name(), "done");
+    assert_eq!(on(&made).perform(&sealed(restarting()), &Halt::never()).await.name(), "done");
     let lost = FakeCluster::new(|_| {}).answering(Answer::LostBefore);
-    let outcome = on(&lost).perform(&sealed(restarting())).await;
+    let outcome = on(&lost).perform(&sealed(restarting()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1);
     let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
-    assert_eq!(on(&blind).perform(&sealed(restarting())).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&sealed(restarting()), &Halt::never()).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +150,7 @@ async fn a_change_since_the_decision_refuses() {
         workload.uid = "another".into()
     }] {
         let cluster = FakeCluster::new(arrange);
-        assert_eq!(refused(&on(&cluster).perform(&sealed(restarting())).await), ["changed"]);
+        assert_eq!(refused(&on(&cluster).perform(&sealed(restarting()), &Halt::never()).await), ["changed"]);
         assert_eq!(cluster.changes(), 0);
     }
 }
@@ -176,10 +179,10 @@ async fn an_intent_in_doubt_is_closed_by_its_stamp() {
 async fn a_rehearsal_touches_no_hands() {
     let cluster = FakeCluster::new(|_| {});
     let seal = sealed(Intent { mode: Mode::DryRun, ..restarting() });
-    let outcome = on(&cluster).perform(&seal).await;
+    let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { diff: Some(_), already: false }), "{outcome:?}");
     let paused = FakeCluster::new(|workload| workload.paused = true);
-    assert_eq!(refused(&on(&paused).perform(&seal).await), ["workloadPaused"]);
+    assert_eq!(refused(&on(&paused).perform(&seal, &Halt::never()).await), ["workloadPaused"]);
     assert_eq!((cluster.changes(), paused.changes()), (0, 0));
 }
 
@@ -191,14 +194,14 @@ async fn an_argo_rollout_is_restarted_as_its_controller_does_it() {
     assert_eq!(found.action, Some(Action::Restart(restart::Action { generation: 4 })), "{found:?}");
     let cluster = cluster.answering(Answer::LostAfter);
     let seal = sealed(Intent { target: rollout, ..restarting() });
-    let outcome = on(&cluster).perform(&seal).await;
+    let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
     let Outcome::Done { diff: Some(diff), .. } = &outcome else { panic!("not done: {outcome:?}") };
     assert_eq!(diff.fields[0].path, "spec.restartAt", "found by looking");
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 1);
     for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
         let cluster = FakeCluster::new(|workload| workload.target = seal.target.clone()).answering(answer);
-        assert_eq!(on(&cluster).perform(&seal).await.name(), name);
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), name);
     }
 }
 

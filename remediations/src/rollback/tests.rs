@@ -15,6 +15,7 @@ use crate::fakes::{
     Answer, FakeCluster, FakeHttp, intent, names, now, preflight, refused, sealed, target, workload,
 };
 use crate::ports::cluster::{GitOps, Hands, Workload};
+use crate::ports::halt::Halt;
 use crate::ports::http::HttpHands;
 use crate::ports::metrics::Metrics;
 use crate::ports::objects::{DEPLOYMENTS, REPLICA_SETS, ROLLOUTS};
@@ -262,14 +263,14 @@ async fn it_is_done_once_whatever_becomes_of_the_answer() {
         (Answer::Denied, "refused", "web:3", 1),
     ] {
         let cluster = cluster(|_| {}).answering(answer);
-        let outcome = world(&cluster, &healthy()).perform(&sealed(rolling_back())).await;
+        let outcome = world(&cluster, &healthy()).perform(&sealed(rolling_back()), &Halt::never()).await;
         assert_eq!((outcome.name(), image(&cluster).as_str()), (ended, image_is), "{answer:?}: {outcome:?}");
         assert_eq!(cluster.changes(), sent, "{answer:?}");
     }
     let cluster = cluster(|_| {});
     let world = world(&cluster, &healthy());
-    assert_eq!(world.perform(&sealed(rolling_back())).await.name(), "done");
-    assert_eq!(world.perform(&sealed(rolling_back())).await.name(), "done");
+    assert_eq!(world.perform(&sealed(rolling_back()), &Halt::never()).await.name(), "done");
+    assert_eq!(world.perform(&sealed(rolling_back()), &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 1, "a repeat has no second effect");
     assert_eq!(world.close(&sealed(rolling_back())).await.name(), "done", "its stamp is found");
 }
@@ -277,14 +278,14 @@ async fn it_is_done_once_whatever_becomes_of_the_answer() {
 #[tokio::test(start_paused = true)]
 async fn what_has_changed_since_is_left_alone() {
     let moved = cluster(|workload| workload.generation = 5);
-    let outcome = world(&moved, &healthy()).perform(&sealed(rolling_back())).await;
+    let outcome = world(&moved, &healthy()).perform(&sealed(rolling_back()), &Halt::never()).await;
     assert_eq!(refused(&outcome), ["changed"]);
     let pruned = cluster(|_| {});
     {
         let mut objects = pruned.objects.lock().expect("no test panicked");
         objects.put(REPLICA_SETS.named("prod", "web-2"), json!({"metadata": {"uid": "another"}}));
     }
-    let outcome = world(&pruned, &healthy()).perform(&sealed(rolling_back())).await;
+    let outcome = world(&pruned, &healthy()).perform(&sealed(rolling_back()), &Halt::never()).await;
     assert_eq!(refused(&outcome), ["targetAbsent"]);
     assert_eq!(moved.changes() + pruned.changes(), 0);
 
@@ -299,7 +300,7 @@ async fn a_rehearsal_touches_nothing_and_a_rollback_has_no_way_back() {
     let cluster = cluster(|_| {});
     let mut rehearsed = rolling_back();
     rehearsed.mode = Mode::DryRun;
-    let outcome = world(&cluster, &healthy()).perform(&sealed(rehearsed)).await;
+    let outcome = world(&cluster, &healthy()).perform(&sealed(rehearsed), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { diff: Some(_), already: false }), "{outcome:?}");
     assert_eq!((cluster.changes(), workload().generation), (0, 4));
     let back = Wish::Revert(Action::Rollback(action()));
@@ -339,12 +340,12 @@ async fn an_argo_rollout_goes_back_to_the_template_of_its_healthy_replica_set() 
     let found = preflight(&world, target.clone(), wish(Helm::Refuse), true).await;
     assert_eq!(found.action, Some(Action::Rollback(action())), "{:?}", found.refusals);
     let seal = sealed(Intent { target: target.clone(), ..rolling_back() });
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let at = ROLLOUTS.named("prod", "web");
     let object = cluster.objects.lock().expect("no test panicked").get(&at).cloned().expect("it is there");
     assert_eq!(object["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
     assert_eq!(object["spec"]["template"]["metadata"]["labels"], json!({"app": "web"}), "without the hash");
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(cluster.changes(), 1);
 
     for (pointer, value, reason) in [

@@ -14,6 +14,7 @@ use super::looked::JOBS;
 use crate::fakes::{
     Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target as deployment,
 };
+use crate::ports::halt::Halt;
 use crate::ports::objects::{Address, Resource};
 use crate::ports::world::World;
 use crate::seal::Sealed;
@@ -114,7 +115,8 @@ async fn performed(
     exit: i64,
 ) -> Outcome {
     let world = on(cluster);
-    tokio::join!(world.perform(seal), ends(cluster, condition, exit)).0
+    let halt = Halt::never();
+    tokio::join!(world.perform(seal, &halt), ends(cluster, condition, exit)).0
 }
 
 fn fields(outcome: &Outcome) -> Vec<String> {
@@ -162,7 +164,7 @@ async fn a_cron_jobs_template_is_run_once_and_its_last_words_are_kept() {
     );
 
     // The same intent again makes no second one.
-    assert_eq!(fields(&on(&cluster).perform(&seal).await), told);
+    assert_eq!(fields(&on(&cluster).perform(&seal, &Halt::never()).await), told);
     assert_eq!(fields(&on(&cluster).close(&seal).await), told);
     assert_eq!(cluster.changes(), 1);
 }
@@ -184,7 +186,8 @@ async fn a_job_that_fails_says_why() {
 async fn a_job_that_does_not_end_is_told_at_its_deadline() {
     let cluster = with(|_| {});
     let seal = sealed(intended(&asked(&cluster).await));
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("it is late")
     };
     assert!(what.contains("had not ended by 2026-11-21T09:31:00.000Z: it is still running"), "{what}");
@@ -195,7 +198,8 @@ async fn a_job_that_does_not_end_is_told_at_its_deadline() {
     };
     let seal = sealed(Intent { deadline: now() + Span::from_mins(5), ..(*seal).clone() });
     let world = on(&cluster);
-    let outcome = tokio::join!(world.perform(&seal), vanishing).0;
+    let halt = Halt::never();
+    let outcome = tokio::join!(world.perform(&seal, &halt), vanishing).0;
     assert!(matches!(&outcome, Outcome::Unknown { what } if what.contains("is gone")), "{outcome:?}");
 }
 
@@ -248,7 +252,7 @@ async fn a_template_that_changed_since_is_not_run() {
         object["metadata"] = change;
         object["metadata"]["uid"] = json!(uid);
         put(&cluster, CRON_JOBS.named("prod", "retention"), object);
-        assert_eq!(refused(&on(&cluster).perform(&seal).await), ["changed"]);
+        assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["changed"]);
     }
     assert_eq!(cluster.changes(), 0);
 }
@@ -261,7 +265,7 @@ async fn a_lost_answer_is_found_out_by_the_name() {
     for answer in [Answer::LostBefore, Answer::NotSent] {
         let cluster = with(|_| {}).answering(answer);
         let seal = sealed(intended(&asked(&cluster).await));
-        let outcome = on(&cluster).perform(&seal).await;
+        let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
         assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{answer:?}: {outcome:?}");
         let closed = on(&cluster).close(&seal).await;
         assert!(matches!(&closed, Outcome::Failed { applied: false, .. }), "{answer:?}: {closed:?}");
@@ -271,12 +275,12 @@ async fn a_lost_answer_is_found_out_by_the_name() {
     }
     let blind = with(|_| {}).answering(Answer::LostBlind);
     let seal = sealed(intended(&asked(&blind).await));
-    assert_eq!(on(&blind).perform(&seal).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&seal, &Halt::never()).await.name(), "unknown");
     let cluster = with(|_| {}).answering(Answer::Denied);
     let seal = sealed(intended(&asked(&cluster).await));
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["serverRefused"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["serverRefused"]);
     let rehearsed = Intent { mode: Mode::DryRun, ..(*seal).clone() };
-    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed)).await.name(), "done");
+    assert_eq!(eyes(&cluster).perform(&sealed(rehearsed), &Halt::never()).await.name(), "done");
     assert_eq!(job(&cluster), None, "a rehearsal makes nothing");
 }
 

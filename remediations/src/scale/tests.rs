@@ -11,6 +11,7 @@ use paramedic_policies::time::Span;
 
 use crate::fakes::{Answer, FakeCluster, eyes, intent, names, now, on, preflight, refused, sealed, target};
 use crate::ports::cluster::{Autoscaler, GitOps, SetBy, Workload};
+use crate::ports::halt::Halt;
 use crate::ports::world::World;
 
 fn by(amount: i32) -> Scale {
@@ -185,7 +186,7 @@ fn scaling() -> Intent {
 async fn scaling_is_done_once_however_often_it_is_repeated() {
     let cluster = FakeCluster::new(|_| {});
     for _ in 0..3 {
-        let outcome = on(&cluster).perform(&sealed(scaling())).await;
+        let outcome = on(&cluster).perform(&sealed(scaling()), &Halt::never()).await;
         let Outcome::Done { diff: Some(diff), already: false } = outcome else { panic!("{outcome:?}") };
         assert_eq!((diff.fields[0].before.as_str(), diff.fields[0].after.as_str()), ("3", "5"));
     }
@@ -195,13 +196,16 @@ async fn scaling_is_done_once_however_often_it_is_repeated() {
 #[tokio::test(start_paused = true)]
 async fn a_minimum_is_raised_by_the_autoscalers_own_lever() {
     let cluster = FakeCluster::new(|workload| workload.autoscaler = hpa(2, 10));
-    let outcome = on(&cluster).perform(&sealed(intent(minimum(2, 5)))).await;
+    let outcome = on(&cluster).perform(&sealed(intent(minimum(2, 5))), &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     assert_eq!(cluster.workload.lock().expect("unpoisoned").autoscaler.as_ref().map(|hpa| hpa.min), Some(5));
     let other = FakeCluster::new(|workload| {
         workload.autoscaler = hpa(2, 10).map(|hpa| Autoscaler { uid: "another".into(), ..hpa });
     });
-    assert_eq!(refused(&on(&other).perform(&sealed(intent(minimum(2, 5)))).await), ["changed"]);
+    assert_eq!(
+        refused(&on(&other).perform(&sealed(intent(minimum(2, 5))), &Halt::never()).await),
+        ["changed"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,38 +214,42 @@ async fn what_changed_since_the_decision_is_not_touched() {
         workload.replicas = Some(4)
     }] {
         let cluster = FakeCluster::new(arrange);
-        assert_eq!(refused(&on(&cluster).perform(&sealed(scaling())).await), ["changed"]);
+        assert_eq!(refused(&on(&cluster).perform(&sealed(scaling()), &Halt::never()).await), ["changed"]);
         assert_eq!(cluster.changes(), 0);
     }
     let cluster = FakeCluster::new(|workload| workload.paused = true);
-    assert_eq!(refused(&on(&cluster).perform(&sealed(scaling())).await), ["workloadPaused"]);
+    assert_eq!(refused(&on(&cluster).perform(&sealed(scaling()), &Halt::never()).await), ["workloadPaused"]);
     assert_eq!(cluster.changes(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_says_no_is_a_refusal_and_one_that_never_left_a_failure() {
-    let denied = on(&FakeCluster::new(|_| {}).answering(Answer::Denied)).perform(&sealed(scaling())).await;
+    let denied = on(&FakeCluster::new(|_| {}).answering(Answer::Denied))
+        .perform(&sealed(scaling()), &Halt::never())
+        .await;
     assert_eq!(
         denied,
         Outcome::Refused { reasons: vec![Reason::ServerRefused { message: "freeze until Monday".into() }] }
     );
-    let not_sent = on(&FakeCluster::new(|_| {}).answering(Answer::NotSent)).perform(&sealed(scaling())).await;
+    let not_sent = on(&FakeCluster::new(|_| {}).answering(Answer::NotSent))
+        .perform(&sealed(scaling()), &Halt::never())
+        .await;
     assert!(matches!(not_sent, Outcome::Failed { applied: false, .. }), "{not_sent:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_made_up_for_by_a_look() {
     let made = FakeCluster::new(|_| {}).answering(Answer::LostAfter);
-    let outcome = on(&made).perform(&sealed(scaling())).await;
+    let outcome = on(&made).perform(&sealed(scaling()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
 
     let lost = FakeCluster::new(|_| {}).answering(Answer::LostBefore);
-    let outcome = on(&lost).perform(&sealed(scaling())).await;
+    let outcome = on(&lost).perform(&sealed(scaling()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1, "never sent twice");
 
     let blind = FakeCluster::new(|_| {}).answering(Answer::LostBlind);
-    assert_eq!(on(&blind).perform(&sealed(scaling())).await.name(), "unknown");
+    assert_eq!(on(&blind).perform(&sealed(scaling()), &Halt::never()).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,12 +285,19 @@ async fn a_rehearsal_shows_the_difference_and_touches_no_hands() {
     let cluster = FakeCluster::new(|_| {});
     let seal = sealed(Intent { mode: Mode::DryRun, ..scaling() });
     for world in [on(&cluster), eyes(&cluster)] {
-        let Outcome::Done { diff: Some(diff), already: false } = world.perform(&seal).await else { panic!() };
+        let Outcome::Done { diff: Some(diff), already: false } = world.perform(&seal, &Halt::never()).await
+        else {
+            panic!()
+        };
         assert_eq!(diff.source, DiffSource::ServerDryRun);
         assert_eq!(world.close(&seal).await.name(), "failed");
     }
     assert_eq!(cluster.changes(), 0);
-    assert_eq!(refused(&eyes(&cluster).perform(&sealed(scaling())).await), ["serverRefused"], "no hands");
+    assert_eq!(
+        refused(&eyes(&cluster).perform(&sealed(scaling()), &Halt::never()).await),
+        ["serverRefused"],
+        "no hands"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,12 +311,12 @@ async fn a_revert_acts_only_on_our_own_value() {
     let found = preflight(&on(&ours), target(), wish(), false).await;
     assert_eq!(found.action, Some(replicas(5, 3)), "held by pause alone: {:?}", found.refusals);
     let seal = sealed(Intent { reverts: Some(Seq(5)), ..intent(replicas(5, 3)) });
-    assert_eq!(on(&ours).perform(&seal).await.name(), "done");
+    assert_eq!(on(&ours).perform(&seal, &Halt::never()).await.name(), "done");
 
     let moved = FakeCluster::new(|workload| workload.replicas = Some(4));
     let found = preflight(&on(&moved), target(), wish(), false).await;
     assert_eq!((names(&found.refusals), found.action), (vec!["changed"], None));
-    assert_eq!(refused(&on(&moved).perform(&seal).await), ["changed"]);
+    assert_eq!(refused(&on(&moved).perform(&seal, &Halt::never()).await), ["changed"]);
 
     let restart = Wish::Revert(Action::Restart(restart::Action { generation: 1 }));
     assert_eq!(names(&preflight(&on(&ours), target(), restart, false).await.refusals), ["badValue"]);
@@ -310,7 +325,8 @@ async fn a_revert_acts_only_on_our_own_value() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_after_the_deadline() {
     let cluster = FakeCluster::new(|_| {});
-    let outcome = on(&cluster).perform(&sealed(Intent { deadline: now(), ..scaling() })).await;
+    let outcome =
+        on(&cluster).perform(&sealed(Intent { deadline: now(), ..scaling() }), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(cluster.changes(), 0);
 }
@@ -334,7 +350,8 @@ async fn a_request_that_lands_late_is_found_by_the_second_look() {
 
     let cluster = FakeCluster::new(|_| {}).answering(Answer::LostBefore);
     let world = on(&cluster);
-    let (ended, ()) = tokio::join!(world.perform(&seal), land(Arc::clone(&cluster)));
+    let halt = Halt::never();
+    let (ended, ()) = tokio::join!(world.perform(&seal, &halt), land(Arc::clone(&cluster)));
     assert_eq!(ended.name(), "done", "{ended:?}");
     assert_eq!(cluster.changes(), 1, "nothing is sent twice");
     assert!(begun.elapsed() >= std::time::Duration::from_secs(120), "both looked a second time");

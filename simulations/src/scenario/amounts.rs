@@ -53,7 +53,8 @@ pub(super) fn faults(spec: &Spec) -> Vec<(String, String)> {
         firings += u64::from(copies) * u64::from(times);
         if let Some(every) = alert.repeated_every.filter(|every| *every > Span::ZERO) {
             let until = alert.until.unwrap_or(schedule::lasts(spec)).min(schedule::lasts(spec));
-            let repeats = until.ms().saturating_sub(alert.from.ms()) / every.ms();
+            let each = until.ms().saturating_sub(alert.from.ms()) / every.ms();
+            let repeats = each.saturating_mul(u64::from(times));
             hold(format!("{path}/repeatedEvery"), repeats, schedule::REPEATS_MAX, "repeats of an alert");
         }
     }

@@ -2,6 +2,7 @@
 //! expected is not looked at.
 
 use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::book::Book;
 use paramedic_policies::event::{Conclusion, Event, Record, Seq, Verdict as Help};
 use paramedic_policies::guard::Finding;
 use paramedic_policies::reason::Reason;
@@ -14,6 +15,7 @@ use super::document::OrderDocument;
 use super::expect_document::{
     ActionDocument, EndWord, ExpectDocument, HelpWord, OutcomeWord, StateDocument, VerdictWord,
 };
+use super::play::labels;
 use crate::run::Run;
 use crate::transcript;
 use crate::world::kinds;
@@ -63,6 +65,20 @@ pub(super) fn idle(scenario: &Scenario, story: &[String]) -> Option<Miss> {
         || scenario.document.spec.orders.iter().any(|order| order.refused.is_some());
     let wanted = "something that happens, or something that is expected (`actions: []` is nothing at all)";
     (story.is_empty() && !expects).then(|| miss(scenario, "expect", wanted, "nothing happened"))
+}
+
+/// A scenario of alerts that no policy of the book matches shows nothing: whatever is expected not to happen does not. Who means
+/// it says which policy is silent.
+pub(super) fn unmatched(scenario: &Scenario, book: &Book) -> Option<Miss> {
+    let spec = &scenario.document.spec;
+    let is_matched = spec.alerts.iter().flat_map(labels).any(|labels| !book.matching(&labels).is_empty());
+    let is_by_hand = spec.orders.iter().any(|order| order.run.is_some());
+    let is_meant = spec.expect.verdicts.values().any(Vec::is_empty);
+    if spec.alerts.is_empty() || is_matched || is_by_hand || is_meant {
+        return None;
+    }
+    let wanted = "a policy that matches it (or, where that is meant, `verdicts: {NAME: []}`: that policy says nothing)";
+    Some(miss(scenario, "alerts/0/labels", wanted, "no policy matches any alert of the scenario"))
 }
 
 /// All that is expected of the whole.

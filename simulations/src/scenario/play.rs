@@ -1,7 +1,7 @@
 //! Plays one scenario: the production loop and remedies on its world, in time of its own. Nothing of the real time, the
 //! real network or chance comes in, so the same scenario takes the same course every time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -51,7 +51,9 @@ pub struct Played {
 /// # Panics
 /// Where the engine does not come to rest, which is a mistake of ours.
 pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, Vec<Problem>> {
-    let source = match scenario.book(book)? {
+    let own = scenario.book(book)?;
+    let unmatched = judge::unmatched(scenario, own.as_ref().unwrap_or(book));
+    let source = match own {
         // With other variables other policies may match.
         Some(own) => own.source().clone(),
         None => concerned(scenario, book),
@@ -59,7 +61,9 @@ pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, Vec<Problem>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without threads and sockets needs nothing that could be missing");
     // Inside, since time stands still only there.
-    Ok(runtime.block_on(async { Play::of(scenario, source).end().await }))
+    let mut played = runtime.block_on(async { Play::of(scenario, source).end().await });
+    played.misses.splice(0..0, unmatched);
+    Ok(played)
 }
 
 /// The source with those files alone whose policies match an alert of the scenario: the others would have no case, and a
@@ -67,7 +71,7 @@ pub fn play(scenario: &Scenario, book: &Book) -> Result<Played, Vec<Problem>> {
 fn concerned(scenario: &Scenario, book: &Book) -> Source {
     let spec = &scenario.document.spec;
     let mut files: BTreeSet<String> = BTreeSet::new();
-    for labels in spec.alerts.iter().flat_map(Play::labels) {
+    for labels in spec.alerts.iter().flat_map(labels) {
         files.extend(book.matching(&labels).into_iter().map(|policy| policy.place.file.clone()));
     }
     for run in spec.orders.iter().filter_map(|order| order.run.as_ref()) {
@@ -86,6 +90,8 @@ struct Play<'s> {
     scenario: &'s Scenario,
     run: Run,
     misses: Vec<Miss>,
+    /// When each alert last began, by its place.
+    began: BTreeMap<usize, Moment>,
 }
 
 impl<'s> Play<'s> {
@@ -98,7 +104,7 @@ impl<'s> Play<'s> {
             Arc::new(Told { remedies, cluster: cluster.clone() }) as Arc<dyn Outside>
         };
         let run = Run::told(world, source, Memory::Lasting, None, outside);
-        Self { scenario, run, misses: Vec::new() }
+        Self { scenario, run, misses: Vec::new(), began: BTreeMap::new() }
     }
 
     async fn end(mut self) -> Played {
@@ -128,9 +134,12 @@ impl<'s> Play<'s> {
             Happening::Breaks(index) => self.breaks(&spec.faults[index]),
             Happening::Mends(index) => self.mends(index),
             Happening::Changes(index) => self.changes(&spec.changes[index]),
-            Happening::Fires(index) => self.fires(&spec.alerts[index]),
+            Happening::Fires(index) => {
+                self.began.insert(index, self.run.now());
+                self.fires(&spec.alerts[index]);
+            }
             Happening::Ends(index) => self.ends(&spec.alerts[index]),
-            Happening::Repeats => self.run.repeat(),
+            Happening::Repeats(index) => self.repeats(index),
             Happening::Orders(index) => self.orders(index, &spec.orders[index]),
             Happening::Looks(index) => self.misses.extend(judge::state(self.scenario, &self.run, index)),
         }
@@ -206,19 +215,8 @@ impl<'s> Play<'s> {
         });
     }
 
-    /// The labels of all copies of an alert.
-    fn labels(alert: &AlertDocument) -> Vec<Labels> {
-        let Some(copies) = alert.copies else { return vec![alert.labels.clone()] };
-        let copy = |number: u32| {
-            let mut labels = alert.labels.clone();
-            labels.insert("instance".to_owned(), number.to_string());
-            labels
-        };
-        (1..=copies).map(copy).collect()
-    }
-
     fn fires(&mut self, alert: &AlertDocument) {
-        let all = Self::labels(alert);
+        let all = labels(alert);
         if alert.forged {
             let now = self.run.now();
             let alerts = all.into_iter().map(|labels| webhook(labels, AlertStatus::Firing, now));
@@ -228,8 +226,20 @@ impl<'s> Play<'s> {
         self.run.evaluate();
     }
 
+    /// Alertmanager sends this alert again, and no other one.
+    fn repeats(&mut self, index: usize) {
+        let alert = &self.scenario.document.spec.alerts[index];
+        let all = labels(alert);
+        if alert.forged {
+            let began = self.began.get(&index).copied().unwrap_or(self.scenario.begins);
+            let alerts = all.into_iter().map(|labels| webhook(labels, AlertStatus::Firing, began));
+            return self.run.deliver(alerts.collect(), 0);
+        }
+        self.run.repeat_some(&all);
+    }
+
     fn ends(&mut self, alert: &AlertDocument) {
-        let all = Self::labels(alert);
+        let all = labels(alert);
         if alert.forged {
             let now = self.run.now();
             let alerts = all.into_iter().map(|labels| webhook(labels, AlertStatus::Resolved, now));
@@ -295,6 +305,17 @@ impl<'s> Play<'s> {
     }
 }
 
+/// The labels of all copies of an alert.
+pub(super) fn labels(alert: &AlertDocument) -> Vec<Labels> {
+    let Some(copies) = alert.copies else { return vec![alert.labels.clone()] };
+    let copy = |number: u32| {
+        let mut labels = alert.labels.clone();
+        labels.insert("instance".to_owned(), number.to_string());
+        labels
+    };
+    (1..=copies).map(copy).collect()
+}
+
 fn each(all: &[Labels], mut act: impl FnMut(&[(&str, &str)])) {
     for labels in all {
         let pairs: Vec<(&str, &str)> =
@@ -332,12 +353,8 @@ impl Outside for Told {
         }
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.remedies.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.remedies.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.remedies.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {

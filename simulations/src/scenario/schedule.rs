@@ -23,7 +23,7 @@ pub(super) enum Happening {
     Changes(usize),
     Fires(usize),
     Ends(usize),
-    Repeats,
+    Repeats(usize),
     Orders(usize),
     Looks(usize),
 }
@@ -52,16 +52,17 @@ pub(super) fn of(scenario: &Scenario) -> (Vec<(Moment, Happening)>, Moment) {
             let later = begins + Span::from_ms(every.ms().saturating_mul(round));
             all.push((later + alert.from, Happening::Fires(index)));
             all.extend(alert.until.map(|until| (later + until, Happening::Ends(index))));
-        }
-        if let Some(every) = alert.repeated_every.filter(|every| *every > Span::ZERO) {
-            let until = alert.until.map_or(end, |until| begins + until);
-            let mut at = begins + alert.from + every;
-            for _ in 0..REPEATS_MAX {
-                if at >= until {
-                    break;
+            // It is repeated while it fires, each time that it comes back.
+            if let Some(every) = alert.repeated_every.filter(|every| *every > Span::ZERO) {
+                let until = alert.until.map_or(end, |until| later + until);
+                let mut at = later + alert.from + every;
+                for _ in 0..REPEATS_MAX {
+                    if at >= until {
+                        break;
+                    }
+                    all.push((at, Happening::Repeats(index)));
+                    at = at + every;
                 }
-                all.push((at, Happening::Repeats));
-                at = at + every;
             }
         }
     }

@@ -143,6 +143,22 @@ spec:
     }
 
     #[test]
+    fn a_scenario_whose_alerts_no_policy_matches_fails_unless_it_says_which_policy_is_silent() {
+        let alert = "  alerts: [{labels: {alertname: B, namespace: shop}}]\n";
+        let told = misses(&format!("{alert}  expect: {{actions: [], calls: []}}\n"));
+        assert_eq!(told, ["5:13: no policy matches any alert of the scenario"]);
+        assert_eq!(misses(&format!("{alert}  expect: {{verdicts: {{cart-errors: []}}}}\n")), [""; 0]);
+        // One that a policy matches is enough: the others may be noise, or what keeps it from acting.
+        let both = "  alerts: [{labels: {alertname: B}}, {labels: {alertname: A, namespace: shop}}]\n";
+        assert_eq!(misses(&format!("{both}  expect: {{calls: []}}\n")), [""; 0]);
+        // Under the scenario's own settings another namespace is meant.
+        let other =
+            "  settings: {vars: {where: bank}}\n  alerts: [{labels: {alertname: A, namespace: shop}}]\n";
+        let told = misses(&format!("{other}  expect: {{actions: []}}\n"));
+        assert_eq!(told, ["6:13: no policy matches any alert of the scenario"]);
+    }
+
+    #[test]
     fn an_outage_that_ends_mends_no_other_one() {
         // Without Prometheus no alert is evaluated and none is confirmed.
         let outages = "  faults:

@@ -2,7 +2,7 @@
 //! slip in one must never wait for a failed run to be told. What policies name themselves is free.
 
 use paramedic_policies::book::Book;
-use paramedic_policies::load::{Problem, Severity};
+use paramedic_policies::load::{Problem, Severity, distance};
 use paramedic_policies::policy::Policy;
 use paramedic_policies::question::Fact as Place;
 
@@ -89,28 +89,10 @@ fn slip(does: &str, book: &Book) -> Option<String> {
         return None;
     }
     // A slip of the fingers, or two where the word is long.
-    let away = VERBS.map(|verb| (distance(first, verb), verb));
+    let typed = first.to_lowercase();
+    let away = VERBS.map(|verb| (distance(&typed, &verb.to_lowercase()), verb));
     let near = away.into_iter().filter(|(away, verb)| *away <= 1 + verb.len() / 6).min();
     near.map(|(_, verb)| does.replacen(first, verb, 1))
-}
-
-/// Letters put in, left out, replaced, and neighbours swapped between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(!a[i - 1].eq_ignore_ascii_case(&b[j - 1]));
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 fn has(policy: &Policy, place: &Place) -> bool {

@@ -189,7 +189,7 @@ impl Course {
                     if refusal.is_none() && matches!(command, Command::Deny { .. }) {
                         self.sky.fault(Fault::Denied, &"");
                     }
-                    self.sky.recorder.tape().orders.push(Ordered { end, command, refusal });
+                    self.sky.recorder.tape().orders.push(Ordered { at, end, command, refusal });
                 }
                 (Waiter::Order(command), None) => self.people.unanswered(&command),
             }
@@ -334,12 +334,14 @@ impl Course {
                 let place = match on.kind.as_str() {
                     "Service" => "service",
                     "Address" => "client_address",
+                    "Node" => "node",
                     _ => "workload",
                 };
-                let labels = [("namespace", &*on.namespace), (place, &*on.name)];
+                let labels = [(place, &*on.name), ("namespace", &*on.namespace)];
+                let labels = if on.namespace.is_empty() { &labels[..1] } else { &labels };
                 let recovery = self.dice.secs(5..=60);
                 self.sky.recorder.line(now, || format!("# {series} of {on} becomes {sick}"));
-                self.cluster.with(|world| world.begin(series, &labels, sick, cure, recovery));
+                self.cluster.with(|world| world.begin(series, labels, sick, cure, recovery));
             }
             Happening::Heal => self.cluster.with(|world| world.heal()),
             Happening::PodsFail(target) => {

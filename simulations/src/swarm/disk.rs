@@ -105,8 +105,18 @@ impl Disk {
         platter.bytes.truncate(end);
         platter.next = platter.records.last().map_or(Seq(1), |last| last.seq.plus(1));
         platter.broken = false;
+        if let Some((_, end @ None)) = self.sky.recorder.tape().broken.last_mut() {
+            *end = Some(self.sky.now());
+        }
         let from_checkpoint = platter.checkpoint.as_ref().map(|one| one.fold(&platter.records));
         Opened { from: platter.next, state: from_checkpoint.unwrap_or_else(|| whole.clone()), whole }
+    }
+
+    /// From now on it takes no more.
+    fn breaks(&self, fault: Fault, at: Seq) {
+        self.sky.fault(fault, &at);
+        let now = self.sky.now();
+        self.sky.recorder.tape().broken.push((now, None));
     }
 
     /// The process ends while this block is on its way.
@@ -176,7 +186,7 @@ impl Journal for Disk {
                 Landed::All => Fault::AppendUnsure,
             };
             drop(platter);
-            self.sky.fault(fault, &block.first());
+            self.breaks(fault, block.first());
             return Err(broken("input/output error"));
         }
         platter.land(block, &Landed::All);
@@ -205,7 +215,7 @@ impl Journal for Disk {
         if platter.dice.percent(chance) {
             platter.broken = true;
             drop(platter);
-            self.sky.fault(Fault::CheckpointFailed, &state.next);
+            self.breaks(Fault::CheckpointFailed, state.next);
             return Err(broken("input/output error"));
         }
         platter.checkpoint = Some(Checkpoint::of(state));

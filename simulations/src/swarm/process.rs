@@ -2,7 +2,7 @@
 //! in turn and with a last word before each, a journal that fails and is opened again, clocks that are compared. It must
 //! never decide anything itself.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,15 @@ use paramedic_policies::action::{Intent, Outcome};
 use paramedic_policies::answer::{Answer, Found};
 use paramedic_policies::book::{Digest, Source};
 use paramedic_policies::event::Seq;
-use paramedic_policies::guard::may_begin;
 use paramedic_policies::input::Input;
 use paramedic_policies::notifications::Receipt;
 use paramedic_policies::state::State;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::clock::left;
-use paramedic_remediations::ports::halt::{Halt, Stopper};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::journal::{Block, Journal};
 use paramedic_remediations::ports::world::World as Outside;
-use paramedic_remediations::{Release, Sealed, Ticket, WriteAhead};
+use paramedic_remediations::{Release, Sealed, Ticket, Turn, Turns, WriteAhead};
 use tokio::time::{sleep_until, timeout};
 
 use super::clocks::ClockGuard;
@@ -35,9 +34,6 @@ use super::tape::{Handed, Life as LifeOnTape, Reign};
 
 /// The journal's name in stamps.
 pub(crate) const JOURNAL: &str = "swarm";
-
-/// Effects at once, as in the daemon.
-const EFFECTS_AT_ONCE: usize = 8;
 
 /// What an effect is given beyond its deadline to find out how it ended, as in the daemon.
 const GRACE: Duration = Duration::from_secs(220);
@@ -61,8 +57,7 @@ pub(crate) struct Process<W> {
     leads: bool,
     effects: Errands,
     running: BTreeSet<Seq>,
-    /// Effects under way, with what stops them between two changes.
-    placed: BTreeMap<Seq, (Intent, Stopper)>,
+    turns: Turns,
     kept: BTreeMap<Seq, Outcome>,
     guard: ClockGuard,
     unsaid_step_ms: Option<i64>,
@@ -77,7 +72,6 @@ struct Life<W> {
     journal: Box<dyn Journal>,
     append: Option<Append>,
     checkpoint: Option<(Moment, State)>,
-    turns: VecDeque<Sealed<Intent>>,
     questions: Errands,
     deliveries: Errands,
     waiters: BTreeMap<Ticket, W>,
@@ -110,7 +104,7 @@ impl<W> Process<W> {
             leads,
             effects: Errands::new(),
             running: BTreeSet::new(),
-            placed: BTreeMap::new(),
+            turns: Turns::default(),
             kept: BTreeMap::new(),
             guard: ClockGuard::new(&sky.clocks),
             unsaid_step_ms: None,
@@ -138,7 +132,6 @@ impl<W> Process<W> {
             journal: (self.parts.journal)(self.disk.clone()),
             append: None,
             checkpoint: None,
-            turns: VecDeque::new(),
             questions: Errands::new(),
             deliveries: Errands::new(),
             waiters: BTreeMap::new(),
@@ -280,27 +273,14 @@ impl<W> Process<W> {
     /// Between the decision and its turn somebody may have paused, and so may somebody while it runs.
     fn begin_effects(&mut self) {
         let now = self.sky.clocks.wall();
-        if let Some(life) = &self.life {
-            for (intent, stopper) in self.placed.values() {
-                stopper.says(may_begin(life.engine.state(), now, intent).err());
-            }
-        }
-        loop {
-            let Some(life) = &mut self.life else { return };
-            let Some(first) = life.turns.front() else { return };
-            let is_late = first.deadline <= now;
-            if !is_late && self.placed.len() >= EFFECTS_AT_ONCE {
-                return;
-            }
-            let Some(seal) = life.turns.pop_front() else { return };
-            let may = if is_late {
-                Err("its deadline came first".to_owned())
-            } else {
-                may_begin(life.engine.state(), now, &seal)
-            };
-            match may {
-                Ok(()) => self.act(seal),
-                Err(why) => self.known(seal.id, not_begun(&why)),
+        let Some(life) = &self.life else { return };
+        self.turns.watch(life.engine.state(), now);
+        while let Some(life) = &self.life
+            && let Some(turn) = self.turns.next(life.engine.state(), now)
+        {
+            match turn {
+                Turn::Begin(seal, halt) => self.act(*seal, halt),
+                Turn::Not(intent, why) => self.known(intent, Outcome::not_begun(&why)),
             }
         }
     }
@@ -324,7 +304,7 @@ impl<W> Process<W> {
                         Input::Told(Answer { question: question.id, taken_at, found })
                     }));
                 }
-                Release::Act(seal) => life.turns.push_back(seal),
+                Release::Act(seal) => self.turns.push(seal),
                 Release::Deliver(notice) => {
                     let (outside, clock) = (Arc::clone(&self.outside), self.sky.clocks.of_process());
                     life.deliveries.push(Box::pin(async move {
@@ -344,11 +324,9 @@ impl<W> Process<W> {
         }
     }
 
-    fn act(&mut self, seal: Sealed<Intent>) {
-        let (halt, stopper) = Halt::with_stopper();
-        self.placed.insert(seal.id, (Intent::clone(&seal), stopper));
+    fn act(&mut self, seal: Sealed<Intent>, halt: Halt) {
         let outside = Arc::clone(&self.outside);
-        self.start(seal, |seal| async move { outside.perform_until(&seal, &halt).await });
+        self.start(seal, |seal| async move { outside.perform(&seal, &halt).await });
     }
 
     fn close(&mut self, seal: Sealed<Intent>) {
@@ -419,7 +397,7 @@ impl<W> Process<W> {
     fn errand_ended(&mut self, input: &Input) {
         if let Input::Ended { intent, outcome } = input {
             self.running.remove(intent);
-            self.placed.remove(intent);
+            self.turns.ended(*intent);
             if self.life.is_none() {
                 // There is no journal to take it.
                 self.kept.insert(*intent, outcome.clone());
@@ -463,15 +441,11 @@ impl<W> Process<W> {
     /// The journal failed: the state is thrown away, nothing begins, and after a while it is opened anew.
     fn freeze(&mut self) {
         let Some(life) = self.life.take() else { return };
-        for seal in life.turns {
-            self.kept.insert(seal.id, not_begun("the journal failed"));
+        for seal in self.turns.drain() {
+            self.kept.insert(seal.id, Outcome::not_begun("the journal failed"));
         }
+        self.turns.halt("the journal failed");
         self.answers.extend(life.waiters.into_values().map(|waiter| (waiter, None)));
         self.opens_at = self.sky.now() + self.sky.throw(|dice| dice.ms(200..=20_000));
     }
-}
-
-/// The outcome of an effect that did not begin: nothing was done.
-fn not_begun(why: &str) -> Outcome {
-    Outcome::Failed { what: format!("not begun: {why}"), applied: false, diff: None }
 }

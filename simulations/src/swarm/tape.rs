@@ -76,6 +76,8 @@ pub(crate) struct Acknowledged {
 /// An operator's order that was answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered {
+    /// When.
+    pub(crate) at: Moment,
     /// The one after the last record of it.
     pub(crate) end: Seq,
     /// What.
@@ -132,6 +134,8 @@ pub(crate) struct Tape {
     pub(crate) crashes: Vec<Moment>,
     /// When the lease moved.
     pub(crate) reigns: Vec<Reign>,
+    /// When the disk took no more, and when it was opened anew.
+    pub(crate) broken: Vec<(Moment, Option<Moment>)>,
     /// Fields that people and controllers wrote.
     pub(crate) wrote: Vec<(Moment, Target)>,
     /// Lives of the loop.

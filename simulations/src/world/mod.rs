@@ -179,7 +179,7 @@ impl World {
     }
 
     fn cure(&mut self) {
-        let (now, workloads, services) = (self.now, &self.workloads, &self.services);
+        let (now, workloads, services, objects) = (self.now, &self.workloads, &self.services, &self.objects);
         for trouble in self.troubles.iter_mut().filter(|trouble| trouble.cured_at.is_none()) {
             let is_cured = match &trouble.cure {
                 Cure::Restarted(target) => workloads.get(target).is_some_and(|workload| {
@@ -194,6 +194,7 @@ impl World {
                     let workload = workloads.get(&service.selects);
                     workload.is_some_and(|workload| service.is_closed(workload, breaker))
                 }),
+                Cure::Cordoned(node) => nodes::is_cordoned(objects, node),
                 Cure::Nothing => false,
             };
             if is_cured {

@@ -132,6 +132,12 @@ impl World {
     }
 }
 
+/// Whether a node takes no pods any more.
+pub(super) fn is_cordoned(objects: &Objects, node: &str) -> bool {
+    let found = objects.get(&NODES.named("", node));
+    found.and_then(|node| node.pointer("/spec/unschedulable")) == Some(&json!(true))
+}
+
 /// Where a pod of a workload is.
 fn address(workload: &Workload, number: u32) -> Address {
     let Target { namespace, name, .. } = &workload.target;

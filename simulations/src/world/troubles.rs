@@ -41,6 +41,8 @@ pub enum Cure {
     Ready(Target, u32),
     /// The breaker is closed on every pod of the service.
     BreakerClosed(Target, String),
+    /// This node takes no pods any more.
+    Cordoned(String),
     /// Nothing does.
     Nothing,
 }

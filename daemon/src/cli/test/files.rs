@@ -108,9 +108,44 @@ fn section(outcome: &Outcome) -> String {
     text
 }
 
+/// The names of the scenarios of each file, in their order: of those that are not run too.
+pub(super) type Names = BTreeMap<String, Vec<String>>;
+
+/// The names in these.
+pub(super) fn names(scenarios: &[Scenario]) -> Names {
+    let mut names = Names::new();
+    for one in scenarios {
+        names.entry(one.file.clone()).or_default().push(one.name.clone());
+    }
+    names
+}
+
+/// What transcripts tell of scenarios that are in their files no more.
+pub(super) fn gone(names: &Names) -> Result<Vec<String>, Failure> {
+    let mut gone = Vec::new();
+    for (file, names) in names {
+        let Some(text) = transcript(&path(file))? else { continue };
+        let parts = sections(&text);
+        let more = parts.keys().filter(|name| !names.iter().any(|one| one == *name));
+        gone.extend(
+            more.map(|name| format!("{} tells of `{name}`, which is not in {file}", path(file).display())),
+        );
+    }
+    Ok(gone)
+}
+
+/// A transcript, where there is one.
+fn transcript(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(unified(&text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::users(format!("could not read {}: {error}", path.display()))),
+    }
+}
+
 /// Writes what happened beside the scenarios. A part that was not run stays as it is.
 pub(super) fn write_transcripts(
-    scenarios: &[Scenario],
+    names: &Names,
     outcomes: &[Outcome],
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
@@ -119,9 +154,9 @@ pub(super) fn write_transcripts(
         let before = std::fs::read_to_string(&path).unwrap_or_default();
         let unified = unified(&before);
         let old = sections(&unified);
-        let parts = scenarios.iter().filter(|one| one.file == file).filter_map(|one| {
-            let now = outcomes.iter().find(|outcome| outcome.name == one.name).map(|one| section(one));
-            now.or_else(|| old.get(one.name.as_str()).map(|part| (*part).to_owned()))
+        let parts = names.get(file).into_iter().flatten().filter_map(|name| {
+            let now = outcomes.iter().find(|outcome| outcome.name == *name).map(|one| section(one));
+            now.or_else(|| old.get(name.as_str()).map(|part| (*part).to_owned()))
         });
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
         let head = format!("# What happens in {name}, as `paramedic test --update` wrote it.\n");
@@ -152,12 +187,7 @@ fn sections(text: &str) -> BTreeMap<&str, &str> {
 pub(super) fn compare_transcripts(outcomes: &mut [Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
         let path = path(&outcome.file);
-        let text = unified(&match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            read => {
-                read.map_err(|error| Failure::users(format!("could not read {}: {error}", path.display())))?
-            }
-        });
+        let Some(text) = transcript(&path)? else { continue };
         let shown = path.display().to_string();
         let is = section(outcome);
         let was = sections(&text).get(outcome.name.as_str()).copied().unwrap_or_default();
@@ -226,6 +256,38 @@ mod tests {
             assert!(is_same(parts["a"], &section(&a)) && is_same(parts["b"], &section(&b)), "{written:?}");
             assert!(!is_same(parts["a"], &section(&b)));
         }
+    }
+
+    /// The file `cart.yaml` in a folder, its names, and a transcript of some of them.
+    fn with_transcript(folder: &Path, names: &[&str], told: &[&str]) -> Names {
+        let file = folder.join("cart.yaml").display().to_string();
+        let parts: Vec<String> =
+            told.iter().map(|name| section(&outcome(name, "", &["+0:00:00 x"]))).collect();
+        std::fs::write(path(&file), format!("# head\n\n{}", parts.join("\n"))).expect("it can be written");
+        Names::from([(file, names.iter().map(|name| (*name).to_owned()).collect())])
+    }
+
+    #[test]
+    fn a_part_that_was_not_run_stays_and_one_that_is_gone_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = with_transcript(folder.path(), &["a", "b"], &["a", "b", "old"]);
+        let file = names.keys().next().expect("one").clone();
+        let told = gone(&names).expect("it can be read");
+        assert!(
+            told.len() == 1 && told[0].contains("cart.transcript.txt tells of `old`, which is not in "),
+            "{told:?}"
+        );
+        // As with `--filter b`.
+        let run = Outcome { file, ..outcome("b", "", &["+0:00:00 y"]) };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let now = paramedic_policies::time::Moment::from_unix_ms(0);
+        let mut console = Console { out: &mut out, err: &mut err, now };
+        write_transcripts(&names, &[run], &mut console).expect("it can be written");
+        let text = std::fs::read_to_string(folder.path().join("cart.transcript.txt")).expect("it is there");
+        let parts = sections(&text);
+        assert_eq!(parts.keys().copied().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(parts["a"].contains("+0:00:00 x") && parts["b"].contains("+0:00:00 y"), "{text}");
+        assert_eq!(gone(&names).expect("it can be read"), [""; 0]);
     }
 
     #[test]

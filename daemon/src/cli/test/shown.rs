@@ -58,6 +58,10 @@ pub(super) fn coverage(coverage: &Coverage, console: &mut Console<'_>) -> Result
         table.row([name.clone(), count(&policy.steps), count(&policy.guards), missing]);
     }
     let (exercised, all) = coverage.counts();
-    writeln!(console.out, "\n{table}{exercised} of {all} exercised ({} %)", coverage.percent())?;
+    writeln!(
+        console.out,
+        "\n{table}{exercised} of {all} steps and guards exercised ({} %)",
+        coverage.percent()
+    )?;
     Ok(())
 }

@@ -9,10 +9,9 @@ use paramedic_policies::settings::Pace;
 use paramedic_policies::state::InFlight;
 use paramedic_policies::target::Target;
 use paramedic_remediations::ports::halt::Halt;
-use paramedic_remediations::{Release, WriteAhead};
+use paramedic_remediations::{EFFECTS_AT_ONCE, Release, WriteAhead};
 
 use super::*;
-use crate::driver::errands::EFFECTS_AT_ONCE;
 use crate::redaction::Redactor;
 
 /// A world in which everything may be restarted, and a restart ends when the test says so.
@@ -38,7 +37,7 @@ impl World for Restarting {
             diff: None,
         }))
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         self.begun.fetch_add(1, Ordering::SeqCst);
         self.ends.acquire().await.expect("never closed").forget();
         Outcome::Done { diff: None, already: false }
@@ -136,10 +135,7 @@ impl World for Draining {
     async fn answer(&self, question: &Question) -> Found {
         Restarting { begun: AtomicUsize::new(0), ends: Semaphore::new(0) }.answer(question).await
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
-        Outcome::Unknown { what: "nobody may stop this".to_owned() }
-    }
-    async fn perform_until(&self, _: &Sealed<Intent>, halt: &Halt) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, halt: &Halt) -> Outcome {
         loop {
             if let Err(why) = halt.may_go_on() {
                 return Outcome::Failed { what: why, applied: false, diff: None };
@@ -152,8 +148,8 @@ impl World for Draining {
     }
 }
 
-#[tokio::test]
-async fn an_effect_under_way_hears_of_a_pause_before_its_next_change() {
+/// A drain under way.
+async fn draining() -> Running {
     let clock = Arc::new(HandClock::new());
     let valve = Valve::new(Arc::clone(&clock) as Arc<dyn Clock>);
     let (_, book) = watch::channel(Some(NewBook { source: book(), by: None }));
@@ -161,11 +157,29 @@ async fn an_effect_under_way_hears_of_a_pause_before_its_next_change() {
     running.until(Standing::is_ready).await;
     running.inbox.take(delivery(&["A0"])).await.expect("taken");
     running.until(|standing| standing.in_flight == 1).await;
+    running
+}
+
+#[tokio::test]
+async fn an_effect_under_way_hears_of_a_pause_before_its_next_change() {
+    let running = draining().await;
     let scope = PauseScope::Namespace("a0".to_owned());
     let command = Command::Pause { scope, until: None, reason: String::new() };
     running.inbox.take(Input::Order(Order { by: "jane".to_owned(), command })).await.expect("taken");
     running.until(|standing| standing.in_flight == 0).await;
     assert_eq!(not_begun(&running).await, ["namespace a0 is paused by jane"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_effect_under_way_makes_no_change_while_the_journal_is_broken() {
+    let running = draining().await;
+    running.valve.fails.store(true, Ordering::SeqCst);
+    let lost = running.inbox.take(delivery(&["Lost"])).await;
+    assert!(matches!(lost, Err(Turned::Frozen { .. })), "{lost:?}");
+    running.until(|standing| standing.is_ready() && standing.in_flight == 0).await;
+    let ended = not_begun(&running).await;
+    assert!(ended.len() == 1 && ended[0].contains("the disk is full"), "{ended:?}");
     running.stop().await;
 }
 
@@ -244,7 +258,7 @@ impl World for Closing {
     async fn answer(&self, _: &Question) -> Found {
         Found::Failed { what: "nobody is there".to_owned() }
     }
-    async fn perform(&self, _: &Sealed<Intent>) -> Outcome {
+    async fn perform(&self, _: &Sealed<Intent>, _: &Halt) -> Outcome {
         Outcome::Failed { what: "nobody is there".to_owned(), applied: false, diff: None }
     }
     async fn close(&self, _: &Sealed<Intent>) -> Outcome {

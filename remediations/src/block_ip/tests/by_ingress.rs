@@ -52,7 +52,7 @@ async fn ours_comes_after_theirs_and_only_ours_is_taken_out() {
         (21, &one, "203.0.113.7/32,198.51.100.0/24, 192.0.2.1"),
     ] {
         let back = unblocking(&cluster, seal, over, id).await;
-        done(&at(&cluster, over, &[]).perform(&back).await);
+        done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
         assert_eq!(list(&cluster).as_deref(), Some(left));
     }
     assert_eq!(annotations(&cluster).get(BLOCKED), None);
@@ -71,7 +71,7 @@ async fn an_ingress_without_annotations_gets_none_to_keep() {
     assert_eq!(said(&found), "already");
     let over = Span::from_hours(1);
     let back = unblocking(&cluster, &seal, over, 8).await;
-    done(&at(&cluster, over, &[]).perform(&back).await);
+    done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
     assert_eq!(annotations(&cluster), json!({}));
 }
 
@@ -131,7 +131,7 @@ async fn what_is_not_there_refuses_in_time_and_at_the_last_moment() {
     let found = asked(&at_once(&cluster), &shop(), wish("203.0.113.7")).await;
     assert_eq!(names(&found.refusals), ["targetAbsent"], "nobody knows how it knows its clients");
     gone(&cluster, INGRESSES.named("prod", "shop"));
-    assert_eq!(fakes::refused(&at_once(&cluster).perform(&seal).await), ["targetAbsent"]);
+    assert_eq!(fakes::refused(&at_once(&cluster).perform(&seal, &Halt::never()).await), ["targetAbsent"]);
     assert_eq!(cluster.changes(), 0);
 }
 
@@ -140,7 +140,7 @@ async fn a_lost_answer_and_a_crash_are_closed_by_looking() {
     let lost = cluster(None, json!({})).answering(Answer::LostAfter);
     let found = asked(&at_once(&lost), &shop(), wish("203.0.113.7")).await;
     let seal = blocking(&shop(), &found, Span::ZERO, 7);
-    done(&at_once(&lost).perform(&seal).await);
+    done(&at_once(&lost).perform(&seal, &Halt::never()).await);
     done(&at_once(&lost).close(&seal).await);
     assert_eq!((list(&lost).as_deref(), lost.changes()), (Some("203.0.113.7/32"), 1));
     let none = cluster(None, json!({}));
@@ -148,7 +148,7 @@ async fn a_lost_answer_and_a_crash_are_closed_by_looking() {
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
         let cluster = cluster(None, json!({})).answering(answer);
-        let outcome = at_once(&cluster).perform(&seal).await;
+        let outcome = at_once(&cluster).perform(&seal, &Halt::never()).await;
         assert_eq!((outcome.name(), cluster.changes()), (name, 1), "{outcome:?}");
     }
 }

@@ -47,10 +47,10 @@ async fn first(cluster: &Arc<FakeCluster>) -> Sealed<Intent> {
 async fn a_policy_allows_all_but_the_address() {
     let cluster = cluster();
     let seal = first(&cluster).await;
-    done(&at_once(&cluster).perform(&seal).await);
+    done(&at_once(&cluster).perform(&seal, &Halt::never()).await);
     insta::assert_json_snapshot!(get(&cluster, &address(&target())).expect("it was made"));
     // Once is enough.
-    done(&at_once(&cluster).perform(&seal).await);
+    done(&at_once(&cluster).perform(&seal, &Halt::never()).await);
     done(&at_once(&cluster).close(&seal).await);
     assert_eq!(cluster.changes(), 1);
     assert_eq!(said(&asked(&at_once(&cluster), &target(), wish()).await), "already");
@@ -74,9 +74,9 @@ async fn two_intents_of_one_object_do_not_undo_each_other() {
     ] {
         let over = Span::from_hours(hours);
         let back = unblocking(&cluster, seal, over, id).await;
-        done(&at(&cluster, over, &[]).perform(&back).await);
+        done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
         assert_eq!(kept_out(&cluster), left, "{id}");
-        let again = at(&cluster, over, &[]).perform(&back).await;
+        let again = at(&cluster, over, &[]).perform(&back, &Halt::never()).await;
         assert_eq!(again, Outcome::Done { diff: None, already: true }, "it is taken out once");
     }
     assert_eq!(get(&cluster, &address(&web)), None, "nothing is left to remember");
@@ -98,7 +98,7 @@ async fn a_wide_range_covers_and_uncovers_a_narrow_one() {
     assert_eq!(said(&found), "already");
     let over = Span::from_hours(1);
     let back = unblocking(&cluster, &seal, over, 9).await;
-    done(&at(&cluster, over, &[]).perform(&back).await);
+    done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
     assert_eq!(kept_out(&cluster), ["203.0.113.7/32"]);
 }
 
@@ -228,17 +228,20 @@ async fn what_a_person_changed_is_left_alone() {
 async fn a_lost_answer_is_made_up_for_by_a_look() {
     let lost = cluster().answering(Answer::LostAfter);
     let seal = first(&lost).await;
-    done(&at_once(&lost).perform(&seal).await);
+    done(&at_once(&lost).perform(&seal, &Halt::never()).await);
     assert_eq!((kept_out(&lost).len(), lost.changes()), (1, 1));
 
     let lost = cluster().answering(Answer::LostBefore);
-    let outcome = at_once(&lost).perform(&first(&lost).await).await;
+    let outcome = at_once(&lost).perform(&first(&lost).await, &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(lost.changes(), 1, "one intent, one request");
     let denied = cluster().answering(Answer::Denied);
-    assert_eq!(refused(&at_once(&denied).perform(&first(&denied).await).await), ["serverRefused"]);
+    assert_eq!(
+        refused(&at_once(&denied).perform(&first(&denied).await, &Halt::never()).await),
+        ["serverRefused"]
+    );
     let blind = cluster().answering(Answer::LostBlind);
-    assert_eq!(at_once(&blind).perform(&first(&blind).await).await.name(), "unknown");
+    assert_eq!(at_once(&blind).perform(&first(&blind).await, &Halt::never()).await.name(), "unknown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,10 +268,13 @@ async fn a_revert_is_held_by_a_pause_and_outlives_its_target() {
     let back = unblocking(&cluster, &seal, over, 8).await;
     let pause = json!({"metadata": {"annotations": {"paramedic.dev/pause-until": PAUSED}}});
     put(&cluster, SPACES.named("", "prod"), pause);
-    assert_eq!(refused(&at(&cluster, over, &[]).perform(&back).await), ["pausedByAnnotation"]);
+    assert_eq!(
+        refused(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await),
+        ["pausedByAnnotation"]
+    );
     put(&cluster, SPACES.named("", "prod"), json!({}));
     drop_one(&cluster, DEPLOYMENTS.named("prod", "web"));
-    done(&at(&cluster, over, &[]).perform(&back).await);
+    done(&at(&cluster, over, &[]).perform(&back, &Halt::never()).await);
     assert_eq!(get(&cluster, &address(&target())), None);
     let ask = paramedic_policies::question::Ask::Preflight {
         target: target(),
@@ -284,7 +290,7 @@ async fn a_rehearsal_touches_no_hands() {
     let cluster = cluster();
     let seal = first(&cluster).await;
     let seal = fakes::sealed(Intent { mode: Mode::DryRun, ..(*seal).clone() });
-    done(&at_once(&cluster).perform(&seal).await);
+    done(&at_once(&cluster).perform(&seal, &Halt::never()).await);
     assert_eq!((kept_out(&cluster).len(), cluster.changes()), (0, 0));
     let found = fakes::preflight(&at_once(&cluster), target(), Wish::BlockIp(wish()), true).await;
     let fields = found.diff.expect("one was asked for").fields;

@@ -29,7 +29,7 @@ async fn of_two_drains_that_begin_at_once_the_younger_gives_its_node_back() {
         let cluster = fleet();
         let seal = sealed(intended(&asked(&cluster).await));
         then(&cluster, 1, NODES.named("", "node-b"), rival(stamp));
-        let outcome = on(&cluster).perform(&seal).await;
+        let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
         assert_eq!(refused(&outcome), ["outOfBounds", "rollingOut"], "{stamp}");
         assert!(pods_are_there(&cluster), "{stamp}");
         assert_eq!(node(&cluster)["spec"], json!({}), "{stamp}");
@@ -46,13 +46,14 @@ async fn the_older_waits_for_the_younger_and_goes_on() {
         assert_eq!(cluster.changes(), 1, "it waits");
         put(&cluster, NODES.named("", "node-b"), ready_node());
     };
-    assert_eq!(told(&tokio::join!(world.perform(&seal), beside).0), DRAINED);
+    let halt = Halt::never();
+    assert_eq!(told(&tokio::join!(world.perform(&seal, &halt), beside).0), DRAINED);
 
     // Who does not give way goes on: then it is ours that does.
     let cluster = fleet();
     let seal = sealed(intended(&asked(&cluster).await));
     then(&cluster, 1, NODES.named("", "node-b"), rival("journal-12"));
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["outOfBounds", "rollingOut"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["outOfBounds", "rollingOut"]);
     assert!(pods_are_there(&cluster) && node(&cluster)["spec"] == json!({}));
 }
 
@@ -61,7 +62,8 @@ async fn a_node_that_falls_sick_meanwhile_stops_a_drain() {
     let cluster = fleet();
     let seal = sealed(intended(&asked(&cluster).await));
     then(&cluster, 2, NODES.named("", "node-b"), json!({"status": {"conditions": []}}));
-    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal).await else {
+    let Outcome::Failed { what, applied: true, .. } = on(&cluster).perform(&seal, &Halt::never()).await
+    else {
         panic!("it must stop")
     };
     let wanted = "1 of 2 pods evicted, then 2 is beyond maxNodes out of service (node-b and this one) 1";
@@ -76,7 +78,7 @@ async fn what_came_to_the_node_before_its_cordon_and_may_not_be_moved_stops_it_b
     let mut us = pod("ReplicaSet", "us");
     us["spec"]["serviceAccountName"] = json!("paramedic");
     then(&cluster, 1, PODS.named("ops", "us"), us);
-    assert_eq!(refused(&on(&cluster).perform(&seal).await), ["protected"]);
+    assert_eq!(refused(&on(&cluster).perform(&seal, &Halt::never()).await), ["protected"]);
     assert!(pods_are_there(&cluster) && node(&cluster)["spec"] == json!({}));
 }
 
@@ -95,7 +97,7 @@ async fn a_cordon_of_an_earlier_drain_is_taken_over_and_given_back() {
         let first = intended(&asked(&cluster).await);
         put(&cluster, BUDGETS.named("stage", "web"), budget(0));
         let first = sealed(Intent { deadline: now() + Span::from_mins(2), ..first });
-        assert_eq!(on(&cluster).perform(&first).await.name(), "failed");
+        assert_eq!(on(&cluster).perform(&first, &Halt::never()).await.name(), "failed");
         let mut cordoned = node(&cluster);
         owned_by(&mut cordoned, &owner);
         put(&cluster, NODES.named("", "node-a"), cordoned);
@@ -104,12 +106,16 @@ async fn a_cordon_of_an_earlier_drain_is_taken_over_and_given_back() {
         let again = asked(&cluster).await;
         let second = sealed(Intent { id: Seq(12), ..intended(&again) });
         let world = on(&cluster);
-        assert_eq!(world.perform(&second).await.name(), "done", "{owner}");
+        assert_eq!(world.perform(&second, &Halt::never()).await.name(), "done", "{owner}");
         assert_eq!(cordon::of_whom(&node(&cluster)), Some("journal-12"), "{owner}");
-        assert_eq!(world.perform(&second).await.name(), "done", "a repeat evicts nobody");
+        assert_eq!(world.perform(&second, &Halt::never()).await.name(), "done", "a repeat evicts nobody");
         assert_eq!(world.close(&second).await.name(), "done");
         let back = sealed(Intent { id: Seq(13), ..uncordon(&cluster, &second).await });
-        assert_eq!(told(&world.perform(&back).await), ["spec.unschedulable true -> -"], "{owner}");
+        assert_eq!(
+            told(&world.perform(&back, &Halt::never()).await),
+            ["spec.unschedulable true -> -"],
+            "{owner}"
+        );
         assert_eq!(node(&cluster)["spec"], json!({}));
     }
 }

@@ -64,7 +64,7 @@ async fn what_is_declared_deploys_nothing_until_the_thaw() {
     let reached: Vec<_> = found.action.iter().flat_map(|action| action.namespaces()).cloned().collect();
     assert_eq!(reached, ["argocd", "flux-system", "prod"], "guards judge each of them");
     let (world, seal) = (on(&cluster), sealed(meant(&found)));
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let windows = get(&cluster, &project())["spec"]["syncWindows"].clone();
     assert_eq!(windows.as_array().map(Vec::len), Some(2), "appended, never replaced: {windows}");
     assert_eq!(
@@ -74,19 +74,19 @@ async fn what_is_declared_deploys_nothing_until_the_thaw() {
     );
     assert_eq!(get(&cluster, &kustomization())["spec"]["suspend"], true);
     let changes = cluster.changes();
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(world.close(&seal).await.name(), "done");
     assert_eq!(cluster.changes(), changes, "the same intent again does nothing more");
     assert!(planned(&cluster).await.already);
 
     let back = sealed(thaw(&seal));
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     for (at, was) in [(project(), project_was), (kustomization(), kustomization_was)] {
         let is = get(&cluster, &at);
         assert_eq!(is["spec"], was["spec"], "taken back exactly");
         assert_eq!(is["metadata"]["annotations"], json!({}));
     }
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
     let found = preflight(&world, target(), Wish::Revert(seal.action.clone()), false).await;
     assert!(found.already, "{found:?}");
 }
@@ -98,9 +98,9 @@ async fn a_write_between_look_and_request_stops_neither_freeze_nor_thaw() {
     let seal = sealed(meant(&planned(&cluster).await));
     let races = |count: usize| *cluster.races.lock().expect("no test panicked") = count;
     races(3);
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     races(3);
-    assert_eq!(on(&cluster).perform(&sealed(thaw(&seal))).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&sealed(thaw(&seal)), &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &kustomization())["spec"].get("suspend"), None);
     assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
 }
@@ -112,9 +112,9 @@ async fn what_others_did_is_left_as_it_is() {
     let found = planned(&cluster).await;
     assert!(found.passed.iter().any(|one| one.contains("suspended by somebody else")), "{found:?}");
     let (world, seal) = (on(&cluster), sealed(meant(&found)));
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &kustomization())["metadata"].get("annotations"), None);
-    assert_eq!(world.perform(&sealed(thaw(&seal))).await.name(), "done");
+    assert_eq!(world.perform(&sealed(thaw(&seal)), &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &kustomization())["spec"]["suspend"], true, "theirs stays");
 
     // Two freezes of ours: the first thaw opens nothing, the second all.
@@ -123,16 +123,16 @@ async fn what_others_did_is_left_as_it_is() {
     let first = sealed(meant(&planned(&cluster).await));
     let second = sealed(Intent { id: Seq(8), ..(*first).clone() });
     for seal in [&first, &second] {
-        assert_eq!(world.perform(seal).await.name(), "done");
+        assert_eq!(world.perform(seal, &Halt::never()).await.name(), "done");
     }
-    assert_eq!(world.perform(&sealed(thaw(&first))).await.name(), "done");
+    assert_eq!(world.perform(&sealed(thaw(&first)), &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &kustomization())["spec"]["suspend"], true);
     assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(2));
     // A person has resumed it meanwhile: that is theirs too.
     let mut resumed = get(&cluster, &kustomization());
     resumed["spec"]["suspend"] = json!(false);
     put(&cluster, kustomization(), resumed);
-    assert_eq!(world.perform(&sealed(thaw(&second))).await.name(), "done");
+    assert_eq!(world.perform(&sealed(thaw(&second)), &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &kustomization())["spec"]["suspend"], false);
     assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
 }
@@ -157,26 +157,34 @@ async fn what_cannot_be_reached_refuses_the_whole_freeze() {
 async fn a_lost_answer_of_any_step_is_found_out_by_looking() {
     let cluster = with_both().answering(Answer::LostAfter);
     let seal = sealed(meant(&planned(&cluster).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     // Nor is a thaw made twice, or believed where nobody has seen it.
     let thawed = sealed(thaw(&seal));
-    assert_eq!(on(&cluster).perform(&thawed).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&thawed, &Halt::never()).await.name(), "done");
     assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
     for (answer, name) in [(Answer::LostBefore, "failed"), (Answer::LostBlind, "unknown")] {
         let cluster = with_both();
         let seal = sealed(meant(&planned(&cluster).await));
-        assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
         let cluster = cluster.answering(answer);
-        assert_eq!(on(&cluster).perform(&sealed(thaw(&seal))).await.name(), name, "{answer:?}");
+        assert_eq!(
+            on(&cluster).perform(&sealed(thaw(&seal)), &Halt::never()).await.name(),
+            name,
+            "{answer:?}"
+        );
     }
     // The process ended before it came to Flux.
     let cluster = with_both();
     let seal = sealed(meant(&planned(&cluster).await));
     let world = on(&cluster);
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     put(&cluster, kustomization(), json!({"spec": {"interval": "5m"}}));
     let closed = world.close(&seal).await;
     assert!(matches!(&closed, Outcome::Failed { applied: true, .. }), "{closed:?}");
-    assert_eq!(world.perform(&sealed(thaw(&seal))).await.name(), "done", "what was done is taken back");
+    assert_eq!(
+        world.perform(&sealed(thaw(&seal)), &Halt::never()).await.name(),
+        "done",
+        "what was done is taken back"
+    );
     assert_eq!(get(&cluster, &project())["spec"]["syncWindows"].as_array().map(Vec::len), Some(1));
 }

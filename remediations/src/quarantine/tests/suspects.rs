@@ -58,7 +58,7 @@ async fn a_label_without_its_wall_isolates_nobody() {
             continue;
         }
         let seal = sealed(Intent { target: one(), ..intended(&found) });
-        assert_eq!(on(&cluster).perform(&seal).await.name(), "done", "{what}");
+        assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done", "{what}");
         assert_eq!(labels(&cluster, "web-1")[QUARANTINE], STAMP, "{what}");
         assert!(get(&cluster, &wall::address("prod", STAMP)).is_some(), "{what}");
     }
@@ -69,7 +69,7 @@ async fn a_pod_that_another_intent_has_taken_meanwhile_is_left_to_it() {
     let cluster = shop();
     let seal = sealed(Intent { target: one(), ..intended(&asked(&cluster, one(), wish(false)).await) });
     labelled(&cluster);
-    let outcome = on(&cluster).perform(&seal).await;
+    let outcome = on(&cluster).perform(&seal, &Halt::never()).await;
     assert!(
         matches!(&outcome, Outcome::Failed { applied: true, what, .. } if what.contains(LABEL)),
         "{outcome:?}"
@@ -95,7 +95,7 @@ async fn a_pod_of_a_stateful_set_keeps_what_its_set_knows_it_by() {
     let said = "Service db goes on sending to pod db-0 while it is ready: its StatefulSet would stop without its labels";
     assert!(found.passed.iter().any(|one| one == said), "{found:?}");
     let seal = sealed(Intent { target, ..intended(&found) });
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(
         labels(&cluster, "db-0"),
         json!({"app": "db", (QUARANTINE): STAMP}),
@@ -123,14 +123,14 @@ async fn networks_whose_ranges_match_no_node_isolate_all_the_same() {
 async fn of_a_detached_pod_and_its_successor_the_suspect_goes_first() {
     let cluster = shop();
     let seal = sealed(Intent { target: one(), ..intended(&asked(&cluster, one(), wish(true)).await) });
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     let cost = |cluster: &FakeCluster| {
         let pod = get(cluster, &PODS.named("prod", "web-1")).expect("it is there");
         pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"].clone()
     };
     assert_eq!(cost(&cluster), "-2147483648");
     let back = sealed(release(&cluster, &seal).await);
-    assert_eq!(on(&cluster).perform(&back).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&back, &Halt::never()).await.name(), "done");
     assert_eq!(cost(&cluster), "-2147483648", "its ReplicaSet takes it back and has one too many");
 }
 
@@ -138,7 +138,7 @@ async fn of_a_detached_pod_and_its_successor_the_suspect_goes_first() {
 async fn of_pods_that_are_gone_only_the_wall_is_taken_down() {
     let cluster = shop();
     let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     let pods = |intent: &Intent| match &intent.action {
         Action::Quarantine(quarantine::Action::Release(all)) => all.names(),
         other => panic!("no release: {other}"),
@@ -151,9 +151,9 @@ async fn of_pods_that_are_gone_only_the_wall_is_taken_down() {
     gone("web-2");
     let back = sealed(release(&cluster, &seal).await);
     assert_eq!(pods(&back), "");
-    let done = on(&cluster).perform(&back).await;
+    let done = on(&cluster).perform(&back, &Halt::never()).await;
     assert_eq!(told(&done), ["prod/networkpolicy/paramedic-quarantine-journal-7: present -> deleted"]);
-    let again = on(&cluster).perform(&back).await;
+    let again = on(&cluster).perform(&back, &Halt::never()).await;
     assert!(matches!(again, Outcome::Done { already: true, .. }), "{again:?}");
     let revert = Wish::Revert(seal.action.clone());
     assert!(preflight(&on(&cluster), web(), revert, false).await.already);
@@ -163,10 +163,10 @@ async fn of_pods_that_are_gone_only_the_wall_is_taken_down() {
 async fn a_release_of_a_pod_that_somebody_let_go_has_changed_nothing_yet() {
     let cluster = shop();
     let seal = sealed(Intent { target: one(), ..intended(&asked(&cluster, one(), wish(false)).await) });
-    assert_eq!(on(&cluster).perform(&seal).await.name(), "done");
+    assert_eq!(on(&cluster).perform(&seal, &Halt::never()).await.name(), "done");
     let back = sealed(release(&cluster, &seal).await);
     put(&cluster, PODS.named("prod", "web-1"), pod("web-1"));
     let cluster = cluster.answering(Answer::NotSent);
-    let outcome = on(&cluster).perform(&back).await;
+    let outcome = on(&cluster).perform(&back, &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
 }

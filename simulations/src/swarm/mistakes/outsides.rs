@@ -1,4 +1,4 @@
-//! Mistakes about what is asked and told: facts without an age, messages without a receiver.
+//! Mistakes about what is asked and told: facts without an age, messages without a receiver, effects that nobody can stop.
 
 use std::sync::Arc;
 
@@ -33,12 +33,8 @@ impl Outside for Silent {
         self.0.answer(question).await
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.0.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.0.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.0.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
@@ -47,6 +43,28 @@ impl Outside for Silent {
 
     async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
         Receipt::Taken { said: "202".to_owned() }
+    }
+}
+
+/// Lets no effect hear that it is stopped.
+pub(super) struct Unstoppable(pub(super) Arc<dyn Outside>);
+
+#[async_trait]
+impl Outside for Unstoppable {
+    async fn answer(&self, question: &Question) -> Found {
+        self.0.answer(question).await
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>, _: &Halt) -> Outcome {
+        self.0.perform(seal, &Halt::never()).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.0.close(seal).await
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.0.deliver(notice).await
     }
 }
 
@@ -62,17 +80,13 @@ impl Outside for Unseeing {
         self.outside.answer(question).await
     }
 
-    async fn perform(&self, seal: &Sealed<Intent>) -> Outcome {
-        self.outside.perform(seal).await
-    }
-
-    async fn perform_until(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
-        self.outside.perform_until(seal, halt).await
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.outside.perform(seal, halt).await
     }
 
     async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
         if self.acts {
-            return self.outside.perform(seal).await;
+            return self.outside.perform(seal, &Halt::never()).await;
         }
         Outcome::Done { diff: None, already: false }
     }

@@ -7,6 +7,7 @@ mod clock;
 mod ends;
 mod facts;
 mod folds;
+mod halts;
 mod leads;
 mod once;
 mod operators;
@@ -55,7 +56,7 @@ pub(crate) struct Evidence<'a> {
 type Judge = fn(&Evidence<'_>, &mut Vec<String>);
 
 /// All of them, with what each holds to.
-pub(crate) const ORACLES: [(&str, &str, Judge); 16] = [
+pub(crate) const ORACLES: [(&str, &str, Judge); 17] = [
     ("recorded-first", "no effect without an earlier durable intent", recorded::judge),
     ("once", "no request twice for one intent", once::judge),
     ("ceilings", "no limit is exceeded in any window", ceilings::limits),
@@ -66,6 +67,7 @@ pub(crate) const ORACLES: [(&str, &str, Judge); 16] = [
     ("verdicts", "one episode for each alert, one way to a verdict for each policy", verdicts::judge),
     ("ends", "every intent ends once, and ends as the world saw it", ends::judge),
     ("operators", "what people deny, pause or did not approve is not done", operators::judge),
+    ("halts", "what is stopped while it is under way makes no further change", halts::judge),
     ("storm", "in a storm, and until it is over, nothing is done that was to be withheld", storm::judge),
     ("clock", "while the clock is in doubt nothing is decided", clock::judge),
     ("leads", "while another process leads nothing is decided and nothing begins", leads::judge),

@@ -16,6 +16,9 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
         if evidence.plan.protected.iter().any(|one| is_it(&one)) {
             says.push(format!("{} is protected: {} ({})", request.on, request.what, request.stamp));
         }
+        if request.on.namespace == "kube-system" {
+            says.push(format!("its namespace protects {}: {} ({})", request.on, request.what, request.stamp));
+        }
         let Some(workload) = world.workloads.get(&request.on) else { continue };
         let writes_replicas = request.what.starts_with("spec.replicas");
         let tracked = workload.gitops.as_ref().is_some_and(|gitops| gitops.tracks_replicas);

@@ -8,7 +8,7 @@ use paramedic_policies::time::{Moment, Span};
 
 use super::super::dice::Dice;
 use super::super::faults::Chances;
-use super::world::{BREAKERS, DEPENDENCY, ERRORS, LATENCY, LOGINS};
+use super::world::{BREAKERS, DEPENDENCY, ERRORS, LATENCY, LOGINS, NODES};
 use crate::world::Cure;
 
 /// One thing that happens.
@@ -18,7 +18,7 @@ pub(crate) enum Happening {
     Trouble {
         /// Which series are sick.
         series: &'static str,
-        /// Of which workload or service.
+        /// Of which workload, service, address or node.
         on: Target,
         /// How sick.
         sick: f64,
@@ -68,6 +68,8 @@ pub(super) struct Places<'a> {
     pub(super) workloads: &'a [Target],
     pub(super) services: &'a [Target],
     pub(super) addresses: &'a [Target],
+    /// Those that a policy may drain.
+    pub(super) nodes: &'a [Target],
 }
 
 /// When things happen.
@@ -88,6 +90,10 @@ pub(super) fn draw(dice: &mut Dice, places: &Places<'_>, store: &Store<'_>) -> V
     // Often the trouble is already there when the worst begins.
     if dice.one_in(2) {
         all.push((store.begins + Span::from_secs(2), trouble(dice, places)));
+    }
+    if !places.nodes.is_empty() {
+        let from = at(dice);
+        a_sick_node(dice, places, from, &mut all);
     }
     weather(dice, store, &mut all);
     if dice.one_in(4) {
@@ -168,6 +174,26 @@ fn trouble(dice: &mut Dice, places: &Places<'_>) -> Happening {
         _ => Cure::Nothing,
     };
     Happening::Trouble { series, on, sick, cure }
+}
+
+/// A node is sick, and now and then somebody stops what is done about it, or another process takes the lead.
+fn a_sick_node(dice: &mut Dice, places: &Places<'_>, from: Moment, all: &mut Vec<(Moment, Happening)>) {
+    let on = dice.among(places.nodes).clone();
+    let cure = if dice.one_in(2) { Cure::Cordoned(on.name.clone()) } else { Cure::Nothing };
+    all.push((from, Happening::Trouble { series: NODES, on, sick: 1.0, cure }));
+    let soon = from + dice.secs(25..=120);
+    match dice.number(0..=2) {
+        0 => {
+            let namespace = (*dice.among(&["shop", "bank"])).to_owned();
+            let until = dice.one_in(2).then(|| dice.secs(30..=300));
+            all.push((soon, Happening::Pause(PauseScope::Namespace(namespace), until)));
+        }
+        1 => {
+            all.push((soon, Happening::Reign(false)));
+            all.push((soon + dice.secs(5..=120), Happening::Reign(true)));
+        }
+        _ => {}
+    }
 }
 
 /// Two to five spells of weather, each with faults of its own.

@@ -108,7 +108,7 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let begins = morning();
-        let world::Drawn { world, workloads, services, addresses, protected } =
+        let world::Drawn { world, workloads, services, addresses, nodes, protected } =
             world::draw(&mut dice.fork(), begins);
         let policies = policies::draw(&mut dice.fork(), &services, &addresses);
         let settings = settings(&mut dice);
@@ -119,7 +119,12 @@ impl Plan {
         other.files[0].text.push_str("\n# changed\n");
         let calm = begins + dice.secs(12 * 60..=30 * 60);
         let mended = calm + dice.secs(3 * 60..=12 * 60);
-        let places = happenings::Places { workloads: &workloads, services: &services, addresses: &addresses };
+        let places = happenings::Places {
+            workloads: &workloads,
+            services: &services,
+            addresses: &addresses,
+            nodes: if policies.iter().any(|one| one.alert == "NodeSick") { &nodes } else { &[] },
+        };
         let store = happenings::Store { begins, calm, mended, storm: &source.settings.guards.storm };
         let happenings = happenings::draw(&mut dice.fork(), &places, &store);
         let manners = Manners {

@@ -7,12 +7,14 @@ use paramedic_policies::target::Target;
 use serde_json::{Value, json};
 
 use super::super::dice::Dice;
-use super::world::{BREAKERS, DEPENDENCY, EDGE, ERRORS, LATENCY, LOGINS};
+use super::world::{BREAKERS, DEPENDENCY, EDGE, ERRORS, LATENCY, LOGINS, NODES};
 use super::{Drawn, PAGER};
 
 pub(super) fn draw(dice: &mut Dice, services: &[Target], addresses: &[Target]) -> Vec<Drawn> {
     let mut all = Vec::new();
-    for (alert, least) in [("HighErrors", 1), ("SlowAnswers", 0), ("BreakersOpen", 0), ("FailedLogins", 0)] {
+    let alerts =
+        [("HighErrors", 1), ("SlowAnswers", 0), ("BreakersOpen", 0), ("FailedLogins", 0), ("NodeSick", 0)];
+    for (alert, least) in alerts {
         let is_of_none = match alert {
             "BreakersOpen" => services.is_empty(),
             "FailedLogins" => addresses.is_empty(),
@@ -29,8 +31,12 @@ pub(super) fn draw(dice: &mut Dice, services: &[Target], addresses: &[Target]) -
     all
 }
 
+const UNAVAILABLE: [&str; 4] = ["off", "100%", "60%", "25%"];
+
 fn policy(dice: &mut Dice, name: String, alert: &'static str) -> Drawn {
-    let mode = *dice.among(&[Mode::Enforce, Mode::Enforce, Mode::Enforce, Mode::Approve, Mode::DryRun]);
+    let modes = [Mode::Enforce, Mode::Enforce, Mode::Enforce, Mode::Approve, Mode::DryRun];
+    // Of drains there are few, since few nodes are sick.
+    let mode = *dice.among(if alert == "NodeSick" { &modes[..4] } else { &modes });
     let in_storm = *dice.among(&[InStorm::Withhold, InStorm::Withhold, InStorm::Approve, InStorm::Act]);
     let limits: Vec<Limit> = (0..dice.number(1..=2)).map(|_| limit(dice)).collect();
     let blast = dice.percent(70).then(|| BlastTargets {
@@ -41,13 +47,18 @@ fn policy(dice: &mut Dice, name: String, alert: &'static str) -> Drawn {
     let (kind, name_of) = match alert {
         "BreakersOpen" => ("Service", "{{ labels.service }}"),
         "FailedLogins" => ("Ingress.networking.k8s.io", EDGE),
+        "NodeSick" => ("Node", "{{ labels.node }}"),
         _ => ("Deployment", "{{ labels.workload }}"),
+    };
+    let target = match alert {
+        "NodeSick" => json!({"from": {"node": name_of}}),
+        _ => json!({"kind": kind, "namespace": "{{ labels.namespace }}", "name": name_of}),
     };
     let mut spec = json!({
         "mode": mode,
         "priority": dice.number(0..=3),
         "match": [format!("alertname=\"{alert}\"")],
-        "target": {"kind": kind, "namespace": "{{ labels.namespace }}", "name": name_of},
+        "target": target,
         "guards": {
             "cooldown": dice.secs(0..=600),
             "relapse": dice.secs(0..=3600),
@@ -55,7 +66,7 @@ fn policy(dice: &mut Dice, name: String, alert: &'static str) -> Drawn {
             "concurrency": dice.number(1..=3),
             "blastRadius": {
                 "targets": blast.as_ref().map_or(json!("off"), |blast| json!(blast)),
-                "unavailable": *dice.among(&["off", "25%", "60%", "100%"]),
+                "unavailable": *dice.among(if alert == "NodeSick" { &UNAVAILABLE[..2] } else { &UNAVAILABLE }),
             },
             "inStorm": in_storm,
             "approval": dice.secs(180..=1200),
@@ -100,6 +111,7 @@ fn metric(alert: &str) -> String {
         "FailedLogins" => format!(
             "{LOGINS}{{namespace=\"{{{{ labels.namespace }}}}\", client_address=\"{{{{ labels.client_address }}}}\"}}"
         ),
+        "NodeSick" => format!("{NODES}{{node=\"{{{{ labels.node }}}}\"}}"),
         "SlowAnswers" => of_workload(LATENCY),
         _ => of_workload(ERRORS),
     }
@@ -114,10 +126,17 @@ fn rung(dice: &mut Dice, alert: &str, is_last: bool) -> Value {
         json!({"resetBreaker": {"breaker": DEPENDENCY, "port": "http"}})
     } else if alert == "FailedLogins" {
         at_the_edge(dice)
+    } else if alert == "NodeSick" {
+        json!({"drainNode": {
+            "within": dice.secs(60..=600),
+            "maxNodes": dice.number(1..=2),
+            "localStorage": *dice.among(&["refuse", "allow"]),
+        }})
     } else {
         on_a_workload(dice)
     };
-    if step.get("scale").is_some() && dice.one_in(2) {
+    let is_taken_back = step.get("scale").is_some() || step.get("drainNode").is_some();
+    if is_taken_back && dice.one_in(2) {
         step["revert"] = json!({"after": dice.secs(120..=1200)});
     }
     if !is_last || dice.percent(80) {

@@ -18,6 +18,8 @@ pub(crate) const LATENCY: &str = "latency:p95";
 pub(crate) const BREAKERS: &str = "breakers:open";
 /// Logins from one address that fail.
 pub(crate) const LOGINS: &str = "logins:failed";
+/// Whether nodes are sick.
+pub(crate) const NODES: &str = "nodes:sick";
 /// The Ingress of every namespace.
 pub(crate) const EDGE: &str = "edge";
 /// The dependency behind every breaker.
@@ -30,11 +32,14 @@ pub(super) struct Drawn {
     pub(super) services: Vec<Target>,
     /// Where logins come from, by the namespace that they are for.
     pub(super) addresses: Vec<Target>,
+    pub(super) nodes: Vec<Target>,
     pub(super) protected: Vec<Target>,
 }
 
 pub(super) fn draw(dice: &mut Dice, now: Moment) -> Drawn {
     let mut world = World::new(now);
+    // Before the workloads: pods go to the nodes that are there.
+    let nodes = nodes(dice, &mut world);
     let (mut workloads, mut services, mut protected) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..dice.number(3..=6) {
         let namespace = *dice.among(&["shop", "bank"]);
@@ -52,7 +57,7 @@ pub(super) fn draw(dice: &mut Dice, now: Moment) -> Drawn {
         workloads.push(target);
     }
     let dns = target("Deployment", "kube-system", "dns");
-    world.workloads.insert(dns.clone(), Workload::new(dns.clone(), 2, now));
+    world.workloads.insert(dns.clone(), Workload::new(dns.clone(), 1, now));
     protected.push(dns.clone());
     workloads.push(dns);
     for at in &workloads {
@@ -70,8 +75,36 @@ pub(super) fn draw(dice: &mut Dice, now: Moment) -> Drawn {
         rule("SlowAnswers", LATENCY, 1.0),
         rule("BreakersOpen", BREAKERS, 0.5),
         rule("FailedLogins", LOGINS, 100.0),
+        rule("NodeSick", NODES, 0.5),
     ];
-    Drawn { world, workloads, services, addresses, protected }
+    gathered(dice, &mut world, &workloads, &nodes);
+    Drawn { world, workloads, services, addresses, nodes, protected }
+}
+
+/// Some workloads have all of their pods on one node, so that whoever drains it has to wait for their budgets.
+fn gathered(dice: &mut Dice, world: &mut World, workloads: &[Target], nodes: &[Target]) {
+    for workload in workloads.iter().filter(|workload| workload.namespace != "kube-system") {
+        if dice.one_in(2) {
+            if let Some(one) = world.workloads.get_mut(workload) {
+                one.budget = Some((workload.name.clone(), one.replicas - 1));
+                one.pod_ready = Some(dice.secs(20..=60));
+            }
+            world.seat(workload, &dice.among(nodes).name);
+        }
+    }
+}
+
+/// Nodes that are well; the pods of the workloads are spread over them. One is named in what [`edges`] puts there.
+fn nodes(dice: &mut Dice, world: &mut World) -> Vec<Target> {
+    let mut nodes = Vec::new();
+    for number in 1..=dice.number(3..=5) {
+        let node = target("Node", "", &format!("node-{number}"));
+        let at = kinds::address(&node).expect("a kind that the world knows");
+        world.put(at, json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}));
+        world.series.push(Series::new(NODES, &[("node", &*node.name)], 0.0));
+        nodes.push(node);
+    }
+    nodes
 }
 
 /// An Ingress of ingress-nginx in each namespace, and addresses that may guess passwords there.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use paramedic_policies::action::Wish;
 use paramedic_policies::remediation::abort_rollout;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::argo_rollouts::ArgoRollouts;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
@@ -98,7 +99,7 @@ async fn a_canary_is_aborted_only_while_it_is_rolled_out() {
     let diff = found.diff.clone().expect("the server was asked");
     assert_eq!((diff.fields[0].path.as_str(), diff.fields[0].after.as_str()), ("status.abort", "true"));
     let seal = sealed(intent(61, &web, &found));
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let aborted = is(&shop, "Degraded").await;
     assert_eq!(aborted["status"]["abort"], true);
@@ -110,7 +111,7 @@ async fn a_canary_is_aborted_only_while_it_is_rolled_out() {
     .await;
 
     // A repeat finds itself, also where the process is another one; a new wish finds it done.
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(world.close(&seal).await.name(), "done");
     let again = preflight(&world, &web, wish(), false).await;
     assert!(again.already && again.action.is_none(), "{again:?}");
@@ -119,6 +120,6 @@ async fn a_canary_is_aborted_only_while_it_is_rolled_out() {
     canary(&shop, good).await;
     is(&shop, "Healthy").await;
     assert_eq!(told().await.len(), 1);
-    let late = world.perform(&seal).await;
+    let late = world.perform(&seal, &Halt::never()).await;
     assert_eq!(late.name(), "refused", "{late:?}");
 }

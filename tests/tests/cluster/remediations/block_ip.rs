@@ -8,6 +8,7 @@ use paramedic_policies::remediation::block_ip::{self, ClientAddress, Growth, Mea
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use paramedic_remediations::Remedies;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use serde_json::{Value, json};
@@ -76,9 +77,9 @@ async fn taken_back(world: &Remedies, id: u64, blocked: &Intent) {
     assert_eq!(names(&found), [""; 0], "{found:?}");
     let back = Intent { reverts: Some(blocked.id), charged: false, ..intent(id, &blocked.target, &found) };
     let seal = sealed(back);
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     done(&world.close(&seal).await);
-    assert_eq!(world.perform(&seal).await, Outcome::Done { diff: None, already: true });
+    assert_eq!(world.perform(&seal, &Halt::never()).await, Outcome::Done { diff: None, already: true });
 }
 
 fn except(policy: &Value) -> Vec<&str> {
@@ -99,14 +100,16 @@ async fn a_policy_keeps_addresses_out_and_goes_with_the_last() {
     assert_eq!(words(found.action.as_ref()), "block 203.0.113.7 for 1h", "{found:?}");
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
     let first = intent(110, &web, &found);
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..first.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..first.clone() }), &Halt::never()).await;
     assert_eq!(done(&rehearsed).source, DiffSource::ServerDryRun);
     assert_eq!(shop.try_get("NetworkPolicy", POLICY).await, None, "a rehearsal makes nothing");
 
     // Two at once: one makes the object, the other finds it made.
     let second = blocking(&world, 111, &web, wish("2001:db8::1")).await;
     let (one, two) = (sealed(first.clone()), sealed(second.clone()));
-    let (one_ended, two_ended) = tokio::join!(world.perform(&one), world.perform(&two));
+    let halt = Halt::never();
+    let (one_ended, two_ended) = tokio::join!(world.perform(&one, &halt), world.perform(&two, &halt));
     done(&one_ended);
     done(&two_ended);
     let made = shop.get("NetworkPolicy", POLICY).await;
@@ -116,7 +119,7 @@ async fn a_policy_keeps_addresses_out_and_goes_with_the_last() {
     assert_eq!(made.pointer("/metadata/labels/app.kubernetes.io~1managed-by"), Some(&json!("paramedic")));
 
     // Once is enough.
-    done(&world.perform(&one).await);
+    done(&world.perform(&one, &Halt::never()).await);
     done(&world.close(&two).await);
     assert_eq!(shop.get("NetworkPolicy", POLICY).await, made, "a repeat changes nothing");
     let again = preflight(&world, &web, wish("203.0.113.7"), false).await;
@@ -151,7 +154,7 @@ async fn a_policy_is_refused_where_it_would_not_hold_or_hit_the_cluster() {
 
     // What a colleague makes of our policy is theirs.
     let first = blocking(&world, 114, &web, wish("203.0.113.7")).await;
-    done(&world.perform(&sealed(first.clone())).await);
+    done(&world.perform(&sealed(first.clone()), &Halt::never()).await);
     shop.patch("NetworkPolicy", POLICY, json!({"spec": {"ingress": []}})).await;
     let found = preflight(&world, &web, Wish::Revert(first.action), false).await;
     assert_eq!(names(&found), ["changed"], "{found:?}");
@@ -186,7 +189,8 @@ async fn an_ingress_keeps_what_people_wrote_and_loses_what_we_did() {
     let one = blocking(&world, 115, &front, wish("203.0.113.7")).await;
     let two = blocking(&world, 116, &front, wish("2001:db8::/64")).await;
     let (first, second) = (sealed(one.clone()), sealed(two.clone()));
-    let (one_ended, two_ended) = tokio::join!(world.perform(&first), world.perform(&second));
+    let halt = Halt::never();
+    let (one_ended, two_ended) = tokio::join!(world.perform(&first, &halt), world.perform(&second, &halt));
     done(&one_ended);
     done(&two_ended);
     assert_eq!(list().await, "198.51.100.0/24, 192.0.2.1,203.0.113.7/32,2001:db8::/64");
@@ -214,7 +218,7 @@ async fn who_comes_back_stays_out_longer_on_a_bare_ingress_too() {
         Wish::BlockIp(wish)
     };
     let one = blocking(&world, 119, &front, wish()).await;
-    done(&world.perform(&sealed(one.clone())).await);
+    done(&world.perform(&sealed(one.clone()), &Halt::never()).await);
     taken_back(&world, 120, &one).await;
     let annotations = shop.get("Ingress", "shop").await["metadata"]["annotations"].clone();
     assert_eq!(annotations.get(LIST), None, "{annotations}");

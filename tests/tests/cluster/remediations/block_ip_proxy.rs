@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use paramedic_policies::action::{Intent, Wish};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 use paramedic_tests::peers::{need, peer};
@@ -84,7 +85,7 @@ async fn a_blocked_client_reaches_the_service_no_more_and_the_others_do() {
     let mut blocked = Vec::new();
     for (id, address) in [(130, "203.0.113.7"), (131, "2001:db8::/64")] {
         let one = blocking(&world, id, &front, wish(address, Means::IngressNginx, &shop)).await;
-        done(&world.perform(&sealed(one.clone())).await);
+        done(&world.perform(&sealed(one.clone()), &Halt::never()).await);
         blocked.push(one);
     }
     let before = service.received().len();
@@ -94,7 +95,7 @@ async fn a_blocked_client_reaches_the_service_no_more_and_the_others_do() {
     for (id, one) in [(132, &blocked[0]), (133, &blocked[1])] {
         let found = preflight(&world, &front, Wish::Revert(one.action.clone()), false).await;
         let back = Intent { reverts: Some(one.id), charged: false, ..intent(id, &front, &found) };
-        done(&world.perform(&sealed(back)).await);
+        done(&world.perform(&sealed(back), &Halt::never()).await);
     }
     assert_eq!(answers("after").await, [200, 200, 403, 200, 200], "a person's own entry stays");
 }

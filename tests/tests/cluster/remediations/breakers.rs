@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use paramedic_policies::action::{Outcome, Wish};
 use paramedic_policies::remediation::reset_breaker::{self, Endpoints};
 use paramedic_policies::target::Target;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use serde_json::{Value, json};
 
@@ -79,11 +80,11 @@ async fn a_breaker_is_closed_on_every_process_once() {
     let found = preflight(&world, &target, wish.clone(), true).await;
     assert_eq!(found.diff.as_ref().map(|diff| diff.fields.len()), Some(2), "{found:?}");
     let seal = sealed(intent(12, &target, &found));
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     let Outcome::Done { diff: Some(diff), already: false } = &outcome else { panic!("{outcome:?}") };
     assert!(diff.fields.iter().all(|field| field.after == "CLOSED"), "{diff:?}");
 
-    assert_eq!(world.perform(&seal).await, Outcome::Done { diff: None, already: true });
+    assert_eq!(world.perform(&seal, &Halt::never()).await, Outcome::Done { diff: None, already: true });
     assert_eq!(world.close(&seal).await.name(), "done");
     assert!(preflight(&world, &target, wish, false).await.already);
     let resets: Vec<usize> = processes.iter().map(|process| process.resets().len()).collect();

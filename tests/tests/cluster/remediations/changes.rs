@@ -9,6 +9,7 @@ use paramedic_policies::remediation::scale::{self as scaling, Amount};
 use paramedic_policies::time::Span;
 use paramedic_remediations::KubernetesEyes;
 use paramedic_remediations::ports::cluster::Cluster;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, User};
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ async fn scaling_sets_a_number_once_under_our_stamp() {
         let found = preflight(&world, &target, scale(Amount::By(2)), false).await;
         assert_eq!(words(found.action.as_ref()), "scale 2 -> 4", "{found:?}");
         let seal = sealed(intent(41, &target, &found));
-        let outcome = world.perform(&seal).await;
+        let outcome = world.perform(&seal, &Halt::never()).await;
         assert_eq!(
             (done(&outcome).fields[0].before.as_str(), done(&outcome).fields[0].after.as_str()),
             ("2", "4")
@@ -82,7 +83,7 @@ async fn scaling_sets_a_number_once_under_our_stamp() {
         let object = shop.get(kind, &name).await;
         assert_eq!(manager(&object, "f:replicas"), format!("paramedic-{}", stamp(41)), "{kind}");
 
-        done(&world.perform(&seal).await);
+        done(&world.perform(&seal, &Halt::never()).await);
         done(&world.close(&seal).await);
         let again = shop.get(kind, &name).await;
         let generation = "/metadata/generation";
@@ -106,7 +107,7 @@ async fn scaling_to_nothing_and_back_tests_its_old_value_too() {
             (&diff.source, diff.fields[0].after.as_str()),
             (&DiffSource::ServerDryRun, to.to_string().as_str())
         );
-        done(&world.perform(&sealed(intent(id, &target, &found))).await);
+        done(&world.perform(&sealed(intent(id, &target, &found)), &Halt::never()).await);
     }
     shop.rolled_out("Deployment", "web").await;
 }
@@ -126,7 +127,7 @@ async fn any_kind_with_a_scale_can_be_scaled() {
     let (world, target) = (world(&kubernetes), target(&shop, "ReplicaSet.apps", "bare"));
     let found = preflight(&world, &target, scale(Amount::AtLeast(3)), false).await;
     assert_eq!(words(found.action.as_ref()), "scale 1 -> 3", "{found:?}");
-    done(&world.perform(&sealed(intent(1, &target, &found))).await);
+    done(&world.perform(&sealed(intent(1, &target, &found)), &Halt::never()).await);
     shop.becomes("ReplicaSet", "bare", "/status/replicas", json!(3)).await;
     let restart = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
     assert_eq!(restart.refusals.iter().map(Reason::name).collect::<Vec<_>>(), ["wrongKind"]);
@@ -145,7 +146,7 @@ async fn under_an_autoscaler_its_minimum_is_raised() {
     let found = preflight(&world, &target, scale(Amount::By(9)), true).await;
     assert_eq!(words(found.action.as_ref()), "scale minReplicas of HPA web 2 -> 4", "{found:?}");
     let seal = sealed(intent(7, &target, &found));
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     shop.becomes("Deployment", "web", "/spec/replicas", json!(4)).await;
     let hpa = shop.get("HorizontalPodAutoscaler", "web").await;
     assert_eq!(manager(&hpa, "f:minReplicas"), format!("paramedic-{}", stamp(7)));
@@ -173,7 +174,7 @@ async fn a_restart_completes_and_its_repeat_rolls_nothing() {
         let intent = intent(9, &target, &found);
         let at = intent.at;
         let seal = sealed(intent);
-        let outcome = world.perform(&seal).await;
+        let outcome = world.perform(&seal, &Halt::never()).await;
         assert_eq!(done(&outcome).fields[0].after, at.to_string(), "{kind}");
         let uid = |pod: &Value| pod.pointer("/metadata/uid").cloned();
         let after = shop.pods(&name).await;
@@ -187,7 +188,7 @@ async fn a_restart_completes_and_its_repeat_rolls_nothing() {
         assert_eq!(annotations["kubectl.kubernetes.io/restartedAt"], json!(at.to_string()));
         assert_eq!(annotations["paramedic.dev/intent"], json!(stamp(9)));
         assert_eq!(annotations["paramedic.dev/correlation"], json!("c-1"));
-        done(&world.perform(&seal).await);
+        done(&world.perform(&seal, &Halt::never()).await);
         done(&world.close(&seal).await);
         let again = shop.get(kind, &name).await;
         let generation = "/metadata/generation";
@@ -212,7 +213,8 @@ async fn a_rollout_that_does_not_end_in_time_failed_and_was_applied() {
         })
         .await;
     let intent = Intent { deadline: now() + Span::from_secs(3), ..intent(1, &target, &found) };
-    let Outcome::Failed { what, applied: true, .. } = world.perform(&sealed(intent)).await else {
+    let Outcome::Failed { what, applied: true, .. } = world.perform(&sealed(intent), &Halt::never()).await
+    else {
         panic!("a rollout that cannot end");
     };
     assert!(what.contains("was not complete by"), "{what}");
@@ -277,7 +279,7 @@ async fn an_object_made_anew_is_not_the_one_that_was_meant() {
     .await;
     shop.deployment("web", 2).await;
     for found in [scaling, restart] {
-        let outcome = world.perform(&sealed(intent(3, &target, &found))).await;
+        let outcome = world.perform(&sealed(intent(3, &target, &found)), &Halt::never()).await;
         assert!(refusals(&outcome).iter().all(|reason| *reason == "changed"), "{outcome:?}");
     }
     assert_eq!(number(&shop.get("Deployment", "web").await, "/metadata/generation"), 1);
@@ -295,7 +297,7 @@ async fn a_dry_run_is_the_servers_own_and_changes_nothing() {
     for wish in [scale(Amount::By(2)), Wish::Restart(restart::Wish {})] {
         let found = preflight(&world, &target, wish, false).await;
         let rehearsed = Intent { mode: Mode::DryRun, ..intent(5, &target, &found) };
-        let outcome = world.perform(&sealed(rehearsed)).await;
+        let outcome = world.perform(&sealed(rehearsed), &Halt::never()).await;
         assert_eq!(done(&outcome).source, DiffSource::ServerDryRun);
     }
     let after = shop.get("Deployment", "web").await;

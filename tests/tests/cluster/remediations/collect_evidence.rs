@@ -12,6 +12,7 @@ use paramedic_policies::evidence::{Evidence, Kept};
 use paramedic_policies::remediation::collect_evidence;
 use paramedic_policies::time::Span;
 use paramedic_remediations::ports::cluster::{Cluster, LookError, Run};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::objects::Resource;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
@@ -54,7 +55,7 @@ async fn evidence_is_what_the_server_knows_and_says_what_it_does_not() {
     let before = shop.get("Deployment", "web").await;
 
     let found = preflight(&world, &web, Wish::CollectEvidence(wish(false)), false).await;
-    let outcome = world.perform(&sealed(intent(51, &web, &found))).await;
+    let outcome = world.perform(&sealed(intent(51, &web, &found)), &Halt::never()).await;
     let Outcome::Collected { evidence } = outcome else { panic!("{outcome:?}") };
     let pods = text(&evidence, "pods");
     assert_eq!(pods.lines().count(), 2, "{pods}");
@@ -69,7 +70,7 @@ async fn evidence_is_what_the_server_knows_and_says_what_it_does_not() {
     );
 
     let found = preflight(&world, &web, Wish::CollectEvidence(wish(true)), false).await;
-    let required = world.perform(&sealed(intent(52, &web, &found))).await;
+    let required = world.perform(&sealed(intent(52, &web, &found)), &Halt::never()).await;
     assert!(
         matches!(&required, Outcome::Failed { what, applied: false, .. } if what.contains("log of")),
         "{required:?}"

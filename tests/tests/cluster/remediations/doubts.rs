@@ -4,6 +4,7 @@ use paramedic_policies::action::{Outcome, Wish};
 use paramedic_policies::remediation::restart;
 use paramedic_policies::remediation::scale::{self, Amount};
 use paramedic_remediations::ports::cluster::{ChangeError, Cluster, ClusterChange, Hands};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 use serde_json::json;
@@ -35,13 +36,13 @@ async fn a_change_whose_answer_is_lost_is_found_made_and_never_repeated() {
 
     let found = preflight(&world, &target, by(1), false).await;
     proxy.fails(Fault::CutAfter);
-    let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
+    let outcome = world.perform(&sealed(intent(1, &target, &found)), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     assert_eq!(proxy.changes(), 1);
 
     rests(&kubernetes, &target).await;
     let found = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
-    let outcome = world.perform(&sealed(intent(2, &target, &found))).await;
+    let outcome = world.perform(&sealed(intent(2, &target, &found)), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     assert_eq!(proxy.changes(), 2);
     let object = shop.get("Deployment", "web").await;
@@ -64,7 +65,7 @@ async fn a_change_that_never_arrived_is_known_not_to_have_been_made() {
     proxy.fails(Fault::CutBefore);
     for wish in [by(1), Wish::Restart(restart::Wish {})] {
         let found = preflight(&world, &target, wish, false).await;
-        let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
+        let outcome = world.perform(&sealed(intent(1, &target, &found)), &Halt::never()).await;
         assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     }
     assert_eq!(proxy.changes(), 2, "one for each intent");
@@ -81,7 +82,7 @@ async fn a_change_turned_away_by_flow_control_is_sent_once() {
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found = preflight(&world, &target, by(1), false).await;
     proxy.fails(Fault::TooManyRequests);
-    let outcome = world.perform(&sealed(intent(1, &target, &found))).await;
+    let outcome = world.perform(&sealed(intent(1, &target, &found)), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert_eq!(proxy.changes(), 1, "kube's own retries are off");
 }

@@ -7,6 +7,7 @@ use paramedic_policies::remediation::drain_node;
 use paramedic_policies::remediation::evict_pod::LocalStorage;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 use serde_json::{Value, json};
@@ -69,10 +70,11 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     let said = format!("cordon it and evict {here} pod{plural} of {}", shop.name);
     assert_eq!(words(found.action.as_ref()), said, "{found:?}");
     let planned = Intent { deadline: now() + Span::from_mins(3), ..intent(151, &node, &found) };
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() }), &Halt::never()).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
     let seal = sealed(planned);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let cordoned = shop.get("Node", "drain-a").await;
     assert_eq!(cordoned["spec"]["unschedulable"], true);
@@ -81,14 +83,18 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     let agents = shop.pods("agent").await;
     assert!(agents.values().any(|pod| pod["spec"]["nodeName"] == "drain-a"), "the DaemonSet's pod stays");
     shop.rolled_out("Deployment", "web").await;
-    assert_eq!(world.perform(&seal).await.name(), "done", "the same intent again evicts nobody");
+    assert_eq!(
+        world.perform(&seal, &Halt::never()).await.name(),
+        "done",
+        "the same intent again evicts nobody"
+    );
     assert_eq!(world.close(&seal).await.name(), "done");
     let again = preflight(&world, &node, wish(), false).await;
     assert!(again.already, "{again:?}");
 
     let found = preflight(&world, &node, Wish::Revert(seal.action.clone()), true).await;
     let back = Intent { id: Seq(152), reverts: Some(Seq(151)), ..intent(152, &node, &found) };
-    let outcome = world.perform(&sealed(back.clone())).await;
+    let outcome = world.perform(&sealed(back.clone()), &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let free = shop.get("Node", "drain-a").await;
     assert_eq!(free["spec"].get("unschedulable"), None);
@@ -110,25 +116,25 @@ async fn a_node_is_drained_as_its_budgets_allow_and_given_back() {
     let found = preflight(&world, &node, wish(), false).await;
     budget(0, 0).await;
     let stopped = Intent { deadline: now() + Span::from_secs(10), ..intent(153, &node, &found) };
-    let outcome = world.perform(&sealed(stopped)).await;
+    let outcome = world.perform(&sealed(stopped), &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Failed { applied: true, .. }), "{outcome:?}");
     budget(1, 1).await;
     let found = preflight(&world, &node, wish(), false).await;
     let second = Intent { deadline: now() + Span::from_mins(3), ..intent(154, &node, &found) };
     let seal = sealed(second);
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let owners = shop.get("Node", "drain-a").await["metadata"]["managedFields"].to_string();
     assert!(owners.contains(&format!("paramedic-{}", stamp(153))), "the first still owns it: {owners}");
-    assert_eq!(world.perform(&seal).await.name(), "done", "a repeat evicts nobody");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done", "a repeat evicts nobody");
     assert_eq!(world.close(&seal).await.name(), "done");
     let found = preflight(&world, &node, Wish::Revert(seal.action.clone()), false).await;
     let again = Intent { id: Seq(155), reverts: Some(Seq(154)), ..intent(155, &node, &found) };
-    assert_eq!(world.perform(&sealed(again)).await.name(), "done");
+    assert_eq!(world.perform(&sealed(again), &Halt::never()).await.name(), "done");
     assert_eq!(shop.get("Node", "drain-a").await["spec"].get("unschedulable"), None);
 
     // Somebody cordons it after that: theirs stays, whatever is repeated.
     shop.patch("Node", "drain-a", cordon(json!(true))).await;
-    assert_eq!(world.perform(&sealed(back)).await.name(), "done");
+    assert_eq!(world.perform(&sealed(back), &Halt::never()).await.name(), "done");
     assert_eq!(shop.get("Node", "drain-a").await["spec"]["unschedulable"], true);
     for name in ["drain-a", "drain-b"] {
         shop.delete("Node", name).await;

@@ -4,6 +4,7 @@ use paramedic_policies::action::{DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::evict_pod::LocalStorage;
 use paramedic_policies::remediation::{delete_pod, evict_pod};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
@@ -49,11 +50,12 @@ async fn a_pod_goes_once_and_only_as_its_budget_allows() {
     let found = preflight(&world, &pod, evict(), true).await;
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun), "{found:?}");
     let planned = intent(131, &pod, &found);
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() }), &Halt::never()).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
     // The budget closes between the plan and its time: the refusal names it, and nothing is asked twice.
     budget(&shop, 2, 0).await;
-    let refused = world.perform(&sealed(planned.clone())).await;
+    let refused = world.perform(&sealed(planned.clone()), &Halt::never()).await;
     let Outcome::Refused { reasons } = &refused else { panic!("not refused: {refused:?}") };
     assert_eq!(*reasons, [Reason::DisruptionBudget { budget: "web".into(), allowed: 0 }]);
     assert!(shop.pods("web").await.contains_key(&first));
@@ -62,11 +64,15 @@ async fn a_pod_goes_once_and_only_as_its_budget_allows() {
 
     budget(&shop, 1, 1).await;
     let seal = sealed(planned);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     assert!(shop.try_get("Pod", &first).await.is_none(), "it was watched to its end");
     shop.rolled_out("Deployment", "web").await;
-    assert_eq!(world.perform(&seal).await.name(), "done", "the same intent again ends no second pod");
+    assert_eq!(
+        world.perform(&seal, &Halt::never()).await.name(),
+        "done",
+        "the same intent again ends no second pod"
+    );
     assert_eq!(world.close(&seal).await.name(), "done");
     assert_eq!(shop.pods("web").await.len(), 2);
 
@@ -76,7 +82,7 @@ async fn a_pod_goes_once_and_only_as_its_budget_allows() {
     let pod = target(&shop, "Pod", &second);
     let found = preflight(&world, &pod, delete(), true).await;
     assert!(found.passed.iter().any(|one| one.starts_with("a delete goes past it")), "{found:?}");
-    let outcome = world.perform(&sealed(intent(132, &pod, &found))).await;
+    let outcome = world.perform(&sealed(intent(132, &pod, &found)), &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     assert!(shop.try_get("Pod", &second).await.is_none());
 }

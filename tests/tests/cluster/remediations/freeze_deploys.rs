@@ -7,6 +7,7 @@ use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::{freeze_deploys, restart};
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::waiting::{eventually, seen};
@@ -86,12 +87,13 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
 
     // A busy machine may take long before its repeat.
     let freezing = Intent { deadline: now() + Span::from_mins(5), ..intent(61, &target, &found) };
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..freezing.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..freezing.clone() }), &Halt::never()).await;
     assert_eq!(done(&rehearsed).source, DiffSource::ServerDryRun);
     assert_eq!(is_there(cluster, 61).await, [false, false], "a rehearsal makes nothing");
 
     let seal = sealed(freezing.clone());
-    assert_eq!(done(&world.perform(&seal).await).fields.len(), 3);
+    assert_eq!(done(&world.perform(&seal, &Halt::never()).await).fields.len(), 3);
     assert_eq!(is_there(cluster, 61).await, [true, true]);
 
     let deployer = shop.seen_by(cluster.client(User::Deployer).await);
@@ -141,10 +143,10 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     breaker.patch("StatefulSet", "db", image("3")).await;
     rests(&kubernetes, &target).await;
     let restart = preflight(&world, &target, Wish::Restart(restart::Wish {}), false).await;
-    done(&world.perform(&sealed(intent(62, &target, &restart))).await);
+    done(&world.perform(&sealed(intent(62, &target, &restart)), &Halt::never()).await);
 
     // Once is enough.
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     done(&world.close(&seal).await);
     let shorter = preflight(&world, &target, freeze(&[&shop], Span::from_mins(5)), false).await;
     assert!(shorter.already && shorter.refusals.is_empty(), "{shorter:?}");
@@ -166,9 +168,9 @@ async fn a_freeze_refuses_deploys_and_nothing_else() {
     let found = preflight(&world, &target, revert.clone(), false).await;
     assert_eq!(words(found.action.as_ref()), format!("thaw deploys in {}", shop.name), "{found:?}");
     let thawing = sealed(thaw(63, &freezing, &found));
-    done(&world.perform(&thawing).await);
+    done(&world.perform(&thawing, &Halt::never()).await);
     assert_eq!(is_there(cluster, 61).await, [false, false]);
-    assert_eq!(world.perform(&thawing).await, Outcome::Done { diff: None, already: true });
+    assert_eq!(world.perform(&thawing, &Halt::never()).await, Outcome::Done { diff: None, already: true });
     assert!(preflight(&world, &target, revert, false).await.already, "nothing is left to thaw");
     eventually(Duration::from_secs(10), "a deploy passes", async || {
         deployer.try_patch("Deployment", "web", image("4")).await.map_err(|error| error.to_string())
@@ -187,7 +189,7 @@ async fn a_freeze_whose_daemon_is_gone_opens_by_itself() {
         let world = world(&kubernetes);
         let found = preflight(&world, &target, freeze(&[&shop], Span::from_secs(6)), false).await;
         let freezing = intent(64, &target, &found);
-        done(&world.perform(&sealed(freezing.clone())).await);
+        done(&world.perform(&sealed(freezing.clone()), &Halt::never()).await);
         freezing.at + Span::from_secs(6)
     };
     let deployer = shop.seen_by(cluster.client(User::Deployer).await);
@@ -212,14 +214,14 @@ async fn two_freezes_of_one_namespace_stand_side_by_side() {
     for (id, hours) in [(65, 1), (66, 2)] {
         let found = preflight(&world, &target, freeze(&[&shop], Span::from_hours(hours)), false).await;
         let freezing = intent(id, &target, &found);
-        done(&world.perform(&sealed(freezing.clone())).await);
+        done(&world.perform(&sealed(freezing.clone()), &Halt::never()).await);
         frozen.push(freezing);
     }
     let deployer = shop.seen_by(cluster.client(User::Deployer).await);
     for (id, freezing) in [(67, &frozen[1]), (68, &frozen[0])] {
         deployer.try_patch("Deployment", "web", image("2")).await.expect_err("one of them holds");
         let found = preflight(&world, &target, Wish::Revert(freezing.action.clone()), false).await;
-        done(&world.perform(&sealed(thaw(id, freezing, &found))).await);
+        done(&world.perform(&sealed(thaw(id, freezing, &found)), &Halt::never()).await);
         assert_eq!(is_there(cluster, freezing.id.0).await, [false, false]);
     }
     eventually(Duration::from_secs(10), "a deploy passes", async || {
@@ -237,7 +239,7 @@ async fn a_crash_between_the_two_objects_is_seen() {
     let (world, target) = (world(&kubernetes), target(&shop, "Deployment", "web"));
     let found = preflight(&world, &target, freeze(&[&shop], Span::from_hours(1)), false).await;
     let freezing = intent(69, &target, &found);
-    done(&world.perform(&sealed(freezing.clone())).await);
+    done(&world.perform(&sealed(freezing.clone()), &Halt::never()).await);
     let bindings = objects(BINDING, cluster.client(User::Admin).await);
     let name = format!("paramedic-freeze-{}", stamp(69));
     bindings.delete(&name, &Default::default()).await.expect("the binding is there");
@@ -252,7 +254,7 @@ async fn a_crash_between_the_two_objects_is_seen() {
     })
     .await;
     let found = preflight(&world, &target, Wish::Revert(freezing.action.clone()), false).await;
-    done(&world.perform(&sealed(thaw(70, &freezing, &found))).await);
+    done(&world.perform(&sealed(thaw(70, &freezing, &found)), &Halt::never()).await);
     assert_eq!(is_there(cluster, 69).await, [false, false]);
 }
 

@@ -10,6 +10,7 @@ use paramedic_policies::event::Seq;
 use paramedic_policies::remediation::freeze_deploys;
 use paramedic_policies::remediation::freeze_deploys::reach::{Gate, Reached};
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::paramedic::command;
@@ -164,11 +165,12 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     let found = preflight(&world, &web, wish(2), true).await;
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun), "{found:?}");
     let planned = intent(171, &web, &found);
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() }), &Halt::never()).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
     assert_eq!(spec(&projects).await, was[0], "a rehearsal changes nothing");
     let seal = sealed(planned);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let windows = spec(&projects).await["syncWindows"].clone();
     assert_eq!((windows.as_array().map(Vec::len), &windows[0]), (Some(2), &own), "appended: {windows}");
@@ -177,23 +179,23 @@ async fn a_freeze_reaches_argo_cd_and_flux_and_is_taken_back_exactly() {
     assert_eq!(spec(&released).await["suspend"], true);
     let marks = projects.get("shop").await.expect("it is there").metadata.annotations.unwrap_or_default();
     assert!(marks.contains_key(&format!("freeze.paramedic.dev/{}", stamp(171))), "{marks:?}");
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(world.close(&seal).await.name(), "done");
     assert_eq!(spec(&projects).await["syncWindows"], windows, "the same intent again appends nothing");
     assert!(preflight(&world, &web, wish(1), false).await.already);
 
     let found = preflight(&world, &web, Wish::Revert(seal.action.clone()), false).await;
     let back = sealed(Intent { id: Seq(172), reverts: Some(Seq(171)), ..intent(172, &web, &found) });
-    let outcome = world.perform(&back).await;
+    let outcome = world.perform(&back, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let is = [spec(&projects).await, spec(&reconciled).await, spec(&released).await];
     assert_eq!(is, was, "taken back exactly");
-    assert_eq!(world.perform(&back).await.name(), "done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
 
     // Two freezes, and whoever made them is gone: a clean-up ends both.
     for (id, hours) in [(173, 1), (174, 3)] {
         let found = preflight(&world, &web, wish(hours), false).await;
-        let outcome = world.perform(&sealed(intent(id, &web, &found))).await;
+        let outcome = world.perform(&sealed(intent(id, &web, &found)), &Halt::never()).await;
         assert_eq!(outcome.name(), "done", "{outcome:?}");
     }
     assert_eq!(spec(&projects).await["syncWindows"].as_array().map(Vec::len), Some(3));

@@ -12,6 +12,7 @@ use paramedic_policies::endpoint::{Endpoint, HeaderValue, SecretFile};
 use paramedic_policies::remediation::http_call::{self, Call, Look, Method, Undo};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{Endpoints, Remedies};
 use paramedic_tests::scratch::Scratch;
@@ -132,7 +133,7 @@ async fn a_call_arrives_once_with_its_secret_its_stamp_and_its_body() {
     let Stand { queue, world, scratch: _kept } = stand().await;
     let found = preflight(&world, &target(), Wish::Http(wish("/m/a%2Fb/dead?why=x%26y")), true).await;
     let seal = sealed(intent(12, &target(), &found));
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     let taken = queue.taken();
     let (line, headers, body) = &taken[0];
@@ -147,12 +148,12 @@ async fn a_call_arrives_once_with_its_secret_its_stamp_and_its_body() {
     let shown = format!("{found:?} {outcome:?} {world:?} {seal:?}");
     assert!(!shown.contains(SECRET) && shown.contains("<from "), "{shown}");
 
-    assert_eq!(world.perform(&seal).await, Outcome::Done { diff: None, already: true });
+    assert_eq!(world.perform(&seal, &Halt::never()).await, Outcome::Done { diff: None, already: true });
     assert_eq!(world.close(&seal).await.name(), "done");
     assert_eq!(queue.taken().len(), 1, "a repeat sends nothing");
 
     let back = preflight(&world, &target(), Wish::Revert(seal.action.clone()), false).await;
-    assert_eq!(world.perform(&sealed(intent(13, &target(), &back))).await.name(), "done");
+    assert_eq!(world.perform(&sealed(intent(13, &target(), &back)), &Halt::never()).await.name(), "done");
     assert_eq!(queue.taken()[1].0, "POST /api/m/1/replay");
 }
 
@@ -161,7 +162,7 @@ async fn a_lost_answer_is_found_done_by_the_declared_look() {
     let Stand { queue, world, scratch: _kept } = stand().await;
     let found = preflight(&world, &target(), Wish::Http(wish("/m/1/dead")), false).await;
     *queue.hangs_up.lock().expect("unpoisoned") = true;
-    let outcome = world.perform(&sealed(intent(12, &target(), &found))).await;
+    let outcome = world.perform(&sealed(intent(12, &target(), &found)), &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     assert_eq!(queue.taken().len(), 1, "and not sent again");
 
@@ -169,7 +170,7 @@ async fn a_lost_answer_is_found_done_by_the_declared_look() {
     let blind = http_call::Wish { look: None, undo: None, ..wish("/m/1/dead") };
     let found = preflight(&world, &target(), Wish::Http(blind), false).await;
     *queue.hangs_up.lock().expect("unpoisoned") = true;
-    let outcome = world.perform(&sealed(intent(12, &target(), &found))).await;
+    let outcome = world.perform(&sealed(intent(12, &target(), &found)), &Halt::never()).await;
     assert_eq!((outcome.name(), queue.taken().len()), ("unknown", 1), "{outcome:?}");
 }
 
@@ -177,7 +178,7 @@ async fn a_lost_answer_is_found_done_by_the_declared_look() {
 async fn a_redirect_is_a_refusal_and_is_not_followed() {
     let Stand { world, scratch: _kept, .. } = stand().await;
     let found = preflight(&world, &target(), Wish::Http(wish("/moved")), false).await;
-    let outcome = world.perform(&sealed(intent(12, &target(), &found))).await;
+    let outcome = world.perform(&sealed(intent(12, &target(), &found)), &Halt::never()).await;
     let Outcome::Failed { what, applied: false, .. } = &outcome else { panic!("{outcome:?}") };
     assert!(what.contains("307, and redirects are not followed"), "{what}");
 }
@@ -197,7 +198,7 @@ async fn a_secret_that_is_gone_refuses_and_names_its_file() {
     if let Action::Http(action) = &mut intent.action {
         action.wish = blind;
     }
-    let outcome = world.perform(&sealed(intent)).await;
+    let outcome = world.perform(&sealed(intent), &Halt::never()).await;
     assert!(matches!(&outcome, Outcome::Failed { applied: false, .. }), "{outcome:?}");
     assert!(queue.taken().is_empty());
 }

@@ -11,6 +11,7 @@ use paramedic_policies::remediation::{
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use paramedic_remediations::Remedies;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use serde_json::json;
@@ -57,10 +58,15 @@ impl Lossy {
         let before = self.proxy.changes();
         self.proxy.fails(Fault::CutAfter);
         let seal = sealed(intent.clone());
-        let outcome = self.world.perform(&seal).await;
+        let outcome = self.world.perform(&seal, &Halt::never()).await;
         assert_eq!(outcome.name(), "done", "{}: {outcome:?}", intent.action);
         assert_eq!(self.proxy.changes() - before, requests, "{}", intent.action);
-        assert_eq!(self.world.perform(&seal).await.name(), "done", "{}: a repeat", intent.action);
+        assert_eq!(
+            self.world.perform(&seal, &Halt::never()).await.name(),
+            "done",
+            "{}: a repeat",
+            intent.action
+        );
         assert_eq!(self.world.close(&seal).await.name(), "done", "{}: after a crash", intent.action);
         assert_eq!(self.proxy.changes() - before, requests, "{}: nothing is sent twice", intent.action);
         self.proxy.fails(Fault::None);

@@ -11,6 +11,7 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use paramedic_remediations::Remedies;
 use paramedic_remediations::ports::cluster::Cluster;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
@@ -61,7 +62,7 @@ async fn taken_back(world: &Remedies, id: u64, patched: &Intent) -> String {
     let back = Intent { reverts: Some(patched.id), charged: false, ..intent(id, &patched.target, &found) };
     assert_eq!(back.reverts, Some(Seq(patched.id.0)));
     let seal = sealed(back);
-    let said = done(&world.perform(&seal).await);
+    let said = done(&world.perform(&seal, &Halt::never()).await);
     assert_eq!(done(&world.close(&seal).await), said, "it is seen to have been made");
     said
 }
@@ -101,7 +102,7 @@ async fn a_container_gets_more_memory_within_its_bounds_and_back() {
     let patched = Intent { revert_after: Some(Span::from_hours(1)), ..intent(91, &target, &found) };
     let seal = sealed(patched.clone());
     let field = "spec.template.spec.containers[main].resources.limits.memory";
-    assert_eq!(done(&world.perform(&seal).await), format!("{field} 4Gi -> 5Gi"));
+    assert_eq!(done(&world.perform(&seal, &Halt::never()).await), format!("{field} 4Gi -> 5Gi"));
     let made = shop.get("StatefulSet", "db").await;
     let container = |index: usize| format!("/spec/template/spec/containers/{index}/resources");
     assert_eq!(
@@ -117,7 +118,7 @@ async fn a_container_gets_more_memory_within_its_bounds_and_back() {
     );
 
     // Once is enough, and so is its bound.
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     assert_eq!(
         generation(&shop.get("StatefulSet", "db").await),
         generation(&made),
@@ -179,13 +180,16 @@ async fn a_rate_limit_is_stricter_for_a_while_and_its_old_value_returns() {
     assert_eq!(words(found.action.as_ref()), format!("patch annotation {LIMIT} 50 -> 5"), "{found:?}");
     let patched = Intent { revert_after: Some(Span::from_mins(30)), ..intent(93, &auth, &found) };
     let seal = sealed(patched.clone());
-    assert_eq!(done(&world.perform(&seal).await), format!("metadata.annotations[\"{LIMIT}\"] 50 -> 5"));
+    assert_eq!(
+        done(&world.perform(&seal, &Halt::never()).await),
+        format!("metadata.annotations[\"{LIMIT}\"] 50 -> 5")
+    );
     let made = shop.get("Ingress", "auth").await;
     let annotations = &made["metadata"]["annotations"];
     assert_eq!((&annotations[LIMIT], &annotations["paramedic.dev/intent"]), (&json!("5"), &json!(stamp(93))));
     assert_eq!(annotations["paramedic.dev/until"], json!((patched.at + Span::from_mins(30)).to_string()));
     assert!(annotations["paramedic.dev/patched"].as_str().is_some_and(|kept| kept.contains(r#""was":"50""#)));
-    done(&world.perform(&seal).await);
+    done(&world.perform(&seal, &Halt::never()).await);
     done(&world.close(&seal).await);
     assert_eq!(generation(&shop.get("Ingress", "auth").await), generation(&made), "a repeat changes nothing");
 
@@ -196,7 +200,7 @@ async fn a_rate_limit_is_stricter_for_a_while_and_its_old_value_returns() {
     // What a colleague changes meanwhile is theirs.
     let found = preflight(&world, &auth, limit(&shop), false).await;
     let patched = intent(95, &auth, &found);
-    done(&world.perform(&sealed(patched.clone())).await);
+    done(&world.perform(&sealed(patched.clone()), &Halt::never()).await);
     shop.patch("Ingress", "auth", json!({"metadata": {"annotations": {LIMIT: "1"}}})).await;
     let found = preflight(&world, &auth, Wish::Revert(patched.action), false).await;
     assert_eq!(names(&found), ["changed"], "{found:?}");
@@ -246,10 +250,10 @@ async fn traffic_moves_to_other_pods_and_never_to_nobody() {
     assert_eq!(words(found.action.as_ref()), "patch selector app blue -> green", "{found:?}");
     let patched = intent(96, &target, &found);
     let seal = sealed(patched.clone());
-    assert_eq!(done(&world.perform(&seal).await), "spec.selector.app blue -> green");
+    assert_eq!(done(&world.perform(&seal, &Halt::never()).await), "spec.selector.app blue -> green");
     serves("green").await;
     let made = shop.get("Service", "web").await;
-    assert_eq!(done(&world.perform(&seal).await), "spec.selector.app blue -> green");
+    assert_eq!(done(&world.perform(&seal, &Halt::never()).await), "spec.selector.app blue -> green");
     assert_eq!(done(&world.close(&seal).await), "spec.selector.app blue -> green");
     assert_eq!(generation(&shop.get("Service", "web").await), generation(&made), "a repeat changes nothing");
     assert!(preflight(&world, &target, to("green", 2), false).await.already);
@@ -272,12 +276,17 @@ async fn a_maintenance_switch_is_turned_and_a_race_is_a_refusal() {
     assert_eq!(words(found.action.as_ref()), "patch key maintenance off -> on", "{found:?}");
     let stale = intent(98, &target, &found);
     shop.patch("ConfigMap", "flags", json!({"data": {"maintenance": "read-only"}})).await;
-    let Outcome::Refused { reasons } = world.perform(&sealed(stale)).await else { panic!("it has changed") };
+    let Outcome::Refused { reasons } = world.perform(&sealed(stale), &Halt::never()).await else {
+        panic!("it has changed")
+    };
     assert_eq!(reasons.iter().map(Reason::name).collect::<Vec<_>>(), ["changed"]);
 
     let found = preflight(&world, &target, key(), false).await;
     let patched = intent(99, &target, &found);
-    assert_eq!(done(&world.perform(&sealed(patched.clone())).await), "data.maintenance read-only -> on");
+    assert_eq!(
+        done(&world.perform(&sealed(patched.clone()), &Halt::never()).await),
+        "data.maintenance read-only -> on"
+    );
     assert_eq!(
         shop.get("ConfigMap", "flags").await["data"],
         json!({"maintenance": "on", "other": "x"}),
@@ -289,7 +298,10 @@ async fn a_maintenance_switch_is_turned_and_a_race_is_a_refusal() {
     let found = preflight(&world, &target, Wish::Patch(Field::Switch { place, to: "on".into() }), true).await;
     let annotated = intent(100, &target, &found);
     let field = "metadata.annotations[\"example.com/maintenance\"]";
-    assert_eq!(done(&world.perform(&sealed(annotated.clone())).await), format!("{field} - -> on"));
+    assert_eq!(
+        done(&world.perform(&sealed(annotated.clone()), &Halt::never()).await),
+        format!("{field} - -> on")
+    );
     assert_eq!(taken_back(&world, 101, &annotated).await, format!("{field} on -> -"));
     assert_eq!(taken_back(&world, 102, &patched).await, "data.maintenance on -> read-only");
     let left = shop.get("ConfigMap", "flags").await["metadata"]["annotations"].clone();

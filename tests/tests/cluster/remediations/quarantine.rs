@@ -9,6 +9,7 @@ use paramedic_policies::event::Seq;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::quarantine;
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::ControlPlane;
 use paramedic_tests::waiting::{eventually, seen};
@@ -70,10 +71,11 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     );
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
     let planned = intent(141, &pod, &found);
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() }), &Halt::never()).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
     let seal = sealed(planned);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
 
     let held = shop.get("Pod", &suspect).await;
@@ -93,7 +95,7 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     })
     .await;
     assert_eq!(shop.get("Pod", &suspect).await["status"]["phase"], "Running");
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     assert_eq!(world.close(&seal).await.name(), "done");
     let again = preflight(&world, &pod, Wish::Quarantine(wish()), false).await;
     assert!(again.already, "{again:?}");
@@ -102,7 +104,7 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     let back =
         Intent { id: Seq(142), reverts: Some(Seq(141)), uid: seal.uid.clone(), ..intent(142, &pod, &found) };
     let back = sealed(back);
-    let outcome = world.perform(&back).await;
+    let outcome = world.perform(&back, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     assert!(shop.try_get("NetworkPolicy", &format!("paramedic-quarantine-{}", stamp(141))).await.is_none());
     // Adopted again, the ReplicaSet has one too many; which one it ends is its own choice.
@@ -114,7 +116,7 @@ async fn a_pod_is_taken_out_of_traffic_walled_in_and_given_back() {
     if let Some(pod) = shop.try_get("Pod", &suspect).await {
         assert_eq!(pod["metadata"]["labels"], before);
     }
-    assert_eq!(world.perform(&back).await.name(), "done", "a repeat finds it done");
+    assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done", "a repeat finds it done");
 }
 
 #[tokio::test]
@@ -131,7 +133,7 @@ async fn all_pods_of_a_workload_are_walled_in_and_a_stateful_set_goes_on() {
         let many = quarantine::Wish { max: 50, ..wish() };
         let found = preflight(&world, &whole, Wish::Quarantine(many), true).await;
         let seal = sealed(intent(id, &whole, &found));
-        let outcome = world.perform(&seal).await;
+        let outcome = world.perform(&seal, &Halt::never()).await;
         assert_eq!(outcome.name(), "done", "{kind}: {outcome:?}");
         for pod in before.keys() {
             let labels = shop.get("Pod", pod).await["metadata"]["labels"].clone();
@@ -147,7 +149,7 @@ async fn all_pods_of_a_workload_are_walled_in_and_a_stateful_set_goes_on() {
         assert_eq!(world.close(&seal).await.name(), "done");
         let found = preflight(&world, &whole, Wish::Revert(seal.action.clone()), false).await;
         let back = Intent { reverts: Some(Seq(id)), uid: seal.uid.clone(), ..intent(id + 1, &whole, &found) };
-        assert_eq!(world.perform(&sealed(back)).await.name(), "done", "{kind}");
+        assert_eq!(world.perform(&sealed(back), &Halt::never()).await.name(), "done", "{kind}");
         let wall = format!("paramedic-quarantine-{}", stamp(id));
         assert!(shop.try_get("NetworkPolicy", &wall).await.is_none(), "{kind}");
     }

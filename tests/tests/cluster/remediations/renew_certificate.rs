@@ -8,6 +8,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchP
 use paramedic_policies::action::{DiffSource, Intent, Mode, Outcome, Wish};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::renew_certificate::{self, CERTIFICATE};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, User};
 use paramedic_tests::waiting::eventually;
@@ -86,7 +87,8 @@ async fn a_certificate_is_renewed_by_its_status_and_its_new_end_is_told() {
     assert_eq!(words(found.action.as_ref()), "renew revision 1 that ends 2026-12-01T00:00:00Z", "{found:?}");
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
     let renewing = intent(121, &target, &found);
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..renewing.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..renewing.clone() }), &Halt::never()).await;
     assert!(matches!(rehearsed, Outcome::Done { .. }), "{rehearsed:?}");
 
     let seal = sealed(renewing);
@@ -111,13 +113,18 @@ async fn a_certificate_is_renewed_by_its_status_and_its_new_end_is_told() {
         writes(json!({"revision": 2, "notAfter": "2027-03-01T00:00:00Z", "conditions": [ready, issued]}))
             .await;
     };
-    let (outcome, ()) = tokio::join!(world.perform(&seal), plays);
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), plays);
     let Outcome::Done { diff: Some(diff), already: false } = &outcome else {
         panic!("not done: {outcome:?}")
     };
     let fields: Vec<_> = diff.fields.iter().map(|one| (one.before.as_str(), one.after.as_str())).collect();
     assert_eq!(fields, [("1", "2"), ("2026-12-01T00:00:00Z", "2027-03-01T00:00:00Z")]);
-    assert_eq!(world.perform(&seal).await, outcome, "the same intent again asks for no second one");
+    assert_eq!(
+        world.perform(&seal, &Halt::never()).await,
+        outcome,
+        "the same intent again asks for no second one"
+    );
     assert_eq!(world.close(&seal).await, outcome);
     let object = certificates.get("web-tls").await.expect("it is there");
     assert_eq!(object.data["status"]["revision"], json!(2));

@@ -8,6 +8,7 @@ use paramedic_policies::action::Wish;
 use paramedic_policies::answer::{Found, Number, Sample};
 use paramedic_policies::remediation::rollback::{self, Helm};
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::metrics::Metrics;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{PlainHttp, Remedies};
@@ -100,13 +101,13 @@ async fn a_bad_deploy_is_taken_back_to_the_one_that_prometheus_remembers_as_heal
     let diff = found.diff.clone().expect("the server was asked");
     assert_eq!(diff.fields[0].after, "revision 2 (registry.example/web:good)");
     let seal = sealed(intent(41, &web, &found));
-    assert_eq!(world.perform(&seal).await.name(), "done");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
     let object = shop.get("Deployment", "web").await;
     assert_eq!(image(&object), "registry.example/web:good");
     assert_eq!(object["metadata"]["annotations"]["paramedic.dev/intent"], stamp(41));
     rests(&kubernetes, &web).await;
     let generation = object["metadata"]["generation"].clone();
-    assert_eq!(world.perform(&seal).await.name(), "done", "a repeat finds itself");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done", "a repeat finds itself");
     assert_eq!(shop.get("Deployment", "web").await["metadata"]["generation"], generation);
 
     // Another bad one, while the good one has not been healthy again: neither is it a way back, nor what was rolled back.

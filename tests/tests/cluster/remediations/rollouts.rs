@@ -11,6 +11,7 @@ use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::rollback::{self, Helm};
 use paramedic_policies::remediation::{abort_rollout, freeze_deploys, restart};
 use paramedic_policies::time::{Moment, Span};
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::metrics::Metrics;
 use paramedic_remediations::ports::world::World;
 use paramedic_remediations::{PlainHttp, Remedies};
@@ -121,10 +122,11 @@ async fn a_rollout_is_restarted_and_taken_back_by_its_own_controller() {
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun), "{found:?}");
     assert_eq!(found.diff.as_ref().map(|diff| diff.fields[0].path.as_str()), Some("spec.restartAt"));
     let planned = long(intent(161, &web, &found));
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..planned.clone() }), &Halt::never()).await;
     assert_eq!(rehearsed.name(), "done", "{rehearsed:?}");
     let seal = sealed(planned);
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let restarted = shop.get("Rollout", "web").await;
     assert_eq!(restarted["spec"]["restartAt"], restarted["status"]["restartedAt"]);
@@ -132,7 +134,7 @@ async fn a_rollout_is_restarted_and_taken_back_by_its_own_controller() {
     let after = uids(&shop).await;
     assert!(before.is_disjoint(&after) && after.len() == 2, "every pod is another one: {before:?} {after:?}");
     assert_eq!(restarted["status"]["currentPodHash"], restarted["status"]["stableRS"], "no canary began");
-    assert_eq!(world.perform(&seal).await.name(), "done", "a repeat is the same restart");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done", "a repeat is the same restart");
     assert_eq!(world.close(&seal).await.name(), "done");
     let generation = restarted["metadata"]["generation"].clone();
     assert_eq!(shop.get("Rollout", "web").await["metadata"]["generation"], generation);
@@ -153,13 +155,13 @@ async fn a_rollout_is_restarted_and_taken_back_by_its_own_controller() {
     let found = preflight(&world, &web, back(), true).await;
     assert_eq!(words(found.action.as_ref()), "roll back revision 2 to 1", "{:?}", found.refusals);
     let seal = sealed(long(intent(162, &web, &found)));
-    let outcome = world.perform(&seal).await;
+    let outcome = world.perform(&seal, &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let good = healthy(&shop).await;
     assert_eq!(good["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/web:good");
     assert_eq!(good["status"]["currentPodHash"], good["status"]["stableRS"]);
     assert_eq!(good["metadata"]["annotations"]["paramedic.dev/intent"], stamp(162));
-    assert_eq!(world.perform(&seal).await.name(), "done", "a repeat finds itself");
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done", "a repeat finds itself");
     assert_eq!(world.close(&seal).await.name(), "done");
 }
 
@@ -188,7 +190,7 @@ async fn a_freeze_refuses_a_new_template_of_a_rollout_too() {
         reach: Vec::new(),
     });
     let found = preflight(&world, &other, wish, false).await;
-    let outcome = world.perform(&sealed(intent(211, &other, &found))).await;
+    let outcome = world.perform(&sealed(intent(211, &other, &found)), &Halt::never()).await;
     assert_eq!(outcome.name(), "done", "{outcome:?}");
     let image = |tag: &str| {
         let container = json!({"name": "main", "image": format!("registry.example/web:{tag}")});

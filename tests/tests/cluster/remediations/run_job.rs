@@ -9,6 +9,7 @@ use paramedic_policies::answer::Preflight;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::run_job::{self, JobTemplate};
 use paramedic_policies::time::Span;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace};
 use paramedic_tests::waiting::{eventually, seen};
@@ -100,7 +101,8 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
     assert_eq!(found.diff.as_ref().map(|diff| &diff.source), Some(&DiffSource::ServerDryRun));
     let running = Intent { deadline: now() + Span::from_mins(2), ..intent(111, &target, &found) };
     let name = format!("paramedic-{}", stamp(111));
-    let rehearsed = world.perform(&sealed(Intent { mode: Mode::DryRun, ..running.clone() })).await;
+    let rehearsed =
+        world.perform(&sealed(Intent { mode: Mode::DryRun, ..running.clone() }), &Halt::never()).await;
     assert!(matches!(rehearsed, Outcome::Done { .. }), "{rehearsed:?}");
     assert!(shop.try_get("Job", &name).await.is_none(), "a rehearsal makes nothing");
 
@@ -114,7 +116,8 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
         assert_eq!(names(&busy), ["jobRunning"], "one at a time: {busy:?}");
         container_ends(&shop, &name, 0).await;
     };
-    let (outcome, ()) = tokio::join!(world.perform(&seal), beside);
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), beside);
     let told = fields(&outcome);
     assert_eq!(told[0], (format!("{}/job/{name}", shop.name), "created".into()));
     assert_eq!(told[1], ("exit code of container main".into(), "0 (Completed)".into()));
@@ -135,7 +138,7 @@ async fn a_cron_jobs_template_is_run_once_and_its_end_is_told() {
     .await;
 
     // The same intent again makes no second one.
-    fields(&world.perform(&seal).await);
+    fields(&world.perform(&seal, &Halt::never()).await);
     fields(&world.close(&seal).await);
     assert_eq!(shop.list("Job", "").await.len(), 1);
     let again = preflight(&world, &target, run(wish(&[])), false).await;
@@ -164,14 +167,15 @@ async fn a_job_of_the_policy_runs_once_and_its_end_is_told() {
     let found = preflight(&world, &target, run(drill()), true).await;
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(114, &target, &found) });
     let name = format!("paramedic-{}", stamp(114));
-    let (outcome, ()) = tokio::join!(world.perform(&seal), container_ends(&shop, &name, 0));
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), container_ends(&shop, &name, 0));
     let told = fields(&outcome);
     assert_eq!(told[0], (format!("{}/job/{name}", shop.name), "created".into()));
     assert_eq!(told[1], ("exit code of container main".into(), "0 (Completed)".into()));
     let env = shop.get("Job", &name).await["spec"]["template"]["spec"]["containers"][0]["env"].clone();
     assert_eq!(env, json!([{"name": "BACKUP_ID", "value": "7"}]));
     // The same intent again makes no second one, and what has run has run.
-    assert_eq!(fields(&world.perform(&seal).await)[..2], told[..2]);
+    assert_eq!(fields(&world.perform(&seal, &Halt::never()).await)[..2], told[..2]);
     assert_eq!(fields(&world.close(&seal).await)[..2], told[..2]);
     assert_eq!(shop.list("Job", "").await.len(), 1);
     let back = preflight(&world, &target, Wish::Revert(seal.action.clone()), false).await;
@@ -191,7 +195,8 @@ async fn a_job_of_the_policy_that_fails_says_its_exit_code() {
     assert_eq!(words(found.action.as_ref()), said, "{found:?}");
     let seal = sealed(Intent { deadline: now() + Span::from_mins(2), ..intent(112, &target, &found) });
     let name = format!("paramedic-{}", stamp(112));
-    let (outcome, ()) = tokio::join!(world.perform(&seal), container_ends(&shop, &name, 3));
+    let halt = Halt::never();
+    let (outcome, ()) = tokio::join!(world.perform(&seal, &halt), container_ends(&shop, &name, 3));
     let Outcome::Failed { what, applied: true, .. } = &outcome else { panic!("it failed: {outcome:?}") };
     assert!(
         what.contains("BackoffLimitExceeded") && what.contains("exit code of container main: 3 (Error)"),
@@ -216,7 +221,7 @@ async fn what_somebody_suspended_or_changed_is_not_run() {
     let found = preflight(&world, &target, run(wish(&[])), false).await;
     let stale = sealed(intent(113, &target, &found));
     shop.patch("CronJob", "backup", json!({"spec": {"suspend": true}})).await;
-    let Outcome::Refused { reasons } = world.perform(&stale).await else {
+    let Outcome::Refused { reasons } = world.perform(&stale, &Halt::never()).await else {
         panic!("it was suspended meanwhile")
     };
     assert_eq!(reasons.iter().map(Reason::name).collect::<Vec<_>>(), ["changed", "suspended"]);

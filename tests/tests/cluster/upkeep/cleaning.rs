@@ -11,6 +11,7 @@ use paramedic_policies::remediation::scale::{self, Amount};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 use paramedic_remediations::Remedies;
+use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
 use paramedic_tests::paramedic::{Said, command};
@@ -38,7 +39,7 @@ async fn done(world: &Remedies, id: u64, target: &Target, wish: Wish) -> Intent 
     let found = preflight(world, target, wish, false).await;
     assert!(found.refusals.is_empty(), "{found:?}");
     let intent = intent(id, target, &found);
-    let outcome = world.perform(&sealed(intent.clone())).await;
+    let outcome = world.perform(&sealed(intent.clone()), &Halt::never()).await;
     assert!(matches!(outcome, Outcome::Done { already: false, .. }), "{outcome:?}");
     intent
 }
