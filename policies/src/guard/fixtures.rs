@@ -106,6 +106,7 @@ impl World {
             policy,
             target,
             beyond: Vec::new(),
+            spares_workloads: false,
         });
     }
 
