@@ -9,6 +9,8 @@ mod acting;
 mod books;
 #[path = "engine/by_hand.rs"]
 mod by_hand;
+#[path = "engine/cancelling.rs"]
+mod cancelling;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/clock.rs"]

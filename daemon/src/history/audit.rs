@@ -245,6 +245,7 @@ impl Audit {
             | Event::Denied { .. }
             | Event::Lapsed { .. }
             | Event::OrderRefused { .. }
+            | Event::Cancelled { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Adopted { .. }
