@@ -120,10 +120,10 @@ pub struct ResumeArgs {
   paramedic cancel 1060 --reason 'the fix is out'
 
 ORDER is the number that `paramedic status` lists under what waits, and that the order itself said.
-What is being done, or was done, is not cancelled: `paramedic undo INTENT` takes it back. Between two
-steps of a sequence what is left of it is not done, and a person is told what was.
+What is being done, or was done, is not cancelled: `paramedic undo INTENT` takes it back. Of a
+sequence that has begun, what is left is not done, and a person is told what was.
 
-Exit codes: 0 it is cancelled, now or before; 1 it acts already, is over, or is no order; 2 our fault.")]
+Exit codes: 0 it is cancelled, now or before; 1 it acts, is over, or is no order; 2 our fault.")]
 pub struct CancelArgs {
     /// The order: its episode.
     #[arg(value_name = "ORDER")]

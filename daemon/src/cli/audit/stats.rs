@@ -28,9 +28,9 @@ const RECORDS_MAX: usize = 2_000_000;
   paramedic audit stats --since 30d --output json | jq '.remediations'
 
 Counted are the episodes that were received in the window, with everything that came of them until
-now. PENDING waits for a person, for a guard, or to be tried again. What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end
-without us? Where another policy acted on the alert, that says nothing and is counted apart; what
-people did by hand nobody tells.")]
+now. PENDING waits for a person, for a guard, or to be tried again. What a policy only rehearsed in
+dry-run is a measure of its own: how often did the alert end without us? Where another policy acted
+on the alert, that says nothing and is counted apart; what people did by hand nobody tells.")]
 pub struct StatsArgs {
     /// Episodes received since this: a time, or how long ago (`30d`).
     #[arg(long, value_name = "TIME", default_value = "30d", help_heading = "About what")]

@@ -75,6 +75,7 @@ async fn answering(body: &'static str) -> String {
 
 #[tokio::test]
 async fn nothing_is_cleaned_beside_a_daemon_that_acts_on_this_cluster() {
+    drop(rustls::crypto::ring::default_provider().install_default());
     let here = answering(r#"{"kubernetes": "https://api/"}"#).await;
     let elsewhere = answering(r#"{"kubernetes": "https://other"}"#).await;
     for (server, dry_run, refused, warned) in
