@@ -510,10 +510,6 @@ fn what_failed_without_an_effect_does_not_have_to_settle() {
                 .any(|reason| reason.name() == "settling")
         });
         assert_eq!(settles, refused, "{outcome:?}: {}", story.last_ruling());
-        assert_eq!(
-            story.state.ledger.charges.is_empty(),
-            false,
-            "what was charged before the effect stays charged"
-        );
+        assert!(!story.state.ledger.charges.is_empty(), "what was charged before the effect stays charged");
     }
 }
