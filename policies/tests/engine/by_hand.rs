@@ -203,7 +203,7 @@ fn what_is_not_there_is_a_slip_of_the_pen_and_ends_the_order_at_once() {
     let mut story = Story::new(&[RESTORE]);
     story.refusals = vec![Reason::TargetAbsent { what: "prod/deployment/web".to_owned() }];
     story.order(run("restore", "k-1"));
-    assert_eq!(story.last_ruling(), "hold: there is no prod/deployment/web");
+    assert_eq!(story.last_ruling(), "withhold: there is no prod/deployment/web");
     assert_eq!(conclusions(&story), ["Refused"]);
     assert!(story.state.episodes.is_empty(), "nobody waits for it");
     assert_eq!(story.count("escalated"), 0);
