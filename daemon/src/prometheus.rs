@@ -193,13 +193,8 @@ impl Prometheus {
         Ok(moments.into_iter().map(|(at, samples)| (at, found(samples))).collect())
     }
 
-    /// The same unread, for what is larger than any fact.
-    pub(crate) async fn raw_at(&self, promql: &str, at: Moment) -> Result<reqwest::Response, String> {
-        self.instant(promql, at).await?.post_raw().await.map_err(|error| causes(&error))
-    }
-
-    /// An instant query of a moment, to the millisecond.
-    async fn instant(
+    /// An instant query of a moment, to the millisecond; who sends it reads the answer, which may be larger than any fact.
+    pub(crate) async fn instant(
         &self,
         promql: &str,
         at: Moment,

@@ -140,7 +140,7 @@ impl FromStr for AddressRange {
         };
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         // `u8` reads "+24" and "024" too.
-        if bits.is_empty() || !bits.bytes().all(|digit| digit.is_ascii_digit()) || bits.len() > 3 {
+        if !bits.bytes().all(|digit| digit.is_ascii_digit()) || (bits.len() > 1 && bits.starts_with('0')) {
             return Err(wrong());
         }
         let bits: u8 = bits.parse().map_err(|_| wrong())?;
@@ -225,6 +225,14 @@ mod tests {
     }
 
     #[test]
+    fn a_range_knows_its_family_and_its_width() {
+        let known = |text: &str| (range(text).is_ipv4(), range(text).bits());
+        assert_eq!(known("203.0.113.0/24"), (true, 24));
+        assert_eq!(known("0.0.0.0/0"), (true, 0));
+        assert_eq!(known("2001:db8::1"), (false, 128));
+    }
+
+    #[test]
     fn nothing_else_is_an_address() {
         for bad in [
             "",
@@ -236,7 +244,10 @@ mod tests {
             "203.0.113.07",
             "203.0.113.7 ",
             "203.0.113.7/33",
-            "203.0.113.7/+8",
+            "203.0.113.7/+32",
+            "203.0.113.0/024",
+            "0.0.0.0/00",
+            "::ffff:203.0.113.7/64",
             "203.0.113.7/",
             "203.0.113.7/24",
             "2001:db8::1/32",

@@ -112,6 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_has_its_name_or_a_dash() {
+        let of = |labels: Labels| {
+            let starts_at = Moment::from_unix_ms(0);
+            let status = AlertStatus::Firing;
+            Alert { status, labels, annotations: Labels::new(), starts_at, ends_at: None, fingerprint: None }
+        };
+        assert_eq!(of(labels(&[("alertname", "HighErrors"), ("pod", "a")])).name(), "HighErrors");
+        assert_eq!(of(labels(&[("pod", "a")])).name(), "-");
+    }
+
+    #[test]
+    fn a_key_is_shown_as_it_is_written() {
+        let key = EpisodeKey::of(&labels(&[("alertname", "X")]), &[]);
+        assert_eq!(format!("{key:?}"), key.to_string());
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
     fn a_dropped_label_does_not_change_the_key() {
         let dropped = ["prometheus_replica".to_owned()];
         let a = EpisodeKey::of(&labels(&[("alertname", "X"), ("prometheus_replica", "a")]), &dropped);

@@ -51,9 +51,9 @@ impl<'de> Deserialize<'de> for Number {
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            value if value.is_nan() => f.write_str("NaN"),
             f64::INFINITY => f.write_str("+Inf"),
             f64::NEG_INFINITY => f.write_str("-Inf"),
+            // Rust writes `NaN` as Prometheus does.
             value => write!(f, "{value}"),
         }
     }

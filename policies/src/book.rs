@@ -151,3 +151,41 @@ impl Book {
         self.index.matching(&self.policies, labels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_its_bytes_and_its_64_digits() {
+        let digest = Digest::of(b"a book");
+        assert_eq!(Digest::from_bytes(*digest.bytes()), digest);
+        assert_eq!(format!("{digest:?}"), digest.to_string());
+        let text = serde_json::to_string(&digest).expect("plain data");
+        assert_eq!(serde_json::from_str::<Digest>(&text).expect("it reads again"), digest);
+    }
+
+    #[test]
+    fn nothing_else_is_a_digest() {
+        let letters = "\u{e9}".repeat(31);
+        for bad in ["", &"ab".repeat(31), &"ab".repeat(33), &"xy".repeat(32), &format!("a{letters}b")] {
+            let text = serde_json::to_string(bad).expect("plain data");
+            let why = serde_json::from_str::<Digest>(&text).expect_err(bad).to_string();
+            assert_eq!(why, "a digest is 64 hexadecimal digits", "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_wrote_is_counted_without_our_own() {
+        let empty = Book::empty().source;
+        let own = crate::load::built_in::with(empty);
+        let book = crate::load::book(own.clone()).expect("our own policies load");
+        assert_eq!((book.written(), book.policies().len()), (0, 5));
+        let text = include_str!("../tests/language/example.yaml").to_owned();
+        let mut with_one = own;
+        with_one.files.push(SourceFile { path: "example.yaml".to_owned(), text });
+        let book = crate::load::book(with_one).expect("the example loads");
+        assert_eq!(book.written(), book.policies().len() - 5);
+        assert!(book.written() > 0);
+    }
+}

@@ -90,3 +90,35 @@ impl std::str::FromStr for Comparison {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_relation_holds_below_at_and_above_its_bound() {
+        for (written, holds) in [
+            ("< 5", [true, false, false]),
+            ("<= 5", [true, true, false]),
+            ("> 5", [false, false, true]),
+            (">= 5", [false, true, true]),
+            ("== 5", [false, true, false]),
+            ("!= 5", [true, false, true]),
+        ] {
+            let comparison: Comparison = written.parse().unwrap_or_else(|bad| panic!("{written}: {bad:?}"));
+            assert_eq!([4.0, 5.0, 6.0].map(|value| comparison.holds(value)), holds.map(Some), "{written}");
+            assert_eq!(comparison.holds(f64::NAN), None, "{written}: NaN shows nothing");
+            assert_eq!(comparison.to_string(), written);
+        }
+    }
+
+    #[test]
+    fn a_hint_fits_what_was_written() {
+        let hint = |text: &str| format!("{:?}", text.parse::<Comparison>().expect_err(text));
+        assert!(hint("> 5%").contains("5% is 0.05"), "{}", hint("> 5%"));
+        for other in ["> five", "> inf", "5"] {
+            assert!(hint(other).contains("write a relation and a number"), "{}", hint(other));
+        }
+        assert!(hint("= 5").contains("equality is written `==`"), "{}", hint("= 5"));
+    }
+}

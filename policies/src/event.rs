@@ -343,7 +343,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
         /// How often in a row it could not be taken back, or nobody could look, this time included.
-        #[serde(default, skip_serializing_if = "is_none")]
+        #[serde(default, skip_serializing_if = "is_zero")]
         failures: u32,
         /// Since when it is not taken back for what nobody has decided.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -402,12 +402,8 @@ pub enum Event {
     },
 }
 
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-fn is_none(count: &u32) -> bool {
-    *count == 0
+fn is_zero<Count: Default + PartialEq>(count: &Count) -> bool {
+    *count == Count::default()
 }
 
 impl Event {
@@ -571,4 +567,32 @@ pub enum Conclusion {
     Denied,
     /// A guard refused what was ordered by hand: nobody tries it again.
     Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_of_nothing_is_not_written() {
+        let written = |truncated: u64| {
+            let received = Event::Received {
+                sender: "alertmanager".to_owned(),
+                receiver: String::new(),
+                group_key: String::new(),
+                correlation: "c".to_owned(),
+                alerts: 1,
+                repeated: Vec::new(),
+                unreadable: Vec::new(),
+                truncated,
+            };
+            serde_json::to_value(received).expect("plain data").get("truncated").cloned()
+        };
+        assert_eq!((written(0), written(3)), (None, Some(3.into())));
+    }
+
+    #[test]
+    fn a_position_is_shown_with_its_mark_to_programmers_alone() {
+        assert_eq!((format!("{:?}", Seq(7)), Seq(7).to_string()), ("#7".to_owned(), "7".to_owned()));
+    }
 }

@@ -223,6 +223,78 @@ mod tests {
         serde_json::to_string(evidence).expect("it is plain data").len()
     }
 
+    fn curve(points: i64) -> Series {
+        let point = |n| (Moment::from_unix_ms(n), Number(1.0));
+        Series { labels: Labels::new(), points: (0..points).map(point).collect() }
+    }
+
+    #[test]
+    fn what_fits_exactly_is_kept_whole() {
+        // A quarter of the bag is what one series of four values takes.
+        let bag = || Bag::new(PIECE_SHARE * (PIECE_BYTES + 4 * POINT_BYTES));
+        let kept = |series: Vec<Series>| {
+            let mut bag = bag();
+            bag.values("up", series);
+            let piece = bag.closed().pieces.remove(0);
+            let Kept::Values(series) = piece.found else { panic!("{piece:?}") };
+            (series.iter().map(|one| one.points.len()).collect::<Vec<_>>(), piece.cut)
+        };
+        assert_eq!(kept(vec![curve(4)]), (vec![4], None));
+        assert_eq!(kept(vec![curve(5)]), (vec![3], Some("2 of 5 values, 0 of 1 series".to_owned())));
+        assert_eq!(kept(vec![curve(2); 2]), (vec![2], Some("2 of 4 values, 1 of 2 series".to_owned())));
+        let mut text = bag();
+        text.text("log", &"x".repeat(PIECE_BYTES + 4 * POINT_BYTES));
+        assert_eq!(text.closed().pieces[0].cut, None);
+    }
+
+    #[test]
+    fn a_bag_is_full_before_a_piece_would_have_no_room() {
+        let put = |bytes: usize| {
+            let mut bag = Bag::new(bytes);
+            bag.missing("a", "");
+            let evidence = bag.closed();
+            (evidence.pieces.len(), evidence.left_out)
+        };
+        assert_eq!(put(2 * PIECE_BYTES + 1), (1, vec![]));
+        assert_eq!(put(2 * PIECE_BYTES), (0, vec!["a".to_owned()]));
+        assert!(!Bag::new(2 * PIECE_BYTES).is_full() && Bag::new(2 * PIECE_BYTES - 1).is_full());
+        let mut none = Bag::new(0);
+        (0..25).for_each(|n| none.text(format!("log {n}"), "x"));
+        let left_out = none.closed().left_out;
+        assert_eq!((left_out.len(), left_out[0].as_str()), (LEFT_OUT_MAX, "log 0"));
+    }
+
+    #[test]
+    fn text_is_plain_and_says_why_it_is_missing() {
+        let mut bag = Bag::new(BYTES_DEFAULT);
+        bag.text("log", "a\tb\u{1b}[31m\nc\n");
+        bag.missing("events", "403 forbidden");
+        let found: Vec<Kept> = bag.closed().pieces.into_iter().map(|piece| piece.found).collect();
+        let missing = Kept::Missing { why: "403 forbidden".to_owned() };
+        assert_eq!(found, [Kept::Text("a b\u{fffd}[31m\nc".to_owned()), missing]);
+    }
+
+    #[test]
+    fn the_end_of_a_text_begins_a_line_where_one_is_near() {
+        for (text, most, end) in [
+            ("abcdef", 6, "abcdef"),
+            ("abcdef", 3, "def"),
+            ("a\"b", 3, "\"b"),
+            ("aaaaaaaa\nb", 9, "aaaaaa\nb"),
+            ("ab\ncdefghijkl", 13, "cdefghijkl"),
+            ("abb\ncdefg", 9, "bb\ncdefg"),
+        ] {
+            assert_eq!(end_of(text, most), end, "{text:?} in {most}");
+        }
+    }
+
+    #[test]
+    fn a_series_takes_its_labels_and_its_values() {
+        let labels: Labels = [("pod".to_owned(), "a\"b".to_owned())].into();
+        let one = Series { labels, ..curve(2) };
+        assert_eq!(bytes_of(&[one.clone(), one]), 2 * (128 + (3 + 4 + 8) + 2 * 56));
+    }
+
     #[test]
     fn whatever_is_put_in_it_stays_within_its_bound() {
         let loud = "\"\\\n".repeat(100_000);

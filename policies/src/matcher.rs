@@ -281,3 +281,34 @@ fn quote(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     f.write_str("\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Matcher {
+        Matcher::parse(text, &mut Regexes::default()).unwrap_or_else(|bad| panic!("{text}: {bad:?}"))
+    }
+
+    #[test]
+    fn every_escape_of_go_is_read() {
+        let value = r#"\a\b\f\n\r\t\v\\\"\x41\101\u0042\U0001F600"#;
+        let meant = "\u{7}\u{8}\u{c}\n\r\t\u{b}\\\"AAB\u{1F600}";
+        assert_eq!(read(&format!("name=\"{value}\"")).value, meant);
+    }
+
+    #[test]
+    fn a_matcher_reads_back_from_its_own_text() {
+        for value in
+            ["plain", "a \"quoted\" word", "back\\slash", "\n\r\t", "\u{7}\u{7f}\u{85}", "\u{e9}\u{1F600}"]
+        {
+            for name in ["alertname", "a name", "k8s.io/app"] {
+                let matcher = Matcher { name: name.into(), value: value.into(), ..read("a=\"b\"") };
+                let text = matcher.to_string();
+                assert!(!text.chars().any(char::is_control), "{text:?} is for one line of a terminal");
+                let again = read(&text);
+                assert_eq!((again.name.as_str(), again.value.as_str()), (name, value), "{text}");
+            }
+        }
+    }
+}

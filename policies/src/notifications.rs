@@ -345,3 +345,83 @@ fn is_open(windows: &[String], now: Moment) -> bool {
     windows.is_empty()
         || windows.iter().filter_map(|text| window(text).ok()).any(|one| schedule::opens(&one, now))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receivers(of: serde_json::Value) -> Notifications {
+        serde_json::from_value(serde_json::json!({ "receivers": of })).expect("they are receivers")
+    }
+
+    #[test]
+    fn a_label_says_how_bad_it_is_in_the_words_that_people_use() {
+        for (severity, words) in [
+            (Severity::Critical, &["critical", "PAGE", "p1", "sev0"][..]),
+            (Severity::Warning, &["warning", "warn", "P3", "low"]),
+            (Severity::Info, &["info", "informational", "none", "p4", "sev4"]),
+            (Severity::Error, &["error", "", "odd"]),
+        ] {
+            for word in words {
+                assert_eq!(Severity::of_label(Some(word)), severity, "{word}");
+            }
+        }
+        assert_eq!(Severity::of_label(None), Severity::Error);
+    }
+
+    #[test]
+    fn a_pager_goes_to_pagerduty_where_nothing_else_is_said() {
+        let told = receivers(serde_json::json!({"oncall": {"pagerDuty": {"routingKeyFile": "/etc/pd"}}}));
+        let pager = told.receivers["oncall"].pager_duty.as_ref().expect("it is one");
+        assert_eq!(pager.url, "https://events.pagerduty.com");
+        assert_eq!(told.faults(), []);
+    }
+
+    #[test]
+    fn a_receipt_has_a_name_for_metrics() {
+        let failed = |passing| Receipt::Failed { what: String::new(), passing };
+        let names =
+            [Receipt::Taken { said: String::new() }.name(), failed(true).name(), failed(false).name()];
+        assert_eq!(names, ["taken", "failed", "refused"]);
+    }
+
+    #[test]
+    fn a_fault_of_a_receiver_is_told_at_its_place() {
+        let slack = serde_json::json!({"urlFile": "/etc/slack"});
+        let found = |receiver: serde_json::Value| -> Vec<String> {
+            let all = receivers(serde_json::json!({"a/b": {"slack": slack}, "oncall": receiver}));
+            all.faults().into_iter().map(|fault| fault.path).filter(|path| path.contains("oncall")).collect()
+        };
+        let with = |more: serde_json::Value| {
+            let mut receiver = serde_json::json!({"slack": slack});
+            receiver.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            found(receiver)
+        };
+        assert_eq!(with(serde_json::json!({"then": ["a/b"], "escalateAfter": "10s"})), [""; 0]);
+        for (place, more) in [
+            ("/then", serde_json::json!({"then": ["oncall"]})),
+            ("/then/0", serde_json::json!({"then": ["nobody"]})),
+            ("/escalateAfter", serde_json::json!({"escalateAfter": "15m"})),
+            ("/escalateAfter", serde_json::json!({"then": ["a/b"], "escalateAfter": "9s"})),
+            ("/rate", serde_json::json!({"rate": {"max": 0, "per": "10m"}})),
+            ("/rate", serde_json::json!({"rate": {"max": 1, "per": "0s"}})),
+        ] {
+            assert_eq!(with(more.clone()), [format!("/receivers/oncall{place}")], "{more}");
+        }
+        assert_eq!(found(serde_json::json!({"slack": {"urlFile": ""}})), ["/receivers/oncall/slack/urlFile"]);
+        assert_eq!(
+            found(serde_json::json!({"pagerDuty": {"routingKeyFile": "", "url": "nowhere"}})),
+            ["/receivers/oncall/pagerDuty/url", "/receivers/oncall/pagerDuty/routingKeyFile"]
+        );
+        let webhook = found(serde_json::json!({"webhook": {"url": "nowhere"}}));
+        assert!(webhook.iter().all(|path| path.starts_with("/receivers/oncall/webhook/")), "{webhook:?}");
+        assert!(!webhook.is_empty());
+        assert_eq!(found(serde_json::json!({})), ["/receivers/oncall"]);
+    }
+
+    #[test]
+    fn nothing_said_is_nothing_written() {
+        assert!(Notifications::default().is_empty());
+        assert!(!receivers(serde_json::json!({"a": {"slack": {"urlFile": "x"}}})).is_empty());
+    }
+}

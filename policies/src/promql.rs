@@ -8,8 +8,8 @@
 use std::sync::{Arc, LazyLock};
 
 use promql_parser::label::{MatchOp, Matcher};
-use promql_parser::parser::Expr;
 use promql_parser::parser::value::ValueType;
+use promql_parser::parser::{AtModifier, Expr};
 
 use crate::load::Malformed;
 use crate::template::{Piece, Scope, Template, TemplateError};
@@ -148,7 +148,6 @@ impl Query {
     /// where that cannot be asked.
     pub fn counted_anywhere(&self) -> Option<String> {
         let mut expr = parse(&marked(&self.template, &self.proof.slots)).ok()?;
-        let mut sound = true;
         walk(
             &mut expr,
             &mut |matcher| {
@@ -160,10 +159,8 @@ impl Query {
                     // Whoever is left out for an alert is left in.
                     MatchOp::NotEqual | MatchOp::NotRe(_) => ".*",
                 };
-                match regex::Regex::new(any) {
-                    Ok(regex) => *matcher = Matcher::new(MatchOp::Re(regex), &matcher.name, any),
-                    Err(_) => sound = false,
-                }
+                let regex = regex::Regex::new(any).expect("both are regular expressions");
+                *matcher = Matcher::new(MatchOp::Re(regex), &matcher.name, any);
             },
             &mut |_| {},
         );
@@ -171,12 +168,37 @@ impl Query {
             ValueType::Scalar => expr.to_string(),
             ValueType::Vector | ValueType::Matrix | ValueType::String => format!("count({expr})"),
         };
-        (sound && parse(&text).is_ok()).then_some(text)
+        parse(&text).is_ok().then_some(text)
     }
 
     /// The longest range over which it looks back; zero for a plain instant selector.
     pub fn look_back(&self) -> Span {
         self.proof.look_back
+    }
+}
+
+/// Whether an expression means the same at a moment of a longer time as at that moment alone: not where it names the
+/// beginning or the end of that time (`@ start()`), nor where it cannot be read.
+pub fn is_alike_along(text: &str) -> bool {
+    parse(text).is_ok_and(|expr| !names_its_time(&expr))
+}
+
+fn names_its_time(expr: &Expr) -> bool {
+    let named = |at: &Option<AtModifier>| matches!(at, Some(AtModifier::Start | AtModifier::End));
+    match expr {
+        Expr::Aggregate(aggregate) => {
+            aggregate.param.iter().any(|param| names_its_time(param)) || names_its_time(&aggregate.expr)
+        }
+        Expr::Unary(unary) => names_its_time(&unary.expr),
+        Expr::Binary(binary) => names_its_time(&binary.lhs) || names_its_time(&binary.rhs),
+        Expr::Paren(paren) => names_its_time(&paren.expr),
+        Expr::Subquery(subquery) => named(&subquery.at) || names_its_time(&subquery.expr),
+        Expr::VectorSelector(selector) => named(&selector.at),
+        Expr::MatrixSelector(matrix) => named(&matrix.vs.at),
+        Expr::Call(call) => call.args.args.iter().any(|arg| names_its_time(arg)),
+        // What the parser does not know is asked for each moment.
+        Expr::Extension(_) => true,
+        Expr::NumberLiteral(_) | Expr::StringLiteral(_) => false,
     }
 }
 
@@ -320,7 +342,7 @@ fn plain_regex(before: &str) -> bool {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            ']' if class => class = false,
+            ']' => class = false,
             _ if class => {}
             '[' => class = true,
             '{' => repeat = true,
@@ -366,7 +388,85 @@ impl Eq for Query {}
 
 #[cfg(test)]
 mod tests {
-    use super::Query;
+    use super::*;
+    use crate::alert::Labels;
+
+    fn query(text: &str) -> Query {
+        Query::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"))
+    }
+
+    fn refused(text: &str) -> String {
+        Query::parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_query_has_a_length_and_a_depth_that_it_may_not_exceed() {
+        let long = |bytes: usize| format!("up{{a=\"{}\"}}", "x".repeat(bytes - r#"up{a=""}"#.len()));
+        query(&long(QUERY_BYTES_MAX));
+        assert!(refused(&long(QUERY_BYTES_MAX + 1)).contains("16385 bytes, 16384 are allowed"));
+        let deep = |brackets: usize| format!("{}up{}", "(".repeat(brackets), ")".repeat(brackets));
+        query(&deep(BRACKETS_MAX));
+        assert!(refused(&deep(BRACKETS_MAX + 1)).contains("nested too deeply"));
+        query(&format!("(up){}", " + (up)".repeat(BRACKETS_MAX)));
+    }
+
+    #[test]
+    fn a_value_that_makes_a_query_too_long_is_refused() {
+        let one = query(r#"up{a="{{ labels.a }}"}"#);
+        let rendered = |bytes: usize| {
+            let labels = Labels::from([("a".to_owned(), "x".repeat(bytes - r#"up{a=""}"#.len()))]);
+            one.render(&Scope { labels: &labels, vars: &labels, lets: &labels, target: None })
+                .map(|text| text.len())
+        };
+        assert_eq!(rendered(2 * QUERY_BYTES_MAX).ok(), Some(2 * QUERY_BYTES_MAX));
+        assert!(rendered(2 * QUERY_BYTES_MAX + 1).is_err());
+    }
+
+    #[test]
+    fn what_is_rendered_must_be_the_same_expression_with_the_same_values() {
+        let labels = Labels::from([("a".to_owned(), "v".to_owned())]);
+        let scope = Scope { labels: &labels, vars: &labels, lets: &labels, target: None };
+        let one = query(r#"up{a="{{ labels.a }}"}"#);
+        for other in [r#"down{a="{{ labels.a }}"}"#, r#"up{a="{{ labels.a }}-b"}"#] {
+            let other = query(other);
+            assert!(other.render(&scope).is_ok());
+            let mixed = Query { template: one.template.clone(), proof: other.proof };
+            let why = mixed.render(&scope).expect_err("it is another expression").to_string();
+            assert!(why.contains("would change the expression"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_template_outside_of_quotes_is_told_as_that() {
+        let why = refused(r#"up{a="b"} + {{ labels.x }}"#);
+        assert!(why.contains("outside of quotes"), "{why}");
+    }
+
+    #[test]
+    fn plain_text_cannot_stand_inside_a_construct_of_a_regular_expression() {
+        for plain in
+            ["", "a", r"a\\", "[a]", "[{]", r"[\]]", "a{2}", "a?", "(a?", "(?:", "(?P<n>", "(?i)", "a]"]
+        {
+            assert!(plain_regex(plain), "{plain}");
+        }
+        for inside in [r"a\", "[a", r"[\]", "a{2", "(?", "(?P<n", "[[a"] {
+            assert!(!plain_regex(inside), "{inside}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_escaped_for_its_quotes() {
+        let odd = "\\\n\r\t\"'\u{1b}\u{e9}";
+        assert_eq!(escape(odd, '"'), r#"\\\n\r\t\"'\u001b"#.to_owned() + "\u{e9}");
+        assert_eq!(escape(odd, '\''), r#"\\\n\r\t"\'\u001b"#.to_owned() + "\u{e9}");
+    }
+
+    #[test]
+    fn queries_are_the_same_by_their_text() {
+        assert_eq!(query("up"), query("up"));
+        assert_ne!(query("up"), query("down"));
+        assert_eq!(format!("{:?}", query("up")), "Query(\"up\")");
+    }
 
     #[test]
     fn a_query_can_be_counted_before_any_alert_gives_its_values() {
@@ -380,6 +480,22 @@ mod tests {
         ] {
             let query = Query::parse(query).expect("a query");
             assert_eq!(query.counted_anywhere().as_deref(), Some(counted));
+        }
+    }
+
+    #[test]
+    fn an_expression_that_names_the_ends_of_its_time_is_not_alike_along_it() {
+        for text in ["x", "sum(rate(x[5m])) > 1", "x @ 1600000000", r#"x{why="@ start()"}"#, "time()"] {
+            assert!(super::is_alike_along(text), "{text}");
+        }
+        for text in [
+            "x @ start()",
+            "x @ start( )",
+            "1 + rate(x[5m] @ end ( ))",
+            "max_over_time(x[1h:5m] @ end())",
+            "x +",
+        ] {
+            assert!(!super::is_alike_along(text), "{text}");
         }
     }
 }

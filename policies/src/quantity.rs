@@ -131,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn a_quantity_has_as_many_digits_as_kubernetes_takes() {
+        for good in ["0000000000000000001", "9223372036854775807", "0.123456789", "1e18", ".5", "5."] {
+            assert!(good.parse::<Quantity>().is_ok(), "{good}");
+        }
+        for bad in
+            ["00000000000000000001", "9223372036854775808", "0.1234567890", "1e19", "8Ei", "", ".", "1x"]
+        {
+            assert!(bad.parse::<Quantity>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn one_amount_has_many_spellings_and_one_of_ours() {
         for (text, shown) in [
             ("500m", "500m"),

@@ -282,3 +282,52 @@ impl Default for FactSettings {
         Self { max_age: Span::from_secs(30), deadline: Span::from_secs(15), retry: Span::from_secs(30) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn senseless(change: impl FnOnce(&mut Settings)) -> Vec<&'static str> {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        settings.senseless().into_iter().map(|found| found.path).collect()
+    }
+
+    #[test]
+    fn the_least_that_can_be_meant_is_taken_and_less_is_not() {
+        assert_eq!(senseless(|_| ()), [""; 0]);
+        for (wait, found) in [(LEAST_WAIT, vec![]), (Span::from_ms(999), vec!["facts.retry"])] {
+            assert_eq!(senseless(|settings| settings.facts.retry = wait), found);
+        }
+        for (expiry, found) in
+            [(LEAST_EXPIRY, vec![]), (Span::from_ms(LEAST_EXPIRY.ms() - 1), vec!["episodes.expiry"])]
+        {
+            assert_eq!(senseless(|settings| settings.episodes.expiry = expiry), found);
+        }
+        for (after, found) in [
+            (Span::ZERO, vec![]),
+            (Span::from_ms(1), vec!["guards.stuckAfter"]),
+            (Span::from_ms(59_999), vec!["guards.stuckAfter"]),
+            (Span::from_mins(1), vec![]),
+        ] {
+            assert_eq!(senseless(|settings| settings.guards.stuck_after = after), found);
+        }
+        for (percent, sound) in [(0, false), (1, true), (100, true), (101, false)] {
+            let found = senseless(|settings| settings.guards.storm.targets_firing_percent = percent);
+            assert_eq!(found.is_empty(), sound, "{percent}");
+        }
+        let endless = |settings: &mut Settings| {
+            settings.guards.limits = vec![Limit { max: 1, per: Span::ZERO, by: LimitScope::Global }];
+        };
+        assert_eq!(senseless(endless), ["guards.limits"]);
+    }
+
+    #[test]
+    fn the_usual_patience_is_not_written() {
+        let written = |stuck_after: Span| {
+            let guards = GlobalGuards { stuck_after, ..GlobalGuards::default() };
+            serde_json::to_value(guards).expect("plain data").get("stuckAfter").cloned()
+        };
+        assert_eq!((written(STUCK_AFTER), written(Span::from_mins(10))), (None, Some("10m".into())));
+    }
+}

@@ -545,3 +545,6 @@ mod pairs {
         Ok(Vec::<(K, V)>::deserialize(from)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_kind_is_taken_in_small_letters_where_everybody_knows_it() {
+        for (text, kind) in [
+            ("deployment", Some("Deployment")),
+            ("statefulSet", Some("StatefulSet")),
+            ("Rollout.argoproj.io", Some("Rollout.argoproj.io")),
+            ("rollout.argoproj.io", None),
+            ("", None),
+        ] {
+            assert_eq!(kind_as_written(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_sought_is_told_in_words() {
+        let named = Target { kind: "Deployment".into(), namespace: "shop".into(), name: "cart".into() };
+        assert_eq!(Sought::Named(named).to_string(), "shop/deployment/cart");
+        let owner = |origin: Origin| {
+            Sought::OwnerOf { origin, namespace: "shop".into(), name: "cart-1".into() }.to_string()
+        };
+        assert_eq!(owner(Origin::Pod), "owner of pod shop/cart-1");
+        assert_eq!(owner(Origin::Service), "owner of service shop/cart-1");
+        assert_eq!(owner(Origin::Node), "owner of node shop/cart-1");
+    }
+
+    #[test]
     fn only_dns_names_are_names() {
         for good in ["a", "prod", "web-0", "a1"] {
             assert!(is_dns_label(good), "{good}");

@@ -123,9 +123,7 @@ impl Template {
         }
         let (mut pieces, mut uses, mut rest) = (Vec::new(), BTreeSet::new(), source);
         while let Some(start) = rest.find("{{") {
-            if start > 0 {
-                pieces.push(Piece::Text(rest[..start].to_owned()));
-            }
+            pieces.push(Piece::Text(rest[..start].to_owned()));
             let inside = &rest[start + 2..];
             let end = closing(inside).ok_or_else(|| {
                 Malformed::new("`{{` without `}}`", "close the expression, such as `{{ labels.namespace }}`")
@@ -304,3 +302,40 @@ impl PartialEq for Template {
 }
 
 impl Eq for Template {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_ends_outside_of_its_quotes() {
+        for (inside, end) in [
+            (" a }} b }}", Some(3)),
+            (r#""}}" }}"#, Some(5)),
+            ("'}}' }}", Some(5)),
+            (r#""'}}" }}"#, Some(6)),
+            (r#""\"}}" }}"#, Some(7)),
+            (r#""\\"}}"#, Some(4)),
+            (r#"\"}}"#, None),
+            ("'}}", None),
+            ("", None),
+        ] {
+            assert_eq!(closing(inside), end, "{inside}");
+        }
+    }
+
+    #[test]
+    fn filters_that_give_nothing_for_some_value_are_taken() {
+        let written = "{{ labels.pod | replace(\"a\", \"\") | first | upper }}";
+        assert!(Template::parse(written).is_ok(), "the value `a` shows nothing about others");
+        assert!(Template::parse("{{ labels.pod | shout }}").is_err());
+    }
+
+    #[test]
+    fn templates_are_the_same_by_their_text() {
+        let read = |text: &str| Template::parse(text).expect("it is one");
+        assert_eq!(read("a {{ vars.b }}"), read("a {{ vars.b }}"));
+        assert_ne!(read("a {{ vars.b }}"), read("a {{ vars.c }}"));
+        assert_eq!(format!("{:?}", read("a")), "Template(\"a\")");
+    }
+}

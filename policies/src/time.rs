@@ -33,11 +33,8 @@ impl Moment {
     }
 
     fn timestamp(self) -> jiff::Timestamp {
-        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
-            jiff::Timestamp::MIN
-        } else {
-            jiff::Timestamp::MAX
-        })
+        let nearest = if self.0.is_negative() { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(nearest)
     }
 
     /// The wall-clock reading in `zone`, for schedule windows.
@@ -242,6 +239,33 @@ mod tests {
         let moment: Moment = "2026-11-21T08:30:00.120Z".parse().expect("valid");
         assert_eq!(moment.to_string(), "2026-11-21T08:30:00.120Z");
         assert_eq!(moment.to_string().parse::<Moment>().expect("valid"), moment);
+    }
+
+    #[test]
+    fn a_moment_out_of_range_is_told_apart_from_no_time() {
+        let read = |text: &str| text.parse::<Moment>().expect_err(text);
+        for last in ["9999-12-31T00:00:00Z", "9999-12-30T22:00:01Z"] {
+            assert_eq!(read(last), MomentError::OutOfRange(last.to_owned()));
+        }
+        for none in ["9999-13-01T00:00:00Z", "tomorrow", "1999"] {
+            assert_eq!(read(none), MomentError::NoTime(none.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_moment_beyond_all_calendars_is_shown_as_the_nearest() {
+        assert_eq!(Moment::from_unix_ms(i64::MAX).to_string(), "9999-12-30T22:00:00.999Z");
+        assert_eq!(Moment::from_unix_ms(i64::MIN).to_string(), "-009999-01-02T01:59:59.000Z");
+        assert_eq!(format!("{:?}", Moment::from_unix_ms(0)), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_moment_is_moved_both_ways() {
+        let (noon, hour) = (Moment::from_unix_ms(43_200_000), Span::from_hours(1));
+        assert_eq!((noon + hour).since(noon), hour);
+        assert_eq!(noon.since(noon - hour), hour);
+        assert_eq!(noon.since(noon + hour), Span::ZERO);
+        assert_eq!(format!("{hour:?}"), "1h");
     }
 
     #[test]

@@ -171,3 +171,88 @@ pub(crate) fn encode(text: &str) -> String {
         out
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Labels;
+
+    fn template(text: &str) -> Template {
+        Template::parse(text).unwrap_or_else(|bad| panic!("{text}: {bad}"))
+    }
+
+    #[test]
+    fn a_url_has_a_plain_host_and_a_port() {
+        for good in [
+            "http://h",
+            "https://a-b.example:65535/x?y#z",
+            "http://[2001:db8::1]/x",
+            "http://[::1]:8080",
+            "http://10.0.0.1/a.b",
+        ] {
+            assert_eq!(check(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "h",
+            "ftp://h",
+            "http://",
+            "http://a_b",
+            "http://u@h",
+            "http://h:port",
+            "http://h:65536",
+            "http://h:+80",
+            "http://h:",
+            "http://[::1",
+            "http://[::1]x",
+            "http://2001:db8::1",
+            "http://h/../x",
+            "http://h/a/.",
+            "http://h/a b",
+            "http://h/a\u{7}",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_segment_is_at_most_as_long_as_a_name() {
+        assert_eq!(path_segment(&"a".repeat(253)), Ok(()));
+        assert_eq!(path_segment(&"a".repeat(254)), Err("has 254 bytes, 1 to 253 are allowed".to_owned()));
+        for bad in ["", ".", "..", "a/b", "a%2fb", "a b"] {
+            assert!(path_segment(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_operator_names_a_host() {
+        for good in [
+            "http://{{ vars.host }}/x",
+            "{{ vars.base }}/x",
+            "http://{{ target.name }}/x",
+            "http://h/{{ labels.a }}",
+        ] {
+            assert_eq!(check_template(&template(good)), Ok(()), "{good}");
+        }
+        for bad in ["http://{{ labels.a }}/x", "{{ labels.a }}", "http://h{{ let.a }}", "{{ target.name }}/x"]
+        {
+            assert!(check_template(&template(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_the_operators_does_not_climb() {
+        let path = |written: &str, value: &str| {
+            let values = Labels::from([("a".to_owned(), value.to_owned())]);
+            rendered_path(
+                &template(written),
+                &Scope { labels: &values, vars: &values, lets: &values, target: None },
+            )
+        };
+        assert_eq!(path("/x/{{ vars.a }}", "a b/c").as_deref(), Ok("/x/a%20b%2Fc"));
+        for bad in ["../c", "a\\..", "a/./b", "a\nb"] {
+            assert!(path("/x/{{ vars.a }}", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(path("/x/{{ labels.a }}", "a-b").as_deref(), Ok("/x/a-b"));
+        assert!(path("/x/{{ labels.a }}", "a b").is_err());
+    }
+}

@@ -9,16 +9,26 @@ mod acting;
 mod books;
 #[path = "engine/by_hand.rs"]
 mod by_hand;
+#[path = "engine/calls.rs"]
+mod calls;
 #[path = "engine/cancelling.rs"]
 mod cancelling;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/clock.rs"]
 mod clock;
+#[path = "engine/digests.rs"]
+mod digests;
 #[path = "engine/episodes.rs"]
 mod episodes;
 #[path = "engine/evidence.rs"]
 mod evidence;
+#[path = "engine/follows.rs"]
+mod follows;
+#[path = "engine/forgotten.rs"]
+mod forgotten;
+#[path = "engine/holds.rs"]
+mod holds;
 #[path = "engine/kept.rs"]
 mod kept;
 #[path = "engine/leases.rs"]
@@ -41,6 +51,8 @@ mod rounds;
 mod sequences;
 #[path = "engine/storms.rs"]
 mod storms;
+#[path = "engine/undone.rs"]
+mod undone;
 #[path = "engine/verifying.rs"]
 mod verifying;
 #[path = "engine/wakes.rs"]

@@ -3,6 +3,7 @@
 mod language {
     mod aborting;
     mod blocking;
+    mod bounds;
     mod broken;
     mod calling;
     mod collecting;

@@ -51,19 +51,26 @@ struct Written {
 
 impl Written {
     /// When it ended. Alertmanager writes year 1 where there is no end, and for what still fires when it would forget it.
-    fn ended(&self) -> Option<Moment> {
+    fn ended(&self, now: Moment) -> Option<Moment> {
         let is_guess = |end: &Moment| self.updated_at.is_some_and(|updated| *end > updated);
-        self.ends_at.filter(|end| *end > self.starts_at && !is_guess(end))
+        let is_ahead = |end: &Moment| self.starts_at <= now && *end > now;
+        self.ends_at.filter(|end| *end > self.starts_at && !is_guess(end) && !is_ahead(end))
+    }
+
+    /// What is wrong with its times.
+    fn problem(&self) -> Option<String> {
+        let is_no_time = self.starts_at.unix_ms() <= 0;
+        is_no_time.then(|| format!("`startsAt` is {}, when no alert began", self.starts_at))
     }
 }
 
 impl AlertsFile {
     /// The alerts of this file. One that begins anew at the moment of its end ends a millisecond earlier, or the two would be
-    /// one.
+    /// one; one that would end only after `now` still fires.
     ///
     /// # Errors
     /// When it cannot be read, or is no list of alerts.
-    pub fn open(path: &Path, redactor: &Redactor) -> Result<Self, HistoryError> {
+    pub fn open(path: &Path, redactor: &Redactor, now: Moment) -> Result<Self, HistoryError> {
         let place = path.display().to_string();
         let mut text = Vec::new();
         let mut source = super::lines(path)?.take(BYTES_MAX + 1);
@@ -81,7 +88,7 @@ impl AlertsFile {
         let ends: Vec<Option<Moment>> = written
             .iter()
             .map(|one| {
-                let end = one.ended()?;
+                let end = one.ended(now)?;
                 let is_begin = begins.contains(&(&one.labels, end));
                 Some(if is_begin { end - Span::from_ms(1) } else { end })
             })
@@ -123,14 +130,26 @@ fn written(text: &[u8], place: &str) -> Result<Vec<Written>, HistoryError> {
     let bad = |place: String, error: serde_json::Error| wrong(format!("{place}: {error}"), HINT);
     match first {
         None => Err(wrong(format!("{place} is empty"), HINT)),
-        Some(b'[') => serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error)),
+        Some(b'[') => {
+            let all: Vec<Written> =
+                serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error))?;
+            match all.iter().zip(1..).find_map(|(one, number)| Some((number, one.problem()?))) {
+                None => Ok(all),
+                Some((number, problem)) => Err(wrong(format!("{place}: alert {number}: {problem}"), HINT)),
+            }
+        }
         Some(_) => {
             let lines = text.split(|byte| *byte == b'\n').enumerate();
             let lines = lines.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace));
             lines
                 .map(|(number, line)| {
                     let place = format!("{place}:{}", number + 1);
-                    serde_json::from_slice(line).map_err(|error| bad(place, error))
+                    let one: Written =
+                        serde_json::from_slice(line).map_err(|error| bad(place.clone(), error))?;
+                    match one.problem() {
+                        None => Ok(one),
+                        Some(problem) => Err(wrong(format!("{place}: {problem}"), HINT)),
+                    }
                 })
                 .collect()
         }
@@ -154,6 +173,10 @@ impl History for AlertsFile {
 mod tests {
     use super::*;
 
+    fn now() -> Moment {
+        "2026-11-21T12:00:00Z".parse().expect("a time")
+    }
+
     #[tokio::test]
     async fn alerts_come_in_the_order_of_their_changes() {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -162,7 +185,7 @@ mod tests {
             {"labels": {"alertname": "A"}, "startsAt": "2026-11-21T08:00:00Z", "endsAt": "2026-11-21T08:05:00Z"}
         ]"#;
         std::fs::write(file.path(), text).expect("it takes text");
-        let mut alerts = AlertsFile::open(file.path(), &Redactor::default()).expect("it opens");
+        let mut alerts = AlertsFile::open(file.path(), &Redactor::default(), now()).expect("it opens");
         let mut told = Vec::new();
         while let Some(heard) = alerts.next().await.expect("it reads") {
             for alert in heard.alerts {
@@ -180,9 +203,10 @@ mod tests {
             {"labels": {"alertname": "A"}, "startsAt": "2026-11-21T08:05:00Z", "endsAt": "2026-11-21T08:10:00Z"}
             {"labels": {"alertname": "B"}, "startsAt": "2026-11-21T08:01:00Z", "endsAt": "2026-11-21T08:09:00Z",
              "updatedAt": "2026-11-21T08:05:00Z", "status": {"state": "active"}}
+            {"labels": {"alertname": "C"}, "startsAt": "2026-11-21T08:02:00Z", "endsAt": "2026-11-21T12:04:00Z"}
         "#;
         std::fs::write(file.path(), text.replace(",\n             ", ", ")).expect("it takes text");
-        let mut alerts = AlertsFile::open(file.path(), &Redactor::default()).expect("it opens");
+        let mut alerts = AlertsFile::open(file.path(), &Redactor::default(), now()).expect("it opens");
         let mut told = Vec::new();
         while let Some(heard) = alerts.next().await.expect("it reads") {
             for alert in heard.alerts {
@@ -192,6 +216,7 @@ mod tests {
         let wanted = [
             "08:00:00.000Z A Firing",
             "08:01:00.000Z B Firing",
+            "08:02:00.000Z C Firing",
             "08:04:59.999Z A Resolved",
             "08:05:00.000Z A Firing",
             "08:10:00.000Z A Resolved",
@@ -204,8 +229,16 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "{\"labels\":{},\"startsAt\":\"2026-11-21T08:05:00Z\"}\n{}\n")
             .expect("text");
-        let error = AlertsFile::open(file.path(), &Redactor::default()).expect_err("it is wrong");
+        let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("it is wrong");
         let place = file.path().display().to_string();
         assert_eq!(error.problem, format!("{place}:2: missing field `labels` at line 1 column 2"));
+        let zero = r#"{"labels":{"alertname":"A"},"startsAt":"0001-01-01T00:00:00Z"}"#;
+        for (text, which) in [(format!("\n{zero}\n"), ":2:"), (format!("[{zero}]"), ": alert 1:")] {
+            std::fs::write(file.path(), text).expect("text");
+            let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("no time");
+            let wanted =
+                format!("{place}{which} `startsAt` is 0001-01-01T00:00:00.000Z, when no alert began");
+            assert_eq!(error.problem, wanted);
+        }
     }
 }

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::{Answer, Found};
+use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Closing, Event, Record, Seq};
 use paramedic_policies::question::Ask;
-use paramedic_policies::state::State;
+use paramedic_policies::state::{Episode, State};
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Comparison, Facts, Heard, History, HistoryError, Learned, Verdicts};
 
-use super::{failed, wrong};
+use super::{LINE_BYTES_MAX, next_line, wrong};
 
 /// Answers come this long after their questions at most, however long a deadline somebody has set.
 const AHEAD: Span = Span::from_mins(10);
@@ -35,7 +36,7 @@ pub struct Exported {
     path: PathBuf,
     lines: Box<dyn BufRead + Send>,
     line: u64,
-    text: String,
+    text: Vec<u8>,
 }
 
 impl std::fmt::Debug for Exported {
@@ -50,7 +51,7 @@ impl Exported {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
-        Ok(Self { path: path.to_owned(), lines: super::lines(path)?, line: 0, text: String::new() })
+        Ok(Self { path: path.to_owned(), lines: super::lines(path)?, line: 0, text: Vec::new() })
     }
 }
 
@@ -58,17 +59,15 @@ impl Exported {
 impl Stream for Exported {
     async fn next(&mut self) -> Result<Option<Record>, HistoryError> {
         loop {
-            self.text.clear();
             self.line += 1;
-            let place = || format!("{}:{}", self.path.display(), self.line);
-            let read = self.lines.read_line(&mut self.text);
-            if read.map_err(|error| failed(format!("could not read {}: {error}", place()), None))? == 0 {
+            let place = format!("{}:{}", self.path.display(), self.line);
+            if !next_line(&mut self.lines, LINE_BYTES_MAX, &mut self.text, &place)? {
                 return Ok(None);
             }
-            if !self.text.trim().is_empty() {
-                return serde_json::from_str(&self.text).map(Some).map_err(|error| {
+            if !self.text.iter().all(u8::is_ascii_whitespace) {
+                return serde_json::from_slice(&self.text).map(Some).map_err(|error| {
                     let hint = "each line is a record, as `paramedic audit export` writes them";
-                    wrong(format!("{}: this is no record: {error}", place()), hint)
+                    wrong(format!("{place}: this is no record: {error}"), hint)
                 });
             }
         }
@@ -153,6 +152,13 @@ impl Open {
     }
 }
 
+fn open((id, episode): (&Seq, &Episode)) -> Option<(Seq, Open)> {
+    episode.fires().then(|| {
+        let (labels, annotations) = (episode.labels.clone(), episode.annotations.clone());
+        (*id, Open { labels, annotations, starts_at: episode.starts_at })
+    })
+}
+
 /// The alerts of a journal.
 pub struct Audit {
     records: Box<dyn Stream>,
@@ -160,6 +166,9 @@ pub struct Audit {
     episodes: BTreeMap<Seq, Open>,
     asked: BTreeMap<Seq, (Moment, String)>,
     ready: VecDeque<Heard>,
+    /// How many alerts were open before the first record.
+    open_before: usize,
+    read_from: Option<Moment>,
     read_until: Moment,
     given_until: Moment,
     forgotten_at: Moment,
@@ -174,23 +183,36 @@ impl std::fmt::Debug for Audit {
 
 impl Audit {
     /// The alerts of these records, and what they know of the world; facts count as long as `max_age`. `before` is the state
-    /// before the first record, where that is not the journal's first.
+    /// before the first record, where that is not the journal's first: what is open there counts as begun with that record.
     pub fn new(records: Box<dyn Stream>, before: Option<State>, max_age: Span) -> (Self, Recorded) {
+        let episodes: BTreeMap<Seq, Open> =
+            before.iter().flat_map(|state| &state.episodes).filter_map(open).collect();
         let comparison = before.map_or_else(Verdicts::from_the_first, Comparison::of);
         let recorded = Recorded { max_age, ..Recorded::default() };
         recorded.with(|known| known.comparison = Some(comparison));
         let audit = Self {
             records,
             recorded: recorded.clone(),
-            episodes: BTreeMap::new(),
+            open_before: episodes.len(),
+            episodes,
             asked: BTreeMap::new(),
             ready: VecDeque::new(),
+            read_from: None,
             read_until: Moment::default(),
             given_until: Moment::default(),
             forgotten_at: Moment::default(),
             is_over: false,
         };
         (audit, recorded)
+    }
+
+    /// Only verdicts of this time are compared.
+    #[must_use]
+    pub fn comparing(self, from: Option<Moment>, until: Option<Moment>) -> Self {
+        self.recorded.with(|known| {
+            known.comparison = known.comparison.take().map(|comparison| comparison.within(from, until));
+        });
+        self
     }
 
     fn see(&mut self, record: &Record) {
@@ -201,24 +223,31 @@ impl Audit {
             }
         });
         let at = record.at;
+        if self.read_from.is_none() {
+            self.read_from = Some(at);
+            let open: Vec<Alert> =
+                self.episodes.values().map(|open| open.alert(AlertStatus::Firing, None)).collect();
+            if !open.is_empty() {
+                self.ready.push_back(Heard { at, alerts: open, truncated: 0 });
+            }
+        }
         match &record.event {
             Event::Opened { by_hand: None, labels, annotations, starts_at, .. } => {
                 let open =
                     Open { labels: labels.clone(), annotations: annotations.clone(), starts_at: *starts_at };
-                self.heard(at, Some(open.alert(AlertStatus::Firing, None)), 0);
+                self.heard(at, open.alert(AlertStatus::Firing, None));
                 self.episodes.insert(record.seq, open);
             }
             Event::Received { repeated, truncated, .. } => {
                 let again = |id: &Seq| Some(self.episodes.get(id)?.alert(AlertStatus::Firing, None));
                 let alerts: Vec<Alert> = repeated.iter().filter_map(again).collect();
-                self.heard(at, alerts, *truncated);
+                // What one delivery ended, the next one of the same moment may begin anew: they must not become one.
+                self.ready.push_back(Heard { at, alerts, truncated: *truncated });
             }
             Event::Closed { episode, why, ended_at } => {
                 let Some(open) = self.episodes.remove(episode) else { return };
                 match why {
-                    Closing::Resolved => {
-                        self.heard(at, Some(open.alert(AlertStatus::Resolved, *ended_at)), 0)
-                    }
+                    Closing::Resolved => self.heard(at, open.alert(AlertStatus::Resolved, *ended_at)),
                     // The backtest lets them expire by itself.
                     Closing::Expired | Closing::Over => {}
                 }
@@ -269,18 +298,11 @@ impl Audit {
         self.recorded.with(|known| known.answers.entry(key).or_default().push((at, found)));
     }
 
-    fn heard(&mut self, at: Moment, alerts: impl IntoIterator<Item = Alert>, truncated: u64) {
+    /// What a delivery brought: its record stands before those of what it began and ended.
+    fn heard(&mut self, at: Moment, alert: Alert) {
         match self.ready.back_mut() {
-            Some(last) if last.at == at => {
-                last.alerts.extend(alerts);
-                last.truncated = last.truncated.max(truncated);
-            }
-            Some(_) | None => {
-                let alerts: Vec<Alert> = alerts.into_iter().collect();
-                if !alerts.is_empty() || truncated > 0 {
-                    self.ready.push_back(Heard { at, alerts, truncated });
-                }
-            }
+            Some(last) if last.at == at => last.alerts.push(alert),
+            Some(_) | None => self.ready.push_back(Heard { at, alerts: vec![alert], truncated: 0 }),
         }
     }
 
@@ -322,4 +344,19 @@ impl History for Audit {
             }
         }
     }
+
+    fn tells(&self) -> Option<(Moment, Moment)> {
+        self.read_from.map(|from| (from, self.read_until))
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        let before = counted(self.open_before, "alert");
+        let doubt = format!(
+            "what came of {before} that fired before the journal's oldest record: each counts as begun there"
+        );
+        Some(doubt).filter(|_| self.open_before > 0).into_iter().collect()
+    }
 }
+
+#[cfg(test)]
+mod tests;

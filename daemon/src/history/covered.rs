@@ -3,6 +3,7 @@
 
 use paramedic_policies::time::{Moment, Span};
 
+use super::parts::{self, Unread};
 use super::samples;
 use crate::prometheus::Prometheus;
 
@@ -27,13 +28,13 @@ pub struct Hole {
 ///
 /// # Errors
 /// With what Prometheus says, or that it does not answer.
-pub async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<Hole>, String> {
+pub async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<Hole>, Unread> {
     let length = until.since(from);
     let step = Span::from_ms((length.ms() / MOMENTS).clamp(1, STEP.ms()));
     let promql = format!("({ANYTHING})[{}ms:{}ms]", length.ms(), step.ms());
-    let answer = prometheus.raw_at(&promql, until).await?;
-    let body = answer.bytes().await.map_err(|error| crate::causes::causes(&error))?;
-    let known = samples::read(&body)?.into_iter().flat_map(|series| series.at);
+    let body = parts::read(prometheus, &promql, until, parts::BYTES_MAX).await?;
+    let known = samples::read(&body, samples::Wanted::Times).map_err(parts::unread)?;
+    let known = known.into_iter().flat_map(|series| series.at);
     Ok(between(known, from, until, step))
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use paramedic_policies::answer::Found;
+use paramedic_policies::promql;
 use paramedic_policies::question::Ask;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::Range;
@@ -74,7 +75,7 @@ impl Evaluated {
 /// Whether a moment of a longer time is answered as that moment alone.
 fn is_alike_along(promql: &str, at: Moment, step: Span) -> bool {
     let whole = at.unix_ms() % 1000 == 0 && step.ms().is_multiple_of(1000) && step > Span::ZERO;
-    whole && !promql.contains("start()") && !promql.contains("end()")
+    whole && promql::is_alike_along(promql)
 }
 
 impl Known {
@@ -107,7 +108,8 @@ mod tests {
     fn a_query_of_its_own_time_is_asked_for_each_moment() {
         let (at, step) = (Moment::from_unix_ms(30_000), Span::from_secs(30));
         assert!(is_alike_along("sum(rate(x[5m]))", at, step));
-        assert!(!is_alike_along("x @ end()", at, step), "the end is another one");
+        assert!(!is_alike_along("x @ end( )", at, step), "the end is another one");
+        assert!(is_alike_along("x{why=\"end()\"}", at, step), "that is only a label's value");
         assert!(!is_alike_along("x", Moment::from_unix_ms(30_001), step), "ranges begin with whole seconds");
     }
 }

@@ -5,11 +5,13 @@ pub mod alerts_file;
 pub mod audit;
 pub mod covered;
 pub mod evaluated;
+pub mod parts;
 pub mod prometheus;
 pub mod runs;
 pub mod samples;
 pub mod webhooks;
 
+use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use paramedic_simulations::backtest::HistoryError;
@@ -25,7 +27,7 @@ pub(crate) fn failed(problem: impl Into<String>, hint: Option<String>) -> Histor
 }
 
 /// A file opened for reading lines; `-` is standard input.
-pub(crate) fn lines(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, HistoryError> {
+pub(crate) fn lines(path: &Path) -> Result<Box<dyn BufRead + Send>, HistoryError> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::BufReader::new(std::io::stdin())));
     }
@@ -33,4 +35,53 @@ pub(crate) fn lines(path: &Path) -> Result<Box<dyn std::io::BufRead + Send>, His
         wrong(format!("could not open {}: {error}", path.display()), "name a file that can be read")
     })?;
     Ok(Box::new(std::io::BufReader::with_capacity(1 << 20, file)))
+}
+
+/// No line may be longer, without its end: as the webhook's bound.
+pub(crate) const LINE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Reads the next line, whatever is in it, without its end; whether there was one.
+///
+/// # Errors
+/// When it cannot be read, or is longer than [`LINE_BYTES_MAX`]; `place` says where.
+pub(crate) fn next_line(
+    lines: &mut dyn BufRead,
+    most: u64,
+    text: &mut Vec<u8>,
+    place: &str,
+) -> Result<bool, HistoryError> {
+    text.clear();
+    let read = lines.take(most + 1).read_until(b'\n', text);
+    if read.map_err(|error| failed(format!("could not read {place}: {error}"), None))? == 0 {
+        return Ok(false);
+    }
+    match text.last() {
+        Some(b'\n') => {
+            text.pop();
+            Ok(true)
+        }
+        _ if text.len() as u64 <= most => Ok(true),
+        _ => Err(wrong(
+            format!("{place}: the line is longer than {most} bytes"),
+            "each line is a JSON object of its own; is this another kind of file?",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_as_long_as_allowed_is_read_and_a_longer_one_is_not_held() {
+        let mut lines: &[u8] = b"1234\n12345\n";
+        let mut text = Vec::new();
+        assert_eq!(next_line(&mut lines, 4, &mut text, "x:1"), Ok(true));
+        assert_eq!(text, b"1234");
+        let error = next_line(&mut lines, 4, &mut text, "x:2").expect_err("it is too long");
+        assert_eq!(error.problem, "x:2: the line is longer than 4 bytes");
+        let mut last: &[u8] = b"1234";
+        assert_eq!(next_line(&mut last, 4, &mut text, "x:1"), Ok(true), "without an end of its own");
+        assert_eq!(next_line(&mut last, 4, &mut text, "x:2"), Ok(false));
+    }
 }

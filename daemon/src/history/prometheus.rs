@@ -2,7 +2,7 @@
 //! replayed. Where evaluations are missing, `ALERTS_FOR_STATE` is read too. It must never ask for more at once than fits into
 //! memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,8 +12,9 @@ use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use tokio::task::JoinHandle;
 
 use super::failed;
+use super::parts::{self, Unread};
 use super::runs::Runs;
-use super::samples::{self, Series};
+use super::samples::{self, Series, Wanted};
 use crate::prometheus::Prometheus;
 use crate::redaction::Redactor;
 
@@ -27,6 +28,9 @@ const CHUNK_MAX: Span = Span::from_hours(24);
 const BYTES_LARGE: usize = 16 * 1024 * 1024;
 /// An answer that is smaller doubles them.
 const BYTES_SMALL: usize = 4 * 1024 * 1024;
+
+/// After one that was too much, so many are not made longer: trying costs as long as Prometheus takes to give up.
+const WARY: u32 = 16;
 
 const ALERTS: &str = "ALERTS{alertstate=\"firing\"}";
 
@@ -65,8 +69,11 @@ pub struct AlertsSeries {
     chunk: Span,
     /// Up to where chunks were asked for.
     asked_until: Moment,
-    coming: Option<JoinHandle<Result<Chunk, String>>>,
+    coming: Option<JoinHandle<Result<Chunk, Unread>>>,
     is_over: bool,
+    bytes_max: usize,
+    /// So many chunks more are not made longer.
+    wary: u32,
 }
 
 impl std::fmt::Debug for AlertsSeries {
@@ -80,15 +87,28 @@ struct Chunk {
     from: Moment,
     until: Moment,
     bytes: usize,
-    /// What the chunks that follow should be, where this one had to be cut.
+    /// How long it is.
     length: Span,
+    /// Whether a longer one was too much.
+    was_cut: bool,
 }
 
 impl AlertsSeries {
     /// Reads this time.
     pub fn new(prometheus: Arc<Prometheus>, reading: Reading) -> Self {
         let (runs, asked_until) = (Runs::new(reading.interval), reading.from);
-        Self { prometheus, reading, runs, chunk: CHUNK, asked_until, coming: None, is_over: false }
+        let (chunk, bytes_max) = (CHUNK, parts::BYTES_MAX);
+        Self {
+            prometheus,
+            reading,
+            runs,
+            chunk,
+            asked_until,
+            coming: None,
+            is_over: false,
+            bytes_max,
+            wary: 0,
+        }
     }
 
     /// Asks for the next chunk, which comes while others are replayed.
@@ -99,8 +119,9 @@ impl AlertsSeries {
         let prometheus = Arc::clone(&self.prometheus);
         let (from, length, end) = (self.asked_until, self.chunk, self.reading.until);
         let (added, redactor) = (self.reading.added.clone(), self.reading.redactor.clone());
+        let what = What { selector: ALERTS.to_owned(), wanted: Wanted::Times, bytes_max: self.bytes_max };
         self.coming = Some(tokio::spawn(async move {
-            let mut chunk = read(&prometheus, ALERTS, from, length, end).await?;
+            let mut chunk = read(&prometheus, &what, from, length, end).await?;
             dress(&mut chunk.series, added.as_ref(), &redactor);
             Ok(chunk)
         }));
@@ -111,15 +132,19 @@ impl AlertsSeries {
             self.is_over = true;
             return Ok(());
         };
-        let unread = |problem: String| {
-            let hint = "is --prometheus-url its base URL, and is the time within its retention?";
-            failed(format!("could not read ALERTS from Prometheus: {problem}"), Some(hint.to_owned()))
+        let unread = |unread: Unread| {
+            let problem = format!("could not read ALERTS from Prometheus: {unread}");
+            failed(problem, Some(unread.hint().to_owned()))
         };
-        let chunk = coming.await.map_err(|error| unread(error.to_string()))?.map_err(unread)?;
+        let gone = |error: tokio::task::JoinError| Unread::Failed(error.to_string());
+        let chunk = coming.await.map_err(gone).flatten().map_err(unread)?;
         self.asked_until = chunk.until;
+        self.wary = if chunk.was_cut { WARY } else { self.wary.saturating_sub(1) };
         self.chunk = match chunk.bytes {
             bytes if bytes > BYTES_LARGE => halved(chunk.length),
-            bytes if bytes < BYTES_SMALL => Span::from_ms(chunk.length.ms() * 2).min(CHUNK_MAX),
+            bytes if bytes < BYTES_SMALL && self.wary == 0 => {
+                Span::from_ms(chunk.length.ms() * 2).min(CHUNK_MAX)
+            }
             _ => chunk.length,
         };
         self.send_for_more();
@@ -134,7 +159,7 @@ impl AlertsSeries {
     }
 
     /// Since when the alerts of these names were active, sample by sample.
-    async fn since(&self, names: &BTreeSet<String>, chunk: &Chunk) -> Result<Vec<Series>, String> {
+    async fn since(&self, names: &BTreeSet<String>, chunk: &Chunk) -> Result<Vec<Series>, Unread> {
         let selector = match names.len() {
             0..=NAMES_MAX => {
                 let names: Vec<String> = names.iter().map(|name| regex::escape(name)).collect();
@@ -143,12 +168,19 @@ impl AlertsSeries {
             }
             _ => "ALERTS_FOR_STATE".to_owned(),
         };
+        let what = What { selector, wanted: Wanted::Values, bytes_max: self.bytes_max };
+        // What was pending and did not fire, and when nothing fired, is of no use: it must not be held.
+        let fired: HashMap<&Labels, &[i64]> =
+            chunk.series.iter().map(|one| (&one.labels, one.at.as_slice())).collect();
         let mut since: BTreeMap<Labels, Series> = BTreeMap::new();
-        let mut from = chunk.from;
+        let (mut from, mut length) = (chunk.from, chunk.length);
         while from < chunk.until {
-            let part = read(&self.prometheus, &selector, from, chunk.until.since(from), chunk.until).await?;
-            from = part.until;
-            for one in part.series {
+            let mut part = read(&self.prometheus, &what, from, length, chunk.until).await?;
+            (from, length) = (part.until, part.length);
+            dress(&mut part.series, self.reading.added.as_ref(), &self.reading.redactor);
+            for mut one in part.series {
+                let Some(at) = fired.get(&one.labels) else { continue };
+                one.keep(at);
                 match since.get_mut(&one.labels) {
                     Some(known) => known.append(one),
                     None => {
@@ -157,9 +189,7 @@ impl AlertsSeries {
                 }
             }
         }
-        let mut since: Vec<Series> = since.into_values().collect();
-        dress(&mut since, self.reading.added.as_ref(), &self.reading.redactor);
-        Ok(since)
+        Ok(since.into_values().collect())
     }
 }
 
@@ -179,35 +209,42 @@ fn halved(length: Span) -> Span {
     Span::from_ms(length.ms() / 2).max(CHUNK_MIN)
 }
 
-/// One chunk; a shorter one where Prometheus refuses so many samples.
+/// What is asked for.
+struct What {
+    selector: String,
+    wanted: Wanted,
+    bytes_max: usize,
+}
+
+/// One chunk; a shorter one where that is too much for Prometheus, for what stands between, or for us.
 async fn read(
     prometheus: &Prometheus,
-    selector: &str,
+    what: &What,
     from: Moment,
     length: Span,
     end: Moment,
-) -> Result<Chunk, String> {
-    let mut length = length;
+) -> Result<Chunk, Unread> {
+    let (mut length, mut was_cut) = (length.min(end.since(from)), false);
     loop {
         let until = (from + length).min(end);
-        let promql = format!("{selector}[{}ms]", until.since(from).ms());
-        let body = body(prometheus, &promql, until).await?;
-        let refused = match samples::read(&body) {
-            Ok(series) => return Ok(Chunk { series, from, until, bytes: body.len(), length }),
-            Err(problem) => problem,
+        let promql = format!("{}[{}ms]", what.selector, until.since(from).ms());
+        let answered = match parts::read(prometheus, &promql, until, what.bytes_max).await {
+            Ok(body) => {
+                samples::read(&body, what.wanted).map(|series| (series, body.len())).map_err(parts::unread)
+            }
+            Err(unread) => Err(unread),
         };
-        let shorter = halved(length);
-        if shorter == length {
-            return Err(refused);
+        match answered {
+            Ok((series, bytes)) => return Ok(Chunk { series, from, until, bytes, length, was_cut }),
+            Err(Unread::TooMuch(_)) if length > CHUNK_MIN => {
+                (length, was_cut) = (halved(length), true);
+            }
+            Err(Unread::TooMuch(problem)) => {
+                return Err(Unread::TooMuch(format!("even for {length}: {problem}")));
+            }
+            Err(refused @ (Unread::NotAllowed(_) | Unread::Failed(_))) => return Err(refused),
         }
-        length = shorter;
     }
-}
-
-async fn body(prometheus: &Prometheus, promql: &str, at: Moment) -> Result<Vec<u8>, String> {
-    let answer = prometheus.raw_at(promql, at).await?;
-    let body = answer.bytes().await.map_err(|error| crate::causes::causes(&error))?;
-    Ok(body.into())
 }
 
 #[async_trait]
@@ -222,6 +259,10 @@ impl History for AlertsSeries {
             self.take_chunk().await?;
         }
     }
+
+    fn doubts(&self) -> Vec<String> {
+        self.runs.contradicted().into_iter().collect()
+    }
 }
 
 impl Drop for AlertsSeries {
@@ -231,3 +272,6 @@ impl Drop for AlertsSeries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::counted::counted;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::Heard;
 
@@ -20,13 +21,16 @@ const USUAL_INTERVAL: Span = Span::from_mins(1);
 /// So many evaluations in a row must be missing.
 const MISSED: i64 = 3;
 
+/// So many distances of samples tell how often a rule is evaluated; fewer may be those of alerts that came and went.
+const TELLING: u64 = 20;
+
 /// Alerts as they began and ended.
 #[derive(Debug)]
 pub struct Runs {
     /// How often rules are evaluated, where the caller knows.
     given: Option<Span>,
-    /// The shortest distance of two samples by alert's name.
-    measured: HashMap<String, i64>,
+    /// The shortest distance of two samples by alert's name, and of how many distances.
+    measured: HashMap<String, (i64, u64)>,
     firing: HashMap<Arc<Labels>, Run>,
     changes: BTreeMap<Moment, Vec<Change>>,
     seen_until: i64,
@@ -86,25 +90,50 @@ impl Runs {
     }
 
     fn measure(&mut self, series: &Series) {
-        let shortest = series.at.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0).min();
-        let Some(shortest) = shortest else { return };
+        let gaps = series.at.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0);
+        let (shortest, many) =
+            gaps.fold((i64::MAX, 0), |(shortest, many), gap| (shortest.min(gap), many + 1));
+        if many == 0 {
+            return;
+        }
         let name = name(&series.labels);
         match self.measured.get_mut(name) {
-            Some(known) => *known = (*known).min(shortest),
+            Some((known, of)) => (*known, *of) = ((*known).min(shortest), *of + many),
             None => {
-                self.measured.insert(name.to_owned(), shortest);
+                self.measured.insert(name.to_owned(), (shortest, many));
             }
         }
     }
 
+    /// Where the interval that was given cannot be the one of the rules: a sentence with one of them.
+    pub fn contradicted(&self) -> Option<String> {
+        let given = ms(self.given?);
+        let is_other = |gap: i64| gap.saturating_mul(2) <= given || gap >= given.saturating_mul(2);
+        let others: BTreeMap<&str, i64> = self
+            .measured
+            .iter()
+            .filter(|(_, (gap, many))| *many >= TELLING && is_other(*gap))
+            .map(|(name, (gap, _))| (name.as_str(), *gap))
+            .collect();
+        let (name, gap) = others.first_key_value()?;
+        let more = match others.len() - 1 {
+            0 => String::new(),
+            more => format!(", and so do those of {}", counted(more, "more alert")),
+        };
+        let (given, gap) = (self.given?, Span::from_ms(gap.unsigned_abs()));
+        Some(format!(
+            "when alerts began and ended: --evaluation-interval says {given}, and the samples of {name} come every {gap}{more}; \
+             without it, the samples themselves tell"
+        ))
+    }
+
     /// How often the rule of this alert is evaluated, in milliseconds.
     fn interval(&self, labels: &Labels) -> i64 {
-        let ms = |span: Span| i64::try_from(span.ms()).unwrap_or(i64::MAX / 8);
         if let Some(given) = self.given {
             return ms(given);
         }
         // A longer distance is that of two alerts, not of two evaluations.
-        self.measured.get(name(labels)).copied().unwrap_or(ms(USUAL_INTERVAL)).min(ms(STALENESS))
+        self.measured.get(name(labels)).map_or(ms(USUAL_INTERVAL), |(gap, _)| *gap).min(ms(STALENESS))
     }
 
     /// How long no sample may come while the alert still fires.
@@ -206,6 +235,10 @@ fn alert(change: Change) -> Alert {
     }
 }
 
+fn ms(span: Span) -> i64 {
+    i64::try_from(span.ms()).unwrap_or(i64::MAX / 8)
+}
+
 fn name(labels: &Labels) -> &str {
     labels.get("alertname").map_or("", String::as_str)
 }
@@ -277,5 +310,23 @@ mod tests {
         let mut seldom = Runs::new(Some(Span::from_mins(10)));
         seldom.see(vec![series("A", &[10, 20, 30, 50])], &[], at(200));
         assert_eq!(told(&mut seldom, false), ["10 A Firing", "60 A Resolved"]);
+    }
+
+    #[test]
+    fn an_interval_that_the_samples_contradict_is_said_and_one_that_they_show_is_not() {
+        let each_minute: Vec<i64> = (0..30).collect();
+        let told = |given: Option<u64>, minutes: &[i64]| {
+            let mut runs = Runs::new(given.map(Span::from_mins));
+            runs.see(vec![series("A", minutes), series("B", &[5, 6])], &[], at(60));
+            runs.contradicted()
+        };
+        let day = told(Some(24 * 60), &each_minute).expect("it is contradicted");
+        assert!(day.contains("says 1d, and the samples of A come every 1m;"), "{day}");
+        let each_five: Vec<i64> = (0..30).map(|at| at * 5).collect();
+        assert!(told(Some(1), &each_five).expect("it is contradicted").contains("every 5m"));
+        for (given, minutes) in [(Some(1), &each_minute), (None, &each_minute), (Some(5), &each_five)] {
+            assert_eq!(told(given, minutes), None);
+        }
+        assert_eq!(told(Some(10), &[1, 2, 30]), None, "too few to tell");
     }
 }

@@ -9,12 +9,9 @@ use paramedic_policies::time::Moment;
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
-use super::{failed, wrong};
+use super::{LINE_BYTES_MAX, next_line, wrong};
 use crate::intake::{self, Sent};
 use crate::redaction::Redactor;
-
-/// A line that is longer was not written by Alertmanager: as the webhook's bound.
-const LINE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 const HINT: &str = "each line is what Alertmanager's webhook sent, with \"receivedAt\": \"2026-11-21T08:30:00Z\" beside \
                     its fields; see ops/docs/backtest.md";
@@ -80,17 +77,10 @@ impl Webhooks {
 impl History for Webhooks {
     async fn next(&mut self) -> Result<Option<Heard>, HistoryError> {
         loop {
-            self.text.clear();
-            let mut line = std::io::Read::take(&mut self.lines, LINE_BYTES_MAX);
-            let read = line.read_until(b'\n', &mut self.text);
             self.line += 1;
-            let read =
-                read.map_err(|error| failed(format!("could not read {}: {error}", self.place()), None))?;
-            if read == 0 {
+            let place = self.place();
+            if !next_line(&mut self.lines, LINE_BYTES_MAX, &mut self.text, &place)? {
                 return Ok(None);
-            }
-            if read as u64 == LINE_BYTES_MAX {
-                return Err(wrong(format!("{}: the line is longer than 32 MiB", self.place()), HINT));
             }
             if !self.text.iter().all(u8::is_ascii_whitespace) {
                 return self.heard().map(Some);

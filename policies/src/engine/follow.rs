@@ -402,3 +402,25 @@ pub(super) fn escalated(case: &Case, policy: &Policy, why: String) -> Event {
 fn step_of<'a>(policy: &'a Policy, case: &Case) -> Option<&'a crate::policy::Step> {
     policy.ladder.get(case.rung)?.steps.get(case.step)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remediation::{restart, run_job};
+
+    #[test]
+    fn what_says_how_long_it_may_take_gets_a_minute_more() {
+        let job = |within| {
+            let (template, parameters, container) = (None, Default::default(), None);
+            let wish = run_job::Wish { template, parameters, container, within };
+            Action::RunJob(run_job::Action { wish, generation: Some(1) })
+        };
+        for (action, wanted) in [
+            (Action::Restart(restart::Action { generation: 1 }), 10),
+            (job(Span::from_mins(5)), 10),
+            (job(Span::from_mins(20)), 21),
+        ] {
+            assert_eq!(deadline(&action), Span::from_mins(wanted), "{action}");
+        }
+    }
+}

@@ -503,3 +503,6 @@ pub(super) fn taken_over(state: &State, intent: &Intent, outcome: &Outcome) -> V
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,23 @@ fn is_classic_label_name(name: &str) -> bool {
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_every_promql_takes_are_asked_for() {
+        for name in ["zone", "_zone", "__name__", "Z9", "a_b"] {
+            assert!(is_classic_label_name(name), "{name}");
+        }
+        for name in ["", "9a", "zone.name", "zone-name", "\u{e9}tat"] {
+            assert!(!is_classic_label_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_stays_one_literal() {
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
+    }
+}

@@ -131,6 +131,21 @@ mod tests {
     }
 
     #[test]
+    fn of_namespaces_as_full_as_its_own_its_own_is_named() {
+        let mut world = blast(2, BlastScope::Namespace);
+        world.state.ledger.charges.retain(|charge| charge.target.name != "b");
+        world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
+        assert_eq!(world.says(judge), "allows: would be target 2 of 2 allowed in 30m in namespace prod");
+    }
+
+    #[test]
+    fn what_only_looks_wounds_nothing() {
+        let mut world = blast(0, BlastScope::Namespace);
+        world.policy.ladder[0] = looking();
+        assert_eq!(world.says(judge), "allows: it changes nothing");
+    }
+
+    #[test]
     fn a_target_that_was_hit_before_counts_once() {
         let mut world = blast(2, BlastScope::Namespace);
         world.target = Some(Ok(target("prod/a")));

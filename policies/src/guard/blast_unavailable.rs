@@ -105,6 +105,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_counted_is_judged_whatever_the_look_refuses() {
+        let mut world = around(12, 2, 2);
+        let around = Some(Surroundings { desired: 12, unavailable: 2, added: 2, workloads: 9 });
+        world.preflight(|preflight| {
+            (preflight.action, preflight.surroundings) = (None, around);
+            preflight.refusals = vec![Reason::WorkloadPaused];
+        });
+        assert_eq!(world.says(judge), "refuses: 4 of 12 replicas would be unavailable, 25 % allowed");
+        world.preflight(|preflight| preflight.refusals = vec![Reason::WorkloadPaused]);
+        assert!(world.says(judge).starts_with("refuses: preflight is not known: no count"));
+    }
+
+    #[test]
     fn where_nothing_would_be_done_there_is_nothing_to_count() {
         let mut world = around(12, 2, 1);
         world.preflight(|preflight| {

@@ -54,4 +54,13 @@ mod tests {
         assert_eq!(of_cluster(Some("eu-1")).says(judge), "allows: cluster=\"eu-1\" is this cluster");
         assert_eq!(World::new().says(judge), "allows: no cluster name is configured");
     }
+
+    #[test]
+    fn an_order_names_no_cluster_and_is_for_ours_and_one_for_another_is_refused() {
+        let mut world = of_cluster(None);
+        world.episode.by_hand = ordered();
+        assert_eq!(world.says(judge), "allows: by hand, of the daemon of eu-1");
+        world.episode.labels.insert("cluster".to_owned(), "us-1".to_owned());
+        assert_eq!(world.says(judge), "refuses: the alert is of cluster `us-1`, this is `eu-1`");
+    }
 }

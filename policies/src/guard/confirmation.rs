@@ -66,6 +66,15 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_there_is_nothing_is_no_word_of_the_target() {
+        let absent = crate::answer::Found::Absent { what: "such series".to_owned() };
+        assert_eq!(
+            told("08:29:50", absent).says(judge),
+            "refuses: confirmation is not known: there is no such series"
+        );
+    }
+
+    #[test]
     fn behind_the_first_step_of_a_sequence_nothing_is_confirmed() {
         let mut world = told("08:29:50", series(&[]));
         world.case.step = 1;

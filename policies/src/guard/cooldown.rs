@@ -81,4 +81,37 @@ mod tests {
         world.rehearsal = true;
         assert_eq!(world.says(judge), "allows: not acted on this target lately, cooldown 15m");
     }
+
+    /// A world in which the policy looked at the target ten minutes ago.
+    fn looked() -> World {
+        let mut world = World::new();
+        world.policy.ladder[0] = looking();
+        world.charge("restart-web", "prod/web", "08:20:00");
+        std::mem::swap(&mut world.state.ledger, &mut world.state.looks);
+        world
+    }
+
+    #[test]
+    fn a_look_is_repeated_where_it_failed_and_by_its_own_ladder_alone() {
+        let mut world = looked();
+        assert!(world.says(judge).starts_with("refuses: acted on this target"), "{}", world.says(judge));
+        world.case.looked = true;
+        assert_eq!(
+            world.says(judge),
+            "allows: looked at 2026-11-21T08:20:00.000Z, and its own ladder goes on"
+        );
+        world.case.attempts = 1;
+        assert_eq!(
+            world.says(judge),
+            "allows: looked at 2026-11-21T08:20:00.000Z, and looks again since that failed"
+        );
+    }
+
+    #[test]
+    fn what_changes_something_is_held_whatever_was_looked_at_or_failed() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/web", "08:20:00");
+        (world.case.looked, world.case.attempts) = (true, 1);
+        assert!(world.says(judge).starts_with("refuses: acted on this target"), "{}", world.says(judge));
+    }
 }

@@ -11,6 +11,7 @@ use crate::book::{Book, Digest, Source};
 use crate::event::Seq;
 use crate::guard::{Finding, Stance, View};
 use crate::matcher::{Matcher, Operator};
+use crate::order::ByHand;
 use crate::policy::{
     Condition, Empty, Guards, InStorm, Let, Limit, LimitScope, OnFailure, Place, Policy, Rung, Step,
     TargetSpec,
@@ -18,7 +19,7 @@ use crate::policy::{
 use crate::promql::Query;
 use crate::question::Fact;
 use crate::reason::Reason;
-use crate::remediation::{Remediation, freeze_deploys, restart, scale as scaling};
+use crate::remediation::{Remediation, collect_evidence, freeze_deploys, restart, scale as scaling};
 use crate::settings::Settings;
 use crate::state::{
     Case, CaseId, Charge, Episode, InFlight, Known, LastAction, LastLadder, LastRuling, Phase, RungEnd, State,
@@ -236,6 +237,31 @@ pub(super) fn rung() -> Rung {
         revert_after: None,
     };
     Rung { steps: vec![step] }
+}
+
+/// One rung with a look that changes nothing.
+pub(super) fn looking() -> Rung {
+    let look = collect_evidence::Written {
+        queries: Vec::new(),
+        over: span("30m"),
+        log_lines: 100,
+        max_kib: 64,
+        required: false,
+    };
+    let mut rung = rung();
+    rung.steps[0].remediation = Remediation::CollectEvidence(look);
+    rung
+}
+
+/// What the operator `ann` ordered.
+pub(super) fn ordered() -> Option<ByHand> {
+    Some(ByHand {
+        by: "ann".to_owned(),
+        policy: "restart-web".to_owned(),
+        reason: String::new(),
+        dry_run: false,
+        key: "k-1".to_owned(),
+    })
 }
 
 pub(super) fn waiting(due: &str) -> Phase {

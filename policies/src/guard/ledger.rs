@@ -64,4 +64,22 @@ mod tests {
         world.policy.ladder[1].steps[0].limits = vec![limit(1, "4h", LimitScope::Policy)];
         assert_eq!(horizon(&world.book()), span("4h"), "a step's ceiling");
     }
+
+    #[test]
+    fn what_only_looks_is_counted_by_itself() {
+        let mut world = World::new();
+        world.charge("restart-web", "prod/web", "08:20:00");
+        let counted = |world: &World| world.view(|view| within(view, span("1h")).count());
+        assert_eq!(counted(&world), 1);
+        world.policy.ladder[0] = looking();
+        assert_eq!(counted(&world), 0);
+        world.rehearsal = true;
+        std::mem::swap(&mut world.state.ledger, &mut world.state.looks);
+        assert_eq!(counted(&world), 1, "rehearsed or not");
+    }
+
+    #[test]
+    fn the_end_of_a_ladder_is_asked_for_as_long_as_any_policy_says() {
+        assert_eq!(longest_relapse(&World::new().book()), span("2h"));
+    }
 }

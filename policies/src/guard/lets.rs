@@ -67,4 +67,13 @@ mod tests {
         check(series(&[("eu-1a", 0.0)]), "allows: let.area is eu-1a");
         assert_eq!(World::new().each_says(judge), ["allows: "]);
     }
+
+    #[test]
+    fn an_empty_label_is_none() {
+        let found = crate::answer::Found::Series(vec![Sample {
+            labels: labels(&[("zone", "")]),
+            value: crate::answer::Number(1.0),
+        }]);
+        check(found, "refuses: let.area is not known: one series without the label zone");
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let policy = &view.policy.name;
     let crowd = view.state.indexes.on(target);
     let before = crowd.into_iter().flat_map(|crowd| crowd.undecided_before(view.policy.priority, policy));
-    let mut before = before.filter(|id| id.policy != *policy && *id != view.case.id);
+    let mut before = before.filter(|id| id.policy != *policy);
     match before.find(|id| is_due(view, id)) {
         Some(first) => Finding::refuses(Guard::Precedence, Reason::Outranked { by: first.policy }),
         None => {
@@ -102,6 +102,14 @@ mod tests {
     fn a_case_of_the_same_policy_never_outranks() {
         let mut world = World::new();
         world.other_case(2, "restart-web", 0, "prod/web", waiting("08:30:00"));
+        assert_eq!(world.says(judge), "allows: priority 0, before 0 other cases on this target");
+    }
+
+    /// It may have begun under an older book, with another priority.
+    #[test]
+    fn nor_does_one_that_had_a_higher_priority_then() {
+        let mut world = World::new();
+        world.other_case(2, "restart-web", 10, "prod/web", asking());
         assert_eq!(world.says(judge), "allows: priority 0, before 0 other cases on this target");
     }
 }

@@ -176,4 +176,26 @@ mod tests {
             "refuses: outside the schedule, which never opens again",
         );
     }
+
+    #[test]
+    fn a_window_that_a_skipped_hour_leaves_empty_is_no_opening() {
+        check(
+            &["0-6 02:00-03:00 Europe/Berlin"],
+            "2026-03-29T00:59:00Z",
+            "refuses: outside the schedule until 2026-03-30T00:00:00.000Z",
+        );
+    }
+
+    #[test]
+    fn a_window_is_open_from_its_first_moment_to_just_before_its_end() {
+        let nine = window("0-6 09:00-10:00 UTC");
+        for (now, open) in [
+            ("2026-11-21T08:59:59.999Z", false),
+            ("2026-11-21T09:00:00Z", true),
+            ("2026-11-21T09:59:59.999Z", true),
+            ("2026-11-21T10:00:00Z", false),
+        ] {
+            assert_eq!(opens(&nine, moment(now)), open, "{now}");
+        }
+    }
 }

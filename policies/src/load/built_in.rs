@@ -39,3 +39,21 @@ pub fn is_own(path: &str) -> bool {
 pub(crate) fn is_reserved(name: &str) -> bool {
     name == FREEZE || BLOCKS.iter().any(|(_, block)| *block == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn our_own_policies_replace_those_of_an_older_program_and_nobody_elses() {
+        let file = |path: &str| SourceFile { path: path.to_owned(), text: "old".to_owned() };
+        let files = vec![file("<built-in>/freeze.yaml"), file("shop.yaml")];
+        let source = with(Source { files, settings: Settings::default(), tzdb: String::new() });
+        let paths: Vec<&str> = source.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["<built-in>/block.yaml", "<built-in>/freeze.yaml", "shop.yaml"]);
+        let old: Vec<&str> =
+            source.files.iter().filter(|file| file.text == "old").map(|file| file.path.as_str()).collect();
+        assert_eq!(old, ["shop.yaml"]);
+    }
+}

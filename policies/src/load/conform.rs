@@ -237,3 +237,96 @@ fn hint(tree: &Tree, schema: &Value, kinds: &[&str]) -> Option<String> {
         _ => Some("write one value here".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Everything that is wrong with one value under `a`, held against a schema for it.
+    fn faults(schema: Value, written: &str) -> Vec<String> {
+        let schema = json!({"type": "object", "properties": {"a": schema}, "additionalProperties": false});
+        let schema = schemars::Schema::try_from(schema).expect("it is a schema");
+        let parsed = crate::load::yaml::parse(&format!("a: {written}"));
+        let told = |fault: Fault| format!("{}; {}", fault.message, fault.hint.unwrap_or_default());
+        conform(&parsed.documents[0], &schema).into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_number_is_within_its_bounds_and_its_format() {
+        let percent = json!({"type": "integer", "minimum": 1, "maximum": 100});
+        for (written, range) in [("0", true), ("1", false), ("100", false), ("101", true)] {
+            let wanted = vec![format!("`a` cannot be {written}; from 1 to 100")];
+            assert_eq!(faults(percent.clone(), written), if range { wanted } else { vec![] }, "{written}");
+        }
+        for (format, most, beyond) in
+            [("int32", "2147483647", "2147483648"), ("uint32", "4294967295", "4294967296")]
+        {
+            let schema = json!({"type": "integer", "format": format});
+            assert_eq!(faults(schema.clone(), most), [""; 0]);
+            assert_eq!(faults(schema, beyond), [format!("`a` cannot be {beyond}; at most {most}")]);
+        }
+    }
+
+    #[test]
+    fn a_value_may_have_one_of_several_types() {
+        let schema = json!({"type": ["string", "null"]});
+        assert_eq!(faults(schema.clone(), "text"), [""; 0]);
+        assert_eq!(faults(schema.clone(), "~"), [""; 0]);
+        assert_eq!(faults(schema, "5"), ["`a` must be text, found the number 5; quote it: \"5\""]);
+    }
+
+    #[test]
+    fn a_word_may_be_left_out_where_nothing_is_a_way_too() {
+        let word = json!({"enum": ["dry-run", "enforce"]});
+        let maybe = json!({"anyOf": [word, {"type": "null"}]});
+        assert_eq!(faults(maybe.clone(), "~"), [""; 0]);
+        assert_eq!(faults(maybe.clone(), "enforce"), [""; 0]);
+        assert_eq!(
+            faults(maybe, "enforc"),
+            ["`a` cannot be `enforc`; did you mean `enforce`? One of: dry-run, enforce"]
+        );
+        let sure = json!({"anyOf": [word]});
+        assert_eq!(faults(sure, "~"), ["`a` must be a word, found nothing; one of: dry-run, enforce"]);
+    }
+
+    #[test]
+    fn of_several_ways_the_one_that_was_meant_says_why() {
+        let ways = json!({"anyOf": [
+            {"type": "string"},
+            {"type": "object", "properties": {"file": {"type": "string"}}, "additionalProperties": false},
+            {"type": "null"},
+        ]});
+        assert_eq!(faults(ways.clone(), "text"), [""; 0]);
+        assert_eq!(faults(ways.clone(), "~"), [""; 0]);
+        assert_eq!(faults(ways.clone(), "{file: x}"), [""; 0]);
+        assert_eq!(faults(ways.clone(), "{fil: x}"), ["unknown key `fil` in `a`; did you mean `file`?"]);
+        // Where none was meant more than another, the first says why.
+        let first = faults(ways, "[1]");
+        assert_eq!(first, ["`a` must be text, found a list; write one value here"]);
+    }
+
+    #[test]
+    fn a_hint_fits_what_was_found() {
+        for (kind, written, hint) in [
+            ("boolean", "5", "write true or false, without quotes"),
+            ("boolean", "text", "write true or false, without quotes"),
+            ("integer", "text", "write digits, without quotes"),
+            ("integer", "true", "write digits, without quotes"),
+            ("string", "true", "quote it: \"true\""),
+            ("array", "5", "write one item a line, each after `- `"),
+            ("object", "true", "write `key: value` pairs"),
+        ] {
+            let told = faults(json!({"type": kind}), written);
+            assert!(told.len() == 1 && told[0].ends_with(&format!("; {hint}")), "{kind} {written}: {told:?}");
+        }
+        let told = faults(json!({"type": "string", "examples": ["15m"]}), "5");
+        assert_eq!(told, ["`a` must be text, found the number 5; such as 15m"]);
+    }
+
+    #[test]
+    fn nothing_is_nothing_else() {
+        assert_eq!(faults(json!({"type": "null"}), "~"), [""; 0]);
+        assert_eq!(faults(json!({"type": "string"}), "~").len(), 1);
+    }
+}

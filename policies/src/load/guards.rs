@@ -261,6 +261,8 @@ mod tests {
         let read = window("Fri-Mon,Wed 22:00-06:00 Europe/Berlin").expect("a window");
         assert_eq!(read.days, BTreeSet::from([0, 2, 4, 5, 6]));
         assert_eq!((read.from_minute, read.to_minute, read.zone.as_str()), (1320, 360, "Europe/Berlin"));
+        let odd = window("Mon 09:30-17:45 UTC").expect("a window");
+        assert_eq!((odd.from_minute, odd.to_minute), (9 * 60 + 30, 17 * 60 + 45));
         assert_eq!(window("Mon 00:00-24:00 UTC").expect("a window").to_minute, 1440);
     }
 
@@ -272,6 +274,7 @@ mod tests {
             "Mo 09:00-17:00 UTC",
             "Mon 25:00-26:00 UTC",
             "Mon 09:60-10:00 UTC",
+            "Mon 09:00-24:01 UTC",
             "Mon 09:00-17:00 Europe/Atlantis",
             "Mon 09:00-09:00 UTC",
             "Mon 24:00-06:00 UTC",

@@ -319,3 +319,26 @@ fn filled(value: String, vars: &BTreeMap<String, String>) -> Result<String, Malf
         Malformed::new(error.to_string(), hint)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_kind;
+
+    #[test]
+    fn a_kind_has_a_capital_letter_and_a_group() {
+        for good in ["Rollout.argoproj.io", "A.b", &format!("{}.example.org", "A".repeat(63))] {
+            assert!(is_kind(good), "{good}");
+        }
+        for bad in [
+            "Rollout",
+            "rollout.argoproj.io",
+            "Roll-out.argoproj.io",
+            "Rollout.",
+            "Rollout.Argo",
+            ".argoproj.io",
+            &format!("{}.example.org", "A".repeat(64)),
+        ] {
+            assert!(!is_kind(bad), "{bad}");
+        }
+    }
+}

@@ -303,7 +303,12 @@ impl Growing {
 
     fn scalar(&mut self, value: &str, style: ScalarStyle, at: Position, parsed: &mut Parsed) {
         match self.open.last_mut() {
-            Some(Open::Map(_, _, key @ None)) => *key = Some((value.to_owned(), at)),
+            Some(Open::Map(_, _, key @ None)) => {
+                if value.is_empty() {
+                    parsed.faults.push(Fault::new(at, "a key is empty", "name it, or remove its line"));
+                }
+                *key = Some((value.to_owned(), at));
+            }
             _ => {
                 let node =
                     if style == ScalarStyle::Plain { plain(value) } else { Node::Text(value.to_owned()) };
@@ -391,6 +396,15 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_told_as_far_as_it_fits() {
+        let short = "x".repeat(60);
+        assert_eq!(one(&short).describe(), format!("the text `{short}`"));
+        assert_eq!(one(&"x".repeat(61)).describe(), "a long text");
+        assert_eq!(one("15").describe(), "the number 15");
+        assert_eq!(one("[a]").describe(), "a list");
+    }
+
+    #[test]
     fn scalars_follow_the_core_schema() {
         let tree = one("[1, -2, 0x1f, 1.5, 1e3, .5, yes, on, 1.2.3, 25%, 09:00, '1', true, ~, 1_000]");
         assert_eq!(
@@ -420,6 +434,14 @@ mod tests {
     fn several_documents_are_read_and_empty_ones_left_out() {
         let parsed = parse("---\na: 1\n---\n# nothing\n---\nb: 2\n...\n");
         assert_eq!((parsed.documents.len(), parsed.faults.len()), (2, 0));
+    }
+
+    #[test]
+    fn an_empty_key_is_refused() {
+        for text in ["'': 1\n", "a: {\"\": x, b: y}\n", ": 1\n"] {
+            let faults = parse(text).faults;
+            assert!(faults.len() == 1 && faults[0].message == "a key is empty", "{text}: {faults:?}");
+        }
     }
 
     #[test]

@@ -442,3 +442,6 @@ impl<'de> Deserialize<'de> for Wish {
         ReadWish::deserialize(read).map(Self::from).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,3 +255,80 @@ impl Phase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::state::tests::{at, case};
+
+    fn approved() -> Phase {
+        let action = serde_json::from_value(json!({"restart": {"generation": 1}})).expect("plain data");
+        Phase::Approved { action, by: "ann".to_owned(), open: BTreeSet::new(), due: at("09:00:00") }
+    }
+
+    /// Every phase, each due at nine where it is due at all.
+    fn phases() -> [(&'static str, Phase); 8] {
+        let due = at("09:00:00");
+        let Phase::Approved { action, .. } = approved() else { panic!("it is one") };
+        [
+            ("waiting", Phase::Waiting { due }),
+            ("asking", Phase::Asking { open: BTreeSet::new(), due }),
+            ("proposed", Phase::Proposed { proposal: Seq(3), action, due }),
+            ("approved", approved()),
+            ("acting", Phase::Acting { intent: Seq(4) }),
+            (
+                "verifying",
+                Phase::Verifying {
+                    intent: Seq(4),
+                    since: due,
+                    held_since: None,
+                    last: None,
+                    open: None,
+                    due,
+                },
+            ),
+            ("withheld", Phase::Withheld),
+            ("resting", Phase::Resting),
+        ]
+    }
+
+    fn named(is: impl Fn(Case) -> bool) -> Vec<&'static str> {
+        let phases = phases().into_iter();
+        let met = phases.filter(|(_, phase)| is(Case { phase: phase.clone(), ..case(1, "restart-web") }));
+        met.map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn only_a_case_that_has_begun_and_still_wants_to_go_on_is_between_steps() {
+        assert_eq!(named(|case| case.is_between_steps()), [""; 0]);
+        let begun = named(|case| Case { rung_begun: true, ..case }.is_between_steps());
+        assert_eq!(begun, ["waiting", "asking", "proposed", "approved"]);
+    }
+
+    #[test]
+    fn a_case_comes_first_before_its_first_ruling_and_once_it_is_approved() {
+        assert_eq!(named(|case| case.may_come_first()), ["waiting", "asking", "approved"]);
+        let ruling = LastRuling { seq: Seq(2), verdict: "withhold".to_owned(), reasons: Vec::new() };
+        let ruled = named(|case| Case { last_ruling: Some(ruling.clone()), ..case }.may_come_first());
+        assert_eq!(ruled, ["approved"]);
+    }
+
+    #[test]
+    fn an_action_is_under_way_until_it_is_verified() {
+        assert_eq!(named(|case| case.phase.is_under_way()), ["acting", "verifying"]);
+    }
+
+    #[test]
+    fn a_case_that_waits_for_a_moment_is_due_then() {
+        let due = named(|case| case.phase.due() == Some(at("09:00:00")));
+        assert_eq!(due, ["waiting", "asking", "proposed", "approved", "verifying"]);
+        assert_eq!(named(|case| case.phase.due().is_none()), ["acting", "withheld", "resting"]);
+    }
+
+    #[test]
+    fn a_case_is_named_by_its_episode_and_its_policy() {
+        assert_eq!(case(7, "restart-web").id.to_string(), "episode 7 under restart-web");
+    }
+}

@@ -301,3 +301,245 @@ impl State {
         self.file_by_labels();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::book::{Book, Source, SourceFile};
+    use crate::settings::Settings;
+    use crate::state::LastRuling;
+    use crate::state::tests::{at, case, episode, target};
+
+    fn on(case: Case, name: &str) -> Case {
+        Case { target: Some(target(name)), ..case }
+    }
+
+    fn verifying(case: Case, intent: u64) -> Case {
+        let (since, due) = (at("09:00:00"), at("09:05:00"));
+        let phase =
+            Phase::Verifying { intent: Seq(intent), since, held_since: None, last: None, open: None, due };
+        Case { phase, ..case }
+    }
+
+    fn asking(case: Case) -> Case {
+        Case { phase: Phase::Asking { open: BTreeSet::new(), due: at("09:00:00") }, ..case }
+    }
+
+    fn is(name: &str, operator: Operator, value: &str) -> Matcher {
+        Matcher { name: name.to_owned(), operator, value: value.to_owned(), regex: None }
+    }
+
+    #[test]
+    fn what_has_left_leaves_nothing_behind() {
+        let waiting = || on(case(1, "restart-web"), "web");
+        for case in [
+            waiting(),
+            asking(waiting()),
+            verifying(waiting(), 7),
+            Case { rung_begun: true, ..waiting() },
+            Case { rung_begun: true, ..case(1, "restart-web") },
+            Case { phase: Phase::Withheld, ..waiting() },
+            Case { phase: Phase::Resting, ..waiting() },
+        ] {
+            for open in [true, false] {
+                let mut indexes = Indexes::default();
+                if case.target.is_some() {
+                    indexes.arrived(&case, open);
+                } else {
+                    indexes.entered(&case, open);
+                }
+                assert!(indexes != Indexes::default(), "{:?}", case.phase);
+                indexes.leaves(&case);
+                assert_eq!(indexes, Indexes::default(), "{:?}, open: {open}", case.phase);
+            }
+        }
+        let mut indexes = Indexes::default();
+        indexes.begun(Seq(7), &target("web"));
+        indexes.begun(Seq(8), &target("web"));
+        indexes.ended(Seq(7), &target("web"));
+        assert_eq!(indexes.on(&target("web")).map(|crowd| crowd.in_flight().collect()), Some(vec![Seq(8)]));
+        indexes.ended(Seq(8), &target("web"));
+        assert_eq!(indexes, Indexes::default());
+    }
+
+    #[test]
+    fn a_target_fires_while_one_of_its_episodes_is_open() {
+        let mut indexes = Indexes::default();
+        let (one, two) = (on(case(1, "a"), "web"), on(case(2, "a"), "web"));
+        let (other, ended) = (on(case(3, "a"), "db"), on(case(4, "a"), "cache"));
+        for (case, open, firing) in [(&one, true, 1), (&two, true, 1), (&other, true, 2), (&ended, false, 2)]
+        {
+            indexes.arrived(case, open);
+            assert_eq!(indexes.firing(), firing, "{}", case.id);
+        }
+        for (case, firing) in [(&one, 2), (&one, 2), (&two, 1), (&two, 1), (&ended, 1), (&other, 0)] {
+            indexes.closed(case);
+            assert_eq!(indexes.firing(), firing, "{} closed", case.id);
+        }
+    }
+
+    #[test]
+    fn a_target_knows_whose_cases_are_on_it() {
+        let mut indexes = Indexes::default();
+        for (case, open) in [
+            (on(case(1, "a"), "web"), true),
+            (on(case(2, "a"), "web"), false),
+            (on(case(3, "b"), "web"), true),
+            (on(case(4, "a"), "web"), true),
+            (on(case(5, "a"), "db"), true),
+        ] {
+            indexes.arrived(&case, open);
+        }
+        let crowd = indexes.on(&target("web")).expect("it is crowded");
+        assert_eq!((crowd.of_others("a"), crowd.of_others("b"), crowd.of_others("c")), (1, 3, 4));
+        let open: Vec<u64> = crowd.open_of("a").map(|id| id.episode.0).collect();
+        assert_eq!(open, [1, 4]);
+        assert!(indexes.on(&target("cache")).is_none());
+        indexes.leaves(&on(case(3, "b"), "web"));
+        assert_eq!(indexes.on(&target("web")).map(|crowd| crowd.of_others("a")), Some(0));
+        indexes.leaves(&on(case(1, "a"), "web"));
+        assert_eq!(indexes.on(&target("web")).map(|crowd| crowd.of_others("b")), Some(2));
+    }
+
+    #[test]
+    fn before_a_policy_come_those_of_more_priority_then_those_of_a_lesser_name() {
+        let mut indexes = Indexes::default();
+        let ranked =
+            |episode: u64, policy: &str, priority: i32| Case { priority, ..on(case(episode, policy), "web") };
+        let ruling = LastRuling { seq: Seq(2), verdict: "withhold".to_owned(), reasons: Vec::new() };
+        for case in [
+            ranked(1, "z", 10),
+            ranked(2, "a", 0),
+            ranked(3, "b", 0),
+            ranked(4, "c", 0),
+            ranked(5, "a", -5),
+            Case { last_ruling: Some(ruling), ..ranked(6, "y", 10) },
+            Case { phase: Phase::Withheld, ..ranked(7, "x", 10) },
+            verifying(ranked(8, "w", 10), 9),
+        ] {
+            indexes.arrived(&case, true);
+        }
+        indexes.arrived(&ranked(9, "v", 10), false);
+        let before = |priority: i32, policy: &str| -> Vec<u64> {
+            let crowd = indexes.on(&target("web")).expect("it is crowded");
+            crowd.undecided_before(priority, policy).map(|id| id.episode.0).collect()
+        };
+        assert_eq!(before(0, "b"), [1, 2], "neither itself nor what is after it");
+        assert_eq!(before(10, "z"), [0; 0]);
+        assert_eq!(before(0, "a"), [1]);
+        assert_eq!(before(-5, "b"), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn who_watches_what_it_did_is_found_by_intent_policy_and_target() {
+        let mut indexes = Indexes::default();
+        let (one, two) = (verifying(on(case(1, "a"), "web"), 7), verifying(on(case(2, "a"), "db"), 8));
+        indexes.arrived(&one, true);
+        indexes.arrived(&two, true);
+        assert_eq!(indexes.watching(Seq(7)), Some(&one.id));
+        assert_eq!(indexes.watching(Seq(9)), None);
+        assert_eq!(indexes.watching_of("a").count(), 2);
+        assert_eq!(indexes.watching_of("b").count(), 0);
+        let on_web: Vec<_> = indexes.on(&target("web")).expect("it is crowded").watching().collect();
+        assert_eq!(on_web, [(&one.id, Seq(7))]);
+        indexes.leaves_phase(&one);
+        assert_eq!(indexes.watching(Seq(7)), None);
+        assert_eq!(indexes.watching_of("a").collect::<Vec<_>>(), [&two.id]);
+        assert_eq!(indexes.on(&target("web")).map(|crowd| crowd.watching().count()), Some(0));
+    }
+
+    #[test]
+    fn who_is_between_two_steps_is_found_by_its_policy() {
+        let mut indexes = Indexes::default();
+        let begun = |episode: u64| Case { rung_begun: true, ..on(case(episode, "a"), "web") };
+        indexes.arrived(&begun(1), true);
+        indexes.arrived(&begun(2), false);
+        indexes.arrived(&on(case(3, "a"), "web"), true);
+        assert_eq!(indexes.between_of("a").count(), 2);
+        assert_eq!(indexes.between_of("b").count(), 0);
+        indexes.leaves_phase(&begun(1));
+        assert_eq!(indexes.between_of("a").collect::<Vec<_>>(), [&begun(2).id]);
+    }
+
+    /// Of these matchers, the episodes that are looked at, sorted; `None` where every one has to be.
+    fn may_meet(indexes: &Indexes, matchers: &[Matcher]) -> Option<Vec<u64>> {
+        let mut found: Vec<u64> = indexes.may_meet(matchers)?.map(|seq| seq.0).collect();
+        found.sort_unstable();
+        Some(found)
+    }
+
+    #[test]
+    fn open_episodes_are_found_by_the_rarest_label_that_is_filed() {
+        let mut indexes = Indexes::default();
+        for name in ["alertname", "team"] {
+            indexes.open_by_label.insert(name.to_owned(), BTreeMap::new());
+        }
+        let all = [
+            episode(1, &[("alertname", "Down"), ("team", "web")]),
+            episode(2, &[("alertname", "Down")]),
+            episode(3, &[("alertname", "Slow"), ("team", "db")]),
+            episode(4, &[("alertname", "Down"), ("team", "db")]),
+        ];
+        for episode in &all {
+            indexes.episode_opened(episode);
+        }
+        let down = is("alertname", Operator::Equal, "Down");
+        let (db, no_web) = (is("team", Operator::Equal, "db"), is("team", Operator::NotEqual, "web"));
+        let meet = |matchers: &[Matcher]| may_meet(&indexes, matchers);
+        assert_eq!(meet(std::slice::from_ref(&down)), Some(vec![1, 2, 4]));
+        assert_eq!(meet(&[down.clone(), db.clone()]), Some(vec![3, 4]), "fewer are of `db`");
+        assert_eq!(meet(&[no_web.clone(), down.clone()]), Some(vec![1, 2, 4]), "an equality comes first");
+        assert_eq!(meet(&[no_web]), Some(vec![2, 3, 4]), "an absent label is an empty one");
+        assert_eq!(meet(&[is("team", Operator::Equal, "")]), Some(vec![2]));
+        assert_eq!(meet(&[is("alertname", Operator::Equal, "Other")]), Some(vec![]));
+        assert_eq!(meet(&[is("zone", Operator::Equal, "a")]), None, "nobody asked for it before");
+        assert_eq!(meet(&[is("zone", Operator::Equal, "a"), down.clone()]), Some(vec![1, 2, 4]));
+        assert_eq!(meet(&[]), None);
+        for episode in &all[1..] {
+            indexes.episode_closed(episode);
+        }
+        assert_eq!(may_meet(&indexes, &[down]), Some(vec![1]));
+        assert_eq!(indexes.open_by_label["team"].keys().collect::<Vec<_>>(), ["web"]);
+    }
+
+    /// A book whose one policy waits while an alert of this label is open.
+    fn book_unless(label: &str) -> Book {
+        let text = format!(
+            "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: a}}\nspec:\n  \
+             match: ['alertname=\"Down\"']\n  unless: ['{label}=\"1\"']\n  \
+             target: {{kind: Deployment, namespace: prod, name: web}}\n  \
+             ladder:\n    - restart: {{}}\n      verify: {{rollout: complete}}\n"
+        );
+        let files = vec![SourceFile { path: "a.yaml".to_owned(), text }];
+        let source = Source { files, settings: Settings::default(), tzdb: "test".to_owned() };
+        crate::load::book(source).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    #[test]
+    fn a_state_that_is_read_back_has_the_same_indexes() {
+        let mut state = State::new();
+        for (case, closed) in [
+            (on(case(1, "a"), "web"), false),
+            (verifying(on(case(2, "a"), "web"), 7), true),
+            (Case { rung_begun: true, ..case(3, "b") }, false),
+        ] {
+            let mut episode = episode(case.id.episode.0, &[("id", &case.id.episode.0.to_string())]);
+            episode.closed_at = closed.then(|| at("09:00:00"));
+            state.episodes.insert(episode.id, episode);
+            state.cases.insert(case.id.clone(), case);
+        }
+        let book = book_unless("id");
+        state.books.insert(book.digest(), Arc::new(book));
+        state.reindex();
+        assert_eq!(state.indexes.firing(), 1);
+        assert_eq!(state.indexes.watching_of("a").count(), 1);
+        assert_eq!(state.indexes.between_of("b").count(), 1);
+        let of = |id: &str| may_meet(&state.indexes, &[is("id", Operator::Equal, id)]);
+        assert_eq!((of("1"), of("2")), (Some(vec![1]), Some(vec![])), "of open ones only");
+        let text = serde_json::to_string(&state).expect("a state is written");
+        let again: State = serde_json::from_str(&text).expect("and read");
+        assert_eq!(again.indexes, state.indexes);
+    }
+}

@@ -258,3 +258,222 @@ pub fn again(now: Moment, attempts: u32) -> Moment {
     let pause = PAUSE.ms().saturating_mul(1 << attempts.saturating_sub(1).min(16));
     now + Span::from_ms(pause.min(PAUSE_MAX.ms()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::notifications::Receiver;
+    use crate::state::tests::{at, page};
+
+    fn about(episode: u64) -> Option<CaseId> {
+        Some(CaseId { episode: Seq(episode), policy: "restart-web".to_owned() })
+    }
+
+    fn trouble() -> Page {
+        page(Subject::Trouble, about(1))
+    }
+
+    fn call(reached: Option<NoticeKind>) -> Call {
+        let key = "episode-1".to_owned();
+        Call { since: at("09:00:00"), reached, key, is: Calling::Rest, more: false }
+    }
+
+    #[test]
+    fn messages_about_one_trouble_have_one_key() {
+        for (subject, case, key) in [
+            (Subject::Trouble, about(1), "episode-1"),
+            (Subject::More, about(1), "episode-1-30"),
+            (Subject::Proposal, about(1), "proposal-30"),
+            (Subject::Proposal, None, "proposal-30"),
+            (Subject::Trouble, None, "page-30"),
+            (Subject::More, None, "page-30"),
+        ] {
+            assert_eq!(page(subject, case).key(), key);
+        }
+    }
+
+    #[test]
+    fn a_proposal_is_no_trouble_of_its_episode() {
+        for (subject, case, is) in [
+            (Subject::Trouble, about(1), true),
+            (Subject::More, about(1), true),
+            (Subject::Proposal, about(1), false),
+            (Subject::Trouble, about(2), false),
+            (Subject::Trouble, None, false),
+        ] {
+            assert_eq!(page(subject, case.clone()).is_of(Seq(1)), is, "{subject:?} {case:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_said_is_known_by_receiver_policy_and_words() {
+        let said = |receiver: &str, policy: &str, why: &str| Said {
+            receiver: receiver.to_owned(),
+            policy: policy.to_owned(),
+            why: why.to_owned(),
+        };
+        let mut page = trouble();
+        page.said =
+            vec![said("sre", "p", "failed"), said("lead", "p", "failed"), said("sre", "q", "unknown")];
+        assert!(page.has_told("sre", "p", "failed") && page.has_told("sre", "q", "unknown"));
+        for (receiver, policy, why) in
+            [("dba", "p", "failed"), ("sre", "r", "failed"), ("sre", "p", "unknown")]
+        {
+            assert!(!page.has_told(receiver, policy, why), "{receiver} {policy} {why}");
+        }
+        assert_eq!(page.reasons(), [("p", "failed"), ("q", "unknown")], "each once");
+    }
+
+    /// A page that is so: open, acknowledged, over, or not heard of any more.
+    fn standing(is: &str) -> Page {
+        let mut page = trouble();
+        page.acknowledged = (is == "acknowledged").then(|| "ann".to_owned());
+        page.over = is == "over" || is == "unheard";
+        page.unended = is == "unheard";
+        page
+    }
+
+    #[test]
+    fn a_receiver_is_told_what_it_does_not_know_yet_and_never_less() {
+        use NoticeKind::{Acknowledge, Resolve, Trigger};
+        for (is, reached, follower, other) in [
+            ("open", None, Some(Trigger), Some(Trigger)),
+            ("acknowledged", None, None, None),
+            ("over", None, None, None),
+            ("unheard", None, None, None),
+            ("open", Some(Trigger), None, None),
+            ("acknowledged", Some(Trigger), Some(Acknowledge), None),
+            ("over", Some(Trigger), Some(Resolve), None),
+            ("unheard", Some(Trigger), Some(Acknowledge), None),
+            ("open", Some(Acknowledge), None, None),
+            ("acknowledged", Some(Acknowledge), None, None),
+            ("over", Some(Acknowledge), Some(Resolve), None),
+            ("over", Some(Resolve), None, None),
+            ("unheard", Some(Resolve), None, None),
+        ] {
+            let page = standing(is);
+            assert_eq!(page.wanted(&call(reached), true), follower, "{is} {reached:?}, one that follows");
+            assert_eq!(page.wanted(&call(reached), false), other, "{is} {reached:?}, one that does not");
+            let elsewhere = Call { key: "digest-9".to_owned(), ..call(reached) };
+            assert_eq!(page.wanted(&elsewhere, true), other, "{is} {reached:?}, told under another key");
+        }
+    }
+
+    #[test]
+    fn more_is_told_again_while_nobody_has_it() {
+        let more = Call { more: true, ..call(Some(NoticeKind::Trigger)) };
+        assert_eq!(standing("open").wanted(&more, false), Some(NoticeKind::Trigger));
+        assert_eq!(standing("acknowledged").wanted(&more, true), Some(NoticeKind::Acknowledge));
+        assert_eq!(standing("over").wanted(&more, false), None);
+    }
+
+    fn calling(is: &str) -> Calling {
+        match is {
+            "rest" => Calling::Rest,
+            "given up" => Calling::GivenUp,
+            "waiting" => Calling::Waiting { due: at("09:05:00"), attempt: 1 },
+            "out" => Calling::Out { notice: Seq(40), attempt: 0, deadline: at("09:02:00") },
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn it_is_done_once_it_is_over_and_every_receiver_is_at_rest() {
+        let with = |over: bool, calls: &[&str]| {
+            let mut page = Page { over, ..trouble() };
+            for (number, is) in calls.iter().enumerate() {
+                page.calls.insert(number.to_string(), Call { is: calling(is), ..call(None) });
+            }
+            page.is_done()
+        };
+        assert!(with(true, &[]) && with(true, &["rest", "given up"]));
+        assert!(!with(true, &["rest", "out"]) && !with(true, &["waiting"]));
+        assert!(!with(false, &["rest"]) && !with(false, &[]));
+    }
+
+    /// `sre` is to be followed by `lead` and `boss` after 15m, `dba` by `lead` only where it cannot be reached.
+    fn settings() -> Notifications {
+        let to = |after: Option<Span>, then: &[&str]| Receiver {
+            escalate_after: after,
+            then: then.iter().map(|name| (*name).to_owned()).collect(),
+            ..Receiver::default()
+        };
+        let sre = to(Some(Span::from_mins(15)), &["lead", "boss"]);
+        let receivers = [("sre", sre), ("dba", to(None, &["lead"])), ("lead", to(None, &[]))];
+        let receivers = receivers.map(|(name, receiver)| (name.to_owned(), receiver)).into();
+        Notifications { receivers, ..Notifications::default() }
+    }
+
+    fn called(calls: &[(&str, &str)]) -> Page {
+        let of = |(name, is): &(&str, &str)| ((*name).to_owned(), Call { is: calling(is), ..call(None) });
+        Page { calls: calls.iter().map(of).collect(), ..trouble() }
+    }
+
+    #[test]
+    fn the_next_is_told_when_the_time_of_the_first_is_over() {
+        let raises = |page: &Page, when: &str| page.raises(&settings(), at(when));
+        let page = called(&[("sre", "rest")]);
+        assert_eq!(raises(&page, "09:14:59.999"), None);
+        let (to, why) = raises(&page, "09:15:00").expect("its time is over");
+        assert_eq!(to, ["boss", "lead"]);
+        assert_eq!(why, "nobody acknowledged at sre for 15m");
+        for is in ["waiting", "out"] {
+            assert!(raises(&called(&[("sre", is)]), "09:15:00").is_some(), "{is}");
+        }
+        let told = called(&[("sre", "rest"), ("lead", "rest")]);
+        assert_eq!(raises(&told, "09:20:00").map(|(to, _)| to), Some(vec!["boss".to_owned()]));
+        let all = called(&[("boss", "rest"), ("lead", "rest"), ("sre", "rest")]);
+        assert_eq!(raises(&all, "10:00:00"), None, "everybody was told");
+        for is in ["acknowledged", "over"] {
+            let calls = called(&[("sre", "rest")]).calls;
+            assert_eq!(raises(&Page { calls, ..standing(is) }, "10:00:00"), None, "{is}");
+        }
+    }
+
+    #[test]
+    fn the_next_is_told_at_once_where_one_cannot_be_reached() {
+        let page = called(&[("dba", "given up"), ("sre", "given up"), ("stranger", "given up")]);
+        let (to, why) = page.raises(&settings(), at("09:00:00")).expect("at once");
+        assert_eq!(to, ["boss", "lead"], "each once");
+        assert_eq!(why, "nobody acknowledged at dba, sre for 0s");
+        assert_eq!(called(&[("dba", "rest")]).raises(&settings(), at("12:00:00")), None);
+    }
+
+    #[test]
+    fn it_is_looked_at_when_the_first_thing_is_due() {
+        let look = |calls: &[(&str, &str)]| called(calls).next_look(&settings());
+        assert_eq!(look(&[]), None);
+        assert_eq!(look(&[("dba", "rest")]), None);
+        assert_eq!(look(&[("sre", "rest")]), Some(at("09:15:00")));
+        assert_eq!(look(&[("sre", "waiting")]), Some(at("09:05:00")));
+        assert_eq!(look(&[("sre", "waiting"), ("dba", "out")]), Some(at("09:02:00")));
+        assert_eq!(look(&[("dba", "given up")]), Some(at("09:00:00")));
+        assert_eq!(look(&[("lead", "given up")]), None);
+    }
+
+    #[test]
+    fn every_failure_doubles_the_pause_up_to_ten_minutes() {
+        let now = at("09:00:00");
+        let pauses = [0, 1, 2, 3, 4, 5, 6, 17, 18, 40, u32::MAX].map(|tries| again(now, tries).since(now));
+        let secs = [30, 30, 60, 120, 240, 480, 600, 600, 600, 600, 600];
+        assert_eq!(pauses, secs.map(Span::from_secs));
+    }
+
+    #[test]
+    fn a_page_is_stored_without_what_is_as_usual_and_read_back_with_what_is_not() {
+        for (subject, stored) in
+            [(Subject::Trouble, None), (Subject::More, Some("more")), (Subject::Proposal, Some("proposal"))]
+        {
+            let page = page(subject, about(1));
+            let written = json!(page);
+            assert_eq!(written.get("subject"), stored.map(|word| json!(word)).as_ref());
+            assert_eq!(serde_json::from_value::<Page>(written).expect("it reads"), page);
+        }
+        let mut paging = Paging::default();
+        assert!(paging.is_empty());
+        paging.pages.insert(Seq(30), trouble());
+        assert!(!paging.is_empty());
+    }
+}

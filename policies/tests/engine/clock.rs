@@ -140,3 +140,68 @@ fn a_sequence_that_is_still_refused_afterwards_ends_and_says_so() {
         assert!(calls.last().expect("one").ends_with("done: scale; not done: restart"), "{calls:?}");
     }
 }
+
+#[test]
+fn how_long_it_was_kept_from_acting_is_told_without_the_step() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.refusals = vec![Reason::DisruptionBudget { budget: "web".to_owned(), allowed: 0 }];
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    steps(&mut story, "2h");
+    story.order(Command::AcceptClock);
+    story.pass("31m");
+    let calls = story.calls();
+    assert!(calls[0].starts_with("kept from acting for 40m while the alert fires: "), "{calls:?}");
+}
+
+#[test]
+fn a_peer_is_as_late_as_before_it() {
+    let mut story = Story::new(&[]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let ended = story.now;
+    story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+    steps(&mut story, "2h");
+    story.pass("4m 59s");
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.count("opened"), 1);
+    story.pass("1s");
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.count("opened"), 2);
+}
+
+#[test]
+fn only_a_step_back_makes_time_stand_still() {
+    for (by_ms, until) in [(90_000, false), (-90_000, true)] {
+        let mut story = Story::new(&[RESTART_THEN_SCALE]);
+        story.feed(&Input::ClockStepped { by_ms });
+        let wanted = until.then(|| story.now + Span::from_ms(1));
+        assert_eq!(story.state.stands_still_until, wanted, "{by_ms}");
+    }
+}
+
+#[test]
+fn a_proposal_lapses_as_much_later() {
+    let approve = RESTART_THEN_SCALE.replace("mode: enforce", "mode: approve");
+    let mut story = Story::new(&[&approve]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("10m");
+    steps(&mut story, "1h");
+    story.order(Command::AcceptClock);
+    story.pass("19m 59s");
+    assert_eq!(story.count("lapsed"), 0);
+    story.pass("1s");
+    assert_eq!(story.count("lapsed"), 1);
+}
+
+#[test]
+fn what_has_not_settled_settles_to_its_end() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("30s");
+    steps(&mut story, "1h");
+    story.order(Command::AcceptClock);
+    story.pass("29s");
+    assert_eq!(story.count("looked"), 0);
+    story.pass("1s");
+    assert_eq!(story.count("looked"), 1);
+}

@@ -132,3 +132,16 @@ fn what_could_not_be_read_is_counted_though_it_is_not_listed() {
     });
     assert_eq!(alerts, Some(120));
 }
+
+#[test]
+fn a_peer_is_late_for_less_than_five_minutes() {
+    for (passed, opened) in [("4m 59s 999ms", 1), ("5m", 2)] {
+        let mut story = Story::new(&[]);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        let ended = story.now;
+        story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+        story.pass(passed);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        assert_eq!(story.count("opened"), opened, "{passed}");
+    }
+}

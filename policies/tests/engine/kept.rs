@@ -119,3 +119,16 @@ fn a_dry_run_calls_nobody_and_a_setting_says_when_or_never() {
     let senseless = Settings { guards: after("10s"), ..settings() }.senseless();
     assert_eq!(senseless.iter().map(|one| one.path).collect::<Vec<_>>(), ["guards.stuckAfter"]);
 }
+
+#[test]
+fn what_was_withheld_is_looked_at_again_when_its_alert_is_repeated() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.refusals = vec![Reason::NoPodWouldMove { strategy: "OnDelete".to_owned() }];
+    story.deliver(vec![alert("Errors", "prod/web"), alert("Errors", "prod/api")]);
+    assert!(story.last_ruling().starts_with("withhold: "), "{}", story.last_ruling());
+    story.refusals.clear();
+    story.pass("10m");
+    assert!(story.intents().is_empty());
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert_eq!(story.intents(), ["errors: restart on prod/deployment/web"]);
+}

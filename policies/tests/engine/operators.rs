@@ -196,3 +196,113 @@ fn after_a_clock_that_had_run_ahead_it_says_until_when_it_waits() {
     story.pass("1ms");
     assert_eq!(story.intents().len(), 1, "the clock has caught up");
 }
+
+/// Why the last order was refused.
+fn refusal(story: &Story) -> &str {
+    let refused = story.records.iter().rev().find_map(|(_, event)| match event {
+        paramedic_policies::event::Event::OrderRefused { why, .. } => Some(why.as_str()),
+        _ => None,
+    });
+    refused.expect("one was refused")
+}
+
+#[test]
+fn an_approval_at_the_very_end_comes_too_late() {
+    let mut story = approving();
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let proposal = story.last("ruled");
+    story.now = story.now + "30m".parse().expect("a span");
+    let due = story.now;
+    story.order(Command::Approve { proposal, comment: String::new() });
+    assert_eq!(refusal(&story), format!("proposal {proposal} lapsed at {due}"));
+    assert_eq!((story.count("lapsed"), story.intents().len()), (1, 0));
+    story.order(Command::Approve { proposal, comment: String::new() });
+    let gone = format!(
+        "there is no open proposal {proposal}; it may have been answered, have lapsed, its alert have ended, or its policy \
+         have been changed"
+    );
+    assert_eq!(refusal(&story), gone);
+}
+
+#[test]
+fn a_pause_that_ends_now_and_a_clock_that_never_stepped_are_refused() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let until = story.now;
+    story.order(Command::Pause { scope: PauseScope::Everything, until: Some(until), reason: String::new() });
+    assert_eq!(refusal(&story), format!("{until} is past; a pause ends in the future"));
+    story.order(Command::AcceptClock);
+    assert_eq!(refusal(&story), "the clock has not stepped");
+    assert_eq!((story.count("paused"), story.count("clockAccepted")), (0, 0));
+}
+
+#[test]
+fn resuming_lets_a_policy_out_of_quarantine() {
+    let once = RESTART_THEN_SCALE
+        .replace("notify: [sre]", "notify: [sre], quarantineAfter: 1")
+        .replace("onFailure:", "guards: {cooldown: 0s, relapse: 0s}\n  onFailure:");
+    let mut story = Story::new(&[&once]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("1h");
+    story.deliver(vec![alert("Errors", "prod/api")]);
+    assert!(story.last_ruling().starts_with("withhold: quarantined since "), "{}", story.last_ruling());
+    story.order(Command::Resume { scope: PauseScope::Policy("errors".to_owned()) });
+    assert_eq!(story.count("orderRefused"), 0);
+    assert_eq!(
+        story.intents().last().map(String::as_str),
+        Some("errors: restart on prod/deployment/api"),
+        "{}",
+        story.last_ruling()
+    );
+}
+
+#[test]
+fn leadership_is_recorded_when_it_changes() {
+    let mut story = Story::new(&[]);
+    for (leader, epoch, recorded) in [(true, 1, 1), (true, 2, 2), (true, 2, 2), (false, 2, 3), (true, 2, 4)] {
+        story.feed(&Input::Reign { leader, epoch });
+        assert_eq!(story.count("reigned"), recorded, "{leader} {epoch}");
+    }
+}
+
+#[test]
+fn resuming_looks_again_only_at_what_it_held() {
+    let waits = RESTART_THEN_SCALE.replace("  target:", "  for: 2h\n  target:");
+    let mut story = Story::new(&[&waits]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    assert!(story.last_ruling().starts_with("hold: open for "), "{}", story.last_ruling());
+    let scope = PauseScope::Namespace("stage".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    let before = story.records.len();
+    story.order(Command::Resume { scope });
+    assert_eq!(story.records.len(), before + 1, "{:?}", story.kinds());
+}
+
+#[test]
+fn a_pause_that_is_over_is_forgotten_when_another_comes() {
+    for (passed, left) in [("9m 59s", 2), ("10m", 1), ("11m", 1)] {
+        let mut story = Story::new(&[]);
+        let until = Some(story.now + "10m".parse().expect("a span"));
+        story.order(Command::Pause { scope: PauseScope::Everything, until, reason: String::new() });
+        story.pass(passed);
+        let scope = PauseScope::Namespace("prod".to_owned());
+        story.order(Command::Pause { scope, until: None, reason: String::new() });
+        assert_eq!(story.state.pauses.len(), left, "{passed}");
+    }
+}
+
+#[test]
+fn who_resumes_a_policy_forgets_the_rounds_that_did_not_help() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    story.pass("40m");
+    assert_eq!(story.state.efficacy["errors"].ineffective, 1);
+    story.series.insert("errors".to_owned(), crate::story::value(0.0));
+    story.deliver(vec![alert("Errors", "prod/api")]);
+    story.pass("10m");
+    let before = |story: &Story| story.state.last_ladders.values().map(|last| last.ineffective_before).max();
+    assert_eq!(before(&story), Some(1));
+    let scope = PauseScope::Policy("errors".to_owned());
+    story.order(Command::Pause { scope: scope.clone(), until: None, reason: String::new() });
+    story.order(Command::Resume { scope });
+    assert_eq!(before(&story), Some(0));
+}

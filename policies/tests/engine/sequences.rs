@@ -431,3 +431,32 @@ fn a_sequence_keeps_its_place_between_its_steps() {
     story.pass("30m");
     assert_eq!(story.intents()[..3], ALL);
 }
+
+/// Its policy is quarantined for what it did elsewhere, while the second step waits.
+#[test]
+fn what_only_an_order_lets_go_on_is_waited_for_half_an_hour_behind_its_alert() {
+    use paramedic_policies::target::Target;
+    let policy = CORRUPT
+        .replace("notify: [sre]", "notify: [sre], quarantineAfter: 1")
+        .replace("guards: {", "guards: {concurrency: 2, ")
+        .replace("'replicas'", "'replicas{namespace=\"{{ labels.namespace }}\"}'");
+    let mut story = begun_under(&policy);
+    let (kind, namespace, name) = ("Deployment".to_owned(), "prod".to_owned(), "reader".to_owned());
+    let scope = PauseScope::Target(Target { kind, namespace, name });
+    story.order(Command::Pause { scope, until: None, reason: String::new() });
+    story.pass("2m");
+    story.series.insert("replicas{namespace=\"stage\"".to_owned(), value(4.0));
+    story.replicas = 4;
+    story.deliver(vec![alert("Corrupt", "stage/web")]);
+    story.pass("20m");
+    assert_eq!((story.intents().len(), story.count("quarantined")), (2, 1), "{:?}", story.intents());
+    assert!(story.last_ruling().contains("quarantined since"), "{}", story.last_ruling());
+    let ends_before = story.count("concluded");
+    over(&mut story);
+    story.pass("29m 59s");
+    assert_eq!(story.count("concluded"), ends_before);
+    story.pass("1s");
+    assert_eq!(story.count("concluded"), ends_before + 1);
+    let calls = story.calls();
+    assert!(calls.last().expect("one").starts_with("the next step was refused for "), "{calls:?}");
+}

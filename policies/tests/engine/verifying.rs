@@ -82,3 +82,39 @@ fn a_gap_in_the_facts_breaks_the_hold() {
     story.pass("45s");
     assert_eq!(story.count("verified"), 0);
 }
+
+#[test]
+fn an_answer_of_exactly_the_allowed_age_counts_and_an_older_one_shows_nothing() {
+    use paramedic_policies::answer::Answer;
+    use paramedic_policies::event::Event;
+    use paramedic_policies::input::Input;
+    use paramedic_policies::time::Moment;
+    for (age_ms, holds, seen) in
+        [(30_000, Some(true), "0, wanted < 0.01"), (30_001, None, "30s 1ms old, 30s allowed")]
+    {
+        let mut story = acted();
+        story.answers = false;
+        story.pass("1m");
+        let question = *story.state.questions.keys().next().expect("it looks");
+        let taken_at = Moment::from_unix_ms(story.now.unix_ms() - age_ms);
+        story.feed(&Input::Told(Answer { question, taken_at, found: value(0.0) }));
+        let looked = story.records.iter().find_map(|(_, event)| match event {
+            Event::Looked { holds, seen, .. } => Some((*holds, seen.as_str())),
+            _ => None,
+        });
+        assert_eq!(looked, Some((holds, seen)));
+    }
+}
+
+#[test]
+fn a_url_that_answers_otherwise_than_wanted_is_no_help() {
+    let (head, _) = RESTART_THEN_SCALE.split_once("      verify: ").expect("it verifies");
+    for (status, calls) in [(200, 0), (204, 1)] {
+        let url = "http://{{ target.name }}.prod.svc/healthz";
+        let verify = format!("{{http: \"{url}\", status: {status}, settle: 0s, hold: 0s, within: 1m}}");
+        let mut story = Story::new(&[&format!("{head}      verify: {verify}\n")]);
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.pass("5m");
+        assert_eq!((story.count("verified"), story.calls().len()), (1, calls), "{:?}", story.calls());
+    }
+}

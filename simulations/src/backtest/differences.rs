@@ -1,15 +1,18 @@
 //! Two books over one past: which actions are new, which are gone, which come at another time. Actions are the same where
-//! policy, remediation, target and the alert's episode are. It holds only those that have no counterpart yet.
+//! policy, remediation, target and the alert's episode are; where a case does the same thing twice, the first goes with the
+//! first. It holds only those that have no counterpart yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use paramedic_policies::alert::EpisodeKey;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
 
+use super::open_cases::OpenEpisode;
 use super::report::Report;
-use super::tally::Acted;
+use super::tally::{Acted, Tally};
+use super::why::{Because, Why, by_identity, ranked};
 
 /// Actions that are told one by one, of each kind; the rest is counted.
 const TOLD_MAX: usize = 1_000;
@@ -31,6 +34,8 @@ pub struct Plan {
     pub before: u64,
     /// Actions under the new ones.
     pub after: u64,
+    /// By how many actions the new ones do more.
+    pub net: i64,
     /// Actions that are the same under both.
     pub same: u64,
     /// Actions that only the new ones take.
@@ -39,12 +44,16 @@ pub struct Plan {
     pub removed: u64,
     /// Actions that both take, at different times.
     pub retimed: u64,
+    /// What the old policies make of the cases of those added.
+    pub why_added: Vec<Because>,
+    /// What the new policies make of the cases of those removed.
+    pub why_removed: Vec<Because>,
     /// By policy, those that change alone.
     pub policies: Vec<Change>,
     /// The first of those added.
-    pub added_actions: Vec<Acted>,
+    pub added_actions: Vec<OneSided>,
     /// The first of those removed.
-    pub removed_actions: Vec<Acted>,
+    pub removed_actions: Vec<OneSided>,
     /// The first of those at another time.
     pub retimed_actions: Vec<Retimed>,
     /// What history cannot tell, and how that was treated.
@@ -67,6 +76,17 @@ pub struct Change {
     pub removed: u64,
     /// Actions at another time.
     pub retimed: u64,
+}
+
+/// An action that only one side takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OneSided {
+    /// The action.
+    #[serde(flatten)]
+    pub action: Acted,
+    /// What the other side makes of it.
+    pub why: Why,
 }
 
 /// An action at another time.
@@ -99,51 +119,128 @@ impl Identity {
             target: acted.target.clone(),
         }
     }
+
+    /// The first of an episode, in their order.
+    fn first_of(episode: &OpenEpisode) -> Self {
+        let target = Target { kind: String::new(), namespace: String::new(), name: String::new() };
+        let (key, opened_at) = (episode.key, episode.opened_at);
+        Self { key, opened_at, policy: String::new(), remediation: "", target }
+    }
+}
+
+/// What one side has done and the other has not, or not yet.
+#[derive(Debug, Default)]
+struct Side {
+    waiting: BTreeMap<Identity, Waiting>,
+    told: Vec<OneSided>,
+    why: BTreeMap<Why, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    acted: VecDeque<Acted>,
+    why: Option<Why>,
+}
+
+impl Side {
+    fn wait(&mut self, identity: Identity, acted: Acted) {
+        self.waiting.entry(identity).or_default().acted.push_back(acted);
+    }
+
+    /// The first that waits for this counterpart.
+    fn pair(&mut self, identity: &Identity) -> Option<Acted> {
+        let waiting = self.waiting.get_mut(identity)?;
+        let acted = waiting.acted.pop_front();
+        if waiting.acted.is_empty() {
+            self.waiting.remove(identity);
+        }
+        acted
+    }
+
+    /// An episode that is over on the other side says why it did nothing there.
+    fn note(&mut self, over: &OpenEpisode) {
+        let first = Identity::first_of(over);
+        let of_episode =
+            |identity: &Identity| identity.key == over.key && identity.opened_at == over.opened_at;
+        for (identity, waiting) in
+            self.waiting.range_mut(first..).take_while(|(identity, _)| of_episode(identity))
+        {
+            let at = waiting.acted.front().map(|acted| acted.at).unwrap_or_default();
+            waiting.why = over.cases.get(&identity.policy).map(|case| Why::of(case, at));
+        }
+    }
+
+    /// What was done before this and has no counterpart will have none; `other` is what is still open on the other side.
+    fn sweep(&mut self, before: Moment, other: &Tally) -> Vec<String> {
+        let is_late = |waiting: &Waiting| waiting.acted.front().is_some_and(|acted| acted.at <= before);
+        if !self.waiting.values().any(is_late) {
+            return Vec::new();
+        }
+        let open = by_identity(other.open().episodes());
+        let mut policies = Vec::new();
+        for (identity, mut waiting) in std::mem::take(&mut self.waiting) {
+            while let Some(acted) = waiting.acted.pop_front_if(|acted| acted.at <= before) {
+                let live = || {
+                    let episode = open.get(&(identity.key, identity.opened_at))?;
+                    Some(Why::of(episode.cases.get(&identity.policy)?, acted.at))
+                };
+                let why = waiting.why.clone().or_else(live);
+                let why = why.unwrap_or_else(|| Why::without(acted.elsewhere));
+                *self.why.entry(why.clone()).or_default() += 1;
+                policies.push(acted.policy.clone());
+                self.told.push(OneSided { action: acted, why });
+                bound(&mut self.told);
+            }
+            if !waiting.acted.is_empty() {
+                self.waiting.insert(identity, waiting);
+            }
+        }
+        policies
+    }
+
+    fn told(&mut self) -> Vec<OneSided> {
+        let mut told = std::mem::take(&mut self.told);
+        told.sort_by(|a, b| order(&a.action, &b.action));
+        told.truncate(TOLD_MAX);
+        told
+    }
 }
 
 /// Differences so far.
 #[derive(Debug, Default)]
-pub struct Differences {
-    only_old: BTreeMap<Identity, Acted>,
-    only_new: BTreeMap<Identity, Acted>,
+pub(super) struct Differences {
+    only_old: Side,
+    only_new: Side,
     swept: Moment,
     same: u64,
     policies: BTreeMap<String, Change>,
-    added: Vec<Acted>,
-    removed: Vec<Acted>,
     retimed: Vec<Retimed>,
 }
 
 impl Differences {
     /// What both have done until now.
-    pub fn see(&mut self, now: Moment, old: Vec<Acted>, new: Vec<Acted>) {
-        for acted in old {
+    pub(super) fn see(&mut self, now: Moment, old: &mut Tally, new: &mut Tally) {
+        for acted in old.take_acted() {
             self.of(&acted.policy).before += 1;
             let identity = Identity::of(&acted);
-            match self.only_new.remove(&identity) {
+            match self.only_new.pair(&identity) {
                 Some(new) => self.pair(&acted, new),
-                None => {
-                    if let Some(before) = self.only_old.insert(identity, acted) {
-                        self.removed(before);
-                    }
-                }
+                None => self.only_old.wait(identity, acted),
             }
         }
-        for acted in new {
+        for acted in new.take_acted() {
             self.of(&acted.policy).after += 1;
             let identity = Identity::of(&acted);
-            match self.only_old.remove(&identity) {
+            match self.only_old.pair(&identity) {
                 Some(old) => self.pair(&old, acted),
-                None => {
-                    if let Some(before) = self.only_new.insert(identity, acted) {
-                        self.added(before);
-                    }
-                }
+                None => self.only_new.wait(identity, acted),
             }
         }
+        old.take_over().iter().for_each(|over| self.only_new.note(over));
+        new.take_over().iter().for_each(|over| self.only_old.note(over));
         if now.since(self.swept) >= APART_MAX {
             self.swept = now;
-            self.sweep(now - APART_MAX);
+            self.sweep(now - APART_MAX, old, new);
         }
     }
 
@@ -166,39 +263,27 @@ impl Differences {
         }
     }
 
-    fn added(&mut self, acted: Acted) {
-        self.of(&acted.policy).added += 1;
-        self.added.push(acted);
-        bound(&mut self.added);
+    fn sweep(&mut self, before: Moment, old: &Tally, new: &Tally) {
+        for policy in self.only_old.sweep(before, new) {
+            self.of(&policy).removed += 1;
+        }
+        for policy in self.only_new.sweep(before, old) {
+            self.of(&policy).added += 1;
+        }
     }
 
-    fn removed(&mut self, acted: Acted) {
-        self.of(&acted.policy).removed += 1;
-        self.removed.push(acted);
-        bound(&mut self.removed);
-    }
-
-    /// What was done before this and has no counterpart will have none.
-    fn sweep(&mut self, before: Moment) {
-        let old = std::mem::take(&mut self.only_old);
-        let (gone, left): (Vec<_>, Vec<_>) = old.into_iter().partition(|(_, acted)| acted.at <= before);
-        self.only_old = left.into_iter().collect();
-        gone.into_iter().for_each(|(_, acted)| self.removed(acted));
-        let new = std::mem::take(&mut self.only_new);
-        let (gone, left): (Vec<_>, Vec<_>) = new.into_iter().partition(|(_, acted)| acted.at <= before);
-        self.only_new = left.into_iter().collect();
-        gone.into_iter().for_each(|(_, acted)| self.added(acted));
+    /// Nothing more comes: what has no counterpart has none.
+    pub(super) fn end(&mut self, until: Moment, old: &mut Tally, new: &mut Tally) {
+        self.see(until, old, new);
+        self.sweep(until, old, new);
     }
 
     /// All of it.
-    pub fn plan(mut self, old: &Report, new: Report) -> Plan {
-        self.sweep(new.until);
-        self.added.sort_by(order);
-        self.added.truncate(TOLD_MAX);
-        self.removed.sort_by(order);
-        self.removed.truncate(TOLD_MAX);
+    pub(super) fn plan(mut self, old: &Report, new: Report) -> Plan {
         self.retimed.sort_by(|a, b| order(&a.action, &b.action));
         let sum = |of: fn(&Change) -> u64| self.policies.values().map(of).sum();
+        let (added, removed, retimed) =
+            (sum(|one| one.added), sum(|one| one.removed), sum(|one| one.retimed));
         let changes = |one: &Change| one.added + one.removed + one.retimed > 0;
         Plan {
             from: new.from,
@@ -206,13 +291,16 @@ impl Differences {
             began: new.began,
             before: old.actions,
             after: new.actions,
+            net: new.actions.cast_signed() - old.actions.cast_signed(),
             same: self.same,
-            added: sum(|one| one.added),
-            removed: sum(|one| one.removed),
-            retimed: sum(|one| one.retimed),
+            added,
+            removed,
+            retimed,
+            added_actions: self.only_new.told(),
+            removed_actions: self.only_old.told(),
+            why_added: ranked(self.only_new.why),
+            why_removed: ranked(self.only_old.why),
             policies: self.policies.into_values().filter(changes).collect(),
-            added_actions: self.added,
-            removed_actions: self.removed,
             retimed_actions: self.retimed,
             unknown: new.unknown,
         }
@@ -224,9 +312,59 @@ fn order(a: &Acted, b: &Acted) -> std::cmp::Ordering {
 }
 
 /// Keeps the earliest; sorts seldom.
-fn bound(acted: &mut Vec<Acted>) {
-    if acted.len() >= 4 * TOLD_MAX {
-        acted.sort_by(order);
-        acted.truncate(TOLD_MAX);
+fn bound(told: &mut Vec<OneSided>) {
+    if told.len() >= 4 * TOLD_MAX {
+        told.sort_by(|a, b| order(&a.action, &b.action));
+        told.truncate(TOLD_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use paramedic_policies::alert::Labels;
+    use paramedic_policies::book::Book;
+    use paramedic_policies::event::Seq;
+
+    use super::*;
+    use crate::backtest::why::Elsewhere;
+
+    fn acted(minutes: i64) -> Acted {
+        let target =
+            Target { kind: "Deployment".to_owned(), namespace: "shop".to_owned(), name: "cart".to_owned() };
+        Acted {
+            at: Moment::from_unix_ms(minutes * 60_000),
+            policy: "restart".to_owned(),
+            remediation: "restart",
+            target,
+            alert: "Errors".to_owned(),
+            key: EpisodeKey::of(&Labels::new(), &[]),
+            opened_at: Moment::default(),
+            elsewhere: Elsewhere::Matched,
+        }
+    }
+
+    fn did(minutes: &[i64]) -> Tally {
+        let mut tally = Tally::new(Arc::new(Book::empty()), Seq(1));
+        tally.note_acted(minutes.iter().map(|minutes| acted(*minutes)));
+        tally
+    }
+
+    #[test]
+    fn a_case_that_does_the_same_twice_under_both_is_no_change() {
+        let mut differences = Differences::default();
+        differences.see(Moment::from_unix_ms(600_000), &mut did(&[1, 5]), &mut did(&[1, 5]));
+        assert_eq!((differences.same, differences.retimed.len()), (2, 0));
+        assert!(differences.only_old.waiting.is_empty() && differences.only_new.waiting.is_empty());
+
+        let mut differences = Differences::default();
+        differences.end(Moment::from_unix_ms(600_000), &mut did(&[1, 5]), &mut did(&[2]));
+        let change = &differences.policies["restart"];
+        assert_eq!(
+            (change.removed, change.added, change.retimed),
+            (1, 0, 1),
+            "the first goes with the first"
+        );
     }
 }

@@ -26,6 +26,17 @@ pub trait History: Send {
     /// # Errors
     /// When the source cannot be read any further.
     async fn next(&mut self) -> Result<Option<Heard>, HistoryError>;
+
+    /// The first and the last moment of which the source tells anything, as far as it was read, where that is more than its
+    /// deliveries show.
+    fn tells(&self) -> Option<(Moment, Moment)> {
+        None
+    }
+
+    /// What reading it has put into doubt, in sentences.
+    fn doubts(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why the past could not be read.

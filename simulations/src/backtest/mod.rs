@@ -15,19 +15,28 @@ mod assumed;
 mod differences;
 mod facts;
 mod history;
+mod names;
 mod open_cases;
+mod over;
 mod peaks;
+mod repeats;
 mod replay;
 mod report;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod verdicts;
+mod why;
+mod window;
 
-pub use differences::{Change, Differences, Plan, Retimed};
+pub use differences::{Change, OneSided, Plan, Retimed};
 pub use facts::{Facts, Learned, NoFacts};
 pub use history::{Heard, History, HistoryError};
-pub use replay::{Replay, Terms, backtest, plan};
+pub use over::{backtest, plan};
+pub use replay::{Replay, Terms};
 pub use report::{
     Asked, Blast, Busiest, DaySum, NotKnown, Peak, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
 };
 pub use tally::{Acted, Tally};
 pub use verdicts::{Comparison, Difference, Verdicts};
+pub use why::{Because, Elsewhere, RefusedBy, Why};

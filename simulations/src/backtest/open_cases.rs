@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paramedic_policies::alert::EpisodeKey;
+use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::event::Seq;
 use paramedic_policies::guard::Guard;
 use paramedic_policies::time::Moment;
@@ -12,6 +12,8 @@ use paramedic_policies::time::Moment;
 #[derive(Debug)]
 pub(super) struct OpenEpisode {
     pub(super) alert: String,
+    /// Empty where no two books are compared.
+    pub(super) labels: Labels,
     pub(super) key: EpisodeKey,
     pub(super) opened_at: Moment,
     pub(super) cases: BTreeMap<String, OpenCase>,
@@ -23,6 +25,8 @@ pub(super) struct OpenEpisode {
 pub(super) struct OpenCase {
     pub(super) refused: BTreeSet<(Guard, &'static str)>,
     pub(super) not_known: BTreeSet<String>,
+    /// What refused it when it was decided last, and until when, where that is known.
+    pub(super) last: Vec<(Guard, &'static str, Option<Moment>)>,
     pub(super) acted: bool,
     pub(super) is_over: bool,
 }
@@ -44,25 +48,30 @@ impl OpenCases {
         self.0.get(&episode)
     }
 
-    pub(super) fn closed(&mut self, episode: Seq) {
+    /// The alert is over; gives the episode where all of it is.
+    pub(super) fn closed(&mut self, episode: Seq) -> Option<OpenEpisode> {
         if let Some(open) = self.0.get_mut(&episode) {
             open.is_closed = true;
         }
-        self.forget_if_over(episode);
+        self.forget_if_over(episode)
     }
 
-    pub(super) fn concluded(&mut self, episode: Seq, policy: &str) {
+    /// A policy is done with it; gives the episode where all of it is over.
+    pub(super) fn concluded(&mut self, episode: Seq, policy: &str) -> Option<OpenEpisode> {
         if let Some(case) = self.case(episode, policy) {
             case.is_over = true;
         }
-        self.forget_if_over(episode);
+        self.forget_if_over(episode)
     }
 
-    fn forget_if_over(&mut self, episode: Seq) {
+    fn forget_if_over(&mut self, episode: Seq) -> Option<OpenEpisode> {
         let over = |open: &OpenEpisode| open.is_closed && open.cases.values().all(|case| case.is_over);
-        if self.0.get(&episode).is_some_and(over) {
-            self.0.remove(&episode);
-        }
+        self.0.get(&episode).is_some_and(over).then(|| self.0.remove(&episode)).flatten()
+    }
+
+    /// Those that are not over.
+    pub(super) fn episodes(&self) -> impl Iterator<Item = &OpenEpisode> {
+        self.0.values()
     }
 
     /// What is still open, by policy.

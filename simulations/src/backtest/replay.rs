@@ -1,14 +1,14 @@
 //! The production loop over the past: time moves from one delivery to the next, and to every moment that the engine itself
 //! names in between. Every answer comes at once, at the moment of its question. Nothing is waited for but answers of PromQL.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
 use paramedic_policies::action::{Mode, Outcome};
-use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::alert::{Alert, Labels};
 use paramedic_policies::answer::{Answer, Found, Number, Sample};
-use paramedic_policies::book::Source;
+use paramedic_policies::book::{Book, Source};
 use paramedic_policies::event::Seq;
 use paramedic_policies::evidence::Evidence;
 use paramedic_policies::input::{Delivery, Input};
@@ -20,10 +20,10 @@ use paramedic_remediations::ports::journal::Journal;
 use paramedic_remediations::{Release, WriteAhead};
 
 use super::assumed;
-use super::differences::{Differences, Plan};
 use super::facts::{Facts, Learned};
-use super::history::{Heard, History, HistoryError};
-use super::report::Report;
+use super::history::{Heard, HistoryError};
+use super::repeats::Repeats;
+use super::report::{Asked, Report};
 use super::tally::Tally;
 
 /// The journal's name in stamps, which nobody sees.
@@ -36,6 +36,9 @@ pub struct Terms {
     pub from: Option<Moment>,
     /// Until when; without it, until the last delivery.
     pub until: Option<Moment>,
+    /// Without an end, and where alerts fire at the last delivery: the past goes on for as long as they stay open without news
+    /// (`episodes.expiry`), and not beyond this. Nothing where the source has an end of its own.
+    pub goes_on_until: Option<Moment>,
     /// How often Alertmanager would have repeated what still fires; nothing where the source has the repeats.
     pub repeat_every: Option<Span>,
     /// How many questions of one moment are asked together.
@@ -49,8 +52,7 @@ pub struct Terms {
 pub struct Replay {
     ahead: WriteAhead,
     tally: Tally,
-    repeats: VecDeque<(Moment, Seq)>,
-    repeat_every: Option<Span>,
+    repeats: Repeats,
     questions_at_once: usize,
     from: Moment,
     now: Moment,
@@ -65,18 +67,17 @@ fn rehearsed(mut source: Source) -> Source {
 
 impl Replay {
     /// A process that begins then, under this book, and leads.
-    pub fn new(source: Source, from: Moment, terms: &Terms, keeps_actions: bool) -> Self {
+    pub fn new(source: Source, from: Moment, terms: &Terms) -> Self {
         let mut ahead = WriteAhead::new(State::new(), JOURNAL.to_owned());
         ahead.feed(from, &Input::Began { version: JOURNAL.to_owned() }, None);
         ahead.feed(from, &Input::Adopt(Box::new(rehearsed(source))), None);
         ahead.feed(from, &Input::Reign { leader: true, epoch: 1 }, None);
-        let mut tally = Tally::new(ahead.state().current_book(), Seq(1), keeps_actions);
+        let mut tally = Tally::new(ahead.state().current_book(), Seq(1));
         commit(&mut ahead, &mut tally);
         Self {
             ahead,
             tally,
-            repeats: VecDeque::new(),
-            repeat_every: terms.repeat_every,
+            repeats: Repeats::new(terms.repeat_every),
             questions_at_once: terms.questions_at_once.max(1),
             from,
             now: from,
@@ -84,8 +85,18 @@ impl Replay {
     }
 
     /// What was counted so far.
-    pub fn tally(&mut self) -> &mut Tally {
+    pub(super) fn tally(&mut self) -> &mut Tally {
         &mut self.tally
+    }
+
+    /// The policies that are replayed.
+    pub(super) fn book(&self) -> Arc<Book> {
+        Arc::clone(self.tally.book())
+    }
+
+    /// How many alerts fire now.
+    pub(super) fn firing(&self) -> usize {
+        self.ahead.state().episodes.values().filter(|episode| episode.fires()).count()
     }
 
     /// Lets time pass until this delivery, and takes it.
@@ -96,6 +107,7 @@ impl Replay {
         self.pass(heard.at, facts).await?;
         self.now = self.now.max(heard.at);
         self.tally.deliveries += 1;
+        self.repeats.hear(self.now, &heard.alerts);
         self.deliver(heard.alerts, heard.truncated, facts).await
     }
 
@@ -115,46 +127,22 @@ impl Replay {
 
     /// Everything that is due before a moment. What is due at it comes after what is heard at it: an alert that ends
     /// is not acted upon any more.
-    async fn pass(&mut self, until: Moment, facts: &dyn Facts) -> Result<(), HistoryError> {
+    pub(super) async fn pass(&mut self, until: Moment, facts: &dyn Facts) -> Result<(), HistoryError> {
         loop {
             let wake = self.ahead.wake();
-            let repeat = self.repeats.front().map(|(due, _)| *due);
+            let repeat = self.repeats.due();
             let Some(due) = wake.into_iter().chain(repeat).min().filter(|due| *due < until) else {
                 return Ok(());
             };
             self.now = self.now.max(due);
             if repeat.is_some_and(|repeat| repeat <= self.now) {
-                let alerts = self.repeated();
-                if !alerts.is_empty() {
-                    self.deliver(alerts, 0, facts).await?;
-                }
+                let alerts = self.repeats.take(self.now);
+                self.deliver(alerts, 0, facts).await?;
             } else {
                 self.ahead.feed(self.now, &Input::Wake, None);
                 self.settle(facts).await?;
             }
         }
-    }
-
-    /// What Alertmanager repeats now, of what is still open.
-    fn repeated(&mut self) -> Vec<Alert> {
-        let Some(every) = self.repeat_every else { return Vec::new() };
-        let mut alerts = Vec::new();
-        while let Some((due, id)) = self.repeats.front().copied().filter(|(due, _)| *due <= self.now) {
-            self.repeats.pop_front();
-            let Some(episode) = self.ahead.state().episodes.get(&id).filter(|one| one.is_open()) else {
-                continue;
-            };
-            alerts.push(Alert {
-                status: AlertStatus::Firing,
-                labels: episode.labels.clone(),
-                annotations: episode.annotations.clone(),
-                starts_at: episode.starts_at,
-                ends_at: None,
-                fingerprint: None,
-            });
-            self.repeats.push_back((due + every, id));
-        }
-        alerts
     }
 
     async fn deliver(
@@ -189,7 +177,6 @@ impl Replay {
                 });
             }
             let releases = commit(&mut self.ahead, &mut self.tally);
-            self.note_opened();
             if releases.is_empty() {
                 return Ok(());
             }
@@ -220,13 +207,6 @@ impl Replay {
                 self.ahead.feed(self.now, &ended, None);
             }
             self.answer(asked, facts).await;
-        }
-    }
-
-    fn note_opened(&mut self) {
-        let opened = std::mem::take(&mut self.tally.opened);
-        if let Some(every) = self.repeat_every {
-            self.repeats.extend(opened.into_iter().map(|id| (self.now + every, id)));
         }
     }
 
@@ -265,16 +245,20 @@ impl Replay {
 
     /// Counts what came of a question, and says it as an answer.
     fn counted(&mut self, question: &Question, learned: Learned) -> Found {
-        let counts = &mut self.tally.asked;
-        let is_asked = is_of_the_past(question);
-        counts.questions += u64::from(is_asked);
+        let mut nowhere = Asked::default();
+        let counts = match kind(question) {
+            Kind::OfTheEngine => &mut nowhere,
+            Kind::Query => &mut self.tally.asked,
+            Kind::LookUp => &mut self.tally.looked_up,
+        };
+        counts.questions += 1;
         match learned {
             Learned::Found(found) => {
-                counts.failed += u64::from(is_asked && matches!(found, Found::Failed { .. }));
+                counts.failed += u64::from(matches!(found, Found::Failed { .. }));
                 found
             }
             Learned::NotKnown => {
-                counts.not_known += u64::from(is_asked);
+                counts.not_known += 1;
                 let case = &question.case;
                 self.tally.not_known(case.episode, &case.policy, question.fact.to_string());
                 Found::Failed { what: "this history does not tell".to_owned() }
@@ -291,13 +275,29 @@ fn commit(ahead: &mut WriteAhead, tally: &mut Tally) -> Vec<Release> {
     ahead.committed(&receipt)
 }
 
+/// Which questions are counted as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// `let` and `when`.
+    Query,
+    /// A target that has to be looked up.
+    LookUp,
+    /// What every action asks.
+    OfTheEngine,
+}
+
+fn kind(question: &Question) -> Kind {
+    match (&question.fact, &question.ask) {
+        (Fact::Confirmation, _) => Kind::OfTheEngine,
+        (_, Ask::Query { .. }) => Kind::Query,
+        (_, Ask::Seek { .. }) => Kind::LookUp,
+        (_, Ask::Preflight { .. } | Ask::Rollout { .. } | Ask::Http { .. }) => Kind::OfTheEngine,
+    }
+}
+
 /// Whether the answer is to be looked for outside.
 fn is_of_the_past(question: &Question) -> bool {
-    match (&question.fact, &question.ask) {
-        (Fact::Confirmation, _) => false,
-        (_, Ask::Query { .. } | Ask::Seek { .. }) => true,
-        (_, Ask::Preflight { .. } | Ask::Rollout { .. } | Ask::Http { .. }) => false,
-    }
+    kind(question) != Kind::OfTheEngine
 }
 
 /// What a history of alerts answers by itself.
@@ -316,100 +316,4 @@ fn here(state: &State, question: &Question) -> Learned {
             Learned::NotKnown
         }
     }
-}
-
-/// What history says of anybody's policies, whatever its source.
-fn unknown(terms: &Terms) -> Vec<String> {
-    let mut unknown = vec![
-        "whether an action would have helped: each case stops at its first rung, as in dry-run, and what came after it \
-         (verification, next rungs, reverts, relapses, the settle window) is not counted"
-            .to_owned(),
-        "what the cluster would have said (preflight, budgets, autoscalers, owners of fields, protection by labels): \
-         assumed to allow every action"
-            .to_owned(),
-        "how long an action would have run: for the peak each one runs until its deadline".to_owned(),
-        "pauses, approvals and silences of that time: assumed that there were none".to_owned(),
-    ];
-    unknown.extend(terms.unknown.iter().cloned());
-    unknown
-}
-
-/// The deliveries of the time that is asked about.
-struct Window<'a> {
-    history: &'a mut dyn History,
-    from: Option<Moment>,
-    until: Option<Moment>,
-}
-
-impl Window<'_> {
-    async fn next(&mut self) -> Result<Option<Heard>, HistoryError> {
-        loop {
-            let Some(heard) = self.history.next().await? else { return Ok(None) };
-            if self.until.is_some_and(|until| heard.at > until) {
-                return Ok(None);
-            }
-            if self.from.is_none_or(|from| heard.at >= from) {
-                return Ok(Some(heard));
-            }
-        }
-    }
-}
-
-/// What one book would have done.
-///
-/// # Errors
-/// When the history cannot be read, or the engine breaks its own laws.
-pub async fn backtest(
-    history: &mut dyn History,
-    facts: &dyn Facts,
-    source: Source,
-    terms: &Terms,
-) -> Result<Report, HistoryError> {
-    let mut window = Window { history, from: terms.from, until: terms.until };
-    let mut next = window.next().await?;
-    let from = start(terms, next.as_ref());
-    let mut replay = Replay::new(source, from, terms, false);
-    let mut last = from;
-    while let Some(heard) = next {
-        last = last.max(heard.at);
-        replay.hear(heard, facts).await?;
-        next = window.next().await?;
-    }
-    replay.finish(terms.until.unwrap_or(last), unknown(terms), facts).await
-}
-
-/// What another book would have done otherwise.
-///
-/// # Errors
-/// As [`backtest`].
-pub async fn plan(
-    history: &mut dyn History,
-    facts: &dyn Facts,
-    (old, new): (Source, Source),
-    terms: &Terms,
-) -> Result<Plan, HistoryError> {
-    let mut window = Window { history, from: terms.from, until: terms.until };
-    let mut next = window.next().await?;
-    let from = start(terms, next.as_ref());
-    let mut old = Replay::new(old, from, terms, true);
-    let mut new = Replay::new(new, from, terms, true);
-    let (mut differences, mut last) = (Differences::default(), from);
-    while let Some(heard) = next {
-        last = last.max(heard.at);
-        old.hear(heard.clone(), facts).await?;
-        new.hear(heard, facts).await?;
-        differences.see(last, old.tally.take_acted(), new.tally.take_acted());
-        next = window.next().await?;
-    }
-    let until = terms.until.unwrap_or(last);
-    old.pass(until, facts).await?;
-    new.pass(until, facts).await?;
-    differences.see(until, old.tally.take_acted(), new.tally.take_acted());
-    let old = old.finish(until, Vec::new(), facts).await?;
-    let new = new.finish(until, unknown(terms), facts).await?;
-    Ok(differences.plan(&old, new))
-}
-
-fn start(terms: &Terms, first: Option<&Heard>) -> Moment {
-    terms.from.or(first.map(|heard| heard.at)).or(terms.until).unwrap_or_default()
 }

@@ -40,10 +40,16 @@ pub struct Report {
     pub targets: Vec<TargetSum>,
     /// How many different targets there were.
     pub targets_count: u64,
+    /// Whether there were more than can be told apart; the count is then the least.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub targets_left_out: bool,
     /// Every day of the time, in UTC.
     pub days: Vec<DaySum>,
     /// The alerts that would have caused most actions, at most ten.
     pub alerts: Vec<WorstAlert>,
+    /// Whether there were more names of alerts than can be told apart; those that came later are not among these.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub alerts_left_out: bool,
     /// The most actions that may have run at once, each until its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Peak>,
@@ -55,8 +61,10 @@ pub struct Report {
     pub busiest: Option<Busiest>,
     /// Storms, in which policies go by `inStorm`.
     pub storms: Storms,
-    /// PromQL about the past.
+    /// PromQL about the past: the questions of `let` and `when`.
     pub asked: Asked,
+    /// Targets that had to be looked up.
+    pub looked_up: Asked,
     /// Live verdicts held against today's engine, where the past is our own journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<Verdicts>,
@@ -82,6 +90,9 @@ pub struct PolicySum {
     pub actions: BTreeMap<String, u64>,
     /// Different targets of its actions.
     pub targets: u64,
+    /// Whether it had more of them than are counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub targets_left_out: bool,
     /// Actions that `inStorm: approve` would have made proposals.
     pub in_storm: u64,
     /// Episodes that were refused at least once for this, whether it acted later or not.
@@ -201,11 +212,11 @@ pub struct Storms {
     pub lasted: Span,
 }
 
-/// PromQL about the past.
+/// Questions about the past.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
-    /// Questions of `let` and `when`.
+    /// All of them.
     pub questions: u64,
     /// Of those, how many could not be answered, and withheld.
     pub failed: u64,

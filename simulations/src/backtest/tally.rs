@@ -18,11 +18,13 @@ use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
 use serde::Serialize;
 
+use super::names::Names;
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::peaks::{BLAST_WINDOW, Concurrency, Width};
 use super::report::{
     Asked, Busiest, DaySum, NotKnown, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
 };
+use super::why::Elsewhere;
 
 /// Different targets, and names of alerts, that are counted one by one: far more than any cluster has workloads.
 const NAMES_MAX: usize = 20_000;
@@ -55,6 +57,9 @@ pub struct Acted {
     /// When its episode began.
     #[serde(skip)]
     pub opened_at: Moment,
+    /// What the other policies have to do with it.
+    #[serde(skip)]
+    pub elsewhere: Elsewhere,
 }
 
 /// Counts so far.
@@ -64,9 +69,9 @@ pub struct Tally {
     next: Seq,
     open: OpenCases,
     policies: BTreeMap<String, PolicyTally>,
-    targets: BTreeMap<Target, BTreeMap<String, u64>>,
+    targets: Names<Target, BTreeMap<String, u64>>,
     days: BTreeMap<i64, (u64, u64)>,
-    alerts: BTreeMap<String, (u64, u64)>,
+    alerts: Names<String, (u64, u64)>,
     concurrency: Concurrency,
     width: Width,
     recent: VecDeque<Moment>,
@@ -74,16 +79,17 @@ pub struct Tally {
     storms: Storms,
     storming: Option<Moment>,
     pub(super) asked: Asked,
+    pub(super) looked_up: Asked,
     pub(super) deliveries: u64,
     began: u64,
     ended: u64,
     matched: u64,
     actions: u64,
     looks: u64,
-    keeps_actions: bool,
+    /// The book that this one is compared with.
+    other: Option<Arc<Book>>,
     acted: Vec<Acted>,
-    /// Episodes that began since somebody asked last.
-    pub(super) opened: Vec<Seq>,
+    over: Vec<OpenEpisode>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +97,8 @@ struct PolicyTally {
     episodes: u64,
     acted: u64,
     actions: BTreeMap<&'static str, u64>,
+    /// Whether it acted on a target beyond those that are told apart.
+    targets_left_out: bool,
     in_storm: u64,
     refusals: BTreeMap<(Guard, &'static str), u64>,
     not_known: BTreeMap<String, u64>,
@@ -98,7 +106,7 @@ struct PolicyTally {
 
 impl Tally {
     /// Nothing was counted yet under this book.
-    pub(super) fn new(book: Arc<Book>, next: Seq, keeps_actions: bool) -> Self {
+    pub(super) fn new(book: Arc<Book>, next: Seq) -> Self {
         let of = |name: &String| (name.clone(), PolicyTally::default());
         let policies = book.policies().values().filter(|policy| !policy.is_only_by_hand());
         let policies = policies.map(|policy| of(&policy.name)).collect();
@@ -107,9 +115,9 @@ impl Tally {
             next,
             open: OpenCases::default(),
             policies,
-            targets: BTreeMap::new(),
+            targets: Names::new(NAMES_MAX),
             days: BTreeMap::new(),
-            alerts: BTreeMap::new(),
+            alerts: Names::new(NAMES_MAX),
             concurrency: Concurrency::default(),
             width: Width::default(),
             recent: VecDeque::new(),
@@ -117,21 +125,54 @@ impl Tally {
             storms: Storms::default(),
             storming: None,
             asked: Asked::default(),
+            looked_up: Asked::default(),
             deliveries: 0,
             began: 0,
             ended: 0,
             matched: 0,
             actions: 0,
             looks: 0,
-            keeps_actions,
+            other: None,
             acted: Vec::new(),
-            opened: Vec::new(),
+            over: Vec::new(),
         }
     }
 
+    /// The policies whose actions are counted.
+    pub(super) fn book(&self) -> &Arc<Book> {
+        &self.book
+    }
+
+    /// From now on each action and each episode that is over is kept, for whoever compares them with those of this book.
+    pub(super) fn compare_with(&mut self, other: Arc<Book>) {
+        self.other = Some(other);
+    }
+
     /// The actions since the last time that this was asked, where they are kept.
-    pub fn take_acted(&mut self) -> Vec<Acted> {
+    pub(super) fn take_acted(&mut self) -> Vec<Acted> {
         std::mem::take(&mut self.acted)
+    }
+
+    /// Actions as if they had been counted.
+    #[cfg(test)]
+    pub(super) fn note_acted(&mut self, acted: impl Iterator<Item = Acted>) {
+        self.acted.extend(acted);
+    }
+
+    /// The episodes that are over since the last time that this was asked, where they are kept.
+    pub(super) fn take_over(&mut self) -> Vec<OpenEpisode> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// The episodes that are not over.
+    pub(super) fn open(&self) -> &OpenCases {
+        &self.open
+    }
+
+    fn is_over(&mut self, episode: Option<OpenEpisode>) {
+        if self.other.is_some() {
+            self.over.extend(episode);
+        }
     }
 
     /// A fact of a case that nobody can know any more.
@@ -150,11 +191,15 @@ impl Tally {
             Event::Opened { key, labels, .. } => self.opened(at, seq, *key, labels),
             Event::Closed { episode, .. } => {
                 self.ended += 1;
-                self.open.closed(*episode);
+                let over = self.open.closed(*episode);
+                self.is_over(over);
             }
             Event::Ruled { ruling } => self.ruled(ruling),
             Event::Intended { intent } => self.intended(intent),
-            Event::Concluded { case, .. } => self.open.concluded(case.episode, &case.policy),
+            Event::Concluded { case, .. } => {
+                let over = self.open.concluded(case.episode, &case.policy);
+                self.is_over(over);
+            }
             Event::StormBegan { .. } => {
                 self.storms.count += 1;
                 self.storming = Some(at);
@@ -197,12 +242,9 @@ impl Tally {
         self.began += 1;
         self.days.entry(at.unix_ms().div_euclid(DAY_MS)).or_default().0 += 1;
         let alert = labels.get("alertname").map_or("-", String::as_str);
-        if let Some(counts) = self.alerts.get_mut(alert) {
+        if let Some(counts) = self.alerts.of(alert) {
             counts.0 += 1;
-        } else if self.alerts.len() < NAMES_MAX {
-            self.alerts.insert(alert.to_owned(), (1, 0));
         }
-        self.opened.push(seq);
         let book = Arc::clone(&self.book);
         let policies = book.matching(labels);
         if policies.is_empty() {
@@ -216,13 +258,19 @@ impl Tally {
             }
             cases.insert(policy.name.clone(), OpenCase::default());
         }
-        let opened = OpenEpisode { alert: alert.to_owned(), key, opened_at: at, cases, is_closed: false };
+        let labels = if self.other.is_some() { labels.clone() } else { Labels::new() };
+        let alert = alert.to_owned();
+        let opened = OpenEpisode { alert, labels, key, opened_at: at, cases, is_closed: false };
         self.open.opened(seq, opened);
     }
 
     fn ruled(&mut self, ruling: &Ruling) {
         let Some(case) = self.open.case(ruling.episode, &ruling.policy) else { return };
         let Some(tally) = self.policies.get_mut(&ruling.policy) else { return };
+        if self.other.is_some() {
+            let refusals = ruling.findings.iter().filter_map(refusal);
+            case.last = refusals.map(|(guard, reason)| (guard, reason.name(), reason.until())).collect();
+        }
         for (guard, reason) in ruling.findings.iter().filter_map(refusal) {
             // What is not known any more is counted by itself.
             if matches!(reason, Reason::FactUnknown { fact, .. } if case.not_known.contains(fact)) {
@@ -245,8 +293,9 @@ impl Tally {
         self.concurrency.begins(at, intent.deadline);
         self.width.hits(at, &intent.target);
         self.note_hour(at);
-        if self.targets.len() < NAMES_MAX || self.targets.contains_key(&intent.target) {
-            let by = self.targets.entry(intent.target.clone()).or_default();
+        let by = self.targets.of(&intent.target);
+        let is_left_out = by.is_none();
+        if let Some(by) = by {
             *by.entry(intent.policy.clone()).or_default() += 1;
         }
         let first = self.open.case(intent.episode, &intent.policy).is_some_and(|case| {
@@ -256,16 +305,24 @@ impl Tally {
         });
         if let Some(tally) = self.policies.get_mut(&intent.policy) {
             tally.acted += u64::from(first);
+            tally.targets_left_out |= is_left_out;
             *tally.actions.entry(intent.action.name()).or_default() += 1;
             let approve =
                 |name| self.book.policy(name).is_some_and(|p| p.guards.in_storm == InStorm::Approve);
             tally.in_storm += u64::from(self.storming.is_some() && approve(&intent.policy));
         }
         let Some(episode) = self.open.episode(intent.episode) else { return };
-        if let Some(counts) = self.alerts.get_mut(&episode.alert) {
+        if let Some(counts) = self.alerts.of(episode.alert.as_str()) {
             counts.1 += 1;
         }
-        if self.keeps_actions {
+        if let Some(other) = &self.other {
+            let elsewhere = match other.policy(&intent.policy) {
+                None => Elsewhere::NoPolicy,
+                Some(_) if other.matching(&episode.labels).iter().any(|one| one.name == intent.policy) => {
+                    Elsewhere::Matched
+                }
+                Some(_) => Elsewhere::NotMatched,
+            };
             self.acted.push(Acted {
                 at,
                 policy: intent.policy.clone(),
@@ -274,6 +331,7 @@ impl Tally {
                 alert: episode.alert.clone(),
                 key: episode.key,
                 opened_at: episode.opened_at,
+                elsewhere,
             });
         }
     }
@@ -297,14 +355,21 @@ impl Tally {
     }
 
     /// All of it, over this time.
-    pub(super) fn report(mut self, from: Moment, until: Moment, unknown: Vec<String>) -> Report {
+    pub(super) fn report(mut self, from: Moment, until: Moment, mut unknown: Vec<String>) -> Report {
         self.storm_over(until);
+        let (days, first_day) = self.days(from, until);
+        unknown.extend(first_day.map(|first| {
+            format!(
+                "which days before {} had alerts: only the last ten years are drawn by day",
+                day_of(first)
+            )
+        }));
         let mut left: BTreeMap<&str, u64> = BTreeMap::new();
         for (policy, _) in self.open.left().filter(|(_, case)| !case.acted) {
             *left.entry(policy).or_default() += 1;
         }
         let mut targets_of: BTreeMap<&str, u64> = BTreeMap::new();
-        for policy in self.targets.values().flat_map(BTreeMap::keys) {
+        for policy in self.targets.all().values().flat_map(BTreeMap::keys) {
             *targets_of.entry(policy).or_default() += 1;
         }
         let mut refusals: BTreeMap<(Guard, &'static str), u64> = BTreeMap::new();
@@ -326,18 +391,24 @@ impl Tally {
                 open: left.get(name.as_str()).copied().unwrap_or_default(),
                 actions: tally.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
                 targets: targets_of.get(name.as_str()).copied().unwrap_or_default(),
+                targets_left_out: tally.targets_left_out,
                 in_storm: tally.in_storm,
                 refusals: sorted(&tally.refusals),
             });
         }
-        let targets_count = self.targets.len() as u64;
-        let mut targets: Vec<TargetSum> = std::mem::take(&mut self.targets)
+        let (targets_count, targets_left_out) = (self.targets.all().len() as u64, self.targets.left_out());
+        let mut targets: Vec<TargetSum> = self
+            .targets
+            .take()
             .into_iter()
             .map(|(target, policies)| TargetSum { target, actions: policies.values().sum(), policies })
             .collect();
         targets.sort_by(|a, b| b.actions.cmp(&a.actions).then_with(|| a.target.cmp(&b.target)));
         targets.truncate(TARGETS_SHOWN);
-        let mut alerts: Vec<WorstAlert> = std::mem::take(&mut self.alerts)
+        let alerts_left_out = self.alerts.left_out();
+        let mut alerts: Vec<WorstAlert> = self
+            .alerts
+            .take()
             .into_iter()
             .filter(|(_, (_, actions))| *actions > 0)
             .map(|(alert, (episodes, actions))| WorstAlert { alert, episodes, actions })
@@ -358,23 +429,27 @@ impl Tally {
             not_known,
             targets,
             targets_count,
-            days: self.days(from, until),
+            targets_left_out,
+            days,
             alerts,
+            alerts_left_out,
             concurrency: self.concurrency.peak(),
             blast: self.width.widest(),
             busiest: self.busiest,
             storms: self.storms,
             asked: self.asked,
+            looked_up: self.looked_up,
             live: None,
             unknown,
         }
     }
 
-    /// Every day of the time, those without anything included.
-    fn days(&self, from: Moment, until: Moment) -> Vec<DaySum> {
+    /// Every day of the time, those without anything included: the last ten years; and the first of these, where there are more.
+    fn days(&self, from: Moment, until: Moment) -> (Vec<DaySum>, Option<Moment>) {
         let day = |at: Moment| at.unix_ms().div_euclid(DAY_MS);
-        let first = self.days.keys().next().map_or(day(from), |first| day(from).min(*first));
-        let last = day(until).max(first).min(first + DAYS_MAX);
+        let begin = self.days.keys().next().map_or(day(from), |first| day(from).min(*first));
+        let last = day(until).max(self.days.keys().next_back().copied().unwrap_or(begin)).max(begin);
+        let first = begin.max(last - DAYS_MAX + 1);
         let sum = |number: i64| {
             let (began, actions) = self.days.get(&number).copied().unwrap_or_default();
             DaySum { day: Moment::from_unix_ms(number * DAY_MS), began, actions }
@@ -386,12 +461,16 @@ impl Tally {
         {
             days.pop();
         }
-        days
+        (days, (first > begin).then(|| Moment::from_unix_ms(first * DAY_MS)))
     }
 }
 
 /// Days that are shown: ten years.
 const DAYS_MAX: i64 = 3_660;
+
+fn day_of(at: Moment) -> String {
+    at.to_string().get(..10).unwrap_or_default().to_owned()
+}
 
 fn refusal(finding: &Finding) -> Option<(Guard, &Reason)> {
     finding.reason().map(|reason| (finding.guard, reason))

@@ -29,9 +29,18 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// How many of those that could be compared are reproduced, in words.
+    /// How many of those that could be compared are reproduced, in words that `by this program` follows.
     pub fn compared(&self) -> String {
-        format!("{} of {}", self.reproduced, self.live - self.without_state)
+        match self.live - self.without_state {
+            0 => "0 compared".to_owned(),
+            compared => format!("{} of {compared} reproduced", self.reproduced),
+        }
+    }
+
+    /// Differences that are counted, and not told one by one.
+    pub fn not_told(&self) -> u64 {
+        let all = self.live - self.without_state - self.reproduced;
+        all - all.min(self.differences.len() as u64)
     }
 
     /// What could not be compared, in words that follow a sentence; empty where there is none.
@@ -66,6 +75,8 @@ pub struct Difference {
 pub struct Comparison {
     state: State,
     verdicts: Verdicts,
+    from: Option<Moment>,
+    until: Option<Moment>,
 }
 
 impl Verdicts {
@@ -79,12 +90,24 @@ impl Comparison {
     /// A comparison that goes on from this state, the fold of all records before.
     pub fn of(state: State) -> Self {
         let verdicts = Verdicts { live: 0, reproduced: 0, differences: Vec::new(), without_state: 0 };
-        Self { state, verdicts }
+        Self { state, verdicts, from: None, until: None }
+    }
+
+    /// Only rulings of this time count; the records before it make the state all the same.
+    #[must_use]
+    pub fn within(self, from: Option<Moment>, until: Option<Moment>) -> Self {
+        Self { from, until, ..self }
+    }
+
+    fn counts(&self, at: Moment) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at <= until)
     }
 
     /// The next record.
     pub fn see(&mut self, record: &Record) {
-        if let Event::Ruled { ruling } = &record.event {
+        if let Event::Ruled { ruling } = &record.event
+            && self.counts(record.at)
+        {
             self.verdicts.live += 1;
             if record.seq == self.state.next {
                 self.ruled(record, ruling);

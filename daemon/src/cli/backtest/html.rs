@@ -8,7 +8,7 @@ use paramedic_policies::time::Moment;
 use paramedic_simulations::backtest::{Refusal, Report, Verdicts};
 
 use super::days;
-use super::table::{done, guard, kept_by, mode};
+use super::table::{ALERTS_LEFT_OUT, came_of, done, guard, kept_by, mode, questions, targets_of};
 use crate::cli::audit::report::markup::{Attribute, Markup};
 use crate::cli::words::minute;
 
@@ -87,7 +87,12 @@ fn inside(report: &Report, body: &mut Markup) {
 fn tiles(report: &Report, body: &mut Markup) {
     let mut tiles: Vec<(String, String, String)> = vec![
         ("actions".to_owned(), report.actions.to_string(), String::new()),
-        ("different targets".to_owned(), report.targets_count.to_string(), String::new()),
+        (
+            if report.targets_left_out { "different targets, at least" } else { "different targets" }
+                .to_owned(),
+            report.targets_count.to_string(),
+            String::new(),
+        ),
         ("alerts that began".to_owned(), report.began.to_string(), String::new()),
         ("of them with a policy".to_owned(), report.matched.to_string(), String::new()),
     ];
@@ -164,7 +169,7 @@ fn policies(report: &Report, body: &mut Markup) {
                 cell("episodes", row, policy.episodes);
                 cell("acted", row, policy.acted);
                 cell("actions", row, done(policy));
-                cell("targets", row, policy.targets);
+                cell("targets", row, targets_of(policy));
                 cell("refused", row, kept_by(policy));
             });
         }
@@ -175,6 +180,9 @@ fn policies(report: &Report, body: &mut Markup) {
         &quiet,
         "Refused: cases that were refused for it at least once, whether they acted later or not.",
     );
+    for (what, asked) in questions(report) {
+        body.leaf("p", &quiet, format_args!("Asked, {what}: {}, {}.", asked.questions, came_of(asked)));
+    }
 }
 
 fn why_not(report: &Report, body: &mut Markup) {
@@ -227,7 +235,8 @@ fn targets(report: &Report, body: &mut Markup) {
         }
     });
     if let Some(more @ 1..) = report.targets_count.checked_sub(report.targets.len() as u64) {
-        body.leaf("p", &[("class", &"quiet")], format_args!("And {more} more."));
+        let least = if report.targets_left_out { "at least " } else { "" };
+        body.leaf("p", &[("class", &"quiet")], format_args!("And {least}{more} more."));
     }
 }
 
@@ -244,6 +253,9 @@ fn alerts(report: &Report, body: &mut Markup) {
             });
         }
     });
+    if report.alerts_left_out {
+        body.leaf("p", &[("class", &"quiet")], ALERTS_LEFT_OUT);
+    }
 }
 
 fn verdicts(live: &Verdicts, body: &mut Markup) {
@@ -252,7 +264,7 @@ fn verdicts(live: &Verdicts, body: &mut Markup) {
         "p",
         &[],
         format_args!(
-            "{} reproduced by this program, with the recorded facts and the books of their days{}.",
+            "{} by this program, with the recorded facts and the books of their days{}.",
             live.compared(),
             live.left_out()
         ),
@@ -272,4 +284,7 @@ fn verdicts(live: &Verdicts, body: &mut Markup) {
             });
         }
     });
+    if let more @ 1.. = live.not_told() {
+        body.leaf("p", &[("class", &"quiet")], format_args!("And {more} more."));
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::Report;
 
-use super::table::{done, guard, kept_by, mode};
+use super::table::{ALERTS_LEFT_OUT, came_of, different_targets, done, guard, kept_by, mode, questions};
 use crate::cli::audit::report::words::code;
 use crate::cli::words::{day, minute};
 
@@ -17,7 +17,7 @@ pub(super) fn written(report: &Report) -> String {
         minute(report.from),
         minute(report.until),
         counted(report.actions, "action"),
-        counted(report.targets_count, "different target"),
+        different_targets(report),
         report.matched,
         counted(report.began, "alert")
     );
@@ -45,6 +45,9 @@ pub(super) fn written(report: &Report) -> String {
     }
     if report.storms.count > 0 {
         line(format!("- storms: {}, lasting {} in all", report.storms.count, report.storms.lasted));
+    }
+    for (what, asked) in questions(report) {
+        line(format!("- {what}: {}, {}", asked.questions, came_of(asked)));
     }
     line("\n| policy | mode | episodes | acted | actions | refused |\n|---|---|--:|--:|---|---|".to_owned());
     for policy in &report.policies {
@@ -75,6 +78,9 @@ pub(super) fn written(report: &Report) -> String {
         for one in &report.alerts {
             line(format!("| {} | {} | {} |", code(&one.alert), one.episodes, one.actions));
         }
+        if report.alerts_left_out {
+            line(format!("\n{ALERTS_LEFT_OUT}"));
+        }
     }
     if report.actions > 0 {
         line(
@@ -87,7 +93,7 @@ pub(super) fn written(report: &Report) -> String {
         line("\n</details>".to_owned());
     }
     if let Some(live) = &report.live {
-        line(format!("\nLive verdicts: {} reproduced by this program{}.", live.compared(), live.left_out()));
+        line(format!("\nLive verdicts: {} by this program{}.", live.compared(), live.left_out()));
     }
     line("\n<details><summary>What history cannot tell</summary>\n".to_owned());
     report.unknown.iter().for_each(|what| line(format!("- {what}")));

@@ -16,6 +16,7 @@ use paramedic_simulations::backtest::{self, HistoryError, Report};
 use super::console::{Console, Output};
 use super::failure::Failure;
 use past::{PastArgs, Watched};
+pub(super) use table::guard;
 
 /// Replay the past: what these policies would have done, and what would have kept them from it.
 #[derive(Debug, Clone, clap::Args)]

@@ -133,19 +133,16 @@ impl PastArgs {
         let mut terms = Terms {
             from: since,
             until,
+            goes_on_until: None,
             repeat_every: Some(self.repeat_interval).filter(|every| *every > Span::ZERO),
             questions_at_once: usize::from(self.at_once),
             unknown: Vec::new(),
         };
-        if since.is_some() && self.from != From::Prometheus {
-            terms.unknown.push(BEGAN_BEFORE.to_owned());
-        }
         match self.from {
             From::Prometheus => self.prometheus(configuration, now, terms).await,
             From::AlertmanagerJsonl => {
-                terms.repeat_every = None;
+                (terms.repeat_every, terms.goes_on_until) = (None, Some(now));
                 terms.unknown.push(NO_PROMQL.to_owned());
-                terms.unknown.extend(until.is_none().then(|| NO_END.to_owned()));
                 let history = Webhooks::open(self.input()?, redactor).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
             }
@@ -155,9 +152,9 @@ impl PastArgs {
                 self.audit(configuration, terms).await
             }
             From::File => {
+                terms.goes_on_until = Some(now);
                 terms.unknown.push(NO_PROMQL.to_owned());
-                terms.unknown.extend(until.is_none().then(|| NO_END.to_owned()));
-                let history = AlertsFile::open(self.input()?, &redactor).map_err(super::told)?;
+                let history = AlertsFile::open(self.input()?, &redactor, now).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
             }
         }
@@ -201,6 +198,7 @@ impl PastArgs {
             }
         };
         let (history, recorded) = Audit::new(stream, before, max_age);
+        let history = history.comparing(terms.from, terms.until);
         let past = Past::of(history, recorded.clone(), terms);
         Ok(Past { recorded: Some(recorded), ..past })
     }
@@ -262,7 +260,7 @@ impl PastArgs {
 async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<String>, Failure> {
     let holes = covered::holes(prometheus, from, until).await.map_err(|problem| {
         Failure::ours(format!("could not ask Prometheus what it has of {from} to {until}: {problem}"))
-            .hint("is --prometheus-url its base URL?")
+            .hint(problem.hint())
     })?;
     if holes.first().is_some_and(|hole| hole.from == from && hole.until == until) {
         return Err(Failure::ours(format!("Prometheus has no sample of {from} to {until}"))
@@ -283,12 +281,9 @@ async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<V
 /// More holes than this are counted, and not named.
 const HOLES_MAX: usize = 20;
 
-const BEGAN_BEFORE: &str = "what fired already at --since: it is left out";
-
-const NO_END: &str = "what came of the last alerts: the past ends with its last change, or with --until";
-
-const ONLY_RECORDED: &str = "what nobody asked at that time: what was recorded is used, a precondition that was not asked then \
-                             is withheld, and a look at the cluster that was not made then is assumed to allow";
+const ONLY_RECORDED: &str = "what nobody asked at that time: the answer that was recorded nearest to the moment is used, before or \
+                             after it, within facts.maxAge; a precondition that was not asked then is withheld, and a look at \
+                             the cluster that was not made then is assumed to allow";
 
 const NO_PROMQL: &str = "what Prometheus would have answered: a policy with `when` or `let` is withheld, and counted under \
                          its own heading";
@@ -409,5 +404,13 @@ impl History for Watched<'_> {
             self.show(heard.at);
         }
         heard
+    }
+
+    fn tells(&self) -> Option<(Moment, Moment)> {
+        self.history.tells()
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        self.history.doubts()
     }
 }

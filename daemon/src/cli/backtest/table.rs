@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use paramedic_policies::counted::counted;
-use paramedic_simulations::backtest::{PolicySum, Report, Verdicts};
+use paramedic_simulations::backtest::{Asked, PolicySum, Report, Verdicts};
 
 use super::bars::bar;
 use crate::cli::table::Table;
@@ -53,7 +53,7 @@ fn head(report: &Report) -> Table {
     let mut head = Table::headless(2);
     let for_policies = format!("{} of them with a policy", report.matched);
     head.row(["alerts that began".to_owned(), report.began.to_string(), for_policies]);
-    let on = counted(report.targets_count, "different target");
+    let on = different_targets(report);
     head.row(["actions".to_owned(), report.actions.to_string(), format!("on {on}")]);
     if report.looks > 0 {
         head.row([
@@ -83,16 +83,38 @@ fn head(report: &Report) -> Table {
         let lasted = format!("lasting {} in all", report.storms.lasted);
         head.row(["storms".to_owned(), report.storms.count.to_string(), lasted]);
     }
-    if report.asked.questions > 0 {
-        let asked = report.asked;
-        let came = match (asked.failed, asked.not_known) {
-            (0, 0) => "all answered".to_owned(),
-            (failed, 0) => format!("{failed} not answered, which withholds"),
-            (_, not_known) => format!("{not_known} that this history does not tell, which withholds"),
-        };
-        head.row(["questions of let and when".to_owned(), asked.questions.to_string(), came]);
+    for (what, asked) in questions(report) {
+        head.row([what.to_owned(), asked.questions.to_string(), came_of(asked)]);
     }
     head
+}
+
+/// `3 different targets`, or that these are the least.
+pub(super) fn different_targets(report: &Report) -> String {
+    let on = counted(report.targets_count, "different target");
+    if report.targets_left_out { format!("at least {on}") } else { on }
+}
+
+/// What was asked about the past, each kind that was.
+pub(super) fn questions(report: &Report) -> impl Iterator<Item = (&'static str, Asked)> {
+    let all = [("questions of let and when", report.asked), ("look-ups of targets", report.looked_up)];
+    all.into_iter().filter(|(_, asked)| asked.questions > 0)
+}
+
+/// What came of questions, in words.
+pub(super) fn came_of(asked: Asked) -> String {
+    let failed = Some(format!("{} not answered", asked.failed)).filter(|_| asked.failed > 0);
+    let not_known = Some(format!("{} that this history does not tell", asked.not_known));
+    let came: Vec<String> = failed.into_iter().chain(not_known.filter(|_| asked.not_known > 0)).collect();
+    match came.as_slice() {
+        [] => "all answered".to_owned(),
+        came => format!("{}, which withholds", came.join(" and ")),
+    }
+}
+
+/// A policy's different targets, or that these are the least.
+pub(super) fn targets_of(policy: &PolicySum) -> String {
+    if policy.targets_left_out { format!("at least {}", policy.targets) } else { policy.targets.to_string() }
 }
 
 /// What a policy did, in words.
@@ -129,7 +151,7 @@ fn policies(report: &Report) -> Option<Table> {
             policy.episodes.to_string(),
             policy.acted.to_string(),
             done(policy),
-            policy.targets.to_string(),
+            targets_of(policy),
             kept_by(policy),
         ]);
     }
@@ -145,7 +167,7 @@ fn refusals(report: &Report) -> Option<Table> {
 }
 
 /// A guard's name as records have it.
-pub(super) fn guard(guard: paramedic_policies::guard::Guard) -> String {
+pub(in crate::cli) fn guard(guard: paramedic_policies::guard::Guard) -> String {
     match serde_json::to_value(guard) {
         Ok(serde_json::Value::String(name)) => name,
         Ok(_) | Err(_) => format!("{guard:?}"),
@@ -167,7 +189,8 @@ fn targets(report: &Report) -> Option<Table> {
         table.row([one.target.to_string(), one.actions.to_string(), by.join(", ")]);
     }
     if let Some(more @ 1..) = report.targets_count.checked_sub(report.targets.len() as u64) {
-        table.row([format!("and {more} more"), String::new(), String::new()]);
+        let least = if report.targets_left_out { "at least " } else { "" };
+        table.row([format!("and {least}{more} more"), String::new(), String::new()]);
     }
     (!report.targets.is_empty()).then_some(table)
 }
@@ -177,16 +200,24 @@ fn alerts(report: &Report) -> Option<Table> {
     for one in &report.alerts {
         table.row([one.alert.clone(), one.episodes.to_string(), one.actions.to_string()]);
     }
+    if report.alerts_left_out {
+        table.row([ALERTS_LEFT_OUT.to_owned(), String::new(), String::new()]);
+    }
     (!report.alerts.is_empty()).then_some(table)
 }
+
+/// What is said where there were more names of alerts than can be told apart.
+pub(super) const ALERTS_LEFT_OUT: &str = "(of the names that came first: there were too many to count each)";
 
 /// Differences that are shown one by one.
 const DIFFERENCES_SHOWN: usize = 20;
 
 fn verdicts(live: &Verdicts) -> Table {
     let mut table = Table::headless(2);
-    let of = format!("{} reproduced", live.compared());
-    table.row([of, "by this program, with the recorded facts and the books of their days".to_owned()]);
+    table.row([
+        live.compared(),
+        "by this program, with the recorded facts and the books of their days".to_owned(),
+    ]);
     if live.without_state > 0 {
         let what = "without the records before them; --data-dir has the state there".to_owned();
         table.row([format!("{} not comparable", live.without_state), what]);
@@ -195,8 +226,12 @@ fn verdicts(live: &Verdicts) -> Table {
         let what = format!("{} on {}: {}; now {}", one.policy, one.alert, one.live, one.now);
         table.row([format!("record {}, {}", one.record, minute(one.at)), what]);
     }
-    if let Some(more @ 1..) = live.differences.len().checked_sub(DIFFERENCES_SHOWN) {
-        table.row([format!("and {more} more"), "--output json has them".to_owned()]);
+    let hidden = live.differences.len().saturating_sub(DIFFERENCES_SHOWN) as u64;
+    match (hidden, live.not_told()) {
+        (0, 0) => {}
+        (hidden, 0) => table.row([format!("and {hidden} more"), "--output json has them".to_owned()]),
+        (hidden, more) => table
+            .row([format!("and {} more", hidden + more), "--output json has the first thousand".to_owned()]),
     }
     table
 }
@@ -209,4 +244,17 @@ fn days(report: &Report) -> Option<Table> {
         table.row([day(one.day), count, bar(one.actions, greatest)]);
     }
     (greatest > 0).then_some(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_beside_what_is_not_known() {
+        let came = |failed, not_known| came_of(Asked { questions: 10, failed, not_known });
+        assert_eq!(came(0, 0), "all answered");
+        assert_eq!(came(3, 0), "3 not answered, which withholds");
+        assert_eq!(came(3, 2), "3 not answered and 2 that this history does not tell, which withholds");
+    }
 }

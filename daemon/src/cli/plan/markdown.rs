@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use paramedic_policies::counted::counted;
-use paramedic_simulations::backtest::{Acted, Plan};
+use paramedic_simulations::backtest::{Acted, OneSided, Plan};
 
+use super::why::{self, Side};
 use crate::cli::audit::report::words::code;
 use crate::cli::words::minute;
 
@@ -29,14 +30,24 @@ pub(super) fn written(plan: &Plan) -> String {
         line(&format!("**No action changes**: {same} before, the same after."));
     } else {
         line(&format!(
-            "**{} added, {} removed, {} at another time**; {} the same. {} before, {} after.",
+            "**{} added, {} removed, {} at another time**; {} the same. {} before, {} after ({}).",
             plan.added,
             plan.removed,
             plan.retimed,
             plan.same,
             counted(plan.before, "action"),
-            plan.after
+            plan.after,
+            why::net(plan.net)
         ));
+        for (side, name, all) in
+            [(Side::Added, "added", &plan.why_added), (Side::Removed, "removed", &plan.why_removed)]
+        {
+            let lines = why::lines(side, all).enumerate();
+            lines.for_each(|(index, (count, why))| {
+                let gap = if index == 0 { "\n" } else { "" };
+                line(&format!("{gap}- {count} {name}: {why}"));
+            });
+        }
         line("\n| policy | before | after | added | removed | other time |\n|---|--:|--:|--:|--:|--:|");
         for one in &plan.policies {
             line(&format!(
@@ -50,12 +61,15 @@ pub(super) fn written(plan: &Plan) -> String {
             ));
         }
     }
-    let mut part = |name: &str, all: u64, acted: Vec<String>| {
+    let mut part = |name: &str, all: u64, why: &str, acted: Vec<String>| {
         if acted.is_empty() {
             return;
         }
         line(&format!("\n<details><summary>{name}: {all}</summary>\n"));
-        line("| when | policy | what | on | for |\n|---|---|---|---|---|");
+        line(&format!(
+            "| when | policy | what | on | for |{why}\n|---|---|---|---|---|{}",
+            if why.is_empty() { "" } else { "---|" }
+        ));
         let shown = acted.len() as u64;
         acted.iter().for_each(|row| line(row));
         if all > shown {
@@ -63,15 +77,18 @@ pub(super) fn written(plan: &Plan) -> String {
         }
         line("\n</details>");
     };
-    let rows = |acted: &[Acted]| -> Vec<String> {
-        acted.iter().take(SHOWN).map(|one| row(&minute(one.at), one)).collect()
+    let rows = |side: Side, all: &[OneSided]| -> Vec<String> {
+        let row = |one: &OneSided| {
+            format!("{} {} |", row(&minute(one.action.at), &one.action), why::words(side, &one.why))
+        };
+        all.iter().take(SHOWN).map(row).collect()
     };
-    part("Added", plan.added, rows(&plan.added_actions));
-    part("Removed", plan.removed, rows(&plan.removed_actions));
+    part("Added", plan.added, " why |", rows(Side::Added, &plan.added_actions));
+    part("Removed", plan.removed, " why |", rows(Side::Removed, &plan.removed_actions));
     let retimed = plan.retimed_actions.iter().take(SHOWN);
     let retimed = retimed
         .map(|one| row(&format!("{} (was {})", minute(one.action.at), minute(one.before)), &one.action));
-    part("At another time", plan.retimed, retimed.collect());
+    part("At another time", plan.retimed, "", retimed.collect());
     line("\n<details><summary>What history cannot tell</summary>\n");
     plan.unknown.iter().for_each(|what| line(&format!("- {what}")));
     line("\n</details>");

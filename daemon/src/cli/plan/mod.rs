@@ -3,6 +3,7 @@
 
 mod markdown;
 mod table;
+mod why;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use super::backtest::past::{self, PastArgs, Watched};
 use super::backtest::{Format, told};
 use super::console::{Console, Output};
 use super::failure::Failure;
+use crate::config::Configuration;
+use why::Side;
 
 /// Compare two sets of policies over the past: which actions the change adds, removes, or moves in time.
 #[derive(Debug, Clone, clap::Args)]
@@ -58,7 +61,8 @@ pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(),
     // The first policies of all are a change too, and so are the last ones.
     past::refuse_none(&[&old, &new], &paths)?;
     let opened = args.past.open(&configuration, console.now).await?;
-    let terms = opened.terms;
+    let mut terms = opened.terms;
+    terms.unknown.extend(changed.as_ref().and_then(|new| read_alike(&configuration, new)));
     let mut watched = Watched::new(opened.history, &terms, console.err);
     let plan = backtest::plan(&mut watched, &*opened.facts, (old, new), &terms).await;
     watched.done();
@@ -71,13 +75,35 @@ pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(),
     gate(&plan, args.max_new_actions)
 }
 
+/// The past is read once, under one configuration; where the other one would have read it otherwise, that is said.
+fn read_alike(old: &Configuration, new: &Configuration) -> Option<String> {
+    let changes = [
+        ("cluster", old.cluster != new.cluster),
+        ("redaction", old.redaction != new.redaction),
+        ("prometheus", old.prometheus != new.prometheus),
+        ("facts", old.facts != new.facts),
+    ];
+    let changed: Vec<&str> = changes.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "what --new-config changes of {}: labels and answers of the past are read once, under --config, for both",
+            changed.join(", ")
+        )
+    })
+}
+
 fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
     match most.filter(|most| plan.added > *most) {
         None => Ok(()),
         Some(most) => {
             let added = counted(plan.added, "action");
-            Err(Failure::users(format!("the change adds {added}, --max-new-actions allows {most}"))
-                .hint("read what is added; if it is meant, raise the bound for this change"))
+            let (net, most_often) = (why::net(plan.net), why::lines(Side::Added, &plan.why_added).next());
+            let because =
+                most_often.map(|(count, why)| format!("; {count} of these: {why}")).unwrap_or_default();
+            Err(Failure::users(format!(
+                "the change adds {added} ({net} in all), --max-new-actions allows {most}{because}"
+            ))
+            .hint("read what is added; if it is meant, raise the bound for this change"))
         }
     }
 }

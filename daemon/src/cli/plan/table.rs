@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use paramedic_simulations::backtest::{Acted, Plan};
+use paramedic_simulations::backtest::{Acted, Because, OneSided, Plan};
 
+use super::why::{self, Side};
 use crate::cli::table::Table;
 use crate::cli::words::minute;
 
@@ -19,12 +20,14 @@ pub(super) fn written(plan: &Plan) -> String {
     );
     let mut head = Table::headless(2);
     head.row(["actions before".to_owned(), plan.before.to_string()]);
-    head.row(["actions after".to_owned(), plan.after.to_string()]);
+    head.row(["actions after".to_owned(), format!("{} ({})", plan.after, why::net(plan.net))]);
     head.row(["  the same".to_owned(), plan.same.to_string()]);
     head.row(["  added".to_owned(), plan.added.to_string()]);
     head.row(["  removed".to_owned(), plan.removed.to_string()]);
     head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
     text.push_str(&head.to_string());
+    because(&mut text, "why added", Side::Added, &plan.why_added);
+    because(&mut text, "why removed", Side::Removed, &plan.why_removed);
     if !plan.policies.is_empty() {
         let mut table = Table::new(["POLICY", "BEFORE", "AFTER", "ADDED", "REMOVED", "OTHER TIME"]);
         for one in &plan.policies {
@@ -40,14 +43,14 @@ pub(super) fn written(plan: &Plan) -> String {
         "added",
         "+",
         plan.added,
-        plan.added_actions.iter().map(|acted| (acted, String::new())),
+        plan.added_actions.iter().map(|one| noted(Side::Added, one)),
     );
     actions(
         &mut text,
         "removed",
         "-",
         plan.removed,
-        plan.removed_actions.iter().map(|acted| (acted, String::new())),
+        plan.removed_actions.iter().map(|one| noted(Side::Removed, one)),
     );
     let retimed = plan.retimed_actions.iter().map(|one| (&one.action, format!("was {}", minute(one.before))));
     actions(&mut text, "at another time", "~", plan.retimed, retimed);
@@ -56,6 +59,22 @@ pub(super) fn written(plan: &Plan) -> String {
         let _ = writeln!(text, "  - {what}");
     }
     text
+}
+
+fn noted(side: Side, one: &OneSided) -> (&Acted, String) {
+    (&one.action, why::words(side, &one.why))
+}
+
+fn because(text: &mut String, name: &str, side: Side, all: &[Because]) {
+    if all.is_empty() {
+        return;
+    }
+    let mut table = Table::headless(2);
+    for (count, why) in why::lines(side, all) {
+        table.row([count.to_string(), why]);
+    }
+    // A string takes all that is written to it.
+    let _ = write!(text, "\n{name}\n{table}");
 }
 
 fn actions<'a>(

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use paramedic_policies::event::Event;
+
 use super::paramedic;
 
 const POLICIES: &str = r#"apiVersion: paramedic.dev/v1alpha1
@@ -207,4 +209,75 @@ fn our_own_journal_reproduces_every_live_verdict() {
     let shown: Vec<&str> =
         differs.out.lines().filter(|line| line.trim_start().starts_with("record ")).collect();
     assert!(!shown.is_empty() && shown[0].contains("withhold cart-errors; now act cart-errors"), "{differs}");
+}
+
+#[test]
+fn an_alert_without_an_end_fires_on_and_the_report_says_until_when() {
+    let past = Past::new();
+    let open = r#"[{"labels":{"alertname":"CartErrors","namespace":"shop","deployment":"cart"},"startsAt":"2026-11-01T08:30:00Z"}]"#;
+    past.write("alerts.jsonl", open);
+    past.write(
+        "young.yaml",
+        &POLICIES.replace("COOLDOWN", "30m").replace(
+            "  target: {kind: Deployment, namespace: \"{{",
+            "  for: 2m\n  target: {kind: Deployment, namespace: \"{{",
+        ),
+    );
+    let ran = past.run(&["backtest", "--policies", "young.yaml"], &[]);
+    assert!(ran.out.contains("from 2026-11-01 08:30 to 2026-11-01 13:30 (UTC)"), "{ran}");
+    assert!(ran.out.contains("what came of 1 alert that fires at the end: no end is told"), "{ran}");
+    assert!(
+        ran.out.lines().any(|line| line.trim_start().starts_with("actions  ") && line.contains("  1  ")),
+        "{ran}"
+    );
+    // Where somebody says when the past ends, it ends there.
+    let until = past.run(&["backtest", "--policies", "young.yaml"], &["--until", "2026-11-01T08:31:00Z"]);
+    assert!(
+        until.out.contains("to 2026-11-01 08:31 (UTC)") && !until.out.contains("no end is told"),
+        "{until}"
+    );
+}
+
+#[test]
+fn what_fires_already_at_since_is_replayed_and_said() {
+    let past = Past::new();
+    let ran = past.run(&["backtest", "--policies", "old.yaml"], &["--since", "2026-11-01T01:10:00Z"]);
+    // The disk fills since ten past midnight, the cart is ill since one.
+    assert!(
+        ran.out.contains("what came of 2 alerts that fired already at --since: each counts as begun then"),
+        "{ran}"
+    );
+    assert!(ran.out.contains("from 2026-11-01 01:10"), "{ran}");
+}
+
+#[test]
+fn an_export_without_its_first_records_has_nothing_to_compare() {
+    let past = Past::new();
+    past.write("live.yaml", super::fixture::POLICY);
+    let journal = super::fixture::journal();
+    let ruled = journal.records.iter().position(|record| matches!(record.event, Event::Ruled { .. }));
+    let rest = &journal.records[ruled.expect("something was ruled")..];
+    let lines: Vec<String> =
+        rest.iter().map(|record| serde_json::to_string(record).expect("a record is written")).collect();
+    past.write("rest.jsonl", &lines.join("\n"));
+    let (policies, file) = (past.path("live.yaml"), past.path("rest.jsonl"));
+    let ran = paramedic(&["backtest", "--policies", &policies, "--from", "audit", "--input", &file]);
+    let verdicts: Vec<&str> = ran.out.lines().skip_while(|line| *line != "live verdicts").take(3).collect();
+    assert!(verdicts[1].trim_start().starts_with("0 compared"), "{ran}");
+    assert!(verdicts[2].contains("2 not comparable"), "{ran}");
+    assert!(!ran.out.contains("1970"), "the period is that of the records: {ran}");
+}
+
+#[test]
+fn a_plan_says_what_another_configuration_would_have_read_otherwise() {
+    let past = Past::new();
+    past.write("config.yml", "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\n");
+    let other = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\nredaction: {labels: [pod]}\nfacts: {retry: 1m}\n";
+    past.write("other.yml", other);
+    let (old, new) = (past.path("config.yml"), past.path("other.yml"));
+    let plan =
+        |new: &str| past.run(&["plan", "old.yaml", "old.yaml"], &["--config", &old, "--new-config", new]);
+    let ran = plan(&new);
+    assert!(ran.out.contains("what --new-config changes of redaction, facts: labels and answers"), "{ran}");
+    assert!(!plan(&old).out.contains("what --new-config changes"), "nothing changes");
 }

@@ -38,7 +38,7 @@ pub(super) fn received(state: &mut State, now: Moment, repeated: &[Seq], truncat
         state.agenda.remove(&(episode.expires_at, Duty::Expire(*id)));
         (episode.seen_at, episode.expires_at) = (now, now + expiry);
         state.agenda.insert((episode.expires_at, Duty::Expire(*id)));
-        state.reconsider(now, |case| case.id.episode == *id && case.phase == Phase::Withheld, Some(*id));
+        state.reconsider(now, |case| case.phase == Phase::Withheld, Some(*id));
     }
 }
 

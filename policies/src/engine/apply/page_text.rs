@@ -151,3 +151,26 @@ fn cut(mut text: String, bytes_max: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_only_beyond_its_bound_and_never_within_a_letter() {
+        assert_eq!(cut("abc".to_owned(), 3), "abc");
+        assert_eq!(cut("abcd".to_owned(), 3), "abc…");
+        assert_eq!(cut("ab\u{e9}d".to_owned(), 3), "ab…");
+    }
+
+    #[test]
+    fn a_line_is_added_where_there_is_room() {
+        for (room, added) in [(5, true), (4, false)] {
+            let mut text = "x".repeat(TEXT_BYTES_MAX - room);
+            let before = text.clone();
+            add(&mut text, "line");
+            assert_eq!(text == format!("{before}\nline"), added, "{room}");
+            assert!(added || text == before);
+        }
+    }
+}

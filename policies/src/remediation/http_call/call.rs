@@ -137,7 +137,7 @@ impl WrittenPath {
             let pairs = walk.pairs(tree, what)?;
             let read = pairs.iter().map(|entry| {
                 let name = format!("{what}.{}", entry.key);
-                if entry.key.is_empty() || entry.key.contains("{{") {
+                if entry.key.contains("{{") {
                     walk.error(
                         entry.key_at,
                         format!("`{name}` is no name of a parameter"),

@@ -1,0 +1,86 @@
+//! Why a change adds and removes actions, in words: what the other side's guards said of the same cases. It says no more
+//! than what was ruled.
+
+use paramedic_policies::guard::Guard;
+use paramedic_simulations::backtest::{Because, RefusedBy, Why};
+
+use crate::cli::backtest::guard;
+
+/// Which side the words are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// What the new policies do and the old ones did not.
+    Added,
+    /// What the old ones did and the new ones do not.
+    Removed,
+}
+
+/// A line for each reason, each with its number, the most frequent first.
+pub(super) fn lines(side: Side, all: &[Because]) -> impl Iterator<Item = (u64, String)> + '_ {
+    all.iter().map(move |one| (one.actions, words(side, &one.why)))
+}
+
+/// `refused before by limits (limitReached), which has room now`.
+pub(super) fn words(side: Side, why: &Why) -> String {
+    match (side, why) {
+        (Side::Added, Why::NoPolicy) => "the old policies have no policy of this name".to_owned(),
+        (Side::Removed, Why::NoPolicy) => "the new policies have no policy of this name".to_owned(),
+        (Side::Added, Why::NotMatched) => "the old policy was not for this alert".to_owned(),
+        (Side::Removed, Why::NotMatched) => "the policy is not for this alert any more".to_owned(),
+        (Side::Added, Why::Refused { by }) => {
+            let room = if by.iter().all(|one| is_of_others(one.guard)) { ", which has room now" } else { "" };
+            format!("refused before by {}{room}", guards(by))
+        }
+        (Side::Removed, Why::Refused { by }) => {
+            let full =
+                if by.iter().all(|one| is_of_others(one.guard)) { ", which has no room now" } else { "" };
+            format!("refused now by {}{full}", guards(by))
+        }
+        (Side::Added, Why::ActsOtherwise) => "in place of another action on the same case".to_owned(),
+        (Side::Removed, Why::ActsOtherwise) => "another action on the same case is in its place".to_owned(),
+        (Side::Added, Why::Undecided) => "the old policies had not decided when the alert ended".to_owned(),
+        (Side::Removed, Why::Undecided) => "the new policies have not decided when the alert ends".to_owned(),
+    }
+}
+
+fn guards(by: &[RefusedBy]) -> String {
+    let each: Vec<String> = by.iter().map(|one| format!("{} ({})", guard(one.guard), one.reason)).collect();
+    each.join(" and ")
+}
+
+/// Whether a guard refuses because of what else was done, and so has room where less is.
+fn is_of_others(guard: Guard) -> bool {
+    match guard {
+        Guard::InFlight
+        | Guard::Precedence
+        | Guard::Concurrency
+        | Guard::Cooldown
+        | Guard::Settle
+        | Guard::Limits
+        | Guard::Pace
+        | Guard::BlastTargets
+        | Guard::BlastUnavailable => true,
+        Guard::Leadership
+        | Guard::Clock
+        | Guard::Pause
+        | Guard::Quarantine
+        | Guard::Storm
+        | Guard::Cluster
+        | Guard::Unless
+        | Guard::For
+        | Guard::Schedule
+        | Guard::Target
+        | Guard::Protection
+        | Guard::Relapse
+        | Guard::Confirmation
+        | Guard::Lets
+        | Guard::Conditions
+        | Guard::Preflight
+        | Guard::Approval => false,
+    }
+}
+
+/// `+3`, `-38`, `0`.
+pub(super) fn net(net: i64) -> String {
+    if net > 0 { format!("+{net}") } else { net.to_string() }
+}

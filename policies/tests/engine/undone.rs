@@ -1,0 +1,129 @@
+//! An order that takes something back stops what would do it again, and nothing else.
+
+use paramedic_policies::event::{Conclusion, Event, Seq};
+use paramedic_policies::input::Input;
+use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::target::Target;
+
+use crate::story::{Story, alert, labels, value};
+
+/// More replicas for an hour, by an alert or by hand.
+fn policy(name: &str) -> String {
+    format!(
+        r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {{name: {name}}}
+spec:
+  mode: enforce
+  match: ['alertname="Slow"', 'team="{name}"']
+  target: {{kind: Deployment, namespace: "{{{{ labels.namespace }}}}", name: "{{{{ labels.deployment }}}}"}}
+  sequence:
+    - scale: {{by: 2, max: 20}}
+      revert: {{after: 1h}}
+  guards: {{cooldown: 1m, relapse: 0s, concurrency: 9, blastRadius: {{targets: off, unavailable: off}}}}
+"#
+    )
+}
+
+fn run(policy: &str, on: &str, key: &str) -> Command {
+    let labels = labels(&[("namespace", "prod"), ("deployment", on)]);
+    let (policy, key) = (policy.to_owned(), key.to_owned());
+    Command::Run { policy, labels, reason: String::new(), dry_run: false, key }
+}
+
+fn undo(intent: Seq) -> Command {
+    Command::Undo { intent, only: Vec::new(), reason: String::new(), past: None }
+}
+
+fn pause(on: &str) -> Command {
+    let (kind, namespace, name) = ("Deployment".to_owned(), "prod".to_owned(), on.to_owned());
+    let scope = PauseScope::Target(Target { kind, namespace, name });
+    Command::Pause { scope, until: None, reason: String::new() }
+}
+
+/// The policies whose cases were ended because of it.
+fn withdrawn(story: &Story) -> Vec<(&str, Seq)> {
+    let all = story.records.iter().filter_map(|(_, event)| match event {
+        Event::Concluded { case, conclusion: Conclusion::Withdrawn } => {
+            Some((case.policy.as_str(), case.episode))
+        }
+        _ => None,
+    });
+    all.collect()
+}
+
+fn refusal(story: &Story) -> String {
+    match &story.records.last().expect("something is recorded").1 {
+        Event::OrderRefused { why, .. } => why.clone(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn only_an_order_of_the_same_policy_for_the_same_target_is_stopped() {
+    let mut story = Story::new(&[&policy("more"), &policy("other")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.order(run("more", "web", "k-2"));
+    let same = story.last("opened");
+    story.order(pause("api"));
+    story.order(run("more", "api", "k-3"));
+    story.order(run("other", "web", "k-4"));
+    let mut slow = alert("Slow", "prod/web");
+    slow.labels.insert("team".to_owned(), "more".to_owned());
+    story.deliver(vec![slow]);
+    assert_eq!((story.intents().len(), story.state.cases.len()), (1, 4), "{}", story.last_ruling());
+    story.order(undo(intent));
+    assert_eq!(withdrawn(&story), [("more", same)]);
+}
+
+#[test]
+fn what_is_under_way_already_is_left_to_its_end() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.pass("5m");
+    story.outcome = None;
+    story.order(run("more", "web", "k-2"));
+    assert_eq!(story.state.in_flight.len(), 1, "{}", story.last_ruling());
+    story.order(undo(intent));
+    assert!(withdrawn(&story).is_empty());
+}
+
+#[test]
+fn a_case_that_waits_for_its_next_step_is_ended_once() {
+    let two = policy("more")
+        .replace("    - scale: {by: 2, max: 20}\n", "    - scale: {by: 2, max: 20}\n      verify: {query: 'errors', is: \"< 1\", settle: 1m, hold: 0s, within: 10m}\n")
+        .replace("  guards:", "    - restart: {}\n  guards:");
+    let mut story = Story::new(&[&two]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.order(pause("web"));
+    story.pass("2m");
+    assert_eq!(story.count("advanced"), 1, "it waits for its second step");
+    story.order(undo(intent));
+    assert_eq!((story.count("concluded"), withdrawn(&story).len()), (1, 1));
+    assert_eq!(
+        story.calls(),
+        [
+            "a person wants what was done taken back; the sequence of 2 steps ends at step 2: done: scale; not done: restart"
+        ]
+    );
+}
+
+#[test]
+fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.outcome = None;
+    story.order(run("more", "api", "k-2"));
+    story.order(undo(intent));
+    let revert = story.last("intended");
+    assert_eq!(story.intents()[2], "more: scale 6 -> 4 on prod/deployment/web", "{:?}", story.intents());
+    story.order(undo(intent));
+    assert_eq!(refusal(&story), format!("intent {revert} is taking intent {intent} back already"));
+    story.feed(&Input::Wake);
+}

@@ -1,0 +1,235 @@
+//! Pasts of a few alerts, each with the numbers that a person comes to.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::settings::Settings;
+use paramedic_policies::time::{Moment, Span};
+
+use super::*;
+
+/// Deliveries that were written down.
+struct Written(VecDeque<Heard>);
+
+#[async_trait]
+impl History for Written {
+    async fn next(&mut self) -> Result<Option<Heard>, HistoryError> {
+        Ok(self.0.pop_front())
+    }
+}
+
+fn at(minutes: i64) -> Moment {
+    Moment::from_unix_ms(1_800_000_000_000 + minutes * 60_000)
+}
+
+fn minutes_of(moment: Moment) -> i64 {
+    (moment.unix_ms() - at(0).unix_ms()) / 60_000
+}
+
+fn labels(name: &str, deployment: &str) -> Labels {
+    let pairs = [("alertname", name), ("namespace", "shop"), ("deployment", deployment)];
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
+}
+
+fn alert(deployment: &str, from: i64, until: Option<i64>) -> Alert {
+    Alert {
+        status: if until.is_some() { AlertStatus::Resolved } else { AlertStatus::Firing },
+        labels: labels("Errors", deployment),
+        annotations: Labels::new(),
+        starts_at: at(from),
+        ends_at: until.map(at),
+        fingerprint: None,
+    }
+}
+
+/// Alerts on these deployments, from and until these minutes; without an end they fire on.
+fn past(alerts: &[(&str, i64, Option<i64>)]) -> Written {
+    let mut heard: Vec<Heard> = Vec::new();
+    for (deployment, from, until) in alerts {
+        let mut tell = |minutes: i64, alert: Alert| {
+            heard.push(Heard { at: at(minutes), alerts: vec![alert], truncated: 0 });
+        };
+        tell(*from, alert(deployment, *from, None));
+        until.inspect(|until| tell(*until, alert(deployment, *from, Some(*until))));
+    }
+    heard.sort_by_key(|heard| heard.at);
+    Written(heard.into())
+}
+
+fn terms() -> Terms {
+    Terms {
+        from: None,
+        until: None,
+        goes_on_until: None,
+        repeat_every: Some(Span::from_hours(4)),
+        questions_at_once: 1,
+        unknown: Vec::new(),
+    }
+}
+
+/// One policy that restarts what the alert names.
+fn policy(name: &str, more: &str, guards: &str) -> Source {
+    let text = format!(
+        r#"apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {{name: {name}}}
+spec:
+  mode: enforce
+  match: ['alertname="Errors"']
+  {more}
+  target: {{kind: Deployment, namespace: "{{{{ labels.namespace }}}}", name: "{{{{ labels.deployment }}}}"}}
+  ladder: [{{restart: {{}}, verify: {{rollout: complete}}}}]
+  guards: {{cooldown: 0s, concurrency: 1000, blastRadius: {{targets: {{max: 1000, in: cluster, per: 1s}}}}, {guards}}}
+"#
+    );
+    let files = vec![SourceFile { path: "policy.yaml".to_owned(), text }];
+    let source = Source { files, settings: Settings::default(), tzdb: "test".to_owned() };
+    paramedic_policies::load::book(source.clone()).expect("the policy is sound");
+    source
+}
+
+fn restart(guards: &str) -> Source {
+    policy("restart", "description: what an alert names is restarted", guards)
+}
+
+async fn replayed(mut past: Written, source: Source, terms: &Terms) -> Report {
+    backtest(&mut past, &NoFacts, source, terms).await.expect("the past is read")
+}
+
+async fn planned(mut past: Written, old: Source, new: Source, terms: &Terms) -> Plan {
+    plan(&mut past, &NoFacts, (old, new), terms).await.expect("the past is read")
+}
+
+#[tokio::test]
+async fn an_alert_that_outlives_its_episode_opens_a_new_one_with_the_next_repeat() {
+    let long = || past(&[("cart", 0, Some(24 * 60))]);
+    let six_hours = Terms { repeat_every: Some(Span::from_hours(6)), ..terms() };
+    let report = replayed(long(), restart("limits: []"), &six_hours).await;
+    // It expires after five hours, and is repeated after 6, 12 and 18; at 24 it ends.
+    assert_eq!((report.began, report.ended, report.actions), (4, 4, 4));
+
+    let mut short = restart("limits: []");
+    short.settings.episodes.expiry = Span::from_hours(1);
+    let report = replayed(long(), short, &terms()).await;
+    assert_eq!((report.began, report.ended, report.actions), (6, 6, 6));
+
+    let report = replayed(long(), restart("limits: []"), &terms()).await;
+    assert_eq!((report.began, report.ended, report.actions), (1, 1, 1), "four hours keep it open");
+}
+
+#[tokio::test]
+async fn what_has_ended_is_repeated_no_more() {
+    let alerts = [("cart", 0, Some(30)), ("cart", 120, Some(150)), ("web", 10, Some(20))];
+    let often = Terms { repeat_every: Some(Span::from_mins(7)), until: Some(at(600)), ..terms() };
+    let report = replayed(past(&alerts), restart("limits: []"), &often).await;
+    assert_eq!((report.began, report.ended, report.actions), (3, 3, 3));
+}
+
+#[tokio::test]
+async fn what_fires_already_at_the_beginning_begins_there_and_that_is_said() {
+    let alerts = [
+        ("gone", 0, Some(30)),
+        ("long", 0, Some(240)),
+        ("ends-there", 10, Some(60)),
+        ("begins-there", 60, Some(90)),
+        ("later", 70, Some(80)),
+    ];
+    let since = Terms { from: Some(at(60)), ..terms() };
+    let report = replayed(past(&alerts), restart("limits: []"), &since).await;
+    assert_eq!((report.began, report.actions, minutes_of(report.from)), (3, 3, 60));
+    let said: Vec<&String> = report.unknown.iter().filter(|what| what.contains("--since")).collect();
+    assert_eq!(said, ["what came of 1 alert that fired already at --since: each counts as begun then"]);
+
+    let after = Terms { from: Some(at(100)), ..terms() };
+    let plan = planned(past(&alerts), restart("limits: []"), restart("limits: []"), &after).await;
+    assert_eq!((plan.began, plan.before, plan.same), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn what_nobody_repeated_for_long_fires_no_more_at_the_beginning() {
+    // Webhooks as they were sent: the end of this alert was lost.
+    let sent = Terms { from: Some(at(6 * 60)), repeat_every: None, ..terms() };
+    let lost = [("cart", 0, None), ("web", 7 * 60, Some(8 * 60))];
+    let report = replayed(past(&lost), restart("limits: []"), &sent).await;
+    assert_eq!(report.began, 1, "the daemon would have let it expire after five hours");
+    let soon = Terms { from: Some(at(4 * 60)), ..sent };
+    assert_eq!(replayed(past(&lost), restart("limits: []"), &soon).await.began, 2);
+}
+
+#[tokio::test]
+async fn what_has_no_end_fires_on_so_that_its_time_can_come() {
+    let young = || policy("restart", "for: 2m", "limits: []");
+    let open = || past(&[("cart", 0, None)]);
+    let alone = replayed(open(), young(), &terms()).await;
+    assert_eq!((alone.actions, minutes_of(alone.until)), (0, 0), "a source that has an end of its own");
+    let goes_on = Terms { goes_on_until: Some(at(100_000)), ..terms() };
+    let report = replayed(open(), young(), &goes_on).await;
+    assert_eq!((report.actions, report.ended, minutes_of(report.until)), (1, 0, 5 * 60));
+    assert!(report.unknown.iter().any(|what| what.starts_with("what came of 1 alert that fire")));
+    let now = Terms { goes_on_until: Some(at(45)), ..terms() };
+    assert_eq!(minutes_of(replayed(open(), young(), &now).await.until), 45, "never beyond now");
+    let over = replayed(past(&[("cart", 0, Some(10))]), young(), &goes_on).await;
+    assert_eq!(minutes_of(over.until), 10, "nothing fires any more");
+}
+
+fn refused(guard: &str, reason: &str) -> serde_json::Value {
+    serde_json::json!({"is": "refused", "by": [{"guard": guard, "reason": reason}]})
+}
+
+fn why(all: &[Because]) -> Vec<(serde_json::Value, u64)> {
+    all.iter().map(|one| (serde_json::to_value(&one.why).expect("data"), one.actions)).collect()
+}
+
+#[tokio::test]
+async fn a_plan_says_that_a_ceiling_has_room_because_others_are_gone() {
+    // Two an hour: the careful policy leaves the first two alone, since they are over soon.
+    let alerts = [("a", 0, Some(3)), ("b", 1, Some(4)), ("c", 5, Some(50)), ("d", 6, Some(50))];
+    let ceiling = "limits: [{max: 2, per: 1h, by: policy}]";
+    let (old, new) = (policy("restart", "for: 1m", ceiling), policy("restart", "for: 5m", ceiling));
+    let plan = planned(past(&alerts), old, new, &terms()).await;
+    assert_eq!((plan.before, plan.after, plan.net, plan.added, plan.removed), (2, 2, 0, 2, 2));
+    assert_eq!(why(&plan.why_added), [(refused("limits", "limitReached"), 2)]);
+    assert_eq!(why(&plan.why_removed), [(refused("for", "tooYoung"), 2)]);
+    let each: Vec<&Why> = plan.added_actions.iter().map(|one| &one.why).collect();
+    assert!(each.iter().all(|why| matches!(why, Why::Refused { by } if by[0].reason == "limitReached")));
+}
+
+#[tokio::test]
+async fn a_plan_says_that_a_policy_is_new_or_not_for_the_alert_any_more() {
+    let alerts = [("a", 0, Some(30)), ("b", 1, None)];
+    let other = policy("another", "for: 1m", "limits: []");
+    let plan = planned(past(&alerts), restart("limits: []"), other.clone(), &terms()).await;
+    assert_eq!(why(&plan.why_removed), [(serde_json::json!({"is": "noPolicy"}), 2)]);
+    assert_eq!((plan.removed, plan.net), (2, plan.added.cast_signed() - 2));
+
+    let mut narrow = restart("limits: []");
+    narrow.files[0].text = narrow.files[0].text.replace("Errors\"'", "Errors\"', 'deployment=\"a\"'");
+    let plan = planned(past(&alerts), restart("limits: []"), narrow, &terms()).await;
+    assert_eq!(why(&plan.why_removed), [(serde_json::json!({"is": "notMatched"}), 1)]);
+    assert_eq!(plan.net, -1);
+}
+
+#[tokio::test]
+async fn an_alert_that_fires_at_the_end_says_why_too() {
+    // Nothing is over: the case is still open when the plan is made.
+    let plan = planned(
+        past(&[("a", 0, None), ("b", 1, None)]),
+        restart("limits: []"),
+        policy("restart", "for: 1h", "limits: []"),
+        &terms(),
+    )
+    .await;
+    assert_eq!(why(&plan.why_removed), [(refused("for", "tooYoung"), 2)]);
+}
+
+#[tokio::test]
+async fn a_moment_of_a_thousand_years_ago_does_not_hide_the_days_that_count() {
+    let long_ago = -1_000 * 365 * 1440;
+    let alerts = [("old", long_ago, Some(long_ago + 10)), ("cart", 10, Some(20))];
+    let report = replayed(past(&alerts), restart("limits: []"), &terms()).await;
+    let last = report.days.last().expect("days are drawn");
+    assert_eq!((report.days.len(), last.began), (3_660, 1));
+    assert!(report.unknown.iter().any(|what| what.contains("only the last ten years")));
+}
