@@ -14,11 +14,15 @@ use paramedic_policies::engine::rule::{Inquiry, Next};
 use paramedic_policies::event::Seq;
 use paramedic_policies::policy::{Place, Policy};
 use paramedic_policies::question::{Ask, Fact, Question};
-use paramedic_policies::ruling::Ruling;
+use paramedic_policies::ruling::{Ruling, Verdict};
 use paramedic_policies::state::{Case, CaseId, Episode, Known, Phase, State};
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::world::World;
 use serde::{Deserialize, Serialize};
+
+mod standing;
+
+pub use standing::{Standing, Then, UnderWay};
 
 /// Rounds of questions after which an inquiry is given up. A case needs three at most (values, target, preflight);
 /// more than this would be a circle.
@@ -75,19 +79,6 @@ pub struct Account {
     pub ruling: Ruling,
     /// What was asked, and what came back, by the fact's name.
     pub facts: BTreeMap<String, Shown>,
-}
-
-/// Where a case stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Standing {
-    /// Such as `waiting`, or `verifying intent 12`.
-    pub phase: String,
-    /// The last recorded ruling.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_ruling: Option<Seq>,
-    /// Whether nothing more will be done for this episode, whatever the guards say now.
-    pub over: bool,
 }
 
 /// One fact.
@@ -211,15 +202,34 @@ async fn account(
     let id = CaseId { episode: episode.id, policy: policy.name.clone() };
     let existing = state.cases.get(&id);
     let mut case = existing.cloned().unwrap_or_else(|| fresh(book, policy, id, now));
-    // Facts of an earlier round show nothing; all are asked anew.
-    case.facts.clear();
     // A ladder that has begun finishes under its own book.
     let policy = existing.and_then(|case| state.policy_of(case)).unwrap_or(policy);
+    let next = standing::next(state, policy, &case);
+    let mut anew = None;
+    if let Some(next) = next {
+        // What is done is done: it is what comes then that guards are asked about.
+        case = standing::moved(&case, next, now);
+    } else if matches!(case.phase, Phase::Acting { .. } | Phase::Verifying { .. } | Phase::Resting) {
+        // Nothing of this episode follows: what another alert of this kind would meet.
+        let other = Episode { id: state.next, closed_at: None, opened_at: now, ..episode.clone() };
+        case = fresh(book, policy, CaseId { episode: other.id, policy: policy.name.clone() }, now);
+        anew = Some(other);
+    }
+    // Facts of an earlier round show nothing; all are asked anew.
+    case.facts.clear();
+    let judged = anew.as_ref().unwrap_or(episode);
     let mut asked: BTreeMap<String, Shown> = BTreeMap::new();
     let mut rounds = 0;
-    let ruling = loop {
-        let inquiry =
-            Inquiry { state, book, policy, episode, case: &case, now, ask_anyway: rounds < ROUNDS_MAX };
+    let mut ruling = loop {
+        let inquiry = Inquiry {
+            state,
+            book,
+            policy,
+            episode: judged,
+            case: &case,
+            now,
+            ask_anyway: rounds < ROUNDS_MAX,
+        };
         if let Some(rung) = inquiry.relapsed_to() {
             case.rung = rung;
             case.facts.remove(&Fact::Preflight);
@@ -242,12 +252,15 @@ async fn account(
             case.facts.insert(question.fact, known);
         }
     };
-    Account {
-        description: policy.description.clone(),
-        standing: existing.map(standing),
-        ruling,
-        facts: asked,
+    ruling.episode = episode.id;
+    let would_be = next.is_some().then_some(ruling.verdict);
+    let standing = existing.map(|case| standing::standing(state, policy, case, would_be));
+    if let Some(waits) = standing.as_ref().and_then(|standing| standing.under_way.as_ref())
+        && matches!(ruling.verdict, Verdict::Act | Verdict::Propose { .. })
+    {
+        ruling.verdict = Verdict::Hold { until: waits.until };
     }
+    Account { description: policy.description.clone(), standing, ruling, facts: asked }
 }
 
 /// One answer, within the deadline that a decision would give it.
@@ -281,26 +294,6 @@ fn fresh(book: &Book, policy: &Policy, id: CaseId, now: Moment) -> Case {
         phase: Phase::Waiting { due: now },
         last_ruling: None,
         kept: None,
-    }
-}
-
-fn standing(case: &Case) -> Standing {
-    let phase = match &case.phase {
-        Phase::Waiting { due } => format!("waiting, to be looked at again at {due}"),
-        Phase::Asking { .. } => "asking for facts".to_owned(),
-        Phase::Proposed { proposal, due, .. } => {
-            format!("proposal {proposal} waits for approval until {due}")
-        }
-        Phase::Approved { by, .. } => format!("approved by {by}, being decided again"),
-        Phase::Acting { intent } => format!("acting: intent {intent} is under way"),
-        Phase::Verifying { intent, .. } => format!("intent {intent} was done, being verified"),
-        Phase::Withheld => "withheld until the alert is repeated or something changes".to_owned(),
-        Phase::Resting => "over: nothing more is done for this episode".to_owned(),
-    };
-    Standing {
-        phase,
-        last_ruling: case.last_ruling.as_ref().map(|last| last.seq),
-        over: case.phase == Phase::Resting,
     }
 }
 

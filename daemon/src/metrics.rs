@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use paramedic_policies::event::{Closing, Event, Seq, Verdict};
+use paramedic_policies::event::{Closing, Event, Seq, Unreadable, Verdict};
 use paramedic_policies::state::{CaseId, State};
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::Block;
@@ -296,7 +296,7 @@ impl Metrics {
             Event::Received { alerts: count, repeated, unreadable, truncated, .. } => {
                 alerts("received", u64::from(*count));
                 alerts("repeated", repeated.len() as u64);
-                alerts("unreadable", unreadable.len() as u64);
+                alerts("unreadable", u64::from(Unreadable::alerts(unreadable)));
                 alerts("truncated", *truncated);
             }
             Event::Opened { by_hand: None, .. } => {
@@ -363,6 +363,7 @@ impl Metrics {
             | Event::Denied { .. }
             | Event::Lapsed { .. }
             | Event::OrderRefused { .. }
+            | Event::Cancelled { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Adopted { .. }

@@ -174,6 +174,83 @@ async fn one_thaw_that_is_held_keeps_no_other_back_and_asking_again_is_answered(
     daemon.stop().await.expect("it stops");
 }
 
+/// What waits is listed with what it waits for, cancelled once, and never done.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_waits_is_listed_and_cancelled() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (daemon, server) = frozen(dir.path(), &["b"]).await;
+    assert_eq!(
+        beside(&server, &["pause", "-n", "a", "--for", "9m", "--reason", "hands off"]).await.code,
+        Some(0)
+    );
+    let freeze = ["freeze", "-n", "a", "--for", "2h", "--no-wait", "-o", "json"];
+    let order = json(&beside(&server, &freeze).await)["episode"].to_string();
+    let begin = Instant::now();
+    loop {
+        let status = beside(&server, &["status"]).await;
+        let listed = status.out.contains("ordered by hand, waiting: 1  (`paramedic cancel ID` ends it)");
+        if listed && status.out.contains("namespace a is paused by anonymous") {
+            assert!(status.out.contains(&format!("\n{order}  ")), "{status:?}");
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE, "never listed: {status:?}");
+    }
+    let cancelled = beside(&server, &["cancel", &order, "--reason", "a slip"]).await;
+    assert!(cancelled.code == Some(0) && cancelled.out.starts_with("record "), "{cancelled:?}");
+    assert!(cancelled.err.contains("cancelled; what was not done of order"), "{cancelled:?}");
+    let again = beside(&server, &["cancel", &order]).await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.err.contains("was cancelled before, by anonymous"), "{again:?}");
+    let status = beside(&server, &["status"]).await;
+    assert!(status.out.contains("ordered by hand, waiting: none"), "{status:?}");
+    let story = beside(&server, &["audit", "query", "--kind", "cancelled"]).await;
+    assert!(story.out.contains("anonymous does not want any more what was ordered by hand"), "{story:?}");
+
+    // A thaw means what waits, too.
+    let order = json(&beside(&server, &freeze).await)["episode"].to_string();
+    let asked = beside(&server, &["thaw", "-n", "a", "--dry-run"]).await;
+    assert!(
+        asked.err.contains(&format!("order {order} of anonymous, which waits, would be cancelled")),
+        "{asked:?}"
+    );
+    let thawed = beside(&server, &["thaw", "-n", "a"]).await;
+    assert_eq!(thawed.code, Some(0), "{thawed:?}");
+    assert!(
+        thawed.err.contains(&format!("order {order} of anonymous, which waited, is cancelled")),
+        "{thawed:?}"
+    );
+
+    // What is in force is not cancelled, and a rehearsal takes nothing back.
+    let listed = json(&beside(&server, &["freeze", "--list", "-o", "json"]).await);
+    let (done, intent) = (listed[0]["episode"].to_string(), listed[0]["id"].to_string());
+    let late = beside(&server, &["cancel", &done]).await;
+    assert!(late.code == Some(1) && late.err.contains(&format!("no order {done} waits")), "{late:?}");
+    assert!(late.err.contains("hint: no order by hand waits now"), "{late:?}");
+    let asked = beside(&server, &["undo", &intent, "--dry-run"]).await;
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    assert!(
+        asked.out.starts_with(&format!("intent {intent} would be taken back: freeze deploys in b for 2h")),
+        "{asked:?}"
+    );
+    let left = json(&beside(&server, &["freeze", "--list", "-o", "json"]).await);
+    assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    daemon.stop().await.expect("it stops");
+}
+
+/// In a first try daemon and people share an account: then the freeze refuses nothing to exactly those people.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_says_who_is_let_through() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (daemon, server) = frozen(dir.path(), &[]).await;
+    for more in [&["--dry-run"][..], &[]] {
+        let said = beside(&server, &[&["freeze", "-n", "a", "--for", "2h"][..], more].concat()).await;
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let through = "let through all the same: EVERYBODY who comes as `paramedic`, the account of paramedic, and the group";
+        assert!(said.err.contains(through), "{said:?}");
+    }
+    daemon.stop().await.expect("it stops");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_only_rehearsed_was_not_done_unless_that_was_asked() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -197,6 +274,10 @@ async fn what_is_not_there_is_refused_at_once_and_what_is_refused_at_once_is_no_
     let typo = beside(&server, &["freeze", "-n", "typo", "--for", "2h"]).await;
     assert_eq!(typo.code, Some(1), "{typo:?}");
     assert!(typo.err.contains("error: refused, nothing was done: there is no namespace typo"), "{typo:?}");
+    assert!(
+        typo.out.contains("WITHHOLD: ") && !typo.out.contains("HOLD until"),
+        "it does not wait: {typo:?}"
+    );
 
     assert_eq!(beside(&server, &["pause", "--for", "1h"]).await.code, Some(0));
     let order = ["run", "roll", "--reason", "drill", "--no-wait"];

@@ -368,6 +368,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         of: Option<Box<Intent>>,
     },
+    /// What somebody ordered by hand, and what was not done yet, is not wanted any more.
+    Cancelled {
+        /// The episode that the order opened.
+        episode: Seq,
+        /// Who.
+        by: String,
+        /// For the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// Leadership won or lost.
     Reigned {
         /// Whether this process leads.
@@ -443,6 +453,7 @@ impl Event {
             Self::RevertDropped { .. } => "revertDropped",
             Self::RevertHeld { .. } => "revertHeld",
             Self::RevertOrdered { .. } => "revertOrdered",
+            Self::Cancelled { .. } => "cancelled",
             Self::Reigned { .. } => "reigned",
             Self::Began { .. } => "began",
             Self::ClockStepped { .. } => "clockStepped",
@@ -474,6 +485,16 @@ pub struct Unreadable {
     pub index: Option<u32>,
     /// What is wrong with it.
     pub problem: String,
+    /// How many alerts this stands for, where the list was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+}
+
+impl Unreadable {
+    /// How many alerts of a delivery could not be read, those included that are not listed one by one.
+    pub fn alerts(all: &[Self]) -> u32 {
+        all.iter().map(|one| one.count.unwrap_or(1)).fold(0, u32::saturating_add)
+    }
 }
 
 /// Why an episode ended.

@@ -44,4 +44,4 @@ pub mod template;
 pub mod time;
 pub mod url;
 
-pub use engine::{apply, decide, wake};
+pub use engine::{ALREADY_BACK, apply, decide, wake};

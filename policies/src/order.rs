@@ -1,5 +1,5 @@
 //! What operators want, with their names: approve, deny, acknowledge, pause, resume, accept a clock, run a policy by
-//! hand, undo an action.
+//! hand, cancel that, undo an action.
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,14 @@ pub enum Command {
         dry_run: bool,
         /// Names this request: the same again is the same run.
         key: String,
+    },
+    /// What was ordered by hand, and is not done yet, is not to be done.
+    #[serde(rename_all = "camelCase")]
+    Cancel {
+        /// The episode that the order opened.
+        episode: Seq,
+        /// For the record.
+        reason: String,
     },
     /// Take an action back now.
     #[serde(rename_all = "camelCase")]

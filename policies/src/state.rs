@@ -136,6 +136,9 @@ pub struct Charge {
     /// The namespaces that it reached beside its target's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beyond: Vec<String>,
+    /// Whether it left every workload as it was: a freeze of whole namespaces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares_workloads: bool,
 }
 
 impl Charge {

@@ -11,6 +11,8 @@ mod books;
 mod by_hand;
 #[path = "engine/calls.rs"]
 mod calls;
+#[path = "engine/cancelling.rs"]
+mod cancelling;
 #[path = "engine/checkpoints.rs"]
 mod checkpoints;
 #[path = "engine/clock.rs"]

@@ -248,6 +248,7 @@ impl WriteAhead {
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
             | Event::RevertOrdered { .. }
+            | Event::Cancelled { .. }
             | Event::Reigned { .. }
             | Event::ClockStepped { .. }
             | Event::ClockAccepted { .. } => {}

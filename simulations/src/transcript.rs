@@ -69,6 +69,7 @@ pub fn line(event: &Event) -> Option<String> {
         Event::RevertDropped { intent, why, .. } => format!("intent {intent} is not taken back: {why}"),
         Event::RevertHeld { intent, why, .. } => format!("taking intent {intent} back waits: {why}"),
         Event::RevertOrdered { intent, by, .. } => format!("{by} wants intent {intent} taken back"),
+        Event::Cancelled { episode, by, .. } => format!("{by} cancels the order {episode}"),
         Event::ClockStepped { by_ms } => format!("the clock steps by {by_ms} ms"),
         Event::ClockAccepted { by } => format!("the clock is accepted by {by}"),
         Event::Received { .. }

@@ -10,7 +10,7 @@ use paramedic_policies::target::Target;
 use super::console::Console;
 use super::failure::Failure;
 use super::for_a_while::ForAWhileArgs;
-use super::in_force::{self, InForce};
+use super::in_force::{self, InForce, Waiting};
 use super::orders::target;
 use super::taking_back::{BackArgs, Wanted, take_back};
 use crate::client::Client;
@@ -131,8 +131,22 @@ async fn blocks(client: &Client) -> Result<Vec<InForce>, Failure> {
 pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let UnblockArgs { address, place, how } = args;
     let client = how.client()?;
-    let found = blocks(&client).await?;
     let only = place.target.or(place.ingress);
+    let named = |one: &Waiting| {
+        let label = |name: &str| one.labels.get(name).map(String::as_str);
+        let kind = built_in::BLOCKS.iter().find(|(_, policy)| *policy == one.policy).map(|(kind, _)| *kind);
+        let is_there = |on: &Target| {
+            let on = [&on.kind, &on.namespace, &on.name].map(|part| Some(part.as_str()));
+            [kind, label("namespace"), label("name")] == on
+        };
+        let range = label("address").and_then(|text| text.parse::<AddressRange>().ok());
+        kind.is_some()
+            && only.as_ref().is_none_or(is_there)
+            && range.is_some_and(|range| range.overlaps(address))
+    };
+    // What waits would keep it out again, with nobody watching.
+    let waiting = in_force::waiting(&client, named).await?;
+    let found = blocks(&client).await?;
     let here: Vec<&InForce> =
         found.iter().filter(|one| only.as_ref().is_none_or(|only| *only == one.target)).collect();
     let mut chosen = Vec::new();
@@ -149,6 +163,10 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
         if !these.is_empty() {
             chosen.push(Wanted { intent: one.id, only: these });
         }
+    }
+    in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    if chosen.is_empty() && !waiting.is_empty() {
+        return Ok(());
     }
     if chosen.is_empty() {
         let shown: Vec<String> =

@@ -113,6 +113,7 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
     }
     let found = reload::found(&configuration.policies, &configuration.settings())
         .map_err(|problems| Failure::unread(&problems, "policy"))?;
+    let by_default = serve.mode.is_none() && serve.config.is_none();
     let printed = serve.config.is_some().then(|| configuration.printed());
     let (files, written) = (found.source.files.len(), Written::of(&found.source));
     let by_hand = world.asks_by_hand().then(|| built_in::with(found.source.clone()));
@@ -138,6 +139,7 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
     let told = Told {
         files,
         written,
+        by_default,
         book,
         problems,
         tokens: Tokens::of(&configuration),
@@ -151,6 +153,8 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
 struct Told {
     files: usize,
     written: Written,
+    /// Whether nobody said how far the daemon may go.
+    by_default: bool,
     book: Option<Book>,
     problems: Vec<Problem>,
     tokens: Tokens,
@@ -175,7 +179,7 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
 
 impl Told {
     fn write(self, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-        let Self { files, written, book, problems, tokens, configuration, live } = self;
+        let Self { files, written, by_default, book, problems, tokens, configuration, live } = self;
         let in_world = live.iter().flat_map(|live| &live.problems);
         let all = || problems.iter().chain(in_world.clone());
         let errors = all().filter(|problem| problem.is_error()).count();
@@ -199,7 +203,7 @@ impl Told {
                 tokens.write(console)?;
                 if let Some(book) = &book {
                     for policy in book.policies().values() {
-                        writeln!(console.out, "{}", shown(policy, book, &written))?;
+                        writeln!(console.out, "{}", shown(policy, book, &written, by_default))?;
                     }
                 }
                 if let Some(configuration) = &configuration {
@@ -247,11 +251,11 @@ fn said(problem: &Problem) -> String {
 }
 
 /// One policy as it holds.
-fn shown(policy: &Policy, book: &Book, written: &Written) -> String {
+fn shown(policy: &Policy, book: &Book, written: &Written, by_default: bool) -> String {
     let effective = load::effective(policy);
     let spec = effective.get("spec").unwrap_or(&Value::Null);
     let mut head = Table::headless(2);
-    head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode)]);
+    head.row(["mode".to_owned(), mode(policy.mode, book.settings().mode, by_default)]);
     let matchers: Vec<String> = policy.matchers.iter().map(ToString::to_string).collect();
     let labels: Vec<String> = policy.labels_in_templates().into_iter().collect();
     if policy.is_only_by_hand() {
@@ -282,8 +286,12 @@ fn does(policy: &Policy) -> String {
     policy.ladder.iter().map(rung).collect::<Vec<_>>().join("; if that does not help: ")
 }
 
-fn mode(wanted: Mode, cap: Mode) -> String {
-    if wanted > cap { format!("{wanted}, capped to {cap} by --mode") } else { wanted.to_string() }
+fn mode(wanted: Mode, cap: Mode, by_default: bool) -> String {
+    match (wanted > cap, by_default) {
+        (false, _) => wanted.to_string(),
+        (true, false) => format!("{wanted}, capped to {cap} by --mode"),
+        (true, true) => format!("{wanted}, capped to {cap} as `serve` is without --mode"),
+    }
 }
 
 /// The leaves of a document with their paths; lists of objects are leaves too.

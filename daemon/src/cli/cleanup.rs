@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use paramedic_policies::counted::counted;
@@ -15,7 +16,9 @@ use serde_json::{Value, json};
 
 use super::console::{Console, Output, OutputArg};
 use super::failure::Failure;
+use super::records::ServerArgs;
 use super::table::plain;
+use crate::client::ClientError;
 use crate::config::KubernetesSettings;
 use crate::kubernetes_config;
 
@@ -27,7 +30,8 @@ use crate::kubernetes_config;
   paramedic cleanup --context prod
   paramedic cleanup --namespace shop --yes
 
-Stop the daemon first: it would go on. What is found is shown object by object, then you are asked.
+Stop the daemon first: it would go on, so nothing is cleaned while one answers at --server and acts
+on this cluster. What is found is shown object by object, then you are asked.
 What somebody else has changed since is left to them. What was there before and is written down
 nowhere (a number of replicas) is named with the intent that changed it: `paramedic audit show` has
 it where the journal is still there.
@@ -55,6 +59,9 @@ pub struct CleanupArgs {
     context: Option<String>,
     #[command(flatten)]
     output: OutputArg,
+    /// A daemon that may still run.
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -75,7 +82,15 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
         context: context(&args),
     };
     let sweeper = KubernetesSweeper::new(config).map_err(|error| users(error.into()))?;
+    no_daemon(&args, &cluster, console).await?;
     writeln!(console.err, "looking through {cluster}")?;
+    let missing = cleanup::missing(sweeper.eyes(), &args.namespace).await;
+    if !missing.is_empty() {
+        let names = missing.join(", ");
+        return Err(Failure::users(format!("there is no namespace {names} in {cluster}")).hint(
+            "with a namespace goes what stood in it; `kubectl get namespaces` lists those that are there",
+        ));
+    }
     let traces = cleanup::traces(sweeper.eyes(), &args.namespace).await;
     let output = args.output.output;
     if output == Output::Table {
@@ -104,6 +119,41 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
         console.data(output, &told(&cluster, &traces, &done))?;
     }
     ended(&done, &args.namespace, args.dry_run, console)
+}
+
+/// How long a daemon is waited for.
+const DAEMON_WITHIN: Duration = Duration::from_secs(3);
+
+/// Nothing is cleaned beside a daemon that acts on this cluster: it would go on by what it knows, and miss what it still
+/// wants to take back.
+async fn no_daemon(args: &CleanupArgs, cluster: &Cluster, console: &mut Console<'_>) -> Result<(), Failure> {
+    let client = args.server.client()?;
+    let asked = tokio::time::timeout(DAEMON_WITHIN, client.get::<Value>("/api/v1/status", &())).await;
+    let at = client.server();
+    match asked {
+        Ok(Ok(status)) => {
+            let url = status.get("kubernetes").and_then(Value::as_str).unwrap_or_default();
+            if url.trim_end_matches('/') != cluster.server {
+                return Ok(());
+            }
+            let running = format!("a daemon runs at {at} and acts on this cluster");
+            if args.dry_run {
+                writeln!(console.err, "warning: {running}; stop it before you clean")?;
+                return Ok(());
+            }
+            Err(Failure::users(format!("{running}; it would go on, and miss what it wants to take back"))
+                .hint("stop it first, or look with --dry-run"))
+        }
+        Ok(Err(ClientError::Unreachable { .. })) => Ok(()),
+        // Something is there that does not say on which cluster it acts.
+        Ok(Err(_)) | Err(_) => {
+            writeln!(
+                console.err,
+                "warning: something answers at {at}; if that is a daemon, stop it before you clean"
+            )?;
+            Ok(())
+        }
+    }
 }
 
 /// What programs are told: what became of each trace, and not only that it was there; and what nobody could see at last.

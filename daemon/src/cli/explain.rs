@@ -7,7 +7,8 @@ use paramedic_policies::alert::Alert;
 use paramedic_policies::book::Book;
 use paramedic_policies::counted::counted;
 use paramedic_policies::event::{Event, Record, Seq};
-use paramedic_policies::load;
+use paramedic_policies::load::{self, built_in};
+use paramedic_policies::ruling::Ruling;
 use paramedic_policies::state::State;
 
 use super::alerts;
@@ -20,7 +21,7 @@ use super::story::{ask, found, list, short};
 use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
 use crate::config::Configuration;
-use crate::explain::{Explanation, Subject, explain};
+use crate::explain::{Explanation, Subject, Then, UnderWay, Unmatched, explain};
 use crate::journal::Filter;
 use crate::reload;
 use crate::serve::ServeArgs;
@@ -326,14 +327,29 @@ fn shown(explanation: &Explanation, all: bool) -> String {
     }
     for account in policies {
         let made = &account.ruling;
-        text += &format!("\n  {} ({}): {}\n", plain(&made.policy), made.place, ruling::verdict(made));
+        let waits = account.standing.as_ref().and_then(|standing| standing.under_way.as_ref());
+        let verdict = waits.map_or_else(|| ruling::verdict(made), waiting);
+        text += &format!("\n  {} ({}): {verdict}\n", plain(&made.policy), made.place);
         if let Some(standing) = &account.standing {
             text += &format!("    now     {}\n", plain(&standing.phase));
-            if standing.over {
-                text += "            what follows is what a new alert of this kind would meet\n";
+        }
+        let (mut verdict, mut first) = (made.verdict, None);
+        if let Some(waits) = waits {
+            for (index, Then { when, comes }) in waits.then.iter().enumerate() {
+                let head = if index == 0 { "then" } else { "" };
+                text += &format!("    {head:<8}{when}: {comes}\n");
+            }
+            if let Some(next) = waits.next {
+                let place = format!("rung {}, step {}", made.rung + 1, made.step + 1);
+                text += &format!("            what follows is what {place}, would meet now\n");
+                (verdict, first) = (next, Some(comes_after(waits, made)));
             }
         }
-        text += &ruling::shown(made, 4);
+        let is_last = waits.is_some_and(|waits| waits.next.is_none());
+        if is_last || account.standing.as_ref().is_some_and(|standing| standing.over) {
+            text += "            what follows is what a new alert of this kind would meet\n";
+        }
+        text += &ruling::shown_after(made, verdict, first, 4);
         if all && !account.facts.is_empty() {
             let mut table = Table::headless(6);
             for (name, shown) in &account.facts {
@@ -350,12 +366,42 @@ fn shown(explanation: &Explanation, all: bool) -> String {
         }
         text += &format!("\n  do not match, by the first matcher that fails\n{table}");
     } else if !others.is_empty() {
-        let policies = match others.len() {
-            1 => "1 other policy does".to_owned(),
-            many => format!("{many} other policies do"),
-        };
-        text += &format!("\n  {policies} not match (--all lists why)\n");
+        text += &format!("\n  {} (--all lists why)\n", unmatched(others));
     }
     text.push('\n');
     text
+}
+
+/// The verdict on a case that has something under way: whatever the guards say, nothing is decided before that is known.
+fn waiting(waits: &UnderWay) -> String {
+    let UnderWay { intent, verifying, until, .. } = waits;
+    let what = if *verifying { "the verification" } else { "the end" };
+    format!("WAITS for {what} of intent {intent}, until {until} at the latest")
+}
+
+/// What must come first for a step to be done that another one stands before.
+fn comes_after(waits: &UnderWay, next: &Ruling) -> [String; 2] {
+    let UnderWay { intent, verifying, until, .. } = waits;
+    let says = match (verifying, next.step > 0) {
+        (true, true) => format!("intent {intent} to be seen to have helped, by {until}"),
+        (true, false) => format!("intent {intent} to be seen not to have helped, by {until}"),
+        (false, true) => format!("intent {intent} to end well, by {until}"),
+        (false, false) => format!("intent {intent} to end, by {until}, and to be seen not to have helped"),
+    };
+    ["first".to_owned(), says]
+}
+
+/// How many policies do not match, those of a person apart from paramedic's own, which only orders run.
+fn unmatched(others: &[Unmatched]) -> String {
+    let own = others.iter().filter(|other| built_in::is_own(&other.place.file)).count();
+    let theirs = match others.len() - own {
+        0 => String::new(),
+        1 => "1 other policy does not match".to_owned(),
+        many => format!("{many} other policies do not match"),
+    };
+    match (theirs.is_empty(), own) {
+        (_, 0) => theirs,
+        (true, own) => format!("no other policy is there but {own} of paramedic's own, for orders by hand"),
+        (false, own) => format!("{theirs}, nor do {own} of paramedic's own, for orders by hand"),
+    }
 }

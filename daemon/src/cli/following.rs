@@ -1,8 +1,9 @@
 //! What comes of a run by hand, as it is recorded: shown to whoever ordered it, until it is over. It must never do anything
 //! itself, and ends with the exit code of what it saw.
 
-use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::action::{Action, Mode, Outcome};
 use paramedic_policies::event::{Conclusion, Event, Record, Seq};
+use paramedic_policies::remediation::freeze_deploys::{self, Freeze};
 use paramedic_policies::ruling::{Cap, EffectiveMode, Ruling, Verdict};
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ struct Seen {
     refusal: Option<String>,
     /// What it waits for, by the last ruling.
     waits: Option<String>,
+    /// Who has cancelled it.
+    cancelled_by: Option<String>,
     /// What was done that can be taken back.
     revertible: Vec<Seq>,
     over: bool,
@@ -118,7 +121,12 @@ async fn look(
     if !seen.over
         && let Some(waits) = seen.waits.as_ref().filter(|waits| before.as_ref() != Some(waits))
     {
-        writeln!(console.err, "waiting: {}; Ctrl-C leaves the order as it is", plain(waits))?;
+        writeln!(
+            console.err,
+            "waiting: {}; Ctrl-C leaves the order as it is, `paramedic cancel {}` ends it",
+            plain(waits),
+            followed.episode
+        )?;
     }
     console.out.flush()?;
     console.err.flush()?;
@@ -168,6 +176,10 @@ impl Seen {
                 let real = done.filter(|made| made.mode != Mode::DryRun && made.action.inverse().is_some());
                 self.revertible.extend(real.map(|made| made.id));
             }
+            Event::Cancelled { by, reason, .. } => {
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                self.cancelled_by = Some(format!("{by}{why}"));
+            }
             Event::Concluded { conclusion, .. } => self.conclusion = Some(*conclusion),
             // Shown, and nothing follows from them here.
             _ => {}
@@ -181,7 +193,11 @@ impl Seen {
         if output != Output::Table {
             console.data(output, &self.data(episode))?;
         }
-        let Self { conclusion, mode, refusal, revertible, .. } = self;
+        let through = self.records.iter().find_map(let_through);
+        let Self { conclusion, mode, refusal, cancelled_by, revertible, .. } = self;
+        if let Some(through) = through {
+            writeln!(console.err, "{}", plain(&through))?;
+        }
         for intent in revertible {
             writeln!(console.err, "to take it back: paramedic undo {intent}")?;
         }
@@ -211,12 +227,34 @@ impl Seen {
             Some(Conclusion::Exhausted) => return failed("it did not verify, and stopped there"),
             Some(Conclusion::Unknown) => return failed("nobody knows whether it helped; look for yourself"),
             Some(Conclusion::Failed) => return failed("it failed"),
-            Some(Conclusion::Withdrawn) => return failed("the policy was changed or removed meanwhile"),
+            Some(Conclusion::Withdrawn) => {
+                let by = cancelled_by.map(|by| format!("cancelled by {}", plain(&by)));
+                return failed(by.as_deref().unwrap_or("the policy was changed or removed meanwhile"));
+            }
             Some(Conclusion::Denied | Conclusion::Resolved) | None => return failed("it ended early"),
         }
         Ok(())
     }
 }
+
+/// Whom a freeze lets through all the same: paramedic's own account, which a person may share in a first try.
+fn let_through(record: &Record) -> Option<String> {
+    let Event::Intended { intent } = &record.event else { return None };
+    let Action::FreezeDeploys(freeze_deploys::Action::Freeze(Freeze { wish, exempt, .. })) = &intent.action
+    else {
+        return None;
+    };
+    let group = &wish.break_glass;
+    Some(match exempt.starts_with(SERVICE_ACCOUNT) {
+        true => format!("let through all the same: paramedic ({exempt}) and the group {group}"),
+        false => format!(
+            "let through all the same: EVERYBODY who comes as `{exempt}`, the account of paramedic, and the group {group}"
+        ),
+    })
+}
+
+/// How the accounts of pods begin.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 
 /// What a ruling waits for.
 fn waits(ruling: &Ruling) -> Option<String> {

@@ -11,7 +11,7 @@ use paramedic_policies::target::is_dns_label;
 use super::console::Console;
 use super::failure::Failure;
 use super::for_a_while::ForAWhileArgs;
-use super::in_force::{self, InForce};
+use super::in_force::{self, InForce, Waiting};
 use super::taking_back::{BackArgs, Wanted, take_back};
 use crate::client::Client;
 
@@ -119,6 +119,14 @@ async fn freezes(client: &Client) -> Result<Vec<InForce>, Failure> {
 pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let ThawArgs { namespaces, all, how } = args;
     let client = how.client()?;
+    let named = |one: &Waiting| {
+        let all_of_it = one.labels.get("namespaces").is_some_and(|names| {
+            names.split(',').map(str::trim).all(|name| namespaces.iter().any(|named| named == name))
+        });
+        one.policy == built_in::FREEZE && (all || all_of_it)
+    };
+    // What waits would freeze it again, with nobody watching.
+    let waiting = in_force::waiting(&client, named).await?;
     let found = freezes(&client).await?;
     let mut chosen = Vec::new();
     for one in &found {
@@ -135,6 +143,10 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
             ))
             .hint(format!("name them too, or `paramedic undo {}`", one.id)));
         }
+    }
+    in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    if chosen.is_empty() && !waiting.is_empty() {
+        return Ok(());
     }
     if chosen.is_empty() {
         let shown: Vec<String> =

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::console::{Console, Output};
 use super::failure::Failure;
 use super::records::Records;
-use super::table::Table;
+use super::table::{Table, plain};
 use crate::client::Client;
 
 /// How many records are asked for at once.
@@ -89,6 +89,70 @@ pub(super) async fn all(client: &Client, wanted: impl Fn(&Action) -> bool) -> Re
         one.why = whys.get(&one.episode).cloned().unwrap_or_default();
     }
     Ok(found)
+}
+
+/// An order by hand of which nothing is done yet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Waiting {
+    pub(super) id: Seq,
+    pub(super) policy: String,
+    pub(super) by: String,
+    pub(super) labels: BTreeMap<String, String>,
+    intent: Option<Seq>,
+}
+
+/// The orders that wait and that `wanted` takes: what they would do is not in force yet, and will be.
+pub(super) async fn waiting(
+    client: &Client,
+    wanted: impl Fn(&Waiting) -> bool,
+) -> Result<Vec<Waiting>, Failure> {
+    #[derive(Deserialize)]
+    struct Orders {
+        items: Vec<Waiting>,
+        #[serde(default)]
+        next: Option<String>,
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let query = match &after {
+            Some(after) => json!({"limit": 1000, "after": after}),
+            None => json!({"limit": 1000}),
+        };
+        let Orders { items, next } = client.get("/api/v1/runs", &query).await?;
+        found.extend(items.into_iter().filter(|one| one.intent.is_none() && wanted(one)));
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Cancels orders that would do again what is to be taken back, or says which it would cancel.
+pub(super) async fn cancel(
+    client: &Client,
+    orders: &[Waiting],
+    reason: &str,
+    dry_run: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    for Waiting { id, by, .. } in orders {
+        let by = plain(by);
+        if dry_run {
+            writeln!(console.err, "order {id} of {by}, which waits, would be cancelled")?;
+            continue;
+        }
+        let path = format!("/api/v1/runs/{id}/cancel");
+        let answered: Result<serde_json::Value, _> = client.post(&path, &json!({"reason": reason})).await;
+        match answered {
+            Ok(_) => writeln!(console.err, "order {id} of {by}, which waited, is cancelled")?,
+            // It has begun meanwhile, or is over: what it did is in the list of what is in force, now or soon.
+            Err(error) => {
+                writeln!(console.err, "order {id} of {by} is not cancelled: {}", plain(&error.to_string()))?
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Lists them: `what` they are, and a row or more of each.

@@ -105,6 +105,7 @@ Without --mode nothing is changed: dry-run decides, shows the difference and rec
     Pause(orders::PauseArgs),
     Resume(orders::ResumeArgs),
     Run(by_hand::RunArgs),
+    Cancel(orders::CancelArgs),
     Undo(taking_back::UndoArgs),
     Freeze(freezing::FreezeArgs),
     Thaw(freezing::ThawArgs),
@@ -174,6 +175,7 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
         Command::Pause(args) => orders::pause(args, console).await,
         Command::Resume(args) => orders::resume(args, console).await,
         Command::Run(args) => by_hand::run(args, console).await,
+        Command::Cancel(args) => orders::cancel(args, console).await,
         Command::Undo(args) => taking_back::undo(args, console).await,
         Command::Freeze(args) => freezing::freeze(args, console).await,
         Command::Thaw(args) => freezing::thaw(args, console).await,
@@ -189,6 +191,11 @@ async fn dispatch(command: Command, console: &mut Console<'_>) -> Result<(), Fai
 fn usage(error: &clap::Error, console: &mut Console<'_>) -> u8 {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let text = error.render().to_string();
+    // Nobody means an unknown flag as the name of a file.
+    let is_meant =
+        |line: &&str| !(line.trim_start().starts_with("tip: to pass '-") && line.contains("use '-- "));
+    let text: String = text.split_inclusive('\n').filter(is_meant).collect();
+    let text = text.replace("\n\n\n", "\n\n");
     let text = text.replace("\n\nFor more information, try '--help'.", "\nhint: try '--help'");
     let written = if asked { write!(console.out, "{text}") } else { write!(console.err, "{text}") };
     match written {

@@ -1,4 +1,4 @@
-//! `approve`, `deny`, `ack`, `pause`, `resume`: orders to a running daemon. Each is recorded with the name of the token that
+//! `approve`, `deny`, `ack`, `pause`, `resume`, `cancel`: orders to a running daemon. Each is recorded with the name of the token that
 //! gave it before it takes effect.
 
 use paramedic_policies::event::Seq;
@@ -113,6 +113,28 @@ pub struct ResumeArgs {
     server: ServerArgs,
 }
 
+/// Cancel what was ordered by hand and is not done yet: `run`, `freeze`, `block`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:
+  paramedic status
+  paramedic cancel 1060 --reason 'the fix is out'
+
+ORDER is the number that `paramedic status` lists under what waits, and that the order itself said.
+What is being done, or was done, is not cancelled: `paramedic undo INTENT` takes it back. Of a
+sequence that has begun, what is left is not done, and a person is told what was.
+
+Exit codes: 0 it is cancelled, now or before; 1 it acts, is over, or is no order; 2 our fault.")]
+pub struct CancelArgs {
+    /// The order: its episode.
+    #[arg(value_name = "ORDER")]
+    id: u64,
+    /// For the record.
+    #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
 /// What is paused.
 #[derive(Debug, Clone, clap::Args)]
 #[group(multiple = false)]
@@ -206,6 +228,20 @@ pub(super) async fn resume(args: ResumeArgs, console: &mut Console<'_>) -> Resul
     let scope = args.scope.scope();
     give(&args.server, "/api/v1/resume", &json!({"scope": scope}), console).await?;
     writeln!(console.err, "the pause of {scope} is over")?;
+    Ok(())
+}
+
+pub(super) async fn cancel(args: CancelArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    let CancelArgs { id, reason, server } = args;
+    let path = format!("/api/v1/runs/{id}/cancel");
+    let answer = give(&server, &path, &json!({"reason": reason}), console).await?;
+    let by = answer.get("by").and_then(Value::as_str).unwrap_or("somebody");
+    match answer.get("repeated").and_then(Value::as_bool) {
+        Some(true) => writeln!(console.err, "order {id} was cancelled before, by {}", plain(by))?,
+        Some(false) | None => {
+            writeln!(console.err, "cancelled; what was not done of order {id} stays undone")?
+        }
+    }
     Ok(())
 }
 

@@ -12,6 +12,17 @@ use super::table::{Table, plain};
 
 /// A ruling in several lines, each moved to the right.
 pub(super) fn shown(ruling: &Ruling, indent: usize) -> String {
+    shown_after(ruling, ruling.verdict, None, indent)
+}
+
+/// The same of what comes only after something else, which `first` says by a word and a sentence; `verdict` is what the
+/// guards came to.
+pub(super) fn shown_after(
+    ruling: &Ruling,
+    verdict: Verdict,
+    first: Option<[String; 2]>,
+    indent: usize,
+) -> String {
     let mut head = Table::headless(indent);
     let target = ruling.target.as_ref().map_or("not known".to_owned(), ToString::to_string);
     head.row(["target".to_owned(), target]);
@@ -26,15 +37,16 @@ pub(super) fn shown(ruling: &Ruling, indent: usize) -> String {
         text.push_str(&difference(diff, indent));
     }
     text.push_str(&guards(&ruling.findings, indent));
-    text.push_str(&to_act(ruling, indent));
+    text.push_str(&to_act(ruling, verdict, first, indent));
     text
 }
 
 /// What would have to change for this to act: one line for each reason, and for a mode that only looks. Guards that were
 /// not asked may still refuse then.
-fn to_act(ruling: &Ruling, indent: usize) -> String {
+fn to_act(ruling: &Ruling, verdict: Verdict, first: Option<[String; 2]>, indent: usize) -> String {
     let mut table = Table::headless(indent + 2);
-    let mut is_needed = false;
+    let mut is_needed = first.is_some();
+    first.into_iter().for_each(|row| table.row(row));
     for finding in &ruling.findings {
         if let Some(reason) = finding.reason() {
             is_needed = true;
@@ -47,7 +59,7 @@ fn to_act(ruling: &Ruling, indent: usize) -> String {
         (Some(Cap::Order), _) => Some("the same order without --dry-run".to_owned()),
         (None, Mode::DryRun) => Some("`mode: enforce` or `approve` in the policy".to_owned()),
         // An approval is decided again when it is given.
-        (None, Mode::Approve) if ruling.verdict == Verdict::Act => None,
+        (None, Mode::Approve) if verdict == Verdict::Act => None,
         (None, Mode::Approve) => Some("a person's approval: `paramedic approve`".to_owned()),
         (None, Mode::Enforce) => None,
     };

@@ -20,7 +20,7 @@ use crate::client::{Client, ClientError};
 /// Items of one list at most; whoever has more reads the API.
 const ITEMS_MAX: usize = 10_000;
 
-/// Show what is in force now: whether it acts, what waits for approval, what is under way, what is paused.
+/// Show what is in force now: whether it acts, what waits for approval or was ordered and waits, what is under way or paused.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic status
@@ -47,6 +47,7 @@ struct Answers {
 #[derive(Serialize)]
 struct Lists {
     proposals: Vec<Value>,
+    orders: Vec<Value>,
     intents: Vec<Value>,
     leases: Vec<Value>,
     pauses: Vec<Value>,
@@ -132,6 +133,21 @@ struct Proposal {
     until: Moment,
 }
 
+/// What somebody ordered by hand, and is not over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ordered {
+    id: Seq,
+    policy: String,
+    by: String,
+    target: Option<Target>,
+    since: Moment,
+    /// What it does; none while it waits.
+    intent: Option<Seq>,
+    again: Option<Moment>,
+    waits_for: Vec<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Doing {
@@ -204,6 +220,7 @@ pub(super) async fn run(args: StatusArgs, console: &mut Console<'_>) -> Result<(
 async fn lists(client: &Client) -> Result<Lists, Failure> {
     Ok(Lists {
         proposals: all(client, "/api/v1/proposals").await?,
+        orders: all(client, "/api/v1/runs").await?,
         intents: all(client, "/api/v1/intents").await?,
         leases: all(client, "/api/v1/leases").await?,
         pauses: all(client, "/api/v1/pauses").await?,
@@ -254,6 +271,7 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
     };
     let pauses: Vec<Pause> = read_all(server, lists.pauses)?;
     let proposals: Vec<Proposal> = read_all(server, lists.proposals)?;
+    let orders: Vec<Ordered> = read_all(server, lists.orders)?;
     let doing: Vec<Doing> = read_all(server, lists.intents)?;
     let leases: Vec<Lease> = read_all(server, lists.leases)?;
     let policies: Vec<PolicyHere> = read_all(server, lists.policies)?;
@@ -265,6 +283,15 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
         ["ID", "POLICY", "TARGET", "ACTION", "LAPSES"],
         proposals.into_iter().map(|one| {
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, when(one.until, now)]
+        }),
+    );
+    lists.add(
+        "ordered by hand, waiting",
+        "`paramedic cancel ID` ends it",
+        ["ID", "POLICY", "TARGET", "BY", "SINCE", "WAITS FOR"],
+        orders.into_iter().filter(|one| one.intent.is_none()).map(|one| {
+            let waits = waits_for(&one, now);
+            [one.id.to_string(), one.policy, on(one.target.as_ref()), one.by, when(one.since, now), waits]
         }),
     );
     lists.add(
@@ -454,6 +481,16 @@ impl Sections {
 
 fn on(target: Option<&Target>) -> String {
     target.map_or("-".to_owned(), ToString::to_string)
+}
+
+/// What keeps an order from being done; the first reason in full.
+fn waits_for(order: &Ordered, now: Moment) -> String {
+    let again = order.again.map(|at| format!(" (looked at again {})", when(at, now))).unwrap_or_default();
+    match order.waits_for.as_slice() {
+        [] => format!("the answers to its questions{again}"),
+        [one] => format!("{}{again}", plain(one)),
+        [one, more @ ..] => format!("{}; and {} more{again}", plain(one), more.len()),
+    }
 }
 
 fn what(doing: &Doing) -> String {

@@ -6,7 +6,7 @@ use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
-use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Verdict};
+use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Unreadable, Verdict};
 use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::guard::{Finding, Guard, Stance};
 use paramedic_policies::load::built_in;
@@ -28,7 +28,7 @@ pub(super) fn tell(event: &Event) -> String {
                 let _ = write!(text, ", {} of them repeats", repeated.len());
             }
             if let Some(first) = unreadable.first() {
-                let _ = write!(text, ", {} unreadable: {}", unreadable.len(), first.problem);
+                let _ = write!(text, ", {} unreadable: {}", Unreadable::alerts(unreadable), first.problem);
             }
             if *truncated > 0 {
                 let _ = write!(text, ", {truncated} more left out by Alertmanager");
@@ -149,6 +149,12 @@ pub(super) fn tell(event: &Event) -> String {
             let only: Vec<String> = only.iter().map(ToString::to_string).collect();
             let only = if only.is_empty() { String::new() } else { format!(", of it {}", only.join(", ")) };
             format!("{by} wants intent {intent}{what} taken back now{only}{}", quoted(reason))
+        }
+        Event::Cancelled { episode, by, reason } => {
+            format!(
+                "{by} does not want any more what was ordered by hand in episode {episode}{}",
+                quoted(reason)
+            )
         }
         Event::Reigned { leader: true, epoch } => format!("this process leads (epoch {epoch})"),
         Event::Reigned { leader: false, epoch } => format!("this process does not lead (epoch {epoch})"),

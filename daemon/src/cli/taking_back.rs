@@ -1,9 +1,11 @@
 //! Taking back by hand, one action or several: `undo`, and what `thaw` and `unblock` have chosen. All of it is ordered before
 //! any of it is followed, so that one that is held keeps no other back; and no wait here is without an end.
 
-use paramedic_policies::action::Outcome;
+use paramedic_policies::ALREADY_BACK;
+use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -30,6 +32,7 @@ const FOLLOWED_MAX: Duration = Duration::from_secs(12 * 60);
 #[command(after_help = "Examples:
   paramedic undo 1047 --reason 'the traffic is back to normal'
   paramedic undo 1047 --no-wait
+  paramedic undo 1047 --dry-run
 
 INTENT is the number that `paramedic status` and `paramedic audit query --kind intended` show.
 A restart, a call or a Job cannot be taken back; the answer says so. The same order again is not
@@ -51,8 +54,11 @@ pub(super) struct BackArgs {
     #[arg(long, alias = "comment", value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
     /// Only give the order; do not wait for what comes of it.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     no_wait: bool,
+    /// Order nothing: show what would be taken back.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     output: OutputArg,
     #[command(flatten)]
@@ -62,6 +68,14 @@ pub(super) struct BackArgs {
 impl BackArgs {
     pub(super) fn client(&self) -> Result<Client, Failure> {
         self.server.client()
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    pub(super) fn dry_run(&self) -> bool {
+        self.dry_run
     }
 }
 
@@ -97,6 +111,8 @@ struct Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Became {
+    /// A rehearsal: it would be ordered.
+    WouldBeOrdered,
     /// Ordered, and not followed.
     Ordered,
     TakenBack,
@@ -143,6 +159,9 @@ pub(super) async fn take_back(
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let output = how.output.output;
+    if how.dry_run {
+        return rehearse(client, wanted, output, console).await;
+    }
     // Opened first: what is recorded between the two is in the first query.
     let mut stream = if how.no_wait { None } else { Some(client.stream().await?) };
     let (mut ordered, mut items) = (Vec::new(), Vec::new());
@@ -175,6 +194,88 @@ pub(super) async fn take_back(
     }
     items.sort_by_key(|item| item.intent);
     told(items, output, console)
+}
+
+/// Says what would be taken back, and orders nothing. Whether it is still as it was left, only a look before the change
+/// tells.
+async fn rehearse(
+    client: &Client,
+    wanted: &[Wanted],
+    output: Output,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
+    let mut items = Vec::new();
+    for Wanted { intent, only } in wanted {
+        let item = match possible(client, *intent).await? {
+            Ok(says) => {
+                let part: Vec<String> = only.iter().map(ToString::to_string).collect();
+                let part =
+                    if part.is_empty() { String::new() } else { format!(", of it {}", part.join(", ")) };
+                if output == Output::Table {
+                    writeln!(console.out, "intent {intent} would be taken back{part}: {}", plain(&says))?;
+                }
+                let result = Became::WouldBeOrdered;
+                Item { intent: *intent, record: None, result, why: Some(says), failure: None }
+            }
+            Err(why) => {
+                let hint = format!("the whole story: paramedic audit show {intent} --all");
+                Item::not(*intent, None, Became::Refused, Failure::users(why).hint(hint))
+            }
+        };
+        items.push(item);
+    }
+    writeln!(
+        console.err,
+        "NOTHING WAS ORDERED, this was a rehearsal; it is done only where all is as it was left"
+    )?;
+    told(items, output, console)
+}
+
+/// What taking an action back would be, or why it cannot be; as far as that is known without ordering it.
+async fn possible(client: &Client, intent: Seq) -> Result<Result<String, String>, Failure> {
+    if let Some(lease) = lease(client, intent).await? {
+        let held =
+            lease.why.filter(|_| lease.held).map(|why| format!("; held now: {why}")).unwrap_or_default();
+        let on = lease.target.map(|target| format!(" on {target}")).unwrap_or_default();
+        return Ok(Ok(format!("{}{on}, due at {} anyway{held}", lease.says, lease.until)));
+    }
+    let records = client as &dyn Records;
+    let Some(Event::Intended { intent: made }) = records.one(intent).await?.map(|record| record.event) else {
+        return Ok(Err(format!("{intent} is no intent")));
+    };
+    let kind = Some("ended".to_owned());
+    let filter = Filter { intent: Some(intent), kind, ..Filter::default() };
+    let (ended, _) = records.all(&filter, usize::MAX).await?;
+    let ends = |id: Seq| {
+        ended.iter().find_map(|record| match &record.event {
+            Event::Ended { intent, outcome } if *intent == id => Some(outcome),
+            _ => None,
+        })
+    };
+    let taken_back = ended.iter().any(|record| match &record.event {
+        Event::Ended { intent: other, outcome: Outcome::Done { .. } } => *other != intent,
+        _ => false,
+    });
+    Ok(match ends(intent) {
+        _ if made.reverts.is_some() => Err(format!("intent {intent} took another one back")),
+        _ if made.mode == Mode::DryRun => Err(format!("intent {intent} was a rehearsal; it changed nothing")),
+        _ if made.action.inverse().is_none() => {
+            Err(format!("intent {intent} cannot be undone: nothing takes back `{}`", made.action))
+        }
+        None => Err(format!("intent {intent} is still under way, or nobody knows how it ended")),
+        Some(_) if taken_back => Err(format!("intent {intent} was taken back already")),
+        Some(
+            Outcome::Done { already: false, .. }
+            | Outcome::Unknown { .. }
+            | Outcome::Failed { applied: true, .. },
+        ) => Ok(format!("{} on {}, which nothing else would take back", made.action, made.target)),
+        Some(
+            outcome @ (Outcome::Done { already: true, .. }
+            | Outcome::Collected { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Failed { applied: false, .. }),
+        ) => Err(format!("there is nothing to undo of intent {intent}: it {}", story::ended(outcome))),
+    })
 }
 
 /// An order that nobody follows.
@@ -234,6 +335,10 @@ struct Lease {
     held: bool,
     #[serde(default)]
     why: Option<String>,
+    #[serde(default)]
+    says: String,
+    #[serde(default)]
+    target: Option<Target>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -358,6 +463,9 @@ impl Seen {
                 | Outcome::Failed { .. }
                 | Outcome::Unknown { .. } => End::Ended { how: story::ended(outcome) },
             }),
+            Event::RevertDropped { intent, why, .. } if *intent == self.intent && why == ALREADY_BACK => {
+                Some(End::Nothing { why: why.clone() })
+            }
             Event::RevertDropped { intent, why, .. } if *intent == self.intent => {
                 Some(End::Dropped { why: why.clone() })
             }

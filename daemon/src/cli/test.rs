@@ -192,9 +192,10 @@ fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
         },
     };
     let settings = configuration.settings();
-    let source =
-        reload::source(&args.policies, &settings).map_err(|problems| Failure::unread(&problems, "policy"))?;
-    match load::book(source) {
+    let found =
+        reload::found(&args.policies, &settings).map_err(|problems| Failure::unread(&problems, "policy"))?;
+    found.left_out.iter().try_for_each(|problem| writeln!(console.err, "{problem}\n"))?;
+    match load::book(found.source) {
         Ok(book) => Ok(book),
         Err(problems) => Err(files::told(&problems, "in the policies", args.output.output, console)?),
     }

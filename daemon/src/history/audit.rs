@@ -274,6 +274,7 @@ impl Audit {
             | Event::Denied { .. }
             | Event::Lapsed { .. }
             | Event::OrderRefused { .. }
+            | Event::Cancelled { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Adopted { .. }

@@ -159,7 +159,14 @@ pub(super) async fn undo(
     let archive = served.inbox.archive().ok_or_else(ApiError::no_archive)?;
     let past = past(&*archive, intent).await?.map(Box::new);
     let taken = given(&served, caller, Command::Undo { intent, only, reason, past }).await?;
-    let repeated = taken.first == taken.end;
+    // What stands already may still withdraw what was ordered since.
+    let repeated = match taken.first == taken.end {
+        true => true,
+        false => {
+            let first = archive.record(taken.first).await?.map(|record| record.event);
+            !matches!(first, Some(Event::RevertOrdered { .. }))
+        }
+    };
     Ok(Json(json!({"record": taken.first, "end": taken.end, "intent": intent, "repeated": repeated})))
 }
 

@@ -218,7 +218,7 @@ pub(super) fn pauses_named(state: &state::State) -> String {
 }
 
 /// A few of them as one sentence's part.
-fn named(all: impl Iterator<Item = String>) -> Option<String> {
+pub(super) fn named(all: impl Iterator<Item = String>) -> Option<String> {
     let mut names: Vec<String> = all.collect();
     let more = names.len().saturating_sub(NAMED_MAX);
     names.truncate(NAMED_MAX);

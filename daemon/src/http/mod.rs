@@ -12,6 +12,7 @@ mod lists;
 mod openapi;
 mod orders;
 mod paging;
+mod runs;
 mod stream;
 pub mod tokens;
 mod webhook;
@@ -35,6 +36,7 @@ use crate::redaction::Redactor;
 use crate::reload::{BookStatus, Reloads};
 pub use error::ApiError;
 pub use explain::AT_ONCE as EXPLANATIONS_AT_ONCE;
+pub use orders::reload_by_signal;
 use tokens::{Role, Tokens};
 pub use webhook::{BODY_BYTES_MAX, BODY_MEMORY_KIB};
 
@@ -106,6 +108,7 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/leases", get(in_force::leases))
         .route("/api/v1/pages", get(in_force::pages))
         .route("/api/v1/pauses", get(in_force::pauses))
+        .route("/api/v1/runs", get(runs::runs))
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/explain", post(explain::explain))
         .route_layer(role(Role::Read));
@@ -117,6 +120,7 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/resume", post(orders::resume))
         .route("/api/v1/clock/accept", post(orders::accept_clock))
         .route("/api/v1/runs", post(by_hand::run))
+        .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/api/v1/intents/{id}/undo", post(by_hand::undo))
         .route("/-/reload", post(orders::reload))
         .route_layer(role(Role::Operate));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::api::sequence;
 use super::tokens::Caller;
-use super::{ApiError, Shared, doubt, in_force};
+use super::{ApiError, Shared, doubt, in_force, runs};
 use crate::driver::{NewBook, Taken};
 use crate::intake::bounds;
 use crate::reload::{Loaded, in_one_line};
@@ -170,18 +170,8 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
             })))
         }
         Err(problems) => {
-            // A short one: the log and `/readyz` have all of it.
-            let why = match problems.as_slice() {
-                [first, more @ ..] if !more.is_empty() => format!("{first}; and {} more", more.len()),
-                [first, ..] => first.clone(),
-                [] => String::new(),
-            };
-            let why = text(&served, format!("a reload: {}", in_one_line(&why)));
-            answered("refused", Some(why.clone()));
-            // It is refused, whether or not that can be recorded.
-            if let Err(turned) = served.inbox.take(Input::ReloadRefused { by, why }).await {
-                tracing::warn!(why = %turned, "a refused reload could not be recorded");
-            }
+            let why = record_refused(&served, &by, &problems).await;
+            answered("refused", Some(why));
             let error = format!(
                 "the new policies are refused: {}; the old ones stay in force",
                 counted(problems.len(), "problem")
@@ -190,6 +180,32 @@ pub(super) async fn reload(State(served): State<Shared>, Extension(Caller(by)): 
             Err(ApiError { status: StatusCode::UNPROCESSABLE_ENTITY, error, hint, problems })
         }
     }
+}
+
+/// Who asks for a reload by a signal has no name.
+const SIGNAL: &str = "SIGHUP";
+
+/// Reads the policies again as SIGHUP asks; nobody is answered, so that a refusal stands in the journal and the log.
+pub async fn reload_by_signal(served: &Shared) {
+    if let Err(problems) = served.reloads.now(SIGNAL).await {
+        record_refused(served, SIGNAL, &problems).await;
+    }
+}
+
+/// Records that a reload was refused; gives why, in short: the log and `/readyz` have all of it. It is refused, whether or
+/// not that can be recorded.
+async fn record_refused(served: &Shared, by: &str, problems: &[String]) -> String {
+    let why = match problems {
+        [first, more @ ..] if !more.is_empty() => format!("{first}; and {} more", more.len()),
+        [first, ..] => first.clone(),
+        [] => String::new(),
+    };
+    let why = text(served, format!("a reload: {}", in_one_line(&why)));
+    let refused = Input::ReloadRefused { by: by.to_owned(), why: why.clone() };
+    if let Err(turned) = served.inbox.take(refused).await {
+        tracing::warn!(why = %turned, "a refused reload could not be recorded");
+    }
+    why
 }
 
 async fn give(served: &Shared, caller: Caller, command: Command) -> Answer {
@@ -227,6 +243,7 @@ fn named(command: &Command) -> (&'static str, String) {
         Command::Pause { scope, .. } => ("pause", scope.to_string()),
         Command::Resume { scope } => ("resume", scope.to_string()),
         Command::AcceptClock => ("acceptClock", "the clock".to_owned()),
+        Command::Cancel { episode, .. } => ("cancel", format!("order {episode}")),
         Command::Undo { intent, .. } => ("undo", format!("intent {intent}")),
         Command::Run { policy, dry_run: false, .. } => ("run", format!("policy {policy}")),
         Command::Run { policy, dry_run: true, .. } => ("run", format!("policy {policy}, as a rehearsal")),
@@ -242,6 +259,10 @@ async fn hint(served: &Shared, command: &Command) -> String {
         Command::Acknowledge { .. } => served.inbox.look(in_force::pages_named).await.ok(),
         Command::Resume { .. } => served.inbox.look(in_force::pauses_named).await.ok(),
         Command::Pause { .. } => Some("`paramedic check` lists the policies".to_owned()),
+        Command::Cancel { episode, .. } => {
+            let episode = *episode;
+            served.inbox.look(move |state| runs::named(state, episode)).await.ok()
+        }
         // Of what was done its own story says more than what else is in force.
         Command::Undo { intent, past: Some(_), .. } => {
             Some(format!("what became of it: paramedic audit show {intent} --all"))

@@ -92,7 +92,7 @@ async fn take(
         return Err(problem.into());
     }
     if !unreadable.is_empty() {
-        tracing::warn!(unreadable = unreadable.len(), record = %taken.first, "some alerts could not be read");
+        tracing::warn!(unreadable = Unreadable::alerts(&unreadable), record = %taken.first, "some alerts could not be read");
     }
     tracing::debug!(alerts, first = %taken.first, end = %taken.end, "webhook taken");
     let answer = Answer { alerts, unreadable: &unreadable, first: taken.first, end: taken.end, correlation };

@@ -20,7 +20,7 @@ pub const OUTCOMES: [&str; 11] = [
 ];
 
 /// Every kind of record, in the order in which an alert meets them.
-pub const KINDS: [&str; 36] = [
+pub const KINDS: [&str; 37] = [
     "received",
     "opened",
     "closed",
@@ -53,6 +53,7 @@ pub const KINDS: [&str; 36] = [
     "revertDropped",
     "revertHeld",
     "revertOrdered",
+    "cancelled",
     "reigned",
     "began",
     "clockStepped",

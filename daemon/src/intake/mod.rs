@@ -32,8 +32,11 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
     let empty = empty(sent.sender.to_owned(), sent.correlation);
     match payload::read(sent.body, sent.at) {
         Err(problem) => {
-            let unreadable =
-                vec![Unreadable { index: None, problem: redactor.text(&problem.problem).into_owned() }];
+            let unreadable = vec![Unreadable {
+                index: None,
+                problem: redactor.text(&problem.problem).into_owned(),
+                count: None,
+            }];
             (Delivery { unreadable, ..empty }, Some(problem))
         }
         Ok(mut payload) => {
@@ -63,7 +66,7 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
 
 /// The delivery to be recorded of a body that was not even read.
 pub fn unread(sender: String, correlation: &str, why: &str) -> Delivery {
-    let unreadable = vec![Unreadable { index: None, problem: why.to_owned() }];
+    let unreadable = vec![Unreadable { index: None, problem: why.to_owned(), count: None }];
     Delivery { unreadable, ..empty(sender, correlation) }
 }
 

@@ -94,19 +94,20 @@ pub fn read(body: &[u8], now: Moment) -> Result<Payload, BodyProblem> {
     let mut alerts = Vec::with_capacity(elements.len());
     let (truncated, problem) = truncated(envelope.truncated_alerts);
     let mut unreadable: Vec<Unreadable> =
-        problem.into_iter().map(|problem| Unreadable { index: None, problem }).collect();
+        problem.into_iter().map(|problem| Unreadable { index: None, problem, count: None }).collect();
     let mut unlisted = 0_usize;
     for (index, element) in elements.into_iter().enumerate() {
         match alert(element, &envelope.status, now) {
             Ok(alert) => alerts.push(alert),
             Err(problem) if unreadable.len() + 1 < bounds::PROBLEMS_MAX => {
-                unreadable.push(Unreadable { index: u32::try_from(index).ok(), problem });
+                unreadable.push(Unreadable { index: u32::try_from(index).ok(), problem, count: None });
             }
             Err(_) => unlisted += 1,
         }
     }
     if unlisted > 0 {
-        unreadable.push(Unreadable { index: None, problem: format!("{unlisted} more could not be read") });
+        let (problem, count) = (format!("{unlisted} more could not be read"), u32::try_from(unlisted).ok());
+        unreadable.push(Unreadable { index: None, problem, count });
     }
     let kept = |text: &Text<'_>| bounds::cut(text.text().unwrap_or_default(), bounds::ENVELOPE_BYTES_MAX);
     Ok(Payload {

@@ -206,6 +206,7 @@ fn problems_are_listed_up_to_a_bound_and_then_counted() {
     let (delivery, problem) = read_json(&batch(&vec![json!(null); 1000]));
     assert_eq!(delivery.unreadable.len(), bounds::PROBLEMS_MAX);
     assert_eq!(delivery.unreadable.last().expect("some").problem, "981 more could not be read");
+    assert_eq!(Unreadable::alerts(&delivery.unreadable), 1000);
     assert!(problem.is_some());
 }
 

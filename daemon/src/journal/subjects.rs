@@ -73,7 +73,9 @@ impl Subjects {
                 terms.extend(by_hand.iter().map(|order| Term::text(Dimension::Policy, &order.policy)));
                 self.remember(record.seq, terms);
             }
-            Event::Closed { episode, .. } => self.recall(Dimension::Episode, *episode, terms),
+            Event::Closed { episode, .. } | Event::Cancelled { episode, .. } => {
+                self.recall(Dimension::Episode, *episode, terms);
+            }
             Event::Asked { question } => {
                 self.case(&question.case, terms);
                 match &question.ask {

@@ -209,13 +209,20 @@ fn judged(file: &Path) -> Judged {
         Ok(_) => {
             let name = name.to_lowercase();
             let looks_like_one = [".yaml", ".yml", ".json"].iter().any(|ending| name.contains(ending));
-            if looks_like_one { Judged::Left(LeftOut::Name) } else { Judged::Silent }
+            if looks_like_one || is_near_miss(file) { Judged::Left(LeftOut::Name) } else { Judged::Silent }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Judged::Left(LeftOut::DanglingLink),
         // Reading it will say why not.
         Err(_) if is_yaml => Judged::Read,
         Err(_) => Judged::Left(LeftOut::NoFile),
     }
+}
+
+/// Whether a name ends almost as a policy file's does: `second.ymal`, `second.yaml~`.
+fn is_near_miss(file: &Path) -> bool {
+    let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_of_it = |c: char| matches!(c, 'y' | 'a' | 'm' | 'l' | '~' | '_') || c.is_ascii_digit();
+    ending.len() >= 2 && ending.starts_with('y') && ending.chars().all(is_of_it)
 }
 
 fn text(file: &Path) -> Result<String, String> {

@@ -152,6 +152,7 @@ fn what_looks_like_a_policy_and_is_not_read_is_named() {
         ("c.yml~", "]"),
         ("d.yaml.bak", "]"),
         ("e.json", "]"),
+        ("second.ymal", "]"),
         ("notes.md", "]"),
         ("OWNERS", "]"),
         (".hidden.yaml", "]"),

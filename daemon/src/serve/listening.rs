@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connections;
 use crate::config::{Configuration, address_of, open_to_strangers};
-use crate::reload::Reloads;
+use crate::http::{Shared, reload_by_signal};
 
 /// Sockets that do not answer yet.
 pub(super) struct Listening {
@@ -109,7 +109,7 @@ async fn ended(task: &JoinHandle<()>, within: Duration) -> bool {
 }
 
 /// Reloads on each SIGHUP, for ever.
-pub(super) async fn hangups(reloads: Reloads) {
+pub(super) async fn hangups(served: Shared) {
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
     let Ok(mut hangup) = hangup else {
         tracing::warn!("SIGHUP cannot be listened for; reload with POST /-/reload");
@@ -117,7 +117,7 @@ pub(super) async fn hangups(reloads: Reloads) {
     };
     while hangup.recv().await.is_some() {
         tracing::info!("SIGHUP: reading policies again");
-        reloads.nudge();
+        reload_by_signal(&served).await;
     }
     std::future::pending().await
 }

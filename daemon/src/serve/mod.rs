@@ -27,7 +27,7 @@ use crate::config::Configuration;
 use crate::config::tokens::open_to_others;
 use crate::driver::{Driver, EFFECTS_END_WITHIN, Equipment, Inbox, JournalStanding, Journals};
 use crate::http::tokens::Tokens;
-use crate::http::{self, ClusterSeen, Others, Served};
+use crate::http::{self, ClusterSeen, Others, Served, Shared};
 use crate::keeping::SledJournals;
 use crate::metrics::Metrics;
 use crate::peers::{ApiServer, Peers, Reachable};
@@ -198,9 +198,9 @@ impl Plan {
         let reloader = tokio::spawn(reloader.watching().run());
         let peers = tokio::spawn(peers.ask());
         let (public, admin) = listening.addresses();
-        let listening = listening.serve(http::public(Arc::clone(&served)), http::admin(served));
+        let listening = listening.serve(http::public(Arc::clone(&served)), http::admin(Arc::clone(&served)));
         tracing::info!(%public, %admin, mode = %configuration.mode, version, "paramedic serves");
-        Ok(Daemon { public, admin, inbox, reloads, driver, reloader, peers, listening, stop })
+        Ok(Daemon { public, admin, inbox, reloads, served, driver, reloader, peers, listening, stop })
     }
 }
 
@@ -214,6 +214,7 @@ pub struct Daemon {
     pub inbox: Inbox,
     /// Loads policies again.
     pub reloads: Reloads,
+    served: Shared,
     driver: JoinHandle<()>,
     reloader: JoinHandle<()>,
     peers: JoinHandle<()>,
@@ -227,7 +228,7 @@ impl Daemon {
     /// # Errors
     /// When the driver broke, or did not end in time.
     pub async fn until(mut self, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
-        let hangups = listening::hangups(self.reloads.clone());
+        let hangups = listening::hangups(Arc::clone(&self.served));
         tokio::select! {
             () = shutdown => {}
             () = hangups => {}

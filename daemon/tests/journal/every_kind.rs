@@ -26,7 +26,7 @@ use crate::later_kinds;
 use crate::samples::{deployment, labels, start};
 
 /// How many kinds there are.
-pub(crate) const KINDS: usize = 36;
+pub(crate) const KINDS: usize = 37;
 
 /// The place of an event's kind. Whoever adds a kind adds a number here, and a sample below.
 pub(crate) fn position(event: &Event) -> usize {
@@ -67,6 +67,7 @@ pub(crate) fn position(event: &Event) -> usize {
         Event::Raised { .. } => 33,
         Event::Acknowledged { .. } => 34,
         Event::RevertOrdered { .. } => 35,
+        Event::Cancelled { .. } => 36,
     }
 }
 
@@ -96,8 +97,8 @@ pub(crate) fn every_kind() -> Vec<Record> {
             alerts: 3,
             repeated: vec![Seq(2)],
             unreadable: vec![
-                Unreadable { index: Some(2), problem: text("labels: expected a map") },
-                Unreadable { index: None, problem: text("the body is not JSON") },
+                Unreadable { index: Some(2), problem: text("labels: expected a map"), count: None },
+                Unreadable { index: None, problem: text("the body is not JSON"), count: None },
             ],
             truncated: 12,
         },

@@ -3,7 +3,7 @@
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::answer::Number;
-use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq};
+use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq, Unreadable};
 use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::order::ByHand;
@@ -33,6 +33,7 @@ pub(crate) fn samples() -> Vec<Event> {
         evidence(),
         not_taken_back(),
         no_attempts(),
+        cancelled(),
     ]
     .concat()
 }
@@ -369,4 +370,22 @@ fn no_attempts() -> Vec<Event> {
     let goes_on =
         |step, why, due| Event::Advanced { case: case(), rung: 0, step, why, due: Some(due), target: None };
     vec![goes_on(0, Advance::NotBegun, moment(21)), goes_on(1, Advance::Already, moment(22))]
+}
+
+fn cancelled() -> Vec<Event> {
+    let unreadable =
+        vec![Unreadable { index: None, problem: text("101 more could not be read"), count: Some(101) }];
+    vec![
+        Event::Cancelled { episode: Seq(2), by: text("jane"), reason: text("the fix is out") },
+        Event::Received {
+            sender: text("alertmanager"),
+            receiver: text("paramedic"),
+            group_key: text("{}"),
+            correlation: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+            alerts: 101,
+            repeated: Vec::new(),
+            unreadable,
+            truncated: 0,
+        },
+    ]
 }

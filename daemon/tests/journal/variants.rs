@@ -337,6 +337,7 @@ impl Seen {
             | Event::RevertDropped { .. }
             | Event::RevertHeld { .. }
             | Event::RevertOrdered { .. }
+            | Event::Cancelled { .. }
             | Event::Reigned { .. }
             | Event::Began { .. }
             | Event::ClockStepped { .. }

@@ -2,6 +2,7 @@
 
 mod approving;
 mod crowd;
+mod explaining;
 mod status;
 
 use std::process::{Command, Stdio};
@@ -43,6 +44,7 @@ spec:
     - scale: {by: 2, max: 10}
       revert: {after: 1h}
       verify: {rollout: complete, within: 30m}
+    - restart: {}
 "#;
 
 /// A world in which every action is possible and done at once, and no rollout ever ends.

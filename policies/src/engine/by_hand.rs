@@ -10,8 +10,7 @@ use crate::engine::sequence::{self, AtHand};
 use crate::event::{Closing, Conclusion, Event, Seq};
 use crate::order::ByHand;
 use crate::reason::Reason;
-use crate::ruling::Ruling;
-use crate::state::{Case, CaseId, Episode, Phase, State};
+use crate::state::{Case, Episode, Phase, State};
 use crate::time::{Moment, Span};
 
 /// How long an order waits for guards whose reasons may pass. What takes longer is ordered again by somebody who looks at
@@ -59,12 +58,21 @@ pub(super) fn run(state: &State, now: Moment, order: ByHand, labels: &Labels) ->
     }])
 }
 
+/// Whether nobody waits for what holds an order: it takes longer than anybody looks on, or what was named is not there,
+/// which is a slip of the pen of a person. Once a sequence has begun, its own steps may have taken the object away for a
+/// while.
+pub(super) fn never_waits(episode: &Episode, case: &Case, until: Moment, reasons: &[&Reason]) -> bool {
+    let is_missing = |reason: &&Reason| matches!(reason, Reason::TargetAbsent { .. });
+    let is_by_hand = episode.by_hand.is_some();
+    is_by_hand && (until >= episode.expires_at || (!case.rung_begun && reasons.iter().any(is_missing)))
+}
+
 /// Whether a ruling that does not act ends an order, instead of being looked at again.
 pub(super) fn is_refused(episode: &Episode, until: Option<Moment>) -> bool {
     episode.by_hand.as_ref().is_some_and(|order| match until {
         None => true,
-        // Who only asks is answered; who waits is not told "later" and then "no".
-        Some(until) => order.dry_run || until >= episode.expires_at,
+        // Who only asks is answered.
+        Some(_) => order.dry_run,
     })
 }
 
@@ -78,27 +86,53 @@ pub(super) fn given_up(state: &State, episode: Seq) -> Vec<Event> {
     events
 }
 
-/// What was named is not there: of a person that is a slip of the pen, and nothing to wait for. Once a sequence has begun,
-/// its own steps may have taken the object away for a while.
-fn misses(state: &State, ruling: &Ruling) -> Option<Vec<Event>> {
-    let missing = |reason: &&Reason| matches!(reason, Reason::TargetAbsent { .. });
-    let reason = ruling.findings.iter().filter_map(|finding| finding.reason()).find(missing)?;
-    of(state, ruling.episode)?;
-    let case = state.cases.get(&CaseId { episode: ruling.episode, policy: ruling.policy.clone() })?;
-    if case.rung_begun {
-        return None;
+/// Somebody does not want any more what was ordered: what of it is not done stays undone.
+///
+/// # Errors
+/// Why there is nothing to cancel, in words.
+pub(super) fn cancel(state: &State, by: &str, episode: Seq, reason: &str) -> Result<Vec<Event>, String> {
+    let Some(known) = state.episodes.get(&episode) else {
+        return Err(format!("no order {episode} waits; it may be over, or never have been"));
+    };
+    if known.by_hand.is_none() {
+        return Err(format!(
+            "{episode} is the alert {}, and no order; nobody ordered it by hand",
+            known.alert()
+        ));
     }
-    Some(sequence::ends(state, case, Conclusion::Refused, AtHand::NotDone, &reason.to_string()))
+    let mut events = vec![cancelled(episode, by, reason)];
+    let why = format!("{by} has cancelled the order");
+    for case in state.cases_of(episode) {
+        match case.phase {
+            Phase::Acting { intent } => {
+                return Err(format!("order {episode} is being done: intent {intent} is under way"));
+            }
+            Phase::Verifying { intent, .. } => {
+                return Err(format!("order {episode} was done by intent {intent}, and is being verified"));
+            }
+            Phase::Resting => {}
+            Phase::Waiting { .. }
+            | Phase::Asking { .. }
+            | Phase::Proposed { .. }
+            | Phase::Approved { .. }
+            | Phase::Withheld => {
+                events.extend(sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, &why));
+            }
+        }
+    }
+    if events.len() == 1 {
+        return Err(format!("order {episode} is over"));
+    }
+    Ok(events)
 }
 
-/// An episode by hand ends when its case rests, and that rests where what was named is not there.
+/// The record of it.
+pub(super) fn cancelled(episode: Seq, by: &str, reason: &str) -> Event {
+    Event::Cancelled { episode, by: by.to_owned(), reason: reason.to_owned() }
+}
+
+/// An episode by hand ends when its case rests.
 pub(super) fn ends(state: &State, mut events: Vec<Event>) -> Vec<Event> {
-    let is_over = events.iter().any(|event| matches!(event, Event::Concluded { .. }));
-    let missed = events.iter().find_map(|event| match event {
-        Event::Ruled { ruling } if !is_over => misses(state, ruling),
-        _ => None,
-    });
-    events.extend(missed.into_iter().flatten());
     let mut rested = BTreeSet::new();
     for event in &events {
         if let Event::Concluded { case, .. } = event

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::alert::{Alert, AlertStatus, EpisodeKey};
 use crate::book::Book;
 use crate::engine::{LATE_PEER, sequence, storm};
-use crate::event::{Closing, Event, Seq};
+use crate::event::{Closing, Event, Seq, Unreadable};
 use crate::input::Delivery;
 use crate::state::State;
 use crate::time::Moment;
@@ -22,7 +22,9 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Deliver
         receiver: delivery.receiver.clone(),
         group_key: delivery.group_key.clone(),
         correlation: delivery.correlation.clone(),
-        alerts: u32::try_from(delivery.alerts.len() + delivery.unreadable.len()).unwrap_or(u32::MAX),
+        alerts: u32::try_from(delivery.alerts.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(Unreadable::alerts(&delivery.unreadable)),
         repeated: sorted.repeated,
         unreadable: delivery.unreadable.clone(),
         truncated: delivery.truncated,

@@ -16,6 +16,9 @@ use crate::settings::STUCK_AFTER;
 use crate::state::{CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
+/// Why nothing is taken back where the value from before is there already: what was wanted is so.
+pub const ALREADY_BACK: &str = "the value from before already holds";
+
 /// How long a held revert waits when nothing says how long it is held; it is looked at earlier when something is
 /// resumed, adopted or won.
 const HELD: Span = Span::from_mins(5);
@@ -213,9 +216,7 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
                 behind: None,
             }]
         }
-        Some(_) | None if preflight.already => {
-            dropped(state, lease, "the value from before already holds".to_owned(), false)
-        }
+        Some(_) | None if preflight.already => dropped(state, lease, ALREADY_BACK.to_owned(), false),
         Some(_) | None => dropped(state, lease, said(&preflight.refusals), true),
     }
 }

@@ -89,6 +89,9 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
             };
             by_hand::run(state, now, wanted, labels).unwrap_or_else(refused)
         }
+        Command::Cancel { episode, reason } => {
+            by_hand::cancel(state, &by, *episode, reason).unwrap_or_else(refused)
+        }
         Command::Undo { intent, only, reason, past } => {
             let wanted = undo::Wanted { intent: *intent, only, reason, past: past.as_deref() };
             undo::order(state, &by, &wanted).unwrap_or_else(refused)

@@ -69,6 +69,14 @@ impl<'a> Inquiry<'a> {
         self.step().target.as_ref().unwrap_or(&self.policy.target)
     }
 
+    /// The labels that name the target; none where more than labels does.
+    pub(super) fn labels_of_target(&self) -> Option<BTreeSet<String>> {
+        let templates = self.target_spec().templates();
+        let uses = templates.into_iter().flat_map(|template| &template.uses);
+        let names = uses.filter(|name| !name.starts_with("vars."));
+        names.map(|name| name.strip_prefix("labels.").map(str::to_owned)).collect()
+    }
+
     /// What is known of the target so far.
     pub(super) fn aim(&self) -> Aim {
         if let Some(known) = self.case.facts.get(&Fact::Target) {

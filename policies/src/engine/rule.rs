@@ -9,7 +9,7 @@ use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::questions::Aim;
 use crate::engine::sequence::{self, AtHand};
-use crate::engine::{follow, growing, storm};
+use crate::engine::{by_hand, follow, growing, storm};
 use crate::event::Event;
 use crate::guard::{self, Finding, View};
 use crate::policy::{InStorm, Policy, Step};
@@ -181,7 +181,11 @@ impl<'a> Inquiry<'a> {
         }
         let later = self.now + growing(self.book.settings().facts.retry, self.case.fact_failures);
         let until = reasons.iter().map(|reason| reason.until().unwrap_or(later)).max().unwrap_or(later);
-        Verdict::Hold { until: until.max(self.now + Span::from_ms(1)) }
+        let until = until.max(self.now + Span::from_ms(1));
+        match by_hand::never_waits(self.episode, self.case, until, &reasons) {
+            true => Verdict::Withhold,
+            false => Verdict::Hold { until },
+        }
     }
 
     /// The mode after the step's own, the daemon's cap, the storm and the order.

@@ -6,6 +6,8 @@ use crate::action::{Action, Intent, Mode, Outcome};
 use crate::address::AddressRange;
 use crate::engine::by_hand;
 use crate::engine::lease::{Trace, has_entry, trace};
+use crate::engine::questions::Aim;
+use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
 use crate::event::{Conclusion, Event, Seq};
 use crate::order::Past;
@@ -28,14 +30,16 @@ pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<
     let Wanted { intent, only, reason, past } = *wanted;
     let is_part = !only.is_empty();
     let ordered = |of: Option<Box<Intent>>, done: &Intent| {
-        let (by, reason, only) = (by.to_owned(), reason.to_owned(), only.to_vec());
-        let mut events = vec![Event::RevertOrdered { intent, by, reason, only, of }];
+        let (reason, only) = (reason.to_owned(), only.to_vec());
+        let mut events = vec![Event::RevertOrdered { intent, by: by.to_owned(), reason, only, of }];
         events.extend(stopped(state, done));
         if !is_part {
-            events.extend(again(state, done));
+            events.extend(again(state, by, done));
         }
         Ok(events)
     };
+    // Whoever orders it once more means what was ordered since then, too.
+    let once_more = |done: &Intent| if is_part { Vec::new() } else { again(state, by, done) };
     if state.in_flight.contains_key(&intent) {
         return Err(format!("intent {intent} is still under way; it can be undone once it has ended"));
     }
@@ -43,10 +47,12 @@ pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<
         holds(intent, &lease.intent.action, only)?;
         let under_way = state.in_flight.values().find(|flight| flight.intent.reverts == Some(intent));
         if let Some(flight) = under_way {
-            return Err(format!("intent {} is taking intent {intent} back already", flight.intent.id));
+            let waiting = once_more(&lease.intent);
+            let already = format!("intent {} is taking intent {intent} back already", flight.intent.id);
+            return if waiting.is_empty() { Err(already) } else { Ok(waiting) };
         }
         let same = lease.ordered.as_ref().is_some_and(|order| order.by.is_some() && order.covers(only));
-        return if same { Ok(Vec::new()) } else { ordered(None, &lease.intent) };
+        return if same { Ok(once_more(&lease.intent)) } else { ordered(None, &lease.intent) };
     }
     let past = past.ok_or_else(|| format!("the journal has no intent {intent}"))?;
     undone_by(past)?;
@@ -74,18 +80,51 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
 
 /// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
 /// nobody watching.
-fn again(state: &State, intent: &Intent) -> Vec<Event> {
+fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
     let is_same = |case: &&Case| {
         case.id != CaseId::of(intent)
             && case.id.policy == intent.policy
-            && case.target.as_ref() == Some(&intent.target)
             && case.phase != Phase::Resting
             && !case.phase.is_under_way()
             && by_hand::of(state, case.id.episode).is_some()
+            && may_be_on(state, case, intent)
     };
     let why = "a person wants taken back what it would do again";
-    let end = |case| sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, why);
-    state.cases.values().filter(is_same).flat_map(end).collect()
+    let withdrawn = |case: &Case| {
+        let reason = format!("intent {} is to be taken back", intent.id);
+        let mut events = vec![by_hand::cancelled(case.id.episode, by, &reason)];
+        events.extend(sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, why));
+        events
+    };
+    state.cases.values().filter(is_same).flat_map(withdrawn).collect()
+}
+
+/// Whether an order is for the target of this intent. One whose target nobody has looked up yet is, where it names the same
+/// as whatever the intent was made for.
+fn may_be_on(state: &State, case: &Case, intent: &Intent) -> bool {
+    if let Some(target) = &case.target {
+        return *target == intent.target;
+    }
+    let (Some(policy), Some(episode)) = (state.policy_of(case), state.episodes.get(&case.id.episode)) else {
+        return false;
+    };
+    let book = state.current_book();
+    let inquiry = Inquiry { state, book: &book, policy, episode, case, now: state.now, ask_anyway: false };
+    match inquiry.aim() {
+        Aim::Known(target) => target == intent.target,
+        Aim::Sought(_) | Aim::Pending => {
+            let of_lease = state.leases.get(&intent.id).map(|lease| &lease.labels);
+            let of_episode = state.episodes.get(&intent.episode).map(|known| &known.labels);
+            let made_for = of_episode.or(of_lease.filter(|labels| !labels.is_empty()));
+            let named = match inquiry.labels_of_target() {
+                Some(named) => named,
+                None => policy.labels_in_templates(),
+            };
+            made_for
+                .is_some_and(|labels| named.iter().all(|name| labels.get(name) == episode.labels.get(name)))
+        }
+        Aim::Bad(_) => false,
+    }
 }
 
 /// Whether anything is left of it that can be taken back.

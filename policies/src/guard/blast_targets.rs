@@ -1,4 +1,5 @@
-//! How many distinct targets may be acted on in a window, whichever policy acts: many small wounds are a large one.
+//! How many distinct targets may be acted on in a window, whichever policy acts: many small wounds are a large one. A
+//! freeze of namespaces wounds no workload: it takes no place among workloads, only among freezes.
 
 use std::collections::BTreeMap;
 
@@ -35,9 +36,10 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let (allow, per) = (blast.max, blast.per);
     if have <= allow {
         let within = namespace.map_or("the cluster".to_owned(), |name| format!("namespace {name}"));
+        let what = if freezes(view, target) { "freeze" } else { "target" };
         return Finding::allows(
             Guard::BlastTargets,
-            format!("would be target {have} of {allow} allowed in {per} in {within}"),
+            format!("would be {what} {have} of {allow} allowed in {per} in {within}"),
         );
     }
     // As soon as all but `allow - 1` others have dropped out of the window; a ceiling of none never opens.
@@ -45,6 +47,12 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     moments.sort_unstable();
     let until = moments.get(others.saturating_sub(allow as usize)).map_or(view.now + per, |at| *at + per);
     Finding::refuses(Guard::BlastTargets, Reason::TooManyTargets { have, allow, per, until })
+}
+
+/// Whether the step at hand leaves every workload as it is.
+fn freezes(view: &View<'_>, target: &Target) -> bool {
+    let step = view.policy.ladder.get(view.case.rung).and_then(|rung| rung.steps.get(view.case.step));
+    step.is_some_and(|step| step.remediation.spares_workloads(target))
 }
 
 /// The other targets acted on in the window, in this namespace or anywhere, each with the last time.
@@ -55,7 +63,8 @@ fn others_within<'a>(
     namespace: Option<&str>,
 ) -> BTreeMap<&'a Target, Moment> {
     let mut last_at: BTreeMap<&Target, Moment> = BTreeMap::new();
-    for charge in ledger::within(view, per) {
+    let spares = freezes(view, target);
+    for charge in ledger::within(view, per).filter(|charge| charge.spares_workloads == spares) {
         if namespace.is_none_or(|name| charge.reached(name)) && charge.target != *target {
             let last = last_at.entry(&charge.target).or_insert(charge.at);
             *last = charge.at.max(*last);
@@ -141,6 +150,25 @@ mod tests {
         let mut world = blast(2, BlastScope::Namespace);
         world.target = Some(Ok(target("prod/a")));
         assert_eq!(world.says(judge), "allows: would be target 2 of 2 allowed in 30m in namespace prod");
+    }
+
+    /// Whoever freezes deploys in the first minutes of an incident must not disable what mends it.
+    #[test]
+    fn a_freeze_of_a_namespace_takes_no_place_among_workloads() {
+        let mut world = World::new();
+        world.policy.guards.blast_targets =
+            Some(BlastTargets { max: 2, within: BlastScope::Namespace, per: span("30m") });
+        world.charge("scale-web", "prod/b", "08:10:00");
+        world.charge("paramedic-freeze", "prod/prod", "08:20:00");
+        let frozen = world.state.ledger.charges.back_mut().expect("just charged");
+        (frozen.target.kind, frozen.spares_workloads) = ("Namespace".to_owned(), true);
+        assert_eq!(world.says(judge), "allows: would be target 2 of 2 allowed in 30m in namespace prod");
+        // As ledgers have it that were written before this was known.
+        world.state.ledger.charges.back_mut().expect("just charged").spares_workloads = false;
+        assert_eq!(
+            world.says(judge),
+            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+        );
     }
 
     #[test]

@@ -14,9 +14,11 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return Finding::allows(Guard::Confirmation, "switched off");
     }
     if view.case.rung_begun {
+        let steps = view.policy.ladder.get(view.case.rung).map_or(0, |rung| rung.steps.len());
+        let what = if steps > 1 { "sequence" } else { "rung" };
         return Finding::allows(
             Guard::Confirmation,
-            "the sequence has begun: what is left no longer depends on the alert",
+            format!("the {what} has begun: what is left no longer depends on the alert"),
         );
     }
     match fact::series(view, &Fact::Confirmation) {
@@ -78,6 +80,12 @@ mod tests {
         world.case.step = 1;
         assert!(world.says(judge).starts_with("refuses: "), "what held already is nothing that was done");
         world.case.rung_begun = true;
+        assert_eq!(
+            world.says(judge),
+            "allows: the rung has begun: what is left no longer depends on the alert"
+        );
+        let step = world.policy.ladder[0].steps[0].clone();
+        world.policy.ladder[0].steps.push(step);
         assert_eq!(
             world.says(judge),
             "allows: the sequence has begun: what is left no longer depends on the alert"

@@ -107,6 +107,7 @@ impl World {
             policy,
             target,
             beyond: Vec::new(),
+            spares_workloads: false,
         });
     }
 

@@ -153,6 +153,8 @@ impl Asks for Written {
 
     const PROVES_ITSELF: bool = true;
 
+    const SPARES_WORKLOADS: bool = true;
+
     fn read(walk: &mut Walk, tree: &Tree) -> Option<Self> {
         let mut fields = Fields::open(walk, tree, "freezeDeploys", "FreezeDeploysDocument")?;
         let lasts =

@@ -19,6 +19,7 @@ use crate::load::fields::Walk;
 use crate::load::yaml::Tree;
 use crate::promql::Query;
 use crate::reason::Reason;
+use crate::target::Target;
 use crate::template::{Scope, Template};
 use crate::time::{Moment, Span};
 
@@ -83,6 +84,9 @@ pub(crate) trait Asks: Sized {
     /// Whether it only looks: nobody has to approve it, a rehearsal of it is the thing itself, and it counts against
     /// nothing but its own kind.
     const LOOKS_ONLY: bool = false;
+
+    /// Whether it leaves every workload as it is, where its target is a namespace.
+    const SPARES_WORKLOADS: bool = false;
 
     /// The entries of an action of its policy that may no longer stand by what is written now; `vars` are the
     /// configuration's.
@@ -255,6 +259,12 @@ macro_rules! remediations {
                 match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
             }
 
+            /// Whether it leaves every workload as it is: a freeze of whole namespaces.
+            pub(crate) fn spares_workloads(&self, target: &Target) -> bool {
+                let spares = match self { $(Self::$name(_) => <$module::Written as Asks>::SPARES_WORKLOADS,)+ };
+                spares && target.kind == "Namespace"
+            }
+
             pub(crate) fn proves_itself(&self) -> bool {
                 match self { $(Self::$name(_) => <$module::Written as Asks>::PROVES_ITSELF,)+ }
             }
@@ -290,6 +300,12 @@ macro_rules! remediations {
             /// Whether it only looks and changes nothing.
             pub fn looks_only(&self) -> bool {
                 match self { $(Self::$name(_) => <$module::Written as Asks>::LOOKS_ONLY,)+ }
+            }
+
+            /// Whether it leaves every workload as it is: a freeze of whole namespaces.
+            pub(crate) fn spares_workloads(&self, target: &Target) -> bool {
+                let spares = match self { $(Self::$name(_) => <$module::Written as Asks>::SPARES_WORKLOADS,)+ };
+                spares && target.kind == "Namespace"
             }
 
             /// The action that takes it back, where one exists.

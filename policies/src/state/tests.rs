@@ -177,6 +177,7 @@ fn a_ledger_is_empty_until_something_was_charged_to_it() {
         policy: "restart-web".to_owned(),
         target: target("web"),
         beyond: vec!["stage".to_owned()],
+        spares_workloads: false,
     };
     assert!(charge.reached("prod") && charge.reached("stage") && !charge.reached("test"));
     assert!(!Ledger { charges: [charge].into(), pace_ns: None }.is_empty());

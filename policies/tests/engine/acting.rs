@@ -2,6 +2,7 @@
 
 use paramedic_policies::action::{Mode, Outcome};
 use paramedic_policies::event::Event;
+use paramedic_policies::reason::Reason;
 use paramedic_policies::settings::Settings;
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, settings, source, value};
@@ -483,4 +484,32 @@ fn a_second_rung_that_was_never_done_comes_next_and_the_first_counts_once() {
     let scale = "errors: scale 4 -> 6 on prod/deployment/web";
     assert_eq!(story.intents(), ["errors: restart on prod/deployment/web", scale, scale, scale, scale]);
     assert_eq!((story.state.efficacy["errors"].ineffective, story.count("quarantined")), (1, 0));
+}
+
+/// What has not touched its target raises no alerts there: after a crash between record and request the remedy comes at once.
+#[test]
+fn what_failed_without_an_effect_does_not_have_to_settle() {
+    for (outcome, refused) in [
+        (Outcome::Failed { what: "not begun".to_owned(), applied: false, diff: None }, false),
+        (Outcome::Refused { reasons: vec![Reason::NoKubernetes] }, false),
+        (Outcome::Done { diff: None, already: false }, true),
+        (Outcome::Failed { what: "no rollout in time".to_owned(), applied: true, diff: None }, true),
+        (Outcome::Unknown { what: "no answer".to_owned() }, true),
+    ] {
+        let other =
+            RESTART_THEN_SCALE.replace("name: errors}", "name: slow}").replace("\"Errors\"", "\"Slow\"");
+        let mut story = Story::new(&[RESTART_THEN_SCALE, &other]);
+        story.outcome = Some(outcome.clone());
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.deliver(vec![alert("Slow", "prod/web")]);
+        let settles = story.rulings().iter().any(|ruling| {
+            ruling
+                .findings
+                .iter()
+                .filter_map(|found| found.reason())
+                .any(|reason| reason.name() == "settling")
+        });
+        assert_eq!(settles, refused, "{outcome:?}: {}", story.last_ruling());
+        assert!(!story.state.ledger.charges.is_empty(), "what was charged before the effect stays charged");
+    }
 }

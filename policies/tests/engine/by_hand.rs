@@ -10,12 +10,13 @@ use paramedic_policies::order::{Command, Past, PauseScope};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::block_ip;
 use paramedic_policies::settings::Settings;
+use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
-use crate::story::{RESTART_THEN_SCALE, Story, alert, labels, settings, value};
+use crate::story::{RESTART_THEN_SCALE, Story, alert, labels, settings, source, value};
 
 /// Three steps, each verified, and no alert.
-const RESTORE: &str = r#"
+pub(crate) const RESTORE: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
 metadata: {name: restore}
@@ -30,7 +31,7 @@ spec:
   guards: {blastRadius: {unavailable: "off"}}
 "#;
 
-fn run(policy: &str, key: &str) -> Command {
+pub(crate) fn run(policy: &str, key: &str) -> Command {
     let labels = labels(&[("namespace", "prod"), ("deployment", "web")]);
     let (policy, key, reason) = (policy.to_owned(), key.to_owned(), "the database is back".to_owned());
     Command::Run { policy, labels, reason, dry_run: false, key }
@@ -45,14 +46,14 @@ fn rehearse(policy: &str, key: &str) -> Command {
     }
 }
 
-fn refusal(story: &Story) -> String {
+pub(crate) fn refusal(story: &Story) -> String {
     match &story.records.last().expect("something is recorded").1 {
         Event::OrderRefused { why, .. } => why.clone(),
         other => panic!("not refused: {other:?}"),
     }
 }
 
-fn conclusions(story: &Story) -> Vec<String> {
+pub(crate) fn conclusions(story: &Story) -> Vec<String> {
     let all = story.records.iter().filter_map(|(_, event)| match event {
         Event::Concluded { conclusion, .. } => Some(format!("{conclusion:?}")),
         _ => None,
@@ -202,7 +203,7 @@ fn what_is_not_there_is_a_slip_of_the_pen_and_ends_the_order_at_once() {
     let mut story = Story::new(&[RESTORE]);
     story.refusals = vec![Reason::TargetAbsent { what: "prod/deployment/web".to_owned() }];
     story.order(run("restore", "k-1"));
-    assert_eq!(story.last_ruling(), "hold: there is no prod/deployment/web");
+    assert_eq!(story.last_ruling(), "withhold: there is no prod/deployment/web");
     assert_eq!(conclusions(&story), ["Refused"]);
     assert!(story.state.episodes.is_empty(), "nobody waits for it");
     assert_eq!(story.count("escalated"), 0);
@@ -285,7 +286,7 @@ fn a_failed_order_calls_a_person_all_the_same() {
     assert_eq!(story.state.episodes.get(&Seq(1)), None);
 }
 
-const SCALE_FOR_A_WHILE: &str = r#"
+pub(crate) const SCALE_FOR_A_WHILE: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
 metadata: {name: more}
@@ -386,6 +387,49 @@ fn an_undo_waits_while_something_is_paused_and_is_one_however_often_it_is_ordere
     assert_eq!(story.replicas, 4);
 }
 
+/// An order whose target nobody has looked up yet would do it again as well.
+#[test]
+fn an_order_that_does_not_know_its_target_yet_is_not_done_after_it_was_taken_back() {
+    let named = r#"{kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}"#;
+    let of_pod = r#"{from: {pod: "{{ labels.deployment }}", namespace: "{{ labels.namespace }}"}}"#;
+    let mut story = Story::new(&[&SCALE_FOR_A_WHILE.replace(named, of_pod)]);
+    let (kind, namespace, name) = ("Deployment".to_owned(), "prod".to_owned(), "web".to_owned());
+    story.owner = Some(Target { kind, namespace, name });
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.answers = false;
+    story.order(run("more", "k-2"));
+    assert_eq!(story.count("opened"), 2);
+    story.order(undo(intent, None));
+    assert_eq!(
+        (conclusions(&story).last().map(String::as_str), story.count("cancelled")),
+        (Some("Withdrawn"), 1)
+    );
+    story.answers = true;
+    story.restart();
+    story.pass("15m");
+    assert_eq!((story.replicas, story.intents().len()), (4, 2));
+}
+
+/// Whoever says it a second time means what was ordered since the first.
+#[test]
+fn the_same_undo_once_more_withdraws_what_was_ordered_between() {
+    let mut story = Story::new(&[&format!("{SCALE_FOR_A_WHILE}  guards: {{cooldown: 1m}}\n")]);
+    story.order(run("more", "k-1"));
+    let intent = story.last("intended");
+    story.order(Command::Pause { scope: PauseScope::Everything, until: None, reason: String::new() });
+    story.order(undo(intent, None));
+    story.order(run("more", "k-2"));
+    let waits = story.last("opened");
+    assert_eq!(story.state.episodes.get(&waits).map(|one| one.is_open()), Some(true));
+    story.order(undo(intent, None));
+    assert_eq!((story.count("revertOrdered"), story.count("cancelled")), (1, 1));
+    assert_eq!(story.state.episodes.get(&waits), None);
+    story.order(Command::Resume { scope: PauseScope::Everything });
+    story.pass("15m");
+    assert_eq!(story.replicas, 4);
+}
+
 #[test]
 fn an_order_counts_as_approval_of_taking_back() {
     let mut story = Story::with(&[SCALE_FOR_A_WHILE], &settings());
@@ -471,6 +515,21 @@ fn a_freeze_by_hand_lasts_as_long_as_it_says() {
         story.order(with(built_in::FREEZE, &pairs));
         assert!(story.last_ruling().contains(says), "{}", story.last_ruling());
     }
+}
+
+/// Whoever freezes deploys in the first minutes of an incident must not disable what mends it, thawed or not.
+#[test]
+fn a_freeze_takes_no_place_of_a_workload() {
+    let policy = format!(
+        "{SCALE_FOR_A_WHILE}  guards: {{blastRadius: {{targets: {{max: 1, in: namespace, per: 30m}}}}}}\n"
+    );
+    let mut story = Story::with_own();
+    story.feed(&Input::Adopt(Box::new(built_in::with(source(&[&policy], &settings())))));
+    let pairs = [("namespace", "prod"), ("namespaces", "prod"), ("for", "2h"), ("reason", "incident")];
+    story.order(with(built_in::FREEZE, &pairs));
+    story.pass("3m");
+    story.order(run("more", "k-1"));
+    assert_eq!((story.replicas, story.intents().len()), (6, 2), "{}", story.last_ruling());
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What counts as one alert, and when it ends.
 
+use paramedic_policies::event::{Event, Unreadable};
+use paramedic_policies::input::{Delivery, Input};
+
 use crate::story::{RESTART_THEN_SCALE, Story, alert, resolved, value};
 
 #[test]
@@ -108,6 +111,26 @@ fn the_same_refusal_is_recorded_once() {
     story.series.insert("ALERTS".to_owned(), value(1.0));
     story.pass("10m");
     assert_eq!(story.intents().len(), 1);
+}
+
+#[test]
+fn what_could_not_be_read_is_counted_though_it_is_not_listed() {
+    let mut story = Story::new(&[RESTART_THEN_SCALE]);
+    let one = |count| Unreadable { index: None, problem: "labels: expected a map".to_owned(), count };
+    story.feed(&Input::Alerts(Delivery {
+        sender: "alertmanager".to_owned(),
+        receiver: String::new(),
+        group_key: String::new(),
+        correlation: "c-1".to_owned(),
+        alerts: Vec::new(),
+        unreadable: std::iter::repeat_n(one(None), 19).chain([one(Some(101))]).collect(),
+        truncated: 0,
+    }));
+    let alerts = story.records.iter().find_map(|(_, event)| match event {
+        Event::Received { alerts, .. } => Some(*alerts),
+        _ => None,
+    });
+    assert_eq!(alerts, Some(120));
 }
 
 #[test]

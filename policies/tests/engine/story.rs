@@ -20,6 +20,7 @@ use paramedic_policies::remediation::{
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::settings::Settings;
 use paramedic_policies::state::{Duty, Phase, State};
+use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_policies::{apply, decide, wake};
 
@@ -66,6 +67,8 @@ pub(crate) struct Story {
     pub(crate) pods_gone: bool,
     /// Why nobody can look at workloads.
     pub(crate) blind: Option<String>,
+    /// The owner of every pod; without it, there is none.
+    pub(crate) owner: Option<Target>,
     unanswered: Vec<Question>,
 }
 
@@ -130,6 +133,7 @@ impl Story {
             refusals: Vec::new(),
             pods_gone: false,
             blind: None,
+            owner: None,
             unanswered: Vec::new(),
         };
         let source = source(policies, settings);
@@ -249,7 +253,10 @@ impl Story {
                 let best = fits.max_by_key(|(part, _)| part.len());
                 best.map_or(Found::Series(Vec::new()), |(_, found)| found.clone())
             }
-            Ask::Seek { sought } => Found::Absent { what: sought.to_string() },
+            Ask::Seek { sought } => match &self.owner {
+                Some(owner) => Found::Target(owner.clone()),
+                None => Found::Absent { what: sought.to_string() },
+            },
             Ask::Preflight { .. } if self.blind.is_some() => {
                 Found::Failed { what: self.blind.clone().unwrap_or_default() }
             }

@@ -196,7 +196,11 @@ fn input(state: &State, hostile: &Hostile) -> Input {
             group_key: String::new(),
             correlation: String::new(),
             alerts: alerts.into_iter().map(|(labels, when, fires)| alert(labels, at(when), fires)).collect(),
-            unreadable: vec![Unreadable { index: Some(u32::MAX), problem: String::new() }],
+            unreadable: vec![Unreadable {
+                index: Some(u32::MAX),
+                problem: String::new(),
+                count: Some(u32::MAX),
+            }],
             truncated,
         }),
         Hostile::Told(which, when, found) => {

@@ -107,6 +107,18 @@ pub struct Traces {
     pub unseen: Vec<String>,
 }
 
+/// Those of these namespaces that are not there: a slip in a name would pass for a clean one. What may not be asked is no
+/// slip.
+pub async fn missing(cluster: &dyn Cluster, namespaces: &[String]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for name in namespaces {
+        if let Ok(None) = cluster.get(&crate::pods::NAMESPACES.named("", name)).await {
+            missing.push(name.clone());
+        }
+    }
+    missing
+}
+
 /// Looks through a cluster, or some of its namespaces (all where none is named).
 pub async fn traces(cluster: &dyn Cluster, namespaces: &[String]) -> Traces {
     let mut traces = Traces::default();

@@ -320,3 +320,12 @@ async fn what_a_colleague_takes_over_between_two_looks_is_said() {
     assert_eq!((swept.failed.len(), &swept.anew, &swept.last.found), (0, &left, &left), "{swept:?}");
     assert!(matches!(&swept.last.found[0].does, Does::Leave(left) if left.matters));
 }
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_is_named() {
+    let shop = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    let cluster = crate::fakes::FakeCluster::new(|_| {});
+    cluster.objects.lock().expect("no test panicked").put(crate::pods::NAMESPACES.named("", "shop"), shop);
+    let names = ["shop".to_owned(), "shpo".to_owned()];
+    assert_eq!(missing(cluster.as_ref(), &names).await, ["shpo"]);
+}

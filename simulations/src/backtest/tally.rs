@@ -222,6 +222,7 @@ impl Tally {
             | Event::Denied { .. }
             | Event::Lapsed { .. }
             | Event::OrderRefused { .. }
+            | Event::Cancelled { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Adopted { .. }

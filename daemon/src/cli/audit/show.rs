@@ -221,7 +221,7 @@ pub(super) async fn episode_of(
 fn episode_in(event: &Event, seq: Seq) -> Result<Option<Seq>, Seq> {
     match event {
         Event::Opened { .. } => Ok(Some(seq)),
-        Event::Closed { episode, .. } => Ok(Some(*episode)),
+        Event::Closed { episode, .. } | Event::Cancelled { episode, .. } => Ok(Some(*episode)),
         Event::Asked { question } => Ok(Some(question.case.episode)),
         Event::Ruled { ruling } => Ok(Some(ruling.episode)),
         Event::Intended { intent } => Ok(Some(intent.episode)),

@@ -9,10 +9,11 @@ use paramedic_policies::time::{Moment, Span};
 
 use super::report::{Spread, Took};
 use super::selection::When;
+use super::unknown;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, PAGE, Records};
-use crate::cli::table::Table;
+use crate::cli::table::{Table, plain};
 use crate::journal::Filter;
 use tally::{Stats, Tally, WithoutUs};
 
@@ -27,9 +28,9 @@ const RECORDS_MAX: usize = 2_000_000;
   paramedic audit stats --since 30d --output json | jq '.remediations'
 
 Counted are the episodes that were received in the window, with everything that came of them until
-now. What a policy only rehearsed in dry-run is a measure of its own: how often did the alert end
-without us? Where another policy acted on the alert, that says nothing and is counted apart; what
-people did by hand nobody tells.")]
+now. PENDING waits for a person, for a guard, or to be tried again. What a policy only rehearsed in
+dry-run is a measure of its own: how often did the alert end without us? Where another policy acted
+on the alert, that says nothing and is counted apart; what people did by hand nobody tells.")]
 pub struct StatsArgs {
     /// Episodes received since this: a time, or how long ago (`30d`).
     #[arg(long, value_name = "TIME", default_value = "30d", help_heading = "About what")]
@@ -67,11 +68,19 @@ pub(super) async fn run(args: StatsArgs, console: &mut Console<'_>) -> Result<()
     }
     let stats = tally.finished();
     match args.output.output {
-        Output::Table => shown(&stats, since, until, console)?,
+        Output::Table => shown(&stats, since, until, args.policy.is_some(), console)?,
         output @ (Output::Json | Output::Yaml) => console.data(output, &stats)?,
     }
     if stats.policies.is_empty() {
-        writeln!(console.err, "no policy spoke on an episode of that time")?;
+        let policy = args.policy.clone();
+        match &policy {
+            None => writeln!(console.err, "no policy spoke on an episode of that time")?,
+            Some(name) => writeln!(console.err, "{} spoke on no episode of that time", plain(name))?,
+        }
+        let filter = Filter { policy, ..Filter::default() };
+        for sentence in unknown::names(&*records, &filter).await? {
+            writeln!(console.err, "{sentence}")?;
+        }
     }
     Ok(())
 }
@@ -105,12 +114,19 @@ async fn read(
     }
 }
 
-fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>) -> Result<(), Failure> {
+fn shown(
+    stats: &Stats,
+    since: Moment,
+    until: Moment,
+    is_of_one: bool,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     let by_hand = match stats.by_hand {
         0 => String::new(),
         runs => format!(", {} by hand not counted", counted(runs, "run")),
     };
-    writeln!(console.out, "{since} to {until}: {}{by_hand}", counted(stats.episodes, "episode"))?;
+    let all = if is_of_one { " of all policies" } else { "" };
+    writeln!(console.out, "{since} to {until}: {}{all}{by_hand}", counted(stats.episodes, "episode"))?;
 
     let mut cases = Table::new([
         "POLICY",
@@ -123,6 +139,7 @@ fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>)
         "REHEARSED",
         "ENDED AFTER",
         "UNDER WAY",
+        "PENDING",
         "NOTHING DONE",
         "DECIDE",
     ]);
@@ -138,6 +155,7 @@ fn shown(stats: &Stats, since: Moment, until: Moment, console: &mut Console<'_>)
             one.rehearsed.to_string(),
             one.ended_after.to_string(),
             one.under_way.to_string(),
+            one.pending.to_string(),
             one.nothing_done.to_string(),
             times(&one.decide),
         ]);

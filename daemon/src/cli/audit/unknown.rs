@@ -15,7 +15,7 @@ use crate::journal::Filter;
 const LOOKED_THROUGH: usize = 1000;
 
 /// Names in a hint.
-const NAMED_MAX: usize = 5;
+const NAMED_MAX: usize = 10;
 
 /// How alike two names are that one of them may be meant by the other, of 1.
 const ALIKE: f64 = 0.85;
@@ -108,7 +108,8 @@ mod tests {
         let known = ["cart-errors", "cart-slow", "search-slow", "a", "b", "c"].map(str::to_owned).into();
         assert_eq!(nearest("cart-erors", &known), "; did you mean `cart-errors`, `cart-slow`?");
         assert_eq!(nearest("Search-Slow", &known), "; did you mean `search-slow`?");
-        assert_eq!(nearest("zzz", &known), "");
+        let many = (0..11).map(|number| format!("p{number}")).collect();
+        assert_eq!(nearest("zzz", &many), "");
         assert_eq!(nearest("zzz", &["cart".to_owned()].into()), "; there are `cart`");
     }
 }

@@ -61,3 +61,42 @@ fn programs_are_told_what_only_the_last_look_has_shown() {
     assert_eq!(told["found"][0]["matters"], json!(true));
     assert_eq!(told["unseen"], json!(["could not list pods"]));
 }
+
+/// A server that answers everything with this.
+async fn answering(body: &'static str) -> String {
+    use axum::routing::any;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = format!("http://{}", listener.local_addr().expect("bound"));
+    let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
+    let app = axum::Router::new().fallback(any(move || async move { (json, body) }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    at
+}
+
+#[tokio::test]
+async fn nothing_is_cleaned_beside_a_daemon_that_acts_on_this_cluster() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let here = answering(r#"{"kubernetes": "https://api/"}"#).await;
+    let elsewhere = answering(r#"{"kubernetes": "https://other"}"#).await;
+    for (server, dry_run, refused, warned) in
+        [(&here, false, true, false), (&here, true, false, true), (&elsewhere, false, false, false)]
+    {
+        let args = CleanupArgs {
+            dry_run,
+            namespace: Vec::new(),
+            yes: true,
+            kubeconfig: None,
+            context: None,
+            output: OutputArg::default(),
+            server: ServerArgs { server: server.clone(), token_file: None },
+        };
+        let cluster = Cluster { server: "https://api".into(), context: None };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let now = "2026-11-21T09:00:00Z".parse().expect("a time");
+        let mut console = Console { out: &mut out, err: &mut err, now };
+        let came = no_daemon(&args, &cluster, &mut console).await;
+        assert_eq!(came.is_err(), refused, "{server}");
+        let said = String::from_utf8(err).expect("text");
+        assert_eq!(said.contains("stop it before you clean"), warned, "{said}");
+    }
+}

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Outcome, Told, diff};
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
-use crate::reload;
+use crate::reload::{self, Found};
 
 /// Says what is wrong, and what the command fails with. Programs get data, as they do of what was played.
 pub(super) fn told(
@@ -36,8 +36,10 @@ pub(super) fn read(
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<Vec<Scenario>, Failure> {
-    let source = reload::source(paths, &Settings::default())
+    let Found { source, left_out } = reload::found(paths, &Settings::default())
         .map_err(|problems| Failure::unread(&problems, "scenario"))?;
+    // Transcripts stand beside their scenarios.
+    left_out.iter().try_for_each(|problem| writeln!(console.err, "{problem}\n"))?;
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     let mut transcripts: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for file in &source.files {

@@ -24,6 +24,7 @@ fn status() -> Value {
 fn nothing() -> Lists {
     Lists {
         proposals: Vec::new(),
+        orders: Vec::new(),
         intents: Vec::new(),
         leases: Vec::new(),
         pauses: Vec::new(),
@@ -44,6 +45,19 @@ fn everything_that_is_in_force_has_its_place() {
             "id": 1041, "episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart,
             "action": {"restart": {"generation": 7}}, "says": "restart", "until": "2026-11-21T09:58:12.250Z",
         })],
+        orders: vec![
+            json!({"id": 1060, "policy": "paramedic-freeze", "by": "ada", "reason": "incident", "dryRun": false,
+                "labels": {}, "target": {"kind": "Namespace", "namespace": "shop", "name": "shop"}, "is": "waiting",
+                "since": "2026-11-21T09:28:00Z", "intent": null, "again": "2026-11-21T09:32:00Z",
+                "until": "2026-11-21T09:38:00Z", "waitsFor": ["intent 1044 settles on this target until 2026-11-21T09:32:00.000Z",
+                    "everything is paused by ada"]}),
+            json!({"id": 1062, "policy": "cart-errors", "by": "joe", "reason": "", "dryRun": false, "labels": {},
+                "target": null, "is": "asking", "since": "2026-11-21T09:29:50Z", "intent": null, "again": null,
+                "until": "2026-11-21T09:39:50Z", "waitsFor": []}),
+            json!({"id": 1063, "policy": "cart-errors", "by": "joe", "reason": "", "dryRun": false, "labels": {},
+                "target": cart, "is": "acting", "since": "2026-11-21T09:29:50Z", "intent": 1102, "again": null,
+                "until": "2026-11-21T09:39:50Z", "waitsFor": []}),
+        ],
         intents: vec![
             json!({"id": 1100, "policy": "search-slow", "target": null, "is": "acting", "says": "scale 2 -> 4",
                 "mode": "enforce", "takesBack": null, "since": "2026-11-21T09:29:30Z"}),

@@ -44,6 +44,20 @@ async fn a_reload_that_is_refused_is_on_record_with_a_name_and_the_reason() {
     );
 }
 
+/// Whoever sends a signal is not answered: the journal says what came of it.
+#[tokio::test]
+async fn a_signal_whose_reload_is_refused_is_on_record() {
+    let server = Server::with(&[("joe", Role::Operate)]).await;
+    std::fs::write(server.folder.path().join("policies/more.yaml"), "kind: [")
+        .expect("a file can be written");
+    reload_by_signal(&server.served).await;
+    let asked = request(Method::GET, "/api/v1/records?kind=orderRefused", None);
+    let (_, page) = server.ask(bearing(asked, &format!("Bearer {}", token("joe")))).await;
+    let event = &page["items"][0]["event"];
+    assert_eq!(event["by"], json!("SIGHUP"), "{page}");
+    assert!(event["why"].as_str().is_some_and(|why| why.contains("more.yaml:2:1: error")), "{page}");
+}
+
 #[tokio::test]
 async fn a_reload_that_cannot_be_recorded_is_503() {
     let server = Server::with(&[("joe", Role::Operate)]).await;

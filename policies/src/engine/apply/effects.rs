@@ -64,6 +64,7 @@ fn charge(state: &mut State, intent: &Intent) {
         policy: intent.policy.clone(),
         target: intent.target.clone(),
         beyond: beyond.map(str::to_owned).collect(),
+        spares_workloads: intent.action.spares_workloads(&intent.target),
     });
     while spent.charges.front().is_some_and(|first| intent.at.since(first.at) > kept) {
         spent.charges.pop_front();
@@ -78,14 +79,17 @@ pub(super) fn ended(state: &mut State, now: Moment, intent: Seq, outcome: &Outco
     if intent.mode == Mode::DryRun || intent.action.looks_only() {
         return;
     }
-    let last = LastAction {
-        intent: intent.id,
-        policy: intent.policy.clone(),
-        episode: intent.episode,
-        ended_at: now,
-    };
-    state.last_actions.insert(intent.target.clone(), last);
-    state.forget_last(now);
+    // What has not touched its target raises no alerts there, and nothing has to settle.
+    if lease::trace(outcome) != Trace::Nothing {
+        let last = LastAction {
+            intent: intent.id,
+            policy: intent.policy.clone(),
+            episode: intent.episode,
+            ended_at: now,
+        };
+        state.last_actions.insert(intent.target.clone(), last);
+        state.forget_last(now);
+    }
     if let Some(lease) = intent.reverts {
         state.lease_ended(now, lease, &intent.action, outcome);
         return;

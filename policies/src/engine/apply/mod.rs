@@ -80,7 +80,8 @@ pub fn apply(state: &mut State, now: Moment, event: &Event) {
         Event::Delivered { notice, receipt } => pages::delivered(state, now, *notice, receipt),
         Event::Raised { page, to, .. } => pages::raised(state, now, *page, to),
         Event::Acknowledged { page, by, .. } => pages::acknowledged(state, now, *page, by),
-        Event::OrderRefused { .. } => {}
+        // What follows from it is said by the events behind it.
+        Event::OrderRefused { .. } | Event::Cancelled { .. } => {}
         Event::Paused { scope, by, until, reason } => world::paused(state, now, scope, by, *until, reason),
         Event::Resumed { scope, .. } => world::resumed(state, now, scope),
         Event::Adopted { digest, source, by: _ } => {

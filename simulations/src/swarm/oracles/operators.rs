@@ -91,6 +91,7 @@ fn paused(evidence: &Evidence<'_>, says: &mut Vec<String>) {
             | Command::Acknowledge { .. }
             | Command::AcceptClock
             | Command::Run { .. }
+            | Command::Cancel { .. }
             | Command::Undo { .. } => {}
         }
     }

@@ -122,6 +122,7 @@ impl Fold {
             Event::RevertOrdered { intent, by, reason, .. } => {
                 self.person(seq, at, by, &format!("wants intent {intent} taken back"), reason);
             }
+            Event::Cancelled { by, reason, .. } => self.person(seq, at, by, "cancelled the order", reason),
             Event::Approved { proposal, by, comment } => {
                 self.answered(seq, at, *proposal, by, APPROVED, comment)
             }

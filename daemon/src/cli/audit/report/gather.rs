@@ -20,8 +20,9 @@ const EPISODE_MAX: usize = 20_000;
 /// Records of a window that are read; a report of more would be read by nobody.
 const WINDOW_MAX: usize = 200_000;
 
-/// Up to so many episodes of a window are told with every answer and look.
-const WHOLE_MAX: usize = 12;
+/// Up to so many episodes of a window are told with every answer and look, as long as there is room for them: a bad night,
+/// and no storm.
+const WHOLE_MAX: usize = 100;
 
 /// Records of one kind that are read of what happened around.
 const AROUND_MAX: usize = 200;
@@ -33,7 +34,7 @@ const MISSING_MAX: usize = 500;
 const BEFORE: Span = Span::from_mins(10);
 
 /// Kinds that tell what happened, without the questions, answers and single looks.
-const TELLING: [&str; 20] = [
+const TELLING: [&str; 21] = [
     "opened",
     "closed",
     "ruled",
@@ -53,6 +54,7 @@ const TELLING: [&str; 20] = [
     "revertDropped",
     "revertHeld",
     "revertOrdered",
+    "cancelled",
     "received",
 ];
 
@@ -147,7 +149,31 @@ impl Found {
         let (Some(first), Some(last)) = (at().min(), at().max()) else { return Ok(()) };
         let until = last + Span::from_ms(1);
         self.received(records, first).await?;
-        self.around(records, first - BEFORE, until).await
+        let names = self.named();
+        let before: BTreeSet<Seq> = self.records.keys().copied().collect();
+        self.around(records, first - BEFORE, until).await?;
+        // What was refused of other policies and targets at that time is noise here.
+        self.records.retain(|seq, record| match &record.event {
+            Event::OrderRefused { why, .. } => before.contains(seq) || is_about(why, &names),
+            _ => true,
+        });
+        Ok(())
+    }
+
+    /// By what words a refused order is known to be about what was found: policies, targets, numbers of records.
+    fn named(&self) -> BTreeSet<String> {
+        let mut names: BTreeSet<String> = self.records.keys().map(ToString::to_string).collect();
+        for record in self.records.values() {
+            match &record.event {
+                Event::Ruled { ruling } => {
+                    names.insert(ruling.policy.clone());
+                    names.extend(ruling.target.iter().map(ToString::to_string));
+                }
+                Event::Opened { by_hand: Some(order), .. } => drop(names.insert(order.policy.clone())),
+                _ => {}
+            }
+        }
+        names
     }
 
     /// The delivery that opened the episode: it comes first in the same block, and has the same correlation id.
@@ -189,7 +215,9 @@ impl Found {
             for episode in episodes {
                 let (since, until) = (Some(since), Some(until));
                 let filter = Filter { episode: Some(episode), since, until, ..Filter::default() };
-                self.read(records, &filter, EPISODE_MAX, || format!("episode {episode}")).await?;
+                // A long one leaves the others less.
+                let most = EPISODE_MAX.min(WINDOW_MAX.saturating_sub(self.records.len())).max(1);
+                self.read(records, &filter, most, || format!("episode {episode}")).await?;
             }
         } else {
             self.cut.push(format!(
@@ -263,6 +291,12 @@ impl Found {
     }
 }
 
+/// Whether one of these names is a word of the sentence.
+fn is_about(why: &str, names: &BTreeSet<String>) -> bool {
+    let is_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '/' | '_');
+    why.split(|c| !is_of_a_name(c)).any(|word| names.contains(word.trim_end_matches('.')))
+}
+
 fn in_window(kind: &str, since: Moment, until: Moment) -> Filter {
     Filter { since: Some(since), until: Some(until), kind: Some(kind.to_owned()), ..Filter::default() }
 }
@@ -270,7 +304,7 @@ fn in_window(kind: &str, since: Moment, until: Moment) -> Filter {
 /// The episode that a record names, and the intent, proposal or call.
 fn names(event: &Event) -> (Option<Seq>, Option<Seq>) {
     match event {
-        Event::Closed { episode, .. } => (Some(*episode), None),
+        Event::Closed { episode, .. } | Event::Cancelled { episode, .. } => (Some(*episode), None),
         Event::Ruled { ruling } => (Some(ruling.episode), None),
         Event::Held { case, .. } | Event::Advanced { case, .. } | Event::Concluded { case, .. } => {
             (Some(case.episode), None)
@@ -315,6 +349,21 @@ mod tests {
 
     /// Kinds that a large window is told without: each is a part of what another one says.
     const LEFT_OUT: [&str; 5] = ["asked", "told", "held", "looked", "stormGoesOn"];
+
+    #[test]
+    fn a_refused_order_is_told_where_it_names_what_is_told() {
+        let names = ["web-errors", "shop/deployment/web", "22"].map(str::to_owned).into();
+        for (why, told) in [
+            ("there is no open proposal 22; it may have been answered", true),
+            ("web-errors needs values for these labels: namespace", true),
+            ("target shop/deployment/web is not paused", true),
+            ("there is no open proposal 222", false),
+            ("web-errors-2 needs values", false),
+            ("a reload: policies/a.yaml:2:1: error", false),
+        ] {
+            assert_eq!(is_about(why, &names), told, "{why}");
+        }
+    }
 
     #[test]
     fn every_kind_is_read_or_left_out_on_purpose() {

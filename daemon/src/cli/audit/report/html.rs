@@ -66,7 +66,13 @@ fn inside(report: &Report, body: &mut Markup) {
         for cut in &report.left_out {
             header.element("p", &[("class", &"notice")], |notice| {
                 notice.leaf("b", &[], "Left out: ");
-                notice.text(cut);
+                // Commands stand between backticks.
+                for (index, part) in cut.split('`').enumerate() {
+                    match index % 2 {
+                        1 => notice.leaf("code", &[], part),
+                        _ => notice.text(part),
+                    }
+                }
             });
         }
     });

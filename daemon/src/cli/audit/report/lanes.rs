@@ -24,6 +24,7 @@ pub(super) fn lane(event: &Event) -> Option<Lane> {
         | Event::Raised { .. }
         | Event::Acknowledged { .. }
         | Event::RevertOrdered { .. }
+        | Event::Cancelled { .. }
         | Event::Approved { .. }
         | Event::Denied { .. }
         | Event::Lapsed { .. }

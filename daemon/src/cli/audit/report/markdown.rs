@@ -18,6 +18,13 @@ const VALUES_MAX: usize = 12;
 /// Lines of the timeline that are written out.
 const LINES_MAX: usize = 400;
 
+/// A sentence of ours, in which commands stand between backticks.
+fn with_code(sentence: &str) -> String {
+    let parts = sentence.split('`').enumerate();
+    let shown = |(index, part): (usize, &str)| if index % 2 == 1 { format!("`{part}`") } else { prose(part) };
+    parts.map(shown).collect()
+}
+
 /// The whole report.
 pub(super) fn written(report: &Report) -> String {
     let mut text = format!("# {}\n\n", prose(&report.title));
@@ -27,7 +34,7 @@ pub(super) fn written(report: &Report) -> String {
     };
     let _ = writeln!(text, "Made {} by paramedic {} from {range}.\n", moment(report.made_at), report.version);
     for cut in &report.left_out {
-        let _ = writeln!(text, "> **Left out:** {}\n", prose(cut));
+        let _ = writeln!(text, "> **Left out:** {}\n", with_code(cut));
     }
     if report.is_of_window() {
         policies(report, &mut text);

@@ -14,12 +14,12 @@ use super::super::report::{Spread, Took};
 use crate::cli::story;
 
 /// The kinds that are read, in this order: what others refer to comes first.
-pub(super) const KINDS: [&str; 7] =
-    ["opened", "closed", "ruled", "intended", "ended", "verified", "concluded"];
+pub(super) const KINDS: [&str; 8] =
+    ["opened", "closed", "ruled", "lapsed", "intended", "ended", "verified", "concluded"];
 
 /// Those that are read of all policies, though one is named: an episode belongs to none, and whether an alert ended without
 /// us depends on whether any policy acted on it.
-pub(super) const OF_ALL: [&str; 3] = ["opened", "closed", "intended"];
+pub(super) const OF_ALL: [&str; 4] = ["opened", "closed", "intended", "ended"];
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,14 +35,14 @@ pub(super) struct Stats {
     pub without_us: Vec<WithoutUs>,
 }
 
-/// How a policy's cases ended. The eight numbers from `helped` on add up to `cases`.
+/// How a policy's cases ended. The nine numbers from `helped` on add up to `cases`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OfPolicy {
     pub policy: String,
     /// Episodes that it spoke on.
     pub cases: usize,
-    /// Of them: something was done, whatever came of it.
+    /// Of them: something was done, or nobody knows whether it was; an intent that ended without an effect is none.
     pub acted: usize,
     /// A verification showed that it had helped.
     pub helped: usize,
@@ -58,7 +58,9 @@ pub(super) struct OfPolicy {
     pub ended_after: usize,
     /// Something was done, and the case has not ended yet.
     pub under_way: usize,
-    /// The alert ended first, a guard refused to the end, denied, withdrawn, or nothing was done so far.
+    /// Nothing was done, and something still may: it waits for a person, for a guard, or to be tried again.
+    pub pending: usize,
+    /// The alert ended first, a guard refused to the end, denied, withdrawn, or refused for as long as nothing changes.
     pub nothing_done: usize,
     /// From the opening until the first ruling that acts or proposes.
     pub decide: Spread,
@@ -122,7 +124,7 @@ pub(super) struct WithoutUs {
 struct Episode {
     opened: Option<Moment>,
     resolved: Option<Moment>,
-    /// Whether any policy acted on it.
+    /// Whether any policy acted on it, or may have.
     acted: bool,
 }
 
@@ -131,7 +133,20 @@ struct Case {
     decided: Option<Moment>,
     refusals: BTreeSet<(String, &'static str)>,
     acted: bool,
+    /// Whether anything was tried, with an effect or without.
+    tried: bool,
+    /// Whether the last ruling waits, and for which proposal, where it is one.
+    waits: bool,
+    proposal: Option<Seq>,
     conclusion: Option<Conclusion>,
+}
+
+/// An intent of whichever policy, as far as it tells whether something was done.
+#[derive(Debug)]
+struct Intended {
+    case: CaseId,
+    /// Whether it is known to have changed nothing.
+    is_void: bool,
 }
 
 #[derive(Debug)]
@@ -163,6 +178,19 @@ impl End {
     }
 }
 
+/// Whether this outcome says that nothing was changed.
+fn is_void(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Refused { .. }
+        | Outcome::Failed { applied: false, .. }
+        | Outcome::Done { already: true, .. }
+        | Outcome::Collected { .. } => true,
+        Outcome::Done { already: false, .. }
+        | Outcome::Failed { applied: true, .. }
+        | Outcome::Unknown { .. } => false,
+    }
+}
+
 /// The counts while records are read.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -173,13 +201,14 @@ pub(super) struct Tally {
     by_hand: usize,
     cases: BTreeMap<CaseId, Case>,
     deeds: BTreeMap<Seq, Deed>,
+    intents: BTreeMap<Seq, Intended>,
 }
 
 impl Tally {
     /// Of the episodes that were received from `since` and before `until`, by one policy or all.
     pub(super) fn of(policy: Option<String>, since: Moment, until: Moment) -> Self {
-        let (episodes, cases, deeds) = Default::default();
-        Self { policy, since, until, episodes, by_hand: 0, cases, deeds }
+        let (episodes, cases, deeds, intents) = Default::default();
+        Self { policy, since, until, episodes, by_hand: 0, cases, deeds, intents }
     }
 
     /// Takes a record; those of other kinds than [`KINDS`] say nothing here.
@@ -196,9 +225,18 @@ impl Tally {
                     episode.resolved = Some(at);
                 }
             }
-            Event::Ruled { ruling } => self.ruled(at, ruling),
+            Event::Ruled { ruling } => self.ruled(record.seq, at, ruling),
+            Event::Lapsed { proposal } => {
+                let lapsed = self.cases.values_mut().find(|case| case.proposal == Some(*proposal));
+                if let Some(case) = lapsed {
+                    case.waits = false;
+                }
+            }
             Event::Intended { intent } => self.intended(record.seq, at, intent),
             Event::Ended { intent, outcome } => {
+                if let Some(made) = self.intents.get_mut(intent) {
+                    made.is_void = is_void(outcome);
+                }
                 if let Some(deed) = self.deeds.get_mut(intent) {
                     deed.ended = Some((at, End::of(outcome)));
                 }
@@ -227,8 +265,8 @@ impl Tally {
             | Event::Acknowledged { .. }
             | Event::Approved { .. }
             | Event::Denied { .. }
-            | Event::Lapsed { .. }
             | Event::OrderRefused { .. }
+            | Event::Cancelled { .. }
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::Adopted { .. }
@@ -253,9 +291,14 @@ impl Tally {
         counts.then(|| self.cases.entry(id.clone()).or_default())
     }
 
-    fn ruled(&mut self, at: Moment, ruling: &Ruling) {
+    fn ruled(&mut self, seq: Seq, at: Moment, ruling: &Ruling) {
         let id = CaseId { episode: ruling.episode, policy: ruling.policy.clone() };
         let Some(case) = self.case(&id) else { return };
+        (case.waits, case.proposal) = match ruling.verdict {
+            ruling::Verdict::Propose { .. } => (true, Some(seq)),
+            ruling::Verdict::Hold { .. } => (true, None),
+            ruling::Verdict::Act | ruling::Verdict::Withhold => (false, None),
+        };
         match ruling.verdict {
             ruling::Verdict::Act | ruling::Verdict::Propose { .. } => {
                 let looks_only = ruling.action.as_ref().is_some_and(|action| action.looks_only());
@@ -277,17 +320,26 @@ impl Tally {
         if !counts {
             return;
         }
-        if let Some(episode) = self.episodes.get_mut(&intent.episode) {
-            episode.acted = true;
+        let id = CaseId::of(intent);
+        if self.episodes.contains_key(&id.episode) {
+            self.intents.insert(seq, Intended { case: id.clone(), is_void: false });
         }
-        let Some(case) = self.case(&CaseId::of(intent)) else { return };
-        case.acted = true;
+        let Some(case) = self.case(&id) else { return };
+        case.tried = true;
         let (policy, remediation) = (intent.policy.clone(), intent.action.name());
         self.deeds.insert(seq, Deed { policy, remediation, at, ended: None, verified: None });
     }
 
     /// What was counted.
-    pub(super) fn finished(self) -> Stats {
+    pub(super) fn finished(mut self) -> Stats {
+        for Intended { case: id, .. } in self.intents.values().filter(|one| !one.is_void) {
+            if let Some(episode) = self.episodes.get_mut(&id.episode) {
+                episode.acted = true;
+            }
+            if let Some(case) = self.cases.get_mut(id) {
+                case.acted = true;
+            }
+        }
         let mut by_policy: BTreeMap<&str, Vec<(&CaseId, &Case)>> = BTreeMap::new();
         for (id, case) in &self.cases {
             by_policy.entry(&id.policy).or_default().push((id, case));
@@ -320,6 +372,7 @@ impl Tally {
                     Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
                 ) if case.acted => &mut sum.ended_after,
                 None if case.acted => &mut sum.under_way,
+                None if case.waits || case.tried => &mut sum.pending,
                 Some(
                     Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
                 )

@@ -18,9 +18,12 @@ fn counted_of(policy: Option<&str>, records: &[Record]) -> Stats {
     tally.finished()
 }
 
-fn ends(one: &OfPolicy) -> [usize; 8] {
+fn ends(one: &OfPolicy) -> [usize; 9] {
     let OfPolicy { helped, not_helped, unknown, unchecked, rehearsed, .. } = *one;
-    [helped, not_helped, unknown, unchecked, rehearsed, one.ended_after, one.under_way, one.nothing_done]
+    let open = [one.ended_after, one.under_way, one.pending, one.nothing_done];
+    let mut all = [helped, not_helped, unknown, unchecked, rehearsed, 0, 0, 0, 0];
+    all[5..].copy_from_slice(&open);
+    all
 }
 
 /// What another policy did on the same episodes: the same records of its own.
@@ -96,6 +99,49 @@ fn an_alert_that_was_only_rehearsed_is_no_act_but_a_measure_of_waiting() {
     let [alone] = rehearsed.without_us.as_slice() else { panic!("{rehearsed:?}") };
     assert_eq!((alone.rehearsed, alone.ended, alone.acted), (1, 1, 0));
     assert!(matches!(alone.after.median, Took::Known(_)), "{alone:?}");
+}
+
+/// What waits for a person or a guard is not over; what ended without an effect did not act.
+#[test]
+fn what_waits_is_pending_and_an_intent_without_an_effect_is_no_act() {
+    let mut records = fixture::journal().records;
+    records.retain(|record| !matches!(record.event.kind(), "intended" | "ended" | "verified" | "concluded"));
+    let last = records.iter().rposition(|record| record.event.kind() == "ruled").expect("it has some");
+    let until = records[last].at + Span::from_hours(1);
+    let proposal = records[last].seq;
+    let mut with = |verdict: ruling::Verdict| {
+        if let Event::Ruled { ruling } = &mut records[last].event {
+            ruling.verdict = verdict;
+        }
+        let one = counted(&records).policies.remove(0);
+        assert_eq!(ends(&one).iter().sum::<usize>(), one.cases, "{one:?}");
+        (one.pending, one.nothing_done)
+    };
+    assert_eq!(with(ruling::Verdict::Withhold), (0, 1));
+    assert_eq!(with(ruling::Verdict::Hold { until }), (1, 0));
+    assert_eq!(with(ruling::Verdict::Propose { until }), (1, 0));
+    let lapsed =
+        Record { seq: proposal.plus(500), event: Event::Lapsed { proposal }, ..records[last].clone() };
+    records.push(lapsed);
+    assert_eq!((counted(&records).policies[0].pending, counted(&records).policies[0].nothing_done), (0, 1));
+
+    let mut records = fixture::journal().records;
+    records.retain(|record| !matches!(record.event.kind(), "verified" | "concluded"));
+    for (outcome, acted) in [
+        (Outcome::Failed { what: "refused".to_owned(), applied: false, diff: None }, false),
+        (Outcome::Refused { reasons: Vec::new() }, false),
+        (Outcome::Failed { what: "no rollout".to_owned(), applied: true, diff: None }, true),
+        (Outcome::Unknown { what: "no answer".to_owned() }, true),
+    ] {
+        for record in &mut records {
+            if let Event::Ended { outcome: is, .. } = &mut record.event {
+                *is = outcome.clone();
+            }
+        }
+        let one = counted(&records).policies.remove(0);
+        let wanted = if acted { (1, 1, 0) } else { (0, 0, 1) };
+        assert_eq!((one.acted, one.under_way, one.pending), wanted, "{outcome:?}: {one:?}");
+    }
 }
 
 #[test]
