@@ -27,6 +27,8 @@ mod evidence;
 mod follows;
 #[path = "engine/forgotten.rs"]
 mod forgotten;
+#[path = "engine/given_up.rs"]
+mod given_up;
 #[path = "engine/holds.rs"]
 mod holds;
 #[path = "engine/kept.rs"]
