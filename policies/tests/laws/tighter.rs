@@ -14,8 +14,8 @@ use crate::turns::history;
 /// A number that limits, to be tighter.
 ///
 /// Deliberately absent: the length of `pace.every`. What the ledger keeps of the pace is the moment at which it will be
-/// even, in the lengths of the pace that made it, so that right after a change of it a burst may be judged too mildly
-/// once. The exact ceilings, which are here, do not depend on it.
+/// even, in the lengths of the pace that made it. It is made anew when a book with another pace is adopted, and the other
+/// book of this law was never adopted.
 #[derive(Debug, Clone, Copy)]
 enum Tighter {
     LimitMax,
