@@ -176,7 +176,8 @@ impl Deed for Action {
     async fn close(&self, eyes: Eyes<'_>, seal: &Sealed<Intent>) -> Outcome {
         let now = states(eyes.http, &self.breaker, &self.endpoints, seal.correlation.as_deref()).await;
         if all_closed(&now) {
-            return Outcome::Done { diff: None, already: true };
+            // Whoever closed them, the resets may have been sent: what follows from an effect follows from this end.
+            return Outcome::Done { diff: None, already: false };
         }
         let seen: Vec<String> = not_closed(&now)
             .map(|(url, state)| match state {
