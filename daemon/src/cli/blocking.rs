@@ -164,9 +164,9 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
             chosen.push(Wanted { intent: one.id, only: these });
         }
     }
-    in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    let left = in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
     if chosen.is_empty() && !waiting.is_empty() {
-        return Ok(());
+        return left.checked();
     }
     if chosen.is_empty() {
         let shown: Vec<String> =
@@ -177,5 +177,6 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
         };
         return Err(Failure::users(format!("paramedic keeps nobody of {address} out")).hint(hint));
     }
-    take_back(&client, &chosen, &how, console).await
+    take_back(&client, &chosen, &how, console).await?;
+    left.checked()
 }

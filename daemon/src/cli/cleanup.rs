@@ -30,8 +30,9 @@ use crate::kubernetes_config;
   paramedic cleanup --context prod
   paramedic cleanup --namespace shop --yes
 
-Stop the daemon first: it would go on, so nothing is cleaned while one answers at --server and acts
-on this cluster. What is found is shown object by object, then you are asked.
+Stop the daemon first: it would go on. Nothing is cleaned while one answers at --server that calls
+this cluster by the same address; one that acts on another address, as it does from inside the
+cluster, is warned of. What is found is shown object by object, then you are asked.
 What somebody else has changed since is left to them. What was there before and is written down
 nowhere (a number of replicas) is named with the intent that changed it: `paramedic audit show` has
 it where the journal is still there.
@@ -133,7 +134,16 @@ async fn no_daemon(args: &CleanupArgs, cluster: &Cluster, console: &mut Console<
     match asked {
         Ok(Ok(status)) => {
             let url = status.get("kubernetes").and_then(Value::as_str).unwrap_or_default();
+            if url.is_empty() {
+                return Ok(());
+            }
+            // One cluster has several addresses: a daemon inside calls it otherwise than a kubeconfig outside.
             if url.trim_end_matches('/') != cluster.server {
+                writeln!(
+                    console.err,
+                    "warning: a daemon runs at {at} and acts on {}; if that is this cluster, stop it before you clean",
+                    plain(url)
+                )?;
                 return Ok(());
             }
             let running = format!("a daemon runs at {at} and acts on this cluster");

@@ -144,9 +144,9 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
             .hint(format!("name them too, or `paramedic undo {}`", one.id)));
         }
     }
-    in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    let left = in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
     if chosen.is_empty() && !waiting.is_empty() {
-        return Ok(());
+        return left.checked();
     }
     if chosen.is_empty() {
         let shown: Vec<String> =
@@ -157,5 +157,6 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
         };
         return Err(Failure::users("nothing of that is frozen by paramedic").hint(hint));
     }
-    take_back(&client, &chosen, &how, console).await
+    take_back(&client, &chosen, &how, console).await?;
+    left.checked()
 }

@@ -78,9 +78,13 @@ async fn nothing_is_cleaned_beside_a_daemon_that_acts_on_this_cluster() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let here = answering(r#"{"kubernetes": "https://api/"}"#).await;
     let elsewhere = answering(r#"{"kubernetes": "https://other"}"#).await;
-    for (server, dry_run, refused, warned) in
-        [(&here, false, true, false), (&here, true, false, true), (&elsewhere, false, false, false)]
-    {
+    let nowhere = answering("{}").await;
+    for (server, dry_run, refused, warned) in [
+        (&here, false, true, false),
+        (&here, true, false, true),
+        (&elsewhere, false, false, true),
+        (&nowhere, false, false, false),
+    ] {
         let args = CleanupArgs {
             dry_run,
             namespace: Vec::new(),
