@@ -561,12 +561,17 @@ pub enum Conclusion {
     Failed,
     /// The alert ended first.
     Resolved,
-    /// The policy left the book, or was changed before the case had begun; or a person wants what was done taken back.
+    /// The policy left the book, or was changed before the case had begun; of a case of an older journal also
+    /// [`TakenBack`](Self::TakenBack) and [`Cancelled`](Self::Cancelled).
     Withdrawn,
     /// An operator denied it.
     Denied,
     /// A guard refused what was ordered by hand: nobody tries it again.
     Refused,
+    /// What was done was taken back before anybody knew whether it helped: a person wants it so, or its time was over.
+    TakenBack,
+    /// What was ordered by hand was cancelled: what of it had not begun stays undone.
+    Cancelled,
 }
 
 #[cfg(test)]

@@ -228,8 +228,14 @@ impl Seen {
             Some(Conclusion::Unknown) => return failed("nobody knows whether it helped; look for yourself"),
             Some(Conclusion::Failed) => return failed("it failed"),
             Some(Conclusion::Withdrawn) => {
-                let by = cancelled_by.map(|by| format!("cancelled by {}", plain(&by)));
-                return failed(by.as_deref().unwrap_or("the policy was changed or removed meanwhile"));
+                return failed("the policy was changed or removed meanwhile");
+            }
+            Some(Conclusion::TakenBack) => {
+                return failed("it was taken back before anybody knew whether it helped");
+            }
+            Some(Conclusion::Cancelled) => {
+                let by = cancelled_by.map_or(String::new(), |by| format!(" by {}", plain(&by)));
+                return failed(&format!("cancelled{by}"));
             }
             Some(Conclusion::Denied | Conclusion::Resolved) | None => return failed("it ended early"),
         }

@@ -35,6 +35,7 @@ pub(crate) fn samples() -> Vec<Event> {
         no_attempts(),
         cancelled(),
         set_by_somebody(),
+        taken_back(),
     ]
     .concat()
 }
@@ -395,4 +396,9 @@ fn set_by_somebody() -> Vec<Event> {
     let lever = scale::Lever::Replicas;
     let set_by = Some(text("kubectl at 2026-11-21T07:33:05.000Z"));
     vec![intended((0, Action::Scale(scale::Action { lever, from: 3, to: 5, wanted: None, set_by })))]
+}
+
+fn taken_back() -> Vec<Event> {
+    let ends = |conclusion| Event::Concluded { case: case(), conclusion };
+    vec![ends(Conclusion::TakenBack), ends(Conclusion::Cancelled)]
 }

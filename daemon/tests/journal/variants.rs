@@ -53,6 +53,8 @@ variants!(
         Conclusion::Withdrawn => "Withdrawn",
         Conclusion::Denied => "Denied",
         Conclusion::Refused => "Refused",
+        Conclusion::TakenBack => "TakenBack",
+        Conclusion::Cancelled => "Cancelled",
     }
 );
 variants!(

@@ -116,7 +116,7 @@ pub(super) fn cancel(state: &State, by: &str, episode: Seq, reason: &str) -> Res
             | Phase::Proposed { .. }
             | Phase::Approved { .. }
             | Phase::Withheld => {
-                events.extend(sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, &why));
+                events.extend(sequence::ends(state, case, Conclusion::Cancelled, AtHand::NotDone, &why));
             }
         }
     }

@@ -6,6 +6,8 @@ use crate::address::AddressRange;
 use crate::answer::{Found, Preflight};
 use crate::book::Book;
 use crate::engine::agenda::unanswered;
+use crate::engine::follow;
+use crate::engine::sequence::{self, AtHand};
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, growing};
 use crate::event::{About, Advance, Conclusion, Event, Seq};
 use crate::guard::{pause, protection};
@@ -13,7 +15,7 @@ use crate::question::{Ask, Fact, Question};
 use crate::reason::Reason;
 use crate::remediation::quarantine;
 use crate::settings::STUCK_AFTER;
-use crate::state::{CaseId, Lease, Phase, State};
+use crate::state::{Case, CaseId, Lease, Phase, State};
 use crate::time::{Moment, Span};
 
 /// Why nothing is taken back where the value from before is there already: what was wanted is so.
@@ -388,6 +390,29 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 /// After the effect of a revert. Only what is known to be taken back is over: whatever else came of it, the next look
 /// tells what is left. A person is called where something was left half done, or it was tried often.
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+    let unseen = unseen(state, revert, outcome);
+    unseen.into_iter().chain(followed(state, now, revert, outcome)).collect()
+}
+
+/// A case that still watches what has been taken back, as a whole or in part, would take for the action's doing what comes
+/// without it: it ends, and a person is told where its alert is open.
+fn unseen(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+    let watches = |case: &&Case| matches!(case.phase, Phase::Verifying { intent, .. } if Some(intent) == revert.reverts);
+    let case = state.cases.get(&CaseId::of(revert)).filter(watches);
+    let Some(case) = case.filter(|_| trace(outcome) != Trace::Nothing) else { return Vec::new() };
+    let why = "what was done has been taken back before anybody knew whether it helped";
+    let is_open = state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
+    match state.policy_of(case).filter(|_| is_open) {
+        Some(policy) => {
+            let why =
+                sequence::told(policy, case, AtHand::Done, format!("{why}, and the alert is still open"));
+            vec![follow::escalated(case, policy, why), follow::concluded(case, Conclusion::TakenBack)]
+        }
+        None => sequence::ends(state, case, Conclusion::TakenBack, AtHand::Done, why),
+    }
+}
+
+fn followed(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
         (Outcome::Done { .. } | Outcome::Collected { .. }, lease) => {
@@ -450,7 +475,9 @@ fn again(state: &State, lease: &Lease, revert: &Intent) -> Vec<Event> {
             | Conclusion::Resolved
             | Conclusion::Withdrawn
             | Conclusion::Denied
-            | Conclusion::Refused,
+            | Conclusion::Refused
+            | Conclusion::TakenBack
+            | Conclusion::Cancelled,
         )
         | None => false,
     };

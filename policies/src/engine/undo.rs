@@ -75,7 +75,7 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
         | Phase::Approved { .. }
         | Phase::Withheld => AtHand::NotDone,
     };
-    sequence::ends(state, case, Conclusion::Withdrawn, at, "a person wants what was done taken back")
+    sequence::ends(state, case, Conclusion::TakenBack, at, "a person wants what was done taken back")
 }
 
 /// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
@@ -93,7 +93,7 @@ fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
     let withdrawn = |case: &Case| {
         let reason = format!("intent {} is to be taken back", intent.id);
         let mut events = vec![by_hand::cancelled(case.id.episode, by, &reason)];
-        events.extend(sequence::ends(state, case, Conclusion::Withdrawn, AtHand::NotDone, why));
+        events.extend(sequence::ends(state, case, Conclusion::Cancelled, AtHand::NotDone, why));
         events
     };
     state.cases.values().filter(is_same).flat_map(withdrawn).collect()

@@ -3,7 +3,7 @@
 use crate::action::Mode;
 use crate::load::fields::{Fields, Walk};
 use crate::load::yaml::Tree;
-use crate::policy::{Rung, Step, TargetSpec};
+use crate::policy::{Rung, Step, TargetSpec, Verification};
 use crate::remediation::{KEYS, Remediation};
 use crate::time::Span;
 
@@ -170,6 +170,17 @@ impl Walk {
                 fields.at_key("revert"),
                 format!("`{}` says itself how long it lasts", remediation.name()),
                 "remove `revert`",
+            );
+        }
+        let ends_after = revert_after.flatten().or(lasts);
+        if let (Some(after), Some(Some(Verification { settle, hold, within, .. }))) = (ends_after, &verify)
+            && after < *within
+        {
+            let told = if after.ms() < settle.ms() + hold.ms() { "before" } else { "perhaps before" };
+            self.warn(
+                fields.at_key("verify"),
+                format!("`{name}` is taken back after {after}, {told} `verify` has told whether it helped: `settle` {settle}, `hold` {hold}, `within` {within}"),
+                "let it last longer than `within`: what is taken back first counts as not known",
             );
         }
         fields.close(self);

@@ -367,7 +367,7 @@ fn what_is_taken_back_is_not_done_again_by_an_order_that_waits() {
     story.order(run("more", "k-2"));
     assert!(story.last_ruling().starts_with("hold: "), "{}", story.last_ruling());
     story.order(undo(intent, None));
-    assert!(conclusions(&story).contains(&"Withdrawn".to_owned()), "{:?}", conclusions(&story));
+    assert!(conclusions(&story).contains(&"Cancelled".to_owned()), "{:?}", conclusions(&story));
     story.pass("15m");
     assert_eq!((story.replicas, story.intents().len()), (4, 2));
     assert!(story.state.episodes.is_empty());
@@ -403,7 +403,7 @@ fn an_order_that_does_not_know_its_target_yet_is_not_done_after_it_was_taken_bac
     story.order(undo(intent, None));
     assert_eq!(
         (conclusions(&story).last().map(String::as_str), story.count("cancelled")),
-        (Some("Withdrawn"), 1)
+        (Some("Cancelled"), 1)
     );
     story.answers = true;
     story.restart();

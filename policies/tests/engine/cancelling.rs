@@ -24,7 +24,7 @@ fn an_order_that_waits_is_cancelled_by_name_and_never_done() {
         _ => None,
     });
     assert_eq!(cancelled, Some((order, "ada", "not needed")));
-    assert_eq!(conclusions(&story), ["Withdrawn"]);
+    assert_eq!(conclusions(&story), ["Cancelled"]);
     story.restart();
     story.order(Command::Resume { scope: PauseScope::Everything });
     story.pass("15m");

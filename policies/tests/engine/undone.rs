@@ -4,8 +4,9 @@ use paramedic_policies::event::{Conclusion, Event, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, PauseScope};
 use paramedic_policies::target::Target;
+use paramedic_policies::time::Moment;
 
-use crate::story::{Story, alert, labels, value};
+use crate::story::{Story, alert, labels, resolved, value};
 
 /// More replicas for an hour, by an alert or by hand.
 fn policy(name: &str) -> String {
@@ -45,7 +46,7 @@ fn pause(on: &str) -> Command {
 /// The policies whose cases were ended because of it.
 fn withdrawn(story: &Story) -> Vec<(&str, Seq)> {
     let all = story.records.iter().filter_map(|(_, event)| match event {
-        Event::Concluded { case, conclusion: Conclusion::Withdrawn } => {
+        Event::Concluded { case, conclusion: Conclusion::TakenBack | Conclusion::Cancelled } => {
             Some((case.policy.as_str(), case.episode))
         }
         _ => None,
@@ -126,4 +127,41 @@ fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
     story.order(undo(intent));
     assert_eq!(refusal(&story), format!("intent {revert} is taking intent {intent} back already"));
     story.feed(&Input::Wake);
+}
+
+/// What is verified after it was taken back would be judged by what comes without it.
+#[test]
+fn what_was_taken_back_by_its_own_time_is_not_judged_any_more() {
+    let brief = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: brief}
+spec:
+  mode: enforce
+  match: ['alertname="Slow"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - scale: {by: 2, max: 20}
+      revert: {after: 5m}
+      verify: {query: "slow", is: "< 1", settle: 6m, hold: 2m, within: 15m}
+  guards: {cooldown: 1m, relapse: 0s, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
+  onFailure: {notify: [sre]}
+"#;
+    let ended = |story: &Story| {
+        let of = |(_, event): &(Moment, Event)| match event {
+            Event::Concluded { conclusion, .. } => Some(*conclusion),
+            _ => None,
+        };
+        story.records.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    // The alert is over by then: nobody has to be told.
+    let mut story = Story::new(&[brief]);
+    let slow = alert("Slow", "prod/web");
+    story.deliver(vec![slow.clone()]);
+    story.pass("3m");
+    story.deliver(vec![resolved(slow, story.now)]);
+    story.pass("20m");
+    assert_eq!(story.intents().len(), 2, "done, and taken back: {:?}", story.kinds());
+    assert_eq!(ended(&story), [Conclusion::TakenBack]);
+    assert_eq!((story.count("verified"), story.calls()), (0, Vec::<&str>::new()));
 }

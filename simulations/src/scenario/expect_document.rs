@@ -192,6 +192,10 @@ pub enum EndWord {
     Denied,
     /// A guard refused what was ordered by hand.
     Refused,
+    /// What was done was taken back before anybody knew whether it helped.
+    TakenBack,
+    /// The order was cancelled.
+    Cancelled,
 }
 
 /// An object as it is expected: a `field` or an `annotation` that `is` something, or that it is `there`.

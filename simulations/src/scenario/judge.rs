@@ -364,6 +364,8 @@ fn end(conclusion: Conclusion) -> EndWord {
         Conclusion::Withdrawn => EndWord::Withdrawn,
         Conclusion::Denied => EndWord::Denied,
         Conclusion::Refused => EndWord::Refused,
+        Conclusion::TakenBack => EndWord::TakenBack,
+        Conclusion::Cancelled => EndWord::Cancelled,
     }
 }
 

@@ -204,12 +204,18 @@ fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
         | Conclusion::Exhausted => RungEnd::Tried,
         Conclusion::Unknown => RungEnd::Unknown,
         Conclusion::Failed if begun => RungEnd::Unknown,
-        Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied if begun => RungEnd::Tried,
+        Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::TakenBack
+            if begun =>
+        {
+            RungEnd::Tried
+        }
         Conclusion::Failed
         | Conclusion::Resolved
         | Conclusion::Withdrawn
         | Conclusion::Denied
-        | Conclusion::Refused => RungEnd::NotDone,
+        | Conclusion::Refused
+        | Conclusion::TakenBack
+        | Conclusion::Cancelled => RungEnd::NotDone,
     }
 }
 

@@ -43,10 +43,13 @@ pub(super) fn limits(evidence: &Evidence<'_>, says: &mut Vec<String>) {
             continue;
         };
         for limit in policy.limits.iter().chain(global) {
-            let counts = |other: &&Counted<'_>| {
-                is_within(evidence, other, one, limit.per) && is_of(limit, other.intent, one.intent)
+            let within: Vec<_> =
+                all.iter().filter(|other| is_within(evidence, other, one, limit.per)).collect();
+            let count = |place: Option<&str>| {
+                within.iter().filter(|other| is_of(limit, other.intent, one.intent, place)).count() + 1
             };
-            let have = all.iter().filter(counts).count() + 1;
+            let is_by_place = limit.by == LimitScope::Namespace;
+            let have = places(one.intent, is_by_place).into_iter().map(count).max().unwrap_or(0);
             if have > limit.max as usize {
                 let Limit { max, per, by } = limit;
                 says.push(format!(
@@ -58,19 +61,27 @@ pub(super) fn limits(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     }
 }
 
-fn is_of(limit: &Limit, other: &Intent, this: &Intent) -> bool {
-    match limit.by {
-        LimitScope::Target => other.policy == this.policy && other.target == this.target,
-        LimitScope::Policy => other.policy == this.policy,
-        LimitScope::Namespace => is_near(other, this),
-        LimitScope::Global => true,
+/// Where it counts: in each namespace that it reaches, among what reaches none, or, by anything else, everywhere.
+fn places(intent: &Intent, by_namespace: bool) -> Vec<Option<&str>> {
+    let reached = intent.namespaces();
+    match by_namespace {
+        false => vec![None],
+        true if reached.is_empty() => vec![Some("")],
+        true => reached.into_iter().map(Some).collect(),
     }
 }
 
-/// Whether both reach some namespace, or both reach none.
-fn is_near(other: &Intent, this: &Intent) -> bool {
-    let (others, ours) = (other.namespaces(), this.namespaces());
-    if ours.is_empty() { others.is_empty() } else { ours.iter().any(|name| others.contains(name)) }
+/// Whether it reaches that place.
+fn is_at(intent: &Intent, place: Option<&str>) -> bool {
+    place.is_none_or(|_| places(intent, true).contains(&place))
+}
+
+fn is_of(limit: &Limit, other: &Intent, this: &Intent, place: Option<&str>) -> bool {
+    match limit.by {
+        LimitScope::Target => other.policy == this.policy && other.target == this.target,
+        LimitScope::Policy => other.policy == this.policy,
+        LimitScope::Namespace | LimitScope::Global => is_at(other, place),
+    }
 }
 
 pub(super) fn blast(evidence: &Evidence<'_>, says: &mut Vec<String>) {
@@ -78,21 +89,19 @@ pub(super) fn blast(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     for one in &all {
         let blast = evidence.plan.policy(&one.intent.policy).and_then(|policy| policy.blast.as_ref());
         let Some(blast) = blast else { continue };
-        let others: BTreeSet<&Target> = all
-            .iter()
-            .filter(|other| is_within(evidence, other, one, blast.per))
-            .filter(|other| blast.within == BlastScope::Cluster || is_near(other.intent, one.intent))
-            .map(|other| &other.intent.target)
-            .filter(|target| **target != one.intent.target)
-            .collect();
-        if others.len() + 1 > blast.max as usize {
+        let others = |place: Option<&str>| {
+            let near = all
+                .iter()
+                .filter(|other| is_within(evidence, other, one, blast.per) && is_at(other.intent, place));
+            let targets: BTreeSet<&Target> = near.map(|other| &other.intent.target).collect();
+            targets.into_iter().filter(|target| **target != one.intent.target).count()
+        };
+        let is_by_place = blast.within == BlastScope::Namespace;
+        let have = places(one.intent, is_by_place).into_iter().map(others).max().unwrap_or(0) + 1;
+        if have > blast.max as usize {
             says.push(format!(
-                "intent {} of {} hits target {} of {} allowed in {}",
-                one.intent.id,
-                one.intent.policy,
-                others.len() + 1,
-                blast.max,
-                blast.per
+                "intent {} of {} hits target {have} of {} allowed in {}",
+                one.intent.id, one.intent.policy, blast.max, blast.per
             ));
         }
     }

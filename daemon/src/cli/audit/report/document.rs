@@ -140,9 +140,12 @@ pub(super) fn standing(case: &CaseTold) -> (String, Tone) {
         let tone = match ended.how {
             Conclusion::Helped => Tone::Good,
             Conclusion::Done | Conclusion::Already | Conclusion::Rehearsed => Tone::Info,
-            Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused => {
-                Tone::Idle
-            }
+            Conclusion::Resolved
+            | Conclusion::Withdrawn
+            | Conclusion::Denied
+            | Conclusion::Refused
+            | Conclusion::TakenBack
+            | Conclusion::Cancelled => Tone::Idle,
             Conclusion::Unknown => Tone::Doubt,
             Conclusion::Exhausted | Conclusion::Failed => Tone::Bad,
         };

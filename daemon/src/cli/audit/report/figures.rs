@@ -214,7 +214,14 @@ fn of_policy(policy: &str, cases: &[&CaseTold]) -> PolicyFigures {
             Some(Conclusion::Exhausted | Conclusion::Failed) => &mut sum.not_helped,
             Some(Conclusion::Unknown) => &mut sum.unknown,
             Some(Conclusion::Rehearsed) => &mut sum.rehearsed,
-            Some(Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused)
+            Some(
+                Conclusion::Resolved
+                | Conclusion::Withdrawn
+                | Conclusion::Denied
+                | Conclusion::Refused
+                | Conclusion::TakenBack
+                | Conclusion::Cancelled,
+            )
             | None => &mut sum.nothing_done,
         };
         *place += 1;

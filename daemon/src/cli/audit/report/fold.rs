@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use paramedic_policies::action::{Action, Intent, Outcome};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
-use paramedic_policies::event::{Event, Record, Seq};
+use paramedic_policies::event::{Conclusion, Event, Record, Seq};
 use paramedic_policies::question::{Ask, Fact};
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::state::CaseId;
@@ -248,7 +248,10 @@ impl Fold {
             answer: None,
             changes: ruling.diff.iter().flat_map(|diff| diff.fields.clone()).collect(),
         };
-        self.case(&id).rulings.push(decision);
+        let case = self.case(&id);
+        case.rulings.push(decision);
+        // A case of a policy that was changed before it had begun is decided anew: it is not over.
+        case.conclusion = case.conclusion.take().filter(|ended| ended.how != Conclusion::Withdrawn);
     }
 
     fn intended(&mut self, at: Moment, intent: &Intent) {

@@ -87,7 +87,9 @@ fn of_case(case: &CaseTold, open: &mut Vec<Open>) {
             | Conclusion::Resolved
             | Conclusion::Withdrawn
             | Conclusion::Denied
-            | Conclusion::Refused,
+            | Conclusion::Refused
+            | Conclusion::TakenBack
+            | Conclusion::Cancelled,
         ) => {}
         None => match (last.verdict, &last.answer) {
             (ruling::Verdict::Propose { until }, None) => {

@@ -294,6 +294,8 @@ impl Tally {
     fn ruled(&mut self, seq: Seq, at: Moment, ruling: &Ruling) {
         let id = CaseId { episode: ruling.episode, policy: ruling.policy.clone() };
         let Some(case) = self.case(&id) else { return };
+        // A case of a policy that was changed before it had begun is decided anew: it is not over.
+        case.conclusion = case.conclusion.filter(|before| *before != Conclusion::Withdrawn);
         (case.waits, case.proposal) = match ruling.verdict {
             ruling::Verdict::Propose { .. } => (true, Some(seq)),
             ruling::Verdict::Hold { .. } => (true, None),
@@ -369,12 +371,22 @@ impl Tally {
                 Some(Conclusion::Unknown) => &mut sum.unknown,
                 Some(Conclusion::Rehearsed) => &mut sum.rehearsed,
                 Some(
-                    Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
+                    Conclusion::Resolved
+                    | Conclusion::Withdrawn
+                    | Conclusion::Denied
+                    | Conclusion::Refused
+                    | Conclusion::TakenBack
+                    | Conclusion::Cancelled,
                 ) if case.acted => &mut sum.ended_after,
                 None if case.acted => &mut sum.under_way,
                 None if case.waits || case.tried => &mut sum.pending,
                 Some(
-                    Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::Refused,
+                    Conclusion::Resolved
+                    | Conclusion::Withdrawn
+                    | Conclusion::Denied
+                    | Conclusion::Refused
+                    | Conclusion::TakenBack
+                    | Conclusion::Cancelled,
                 )
                 | None => &mut sum.nothing_done,
             };

@@ -120,6 +120,19 @@ fn what_waits_is_pending_and_an_intent_without_an_effect_is_no_act() {
     assert_eq!(with(ruling::Verdict::Withhold), (0, 1));
     assert_eq!(with(ruling::Verdict::Hold { until }), (1, 0));
     assert_eq!(with(ruling::Verdict::Propose { until }), (1, 0));
+    // Its policy was changed: the first proposal is over with its case, which is decided anew.
+    let id = match &records[last].event {
+        Event::Ruled { ruling } => CaseId { episode: ruling.episode, policy: ruling.policy.clone() },
+        other => panic!("a ruling: {other:?}"),
+    };
+    let changed = Event::Concluded { case: id, conclusion: Conclusion::Withdrawn };
+    let mut anew = records.clone();
+    anew.push(Record { seq: proposal.plus(400), event: changed, ..records[last].clone() });
+    let over = counted(&anew).policies.remove(0);
+    assert_eq!((over.pending, over.nothing_done), (0, 1));
+    anew.push(Record { seq: proposal.plus(401), ..records[last].clone() });
+    let again = counted(&anew).policies.remove(0);
+    assert_eq!((again.pending, again.nothing_done), (1, 0));
     let lapsed =
         Record { seq: proposal.plus(500), event: Event::Lapsed { proposal }, ..records[last].clone() };
     records.push(lapsed);
