@@ -79,14 +79,14 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
 }
 
 /// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
-/// nobody watching.
+/// nobody watching. A rehearsal does nothing again.
 fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
     let is_same = |case: &&Case| {
         case.id != CaseId::of(intent)
             && case.id.policy == intent.policy
             && case.phase != Phase::Resting
             && !case.phase.is_under_way()
-            && by_hand::of(state, case.id.episode).is_some()
+            && by_hand::of(state, case.id.episode).is_some_and(|order| !order.dry_run)
             && may_be_on(state, case, intent)
     };
     let why = "a person wants taken back what it would do again";

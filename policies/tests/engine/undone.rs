@@ -78,6 +78,22 @@ fn only_an_order_of_the_same_policy_for_the_same_target_is_stopped() {
     assert_eq!(withdrawn(&story), [("more", same)]);
 }
 
+/// It changes nothing, so nothing of it would be there again.
+#[test]
+fn a_rehearsal_that_waits_goes_on() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.answers = false;
+    let Command::Run { policy, labels, reason, key, .. } = run("more", "web", "k-2") else { unreachable!() };
+    story.order(Command::Run { policy, labels, reason, key, dry_run: true });
+    let rehearsal = story.last("opened");
+    assert!(story.state.cases.keys().any(|case| case.episode == rehearsal), "it asks, and is not answered yet");
+    story.order(undo(intent));
+    assert_eq!((story.count("revertOrdered"), story.count("cancelled")), (1, 0));
+    assert!(withdrawn(&story).is_empty());
+}
+
 #[test]
 fn what_is_under_way_already_is_left_to_its_end() {
     let mut story = Story::new(&[&policy("more")]);
