@@ -98,7 +98,7 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(open) = lease.open {
         return vec![unanswered(now, open)];
     }
-    if let Some(hold) = held_by(state, book, now, lease) {
+    if let Some(hold) = held_by(state, book, now, &lease.intent) {
         return hold.of(state, now, lease);
     }
     let by_order = by_order_alone(lease);
@@ -107,7 +107,7 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
         (None, _) => not_yet(state, book, now, lease),
         // It is about to take down what holds nobody any more.
         (Some(_), Some(Found::Preflight(preflight))) if !holds_somebody(preflight) => {
-            capped(book, now, lease)
+            capped(book, now, lease.approved_by().is_some())
         }
         (Some(_), _) => None,
     };
@@ -223,10 +223,10 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
 
 /// Whether the daemon's cap on modes keeps this from being taken back. Who approved the action approved its end; in
 /// dry-run there are no hands at all.
-fn is_capped(cap: Mode, lease: &Lease) -> bool {
+fn is_capped(cap: Mode, approved: bool) -> bool {
     match cap {
         Mode::DryRun => true,
-        Mode::Approve => lease.approved_by().is_none(),
+        Mode::Approve => !approved,
         Mode::Enforce => false,
     }
 }
@@ -248,10 +248,15 @@ fn said(reasons: &[Reason]) -> String {
     reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// What would hold the revert of this intent if a person ordered it now, as far as that is known without a look.
+pub(super) fn held_once_ordered(state: &State, book: &Book, now: Moment, intent: &Intent) -> Option<String> {
+    // The order is the approval.
+    held_by(state, book, now, intent).or_else(|| capped(book, now, true)).map(|hold| hold.why)
+}
+
 /// What holds a lease whatever the target looks like: leadership, the clock, protection, a pause, and another effect on
 /// the target.
-fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
-    let intent = &lease.intent;
+fn held_by(state: &State, book: &Book, now: Moment, intent: &Intent) -> Option<Hold> {
     let by = |reason: Reason| Some(Hold::by(&reason, now));
     if !state.leader {
         return by(Reason::NotLeading);
@@ -279,13 +284,13 @@ fn not_yet(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hol
         let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
         return Some(Hold::known("stillOpen", why, until));
     }
-    capped(book, now, lease)
+    capped(book, now, lease.approved_by().is_some())
 }
 
 /// The daemon's mode, where it keeps this from being taken back.
-fn capped(book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
+fn capped(book: &Book, now: Moment, approved: bool) -> Option<Hold> {
     let mode = book.settings().mode;
-    is_capped(mode, lease)
+    is_capped(mode, approved)
         .then(|| Hold::known("mode", format!("the daemon runs with --mode {mode}"), now + HELD))
 }
 
