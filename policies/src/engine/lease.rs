@@ -191,16 +191,7 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            let begun = Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) };
-            let late = needed(state, lease).filter(|needed| needed.until <= now && lease.attempts == 0);
-            let told = late.map(|Needed { alert, episode, .. }| {
-                let lasted = now.since(lease.intent.at);
-                let what = format!(
-                    "is taken back now, after {lasted}, and {alert} is still open (episode {episode})"
-                );
-                called(state, &lease.intent, Some(lease), &what)
-            });
-            std::iter::once(begun).chain(told).collect()
+            vec![Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) }]
         }
         Some(_) | None if preflight.already && is_partial(lease) => {
             let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
@@ -396,7 +387,9 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
         (Outcome::Done { .. } | Outcome::Collected { .. }, lease) => {
-            return lease.map(|lease| again(state, lease, revert)).unwrap_or_default();
+            let late = lease.and_then(|lease| too_late(state, now, lease, revert));
+            let again = lease.map(|lease| again(state, lease, revert)).unwrap_or_default();
+            return late.into_iter().chain(again).collect();
         }
         (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
             return Hold::by_all(reasons, now).of(state, now, lease);
@@ -418,6 +411,15 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
         events.push(called_late(state, lease, &text));
     }
     events
+}
+
+/// What was done did not bring calm in the longest time that it may stay, and is gone now. Told when it is: what was only
+/// begun may be refused at the last moment, and tried again.
+fn too_late(state: &State, now: Moment, lease: &Lease, revert: &Intent) -> Option<Event> {
+    let Needed { alert, episode, .. } = needed(state, lease).filter(|needed| needed.until <= revert.at)?;
+    let lasted = now.since(lease.intent.at);
+    let what = format!("was taken back after {lasted}, and {alert} is still open (episode {episode})");
+    Some(called(state, &lease.intent, Some(lease), &what))
 }
 
 /// Whether a lease whose revert ended like this is looked at again. What no look can tell is not repeated blindly.
