@@ -82,6 +82,8 @@ pub struct Others {
 pub struct ClusterSeen {
     /// Its API server.
     pub url: String,
+    /// What it is, once that is known: [`paramedic_remediations::identity`].
+    pub uid: watch::Receiver<Option<String>>,
     /// How the last look whether it answers went.
     pub reachable: watch::Receiver<Reachable>,
 }
