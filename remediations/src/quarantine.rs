@@ -253,7 +253,12 @@ impl Deed for Action {
         let mut done: Vec<String> = Vec::new();
         for step in steps(seal, self) {
             if step.is_of_a_pod() && step.has_no_pod(eyes).await {
-                fields.push(step.gone());
+                let gone = step.gone();
+                // Perhaps after it was let go by this intent, which made its workload one too many.
+                if matches!(self, Self::Release(_)) {
+                    done.push(format!("{} ({})", gone.path, gone.after));
+                }
+                fields.push(gone);
                 continue;
             }
             match one_change::closed(eyes, seal, &step).await {

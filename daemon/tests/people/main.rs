@@ -62,6 +62,7 @@ impl World for Willing {
                         from: 2,
                         to: 4,
                         wanted: None,
+                        set_by: None,
                     })
                 } else {
                     Action::Restart(restart::Action { generation: 7 })

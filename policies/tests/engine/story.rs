@@ -296,7 +296,13 @@ impl Story {
     pub(crate) fn preflight(&self, wish: &Wish) -> Preflight {
         let now = self.replicas;
         let scale = |to: u32| {
-            Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to, wanted: None })
+            Action::Scale(scaling::Action {
+                lever: scaling::Lever::Replicas,
+                from: now,
+                to,
+                wanted: None,
+                set_by: None,
+            })
         };
         let mut refusals = self.refusals.clone();
         let action = match wish {
@@ -363,6 +369,7 @@ impl Story {
                     from: *to,
                     to: *from,
                     wanted: None,
+                    set_by: None,
                 }))
             }
             Wish::Revert(Action::Scale(scaling::Action { from, .. })) if *from == now => None,

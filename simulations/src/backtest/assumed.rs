@@ -29,7 +29,7 @@ fn action(wish: &Wish) -> Action {
     match wish {
         Wish::Scale(_) => {
             let lever = scale::Lever::Replicas;
-            Action::Scale(scale::Action { lever, from: 0, to: 1, wanted: None })
+            Action::Scale(scale::Action { lever, from: 0, to: 1, wanted: None, set_by: None })
         }
         Wish::Restart(_) => Action::Restart(restart::Action { generation: 0 }),
         Wish::ResetBreaker(wish) => Action::ResetBreaker(reset_breaker::Action {
