@@ -214,7 +214,7 @@ impl Rehearsed {
         let Self { repeated, says, target, until, held, cancels: _ } = self;
         let mut text = format!("{says} on {target}");
         match until {
-            _ if *repeated => text += ", which was ordered before, and stands",
+            _ if *repeated => text += ", which is ordered or under way already",
             Some(until) => text += &format!(", due at {until} anyway"),
             None => text += ", which nothing else would take back",
         }
