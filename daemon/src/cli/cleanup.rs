@@ -36,8 +36,8 @@ use beside::How;
 Stop the daemon first: it would go on. Nothing is cleaned while one answers at --server, unless it
 only watches (--mode dry-run) or shows that it acts on another cluster. A cluster is known by the
 uid of its namespace kube-system, and not by its address: where either side may not read that, or
-whoever answers does not say, --daemon-is-elsewhere goes on. What is found is shown object by object,
-then you are asked.
+whoever answers does not say, --daemon-is-elsewhere goes on. What is found is shown object by
+object, then you are asked.
 
 What somebody else has changed since is left to them. What was there before and is written down
 nowhere (a number of replicas) is named with the intent that changed it: `paramedic audit show` has
