@@ -220,6 +220,7 @@ fn answers() -> Vec<Event> {
         refusals: vec![Reason::WorkloadPaused],
         passed: vec![text("no HPA")],
         labels: labels(&[("app", "web")]),
+        beside: Default::default(),
         surroundings: Some(Surroundings { desired: 12, unavailable: 1, added: 1, workloads: 3 }),
         diff: Some(diff(DiffSource::ServerDryRun)),
     };

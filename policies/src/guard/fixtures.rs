@@ -158,6 +158,7 @@ impl World {
             refusals: Vec::new(),
             passed: vec!["not paused".to_owned()],
             labels: BTreeMap::new(),
+            beside: Default::default(),
             surroundings: None,
             diff: None,
         };

@@ -388,6 +388,7 @@ impl Story {
             refusals,
             passed: Vec::new(),
             labels: self.labels.clone(),
+            beside: Default::default(),
             surroundings: Some(self.surroundings),
             diff: None,
         }

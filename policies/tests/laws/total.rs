@@ -125,6 +125,7 @@ fn found() -> impl Strategy<Value = Found> {
         refusals: if refuses { vec![Reason::NotLeading] } else { Vec::new() },
         passed: Vec::new(),
         labels,
+        beside: Default::default(),
         surroundings,
         diff: None,
     });

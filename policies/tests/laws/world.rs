@@ -139,6 +139,7 @@ impl World {
             refusals,
             passed: Vec::new(),
             labels: labels(if how == How::Labelled { &[(PROTECTING, "")] } else { &[] }),
+            beside: Default::default(),
             surroundings: Some(Surroundings { desired: 40, unavailable, added: 1, workloads: 8 }),
             diff: None,
         }

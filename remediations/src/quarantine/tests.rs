@@ -386,3 +386,19 @@ async fn a_release_that_is_stopped_leaves_the_wall_until_it_is_done() {
     assert_eq!(labels(&cluster, "web-2")[QUARANTINE], STAMP);
     assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_protects_a_pod_or_its_workload_is_told() {
+    let cluster = shop();
+    cluster.workload.lock().expect("no test panicked").labels =
+        [("gold".to_owned(), "yes".to_owned())].into();
+    let mut tagged = pod("web-2");
+    tagged["metadata"]["labels"]["tier"] = json!("0");
+    put(&cluster, PODS.named("prod", "web-2"), tagged);
+    let beside = asked(&cluster, web(), wish(false)).await.beside;
+    assert_eq!(beside.with("tier", Some("0")), Some("prod/pod/web-2"));
+    assert_eq!(
+        asked(&cluster, one(), wish(false)).await.beside.with("gold", None),
+        Some("prod/deployment/web")
+    );
+}
