@@ -52,6 +52,8 @@ pub enum ClientError {
         server: String,
         /// What went wrong.
         problem: String,
+        /// Whether nobody listens there at all, as far as that can be told from here.
+        nobody: bool,
     },
     /// The daemon refused.
     #[error("{error}")]
@@ -224,7 +226,9 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
         let problem = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
-        ClientError::Unreachable { server: self.asked(), problem }
+        // What a proxy refuses says nothing of who is behind it.
+        let nobody = self.proxy.is_none() && is_refused(error);
+        ClientError::Unreachable { server: self.asked(), problem, nobody }
     }
 }
 
@@ -242,8 +246,11 @@ impl Stream {
     /// When the connection is lost or has been quiet for too long.
     pub async fn news(&mut self) -> Answer<bool> {
         loop {
-            let unreachable =
-                |problem: String| ClientError::Unreachable { server: self.server.clone(), problem };
+            let unreachable = |problem: String| ClientError::Unreachable {
+                server: self.server.clone(),
+                problem,
+                nobody: false,
+            };
             match tokio::time::timeout(QUIET_MAX, self.response.chunk()).await {
                 Err(_) => {
                     return Err(unreachable(format!("the stream was quiet for {} s", QUIET_MAX.as_secs())));
@@ -306,6 +313,19 @@ fn causes(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// Whether the connection was refused: a port at which nobody listens.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let of_io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if of_io == Some(std::io::ErrorKind::ConnectionRefused) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The innermost cause: the outer ones repeat the URL, which our own message has already.

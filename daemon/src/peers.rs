@@ -1,11 +1,13 @@
 //! Whether Prometheus and the API server answer, asked at the start and each minute, so that a quiet daemon says that it
-//! could not act before it should. It must never change anything, and no decision hangs on it.
+//! could not act before it should; and what cluster that is. It must never change anything, and no decision hangs on it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use paramedic_policies::time::Moment;
 use paramedic_remediations::KubernetesEyes;
+use paramedic_remediations::identity;
+use paramedic_remediations::ports::cluster::LookError;
 use paramedic_remediations::ports::metrics::Metrics as MetricsPort;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -58,6 +60,10 @@ pub(crate) struct Peers {
 pub(crate) struct ApiServer {
     pub(crate) eyes: KubernetesEyes,
     pub(crate) url: String,
+    /// What it is, for whoever has to tell it apart; no decision hangs on it.
+    pub(crate) uid: watch::Sender<Option<String>>,
+    /// Whether it is still to be asked what it is.
+    pub(crate) may_look: bool,
     pub(crate) reachable: watch::Sender<Reachable>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
@@ -66,7 +72,7 @@ pub(crate) struct ApiServer {
 
 impl Peers {
     /// Asks for ever.
-    pub(crate) async fn ask(self) {
+    pub(crate) async fn ask(mut self) {
         loop {
             let prometheus = async {
                 if let Some(prometheus) = &self.prometheus {
@@ -75,7 +81,7 @@ impl Peers {
                 }
             };
             let kubernetes = async {
-                if let Some(server) = &self.kubernetes {
+                if let Some(server) = &mut self.kubernetes {
                     server.ask().await;
                 }
             };
@@ -86,7 +92,7 @@ impl Peers {
 }
 
 impl ApiServer {
-    async fn ask(&self) {
+    async fn ask(&mut self) {
         let answered = self.eyes.version().await;
         let at = self.clock.wall();
         self.metrics.answered(Peer::Kubernetes, answered.is_ok(), at);
@@ -105,6 +111,31 @@ impl ApiServer {
                 Reachable::Failed { at, problem }
             }
         };
+        let answers = matches!(now, Reachable::Answered { .. });
         self.reachable.send_replace(now);
+        if answers && self.may_look {
+            self.look().await;
+        }
+    }
+
+    /// Finds out once what the cluster is. An account of the least rights may not, and goes on without.
+    async fn look(&mut self) {
+        let cluster = self.url.as_str();
+        match identity::of(&self.eyes).await {
+            Ok(uid) => {
+                self.may_look = false;
+                self.uid.send_replace(Some(uid));
+            }
+            Err(LookError::Failed { .. } | LookError::NoKubernetes) => {}
+            Err(error @ (LookError::Forbidden { .. } | LookError::Absent { .. })) => {
+                self.may_look = false;
+                let why = self.redactor.text(&error.to_string()).into_owned();
+                tracing::debug!(
+                    cluster,
+                    why,
+                    "which cluster this is cannot be told; only `cleanup` asks for it"
+                );
+            }
+        }
     }
 }

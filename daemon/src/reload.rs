@@ -40,6 +40,10 @@ const QUIET_MAX: Duration = Duration::from_secs(3);
 /// system has none.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
+/// A look at the files that takes longer is told, and each time that long again: a file system may hang, and whoever asks for
+/// a reload waits behind it.
+const STILL_AT_IT: Duration = Duration::from_secs(30);
+
 /// Problems that `/readyz` repeats; the log has all.
 const PROBLEMS_SHOWN: usize = 20;
 
@@ -122,6 +126,7 @@ struct Asker {
 /// Asks for a reload.
 #[derive(Clone)]
 pub struct Reloads {
+    /// Without an asker where the watch has seen a change.
     asks: mpsc::Sender<Option<Asker>>,
 }
 
@@ -137,12 +142,6 @@ impl Reloads {
         let asker = Asker { by: by.to_owned(), answer };
         self.asks.send(Some(asker)).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
-    }
-
-    /// Says that files may have changed; never waits.
-    pub fn nudge(&self) {
-        // A full queue holds a reload already.
-        drop(self.asks.try_send(None));
     }
 }
 
@@ -283,7 +282,7 @@ impl Reloader {
             let tokens = (self.also)();
             let (want, at_most, before) = (Arc::clone(&self.want), self.mode(), self.looked.at.clone());
             let reading = tokio::task::spawn_blocking(move || Reading::now(&want, at_most, &before));
-            let reading = reading.await.unwrap_or_else(|error| Reading {
+            let reading = told_where_slow(&self.looked.at, reading).await.unwrap_or_else(|error| Reading {
                 looked: self.looked.clone(),
                 configured: None,
                 result: Err(vec![format!("reading broke: {error}")]),
@@ -308,8 +307,9 @@ impl Reloader {
         }
         let (at, own) = (self.looked.at.clone(), self.own.clone());
         // A file system may hang.
-        let begun = tokio::task::spawn_blocking(move || Watching::begin(&at, own)).await;
-        match begun
+        let begun = tokio::task::spawn_blocking(move || Watching::begin(&at, own));
+        match told_where_slow(&self.looked.at, begun)
+            .await
             .map_err(|error| error.to_string())
             .and_then(|begun| begun.map_err(|error| error.to_string()))
         {
@@ -327,7 +327,8 @@ impl Reloader {
     /// Whether what stands on disk is another than at the last reading.
     async fn has_changed(&mut self) -> bool {
         let at = self.looked.at.clone();
-        match tokio::task::spawn_blocking(move || print(&at)).await {
+        let looked = tokio::task::spawn_blocking(move || print(&at));
+        match told_where_slow(&self.looked.at, looked).await {
             Ok(print) => print != self.looked.print,
             Err(_) => true,
         }
@@ -443,6 +444,29 @@ impl Reloader {
             tracing::warn!(what, "the configuration is not in force as it is");
         }
         self.waits.iter().cloned().chain(unusable).collect()
+    }
+}
+
+/// Waits for a look at these files, and logs that it waits where that takes long.
+async fn told_where_slow<T>(at: &[PathBuf], looking: impl Future<Output = T>) -> T {
+    let say = |for_s| {
+        tracing::warn!(
+            files = ?at,
+            for_s,
+            "still reading policies and configuration; every reload waits for it, and the book in force stays"
+        );
+    };
+    told_each(STILL_AT_IT, looking, say).await
+}
+
+/// Waits, and says each time that this has passed once more for how many seconds.
+async fn told_each<T>(each: Duration, looking: impl Future<Output = T>, mut say: impl FnMut(u64)) -> T {
+    let (begun, mut looking) = (tokio::time::Instant::now(), std::pin::pin!(looking));
+    loop {
+        match tokio::time::timeout(each, &mut looking).await {
+            Ok(looked) => return looked,
+            Err(_) => say(begun.elapsed().as_secs()),
+        }
     }
 }
 

@@ -229,12 +229,51 @@ async fn an_order_that_waits_is_listed_and_cancelled() {
     assert!(late.err.contains("hint: no order by hand waits now"), "{late:?}");
     let asked = beside(&server, &["undo", &intent, "--dry-run"]).await;
     assert_eq!(asked.code, Some(0), "{asked:?}");
-    assert!(
-        asked.out.starts_with(&format!("intent {intent} would be taken back: freeze deploys in b for 2h")),
-        "{asked:?}"
-    );
+    let says =
+        format!("intent {intent} would be taken back: freeze deploys in b for 2h on b/namespace/b, due at ");
+    assert!(asked.out.starts_with(&says) && asked.out.ends_with("Z anyway\n"), "{asked:?}");
     let left = json(&beside(&server, &["freeze", "--list", "-o", "json"]).await);
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    daemon.stop().await.expect("it stops");
+}
+
+/// What waits is judged as what is in force, and what became of it is data.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_order_for_more_than_is_named_is_not_cancelled_and_the_rest_is_data() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (daemon, server) = frozen(dir.path(), &[]).await;
+    let pause = ["pause", "-n", "b", "--for", "9m", "--reason", "hands off"];
+    assert_eq!(beside(&server, &pause).await.code, Some(0));
+    let freeze = ["freeze", "-n", "a,b", "--for", "2h", "--no-wait", "-o", "json"];
+    let order = json(&beside(&server, &freeze).await)["episode"].to_string();
+    let part = beside(&server, &["thaw", "-n", "a"]).await;
+    let says = format!(
+        "error: the order {order} of anonymous, which waits, covers b too, and is only cancelled as a"
+    );
+    assert!(part.code == Some(1) && part.err.contains(&says), "{part:?}");
+    assert!(part.err.contains(&format!("hint: name them too, or `paramedic cancel {order}`")), "{part:?}");
+
+    let whole = ["thaw", "-n", "a,b", "-o", "json"];
+    for (more, result) in [(&["--dry-run"][..], "wouldBeCancelled"), (&[], "cancelled")] {
+        let thawed = beside(&server, &[&whole[..], more].concat()).await;
+        assert_eq!(thawed.code, Some(0), "{thawed:?}");
+        let said = json(&thawed);
+        let expected = serde_json::json!({"items": [
+            {"order": order.parse::<u64>().expect("a number"), "by": "anonymous", "result": result},
+        ]});
+        assert_eq!(said, expected);
+    }
+    let none = beside(&server, &whole).await;
+    assert!(none.code == Some(1) && none.err.contains("nothing of that is frozen"), "{none:?}");
+
+    let block =
+        ["block", "203.0.113.0/24", "--target", "b/Deployment/web", "--for", "1h", "--no-wait", "-o", "json"];
+    let order = json(&beside(&server, &block).await)["episode"].to_string();
+    let asked = beside(&server, &["unblock", "203.0.113.7", "--dry-run"]).await;
+    let part = format!(
+        "203.0.113.7 would be kept out as part of 203.0.113.0/24, by order {order} of anonymous, which is cancelled as a whole\n"
+    );
+    assert!(asked.code == Some(0) && asked.err.contains(&part), "{asked:?}");
     daemon.stop().await.expect("it stops");
 }
 

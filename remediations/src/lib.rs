@@ -25,6 +25,7 @@ mod evict_pod;
 mod fakes;
 mod freeze_deploys;
 mod http_call;
+pub mod identity;
 #[cfg(any(test, feature = "in-memory"))]
 pub mod in_memory;
 mod ingress_nginx;

@@ -153,6 +153,31 @@ fn no_crate_knows_what_is_not_its_business() {
 }
 
 #[test]
+fn the_map_says_what_each_crate_uses() {
+    let map = read(Path::new("ARCHITECTURE.md"));
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for (crate_of, package) in [
+        ("policies", "paramedic-policies"),
+        ("remediations", "paramedic-remediations"),
+        ("simulations", "paramedic-simulations"),
+        ("daemon", "paramedic"),
+    ] {
+        let row = map.lines().find_map(|line| line.strip_prefix(&format!("| `{crate_of}` | ")));
+        let row = row.unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for {crate_of}"));
+        let said: BTreeSet<&str> = row.split(" | ").next().unwrap_or_default().split(", ").collect();
+        let used: BTreeSet<&str> = packages[package]
+            .iter()
+            .filter(|(name, kind)| kind == "normal" && !packages.contains_key(name))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        wrong.extend(used.difference(&said).map(|name| format!("{crate_of} uses {name}")));
+        wrong.extend(said.difference(&used).map(|name| format!("{crate_of} does not use {name}")));
+    }
+    none(wrong, "the table of ARCHITECTURE.md says what each crate uses");
+}
+
+#[test]
 fn clusters_are_touched_in_one_place() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {

@@ -10,9 +10,11 @@ use paramedic_policies::target::Target;
 use super::console::Console;
 use super::failure::Failure;
 use super::for_a_while::ForAWhileArgs;
-use super::in_force::{self, InForce, Waiting};
+use super::in_force::{self, InForce};
 use super::orders::target;
+use super::table::plain;
 use super::taking_back::{BackArgs, Wanted, take_back};
+use super::waiting::{self, Waiting};
 use crate::client::Client;
 
 /// Keep a client out by its address for a while; `block` alone lists the blocks in force.
@@ -46,7 +48,8 @@ pub struct BlockArgs {
   paramedic unblock 203.0.113.7 --ingress shop/web --reason 'that was our own monitoring'
 
 Takes back this address alone, wherever paramedic keeps it out, by hand or by a policy; of a range
-all that is kept out within it. All are ordered at once; one that is held keeps no other.
+all that is kept out within it. Orders to block it that still wait are cancelled, each as a whole.
+All are ordered at once; one that is held keeps no other.
 `paramedic block --list` lists what is blocked.
 
 Exit codes: 0 it is let in everywhere; 1 one was refused, is held or failed; 2 our fault.")]
@@ -124,6 +127,19 @@ fn entries(action: &Action) -> &[block_ip::Entry] {
     }
 }
 
+/// Where an order by hand would keep clients out, and whom.
+fn would_block(order: &Waiting) -> Option<(Target, AddressRange)> {
+    let (kind, _) = built_in::BLOCKS.iter().find(|(_, policy)| *policy == order.policy)?;
+    let label = |name: &str| order.labels.get(name).cloned();
+    let target = Target { kind: (*kind).to_owned(), namespace: label("namespace")?, name: label("name")? };
+    Some((target, label("address")?.parse().ok()?))
+}
+
+/// Whether a client is kept out only because a wider range is.
+fn is_part(address: AddressRange, range: AddressRange) -> bool {
+    range != address && range.contains(address)
+}
+
 async fn blocks(client: &Client) -> Result<Vec<InForce>, Failure> {
     in_force::all(client, |action| !entries(action).is_empty()).await
 }
@@ -132,20 +148,22 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
     let UnblockArgs { address, place, how } = args;
     let client = how.client()?;
     let only = place.target.or(place.ingress);
-    let named = |one: &Waiting| {
-        let label = |name: &str| one.labels.get(name).map(String::as_str);
-        let kind = built_in::BLOCKS.iter().find(|(_, policy)| *policy == one.policy).map(|(kind, _)| *kind);
-        let is_there = |on: &Target| {
-            let on = [&on.kind, &on.namespace, &on.name].map(|part| Some(part.as_str()));
-            [kind, label("namespace"), label("name")] == on
-        };
-        let range = label("address").and_then(|text| text.parse::<AddressRange>().ok());
-        kind.is_some()
-            && only.as_ref().is_none_or(is_there)
-            && range.is_some_and(|range| range.overlaps(address))
-    };
     // What waits would keep it out again, with nobody watching.
-    let waiting = in_force::waiting(&client, named).await?;
+    let waiting = waiting::all(&client, |one| {
+        would_block(one).is_some_and(|(on, range)| {
+            only.as_ref().is_none_or(|only| *only == on) && range.overlaps(address)
+        })
+    });
+    let waiting = waiting.await?;
+    for one in &waiting {
+        if let Some((_, range)) = would_block(one).filter(|(_, range)| is_part(address, *range)) {
+            let (id, by) = (one.id, plain(&one.by));
+            writeln!(
+                console.err,
+                "{address} would be kept out as part of {range}, by order {id} of {by}, which is cancelled as a whole"
+            )?;
+        }
+    }
     let found = blocks(&client).await?;
     let here: Vec<&InForce> =
         found.iter().filter(|one| only.as_ref().is_none_or(|only| *only == one.target)).collect();
@@ -157,18 +175,14 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
             .map(|entry| entry.range)
             .filter(|range| range.overlaps(address))
             .collect();
-        for range in these.iter().filter(|range| **range != address && range.contains(address)) {
+        for range in these.iter().filter(|range| is_part(address, **range)) {
             writeln!(console.err, "{address} is kept out as part of {range}, which is let in")?;
         }
         if !these.is_empty() {
             chosen.push(Wanted { intent: one.id, only: these });
         }
     }
-    let left = in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
-    if chosen.is_empty() && !waiting.is_empty() {
-        return left.checked();
-    }
-    if chosen.is_empty() {
+    if chosen.is_empty() && waiting.is_empty() {
         let shown: Vec<String> =
             here.iter().flat_map(|one| entries(&one.action)).map(|entry| entry.range.to_string()).collect();
         let hint = match shown.as_slice() {
@@ -177,6 +191,6 @@ pub(super) async fn unblock(args: UnblockArgs, console: &mut Console<'_>) -> Res
         };
         return Err(Failure::users(format!("paramedic keeps nobody of {address} out")).hint(hint));
     }
-    take_back(&client, &chosen, &how, console).await?;
-    left.checked()
+    let cancelled = waiting::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    take_back(&client, &chosen, cancelled, &how, console).await
 }

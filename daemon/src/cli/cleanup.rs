@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use paramedic_policies::counted::counted;
 use paramedic_policies::target::is_dns_label;
 use paramedic_remediations::KubernetesSweeper;
 use paramedic_remediations::cleanup::{self, Came, Does, Sweep, Swept, Trace, Traces, wanted};
+use paramedic_remediations::identity;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -18,9 +18,12 @@ use super::console::{Console, Output, OutputArg};
 use super::failure::Failure;
 use super::records::ServerArgs;
 use super::table::plain;
-use crate::client::ClientError;
 use crate::config::KubernetesSettings;
 use crate::kubernetes_config;
+
+mod beside;
+
+use beside::How;
 
 /// Remove or put back everything that paramedic left in a cluster: freezes, blocks, patches, Jobs, stamps. Needs a
 /// kubeconfig and nothing else.
@@ -30,9 +33,12 @@ use crate::kubernetes_config;
   paramedic cleanup --context prod
   paramedic cleanup --namespace shop --yes
 
-Stop the daemon first: it would go on. Nothing is cleaned while one answers at --server that calls
-this cluster by the same address; one that acts on another address, as it does from inside the
-cluster, is warned of. What is found is shown object by object, then you are asked.
+Stop the daemon first: it would go on. Nothing is cleaned while one answers at --server, unless it
+only watches (--mode dry-run) or shows that it acts on another cluster. A cluster is known by the
+uid of its namespace kube-system, and not by its address: where either side may not read that, or
+whoever answers does not say, --daemon-is-elsewhere goes on. What is found is shown object by
+object, then you are asked.
+
 What somebody else has changed since is left to them. What was there before and is written down
 nowhere (a number of replicas) is named with the intent that changed it: `paramedic audit show` has
 it where the journal is still there.
@@ -52,6 +58,9 @@ pub struct CleanupArgs {
     /// Do not ask before it begins.
     #[arg(long)]
     yes: bool,
+    /// Go on where nobody can tell whether the daemon at --server acts on this cluster: it is stopped, or acts on another.
+    #[arg(long)]
+    daemon_is_elsewhere: bool,
     /// The cluster of this kubeconfig; without it kube's usual inference.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -83,7 +92,10 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
         context: context(&args),
     };
     let sweeper = KubernetesSweeper::new(config).map_err(|error| users(error.into()))?;
-    no_daemon(&args, &cluster, console).await?;
+    let how = How { dry_run: args.dry_run, is_elsewhere: args.daemon_is_elsewhere };
+    // Whoever may not read it does not know; that is all that comes of it.
+    let uid = async || identity::of(sweeper.eyes()).await.ok();
+    beside::none(&args.server.client()?, &cluster, how, uid, console).await?;
     writeln!(console.err, "looking through {cluster}")?;
     let missing = cleanup::missing(sweeper.eyes(), &args.namespace).await;
     if !missing.is_empty() {
@@ -120,50 +132,6 @@ pub(super) async fn run(args: CleanupArgs, console: &mut Console<'_>) -> Result<
         console.data(output, &told(&cluster, &traces, &done))?;
     }
     ended(&done, &args.namespace, args.dry_run, console)
-}
-
-/// How long a daemon is waited for.
-const DAEMON_WITHIN: Duration = Duration::from_secs(3);
-
-/// Nothing is cleaned beside a daemon that acts on this cluster: it would go on by what it knows, and miss what it still
-/// wants to take back.
-async fn no_daemon(args: &CleanupArgs, cluster: &Cluster, console: &mut Console<'_>) -> Result<(), Failure> {
-    let client = args.server.client()?;
-    let asked = tokio::time::timeout(DAEMON_WITHIN, client.get::<Value>("/api/v1/status", &())).await;
-    let at = client.server();
-    match asked {
-        Ok(Ok(status)) => {
-            let url = status.get("kubernetes").and_then(Value::as_str).unwrap_or_default();
-            if url.is_empty() {
-                return Ok(());
-            }
-            // One cluster has several addresses: a daemon inside calls it otherwise than a kubeconfig outside.
-            if url.trim_end_matches('/') != cluster.server {
-                writeln!(
-                    console.err,
-                    "warning: a daemon runs at {at} and acts on {}; if that is this cluster, stop it before you clean",
-                    plain(url)
-                )?;
-                return Ok(());
-            }
-            let running = format!("a daemon runs at {at} and acts on this cluster");
-            if args.dry_run {
-                writeln!(console.err, "warning: {running}; stop it before you clean")?;
-                return Ok(());
-            }
-            Err(Failure::users(format!("{running}; it would go on, and miss what it wants to take back"))
-                .hint("stop it first, or look with --dry-run"))
-        }
-        Ok(Err(ClientError::Unreachable { .. })) => Ok(()),
-        // Something is there that does not say on which cluster it acts.
-        Ok(Err(_)) | Err(_) => {
-            writeln!(
-                console.err,
-                "warning: something answers at {at}; if that is a daemon, stop it before you clean"
-            )?;
-            Ok(())
-        }
-    }
 }
 
 /// What programs are told: what became of each trace, and not only that it was there; and what nobody could see at last.

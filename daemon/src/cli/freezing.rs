@@ -11,8 +11,10 @@ use paramedic_policies::target::is_dns_label;
 use super::console::Console;
 use super::failure::Failure;
 use super::for_a_while::ForAWhileArgs;
-use super::in_force::{self, InForce, Waiting};
+use super::in_force::{self, InForce};
+use super::table::plain;
 use super::taking_back::{BackArgs, Wanted, take_back};
+use super::waiting::{self, Waiting};
 use crate::client::Client;
 
 /// A wider freeze is the work of a person.
@@ -53,9 +55,10 @@ pub struct FreezeArgs {
   paramedic thaw --namespace prod --reason 'the fix is out'
   paramedic thaw --all
 
-Lifts every freeze that paramedic made in these namespaces, by hand or by a policy. One that
-covers other namespaces too is only lifted as a whole: name them all, or give --all. All are
-ordered at once; one that is held keeps no other. `paramedic freeze --list` lists them.
+Lifts every freeze that paramedic made in these namespaces, by hand or by a policy, and cancels the
+orders to freeze them that still wait. One that covers other namespaces too is only lifted, or
+cancelled, as a whole: name them all, or give --all. All are ordered at once; one that is held keeps
+no other. `paramedic freeze --list` lists them.
 
 Exit codes: 0 all were lifted; 1 one was refused, is held or failed; 2 our fault.")]
 pub struct ThawArgs {
@@ -112,6 +115,12 @@ fn frozen(action: &Action) -> Option<&[String]> {
     Some(&freeze.wish.namespaces)
 }
 
+/// The namespaces that an order by hand would freeze.
+fn would_freeze(order: &Waiting) -> Option<Vec<String>> {
+    let names = order.labels.get("namespaces").filter(|_| order.policy == built_in::FREEZE)?;
+    Some(names.split(',').map(|name| name.trim().to_owned()).collect())
+}
+
 async fn freezes(client: &Client) -> Result<Vec<InForce>, Failure> {
     in_force::all(client, |action| frozen(action).is_some()).await
 }
@@ -119,36 +128,42 @@ async fn freezes(client: &Client) -> Result<Vec<InForce>, Failure> {
 pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let ThawArgs { namespaces, all, how } = args;
     let client = how.client()?;
-    let named = |one: &Waiting| {
-        let all_of_it = one.labels.get("namespaces").is_some_and(|names| {
-            names.split(',').map(str::trim).all(|name| namespaces.iter().any(|named| named == name))
-        });
-        one.policy == built_in::FREEZE && (all || all_of_it)
+    // What of it is not named, and whether any of it is.
+    let others = |covered: &[String]| -> Option<Vec<String>> {
+        let others: Vec<String> =
+            covered.iter().filter(|name| !all && !namespaces.contains(name)).cloned().collect();
+        (all || others.len() < covered.len()).then_some(others)
+    };
+    let as_a_whole = |is: &str, others: &[String], ends: &str| {
+        Failure::users(format!("{is} {} too, and is only {ends} as a whole", others.join(", ")))
     };
     // What waits would freeze it again, with nobody watching.
-    let waiting = in_force::waiting(&client, named).await?;
+    let waiting =
+        waiting::all(&client, |one| would_freeze(one).is_some_and(|names| others(&names).is_some()));
+    let waiting = waiting.await?;
+    for one in &waiting {
+        let others = would_freeze(one).and_then(|names| others(&names)).unwrap_or_default();
+        if !others.is_empty() {
+            let Waiting { id, by, .. } = one;
+            let is = format!("the order {id} of {}, which waits, covers", plain(by));
+            return Err(as_a_whole(&is, &others, "cancelled")
+                .hint(format!("name them too, or `paramedic cancel {id}`")));
+        }
+    }
     let found = freezes(&client).await?;
     let mut chosen = Vec::new();
     for one in &found {
-        let covered = frozen(&one.action).unwrap_or_default();
-        let others: Vec<&str> =
-            covered.iter().filter(|name| !namespaces.contains(name)).map(String::as_str).collect();
-        if all || others.is_empty() {
-            chosen.push(Wanted { intent: one.id, only: Vec::new() });
-        } else if others.len() < covered.len() {
-            return Err(Failure::users(format!(
-                "the freeze {} covers {} too, and is only lifted as a whole",
-                one.id,
-                others.join(", ")
-            ))
-            .hint(format!("name them too, or `paramedic undo {}`", one.id)));
+        match others(frozen(&one.action).unwrap_or_default()) {
+            None => {}
+            Some(others) if others.is_empty() => chosen.push(Wanted { intent: one.id, only: Vec::new() }),
+            Some(others) => {
+                let is = format!("the freeze {} covers", one.id);
+                return Err(as_a_whole(&is, &others, "lifted")
+                    .hint(format!("name them too, or `paramedic undo {}`", one.id)));
+            }
         }
     }
-    let left = in_force::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
-    if chosen.is_empty() && !waiting.is_empty() {
-        return left.checked();
-    }
-    if chosen.is_empty() {
+    if chosen.is_empty() && waiting.is_empty() {
         let shown: Vec<String> =
             found.iter().map(|one| frozen(&one.action).unwrap_or_default().join(",")).collect();
         let hint = match shown.as_slice() {
@@ -157,6 +172,6 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
         };
         return Err(Failure::users("nothing of that is frozen by paramedic").hint(hint));
     }
-    take_back(&client, &chosen, &how, console).await?;
-    left.checked()
+    let cancelled = waiting::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
+    take_back(&client, &chosen, cancelled, &how, console).await
 }

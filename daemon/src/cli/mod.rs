@@ -33,6 +33,7 @@ mod table;
 mod taking_back;
 mod test;
 mod variables;
+mod waiting;
 mod words;
 
 use std::ffi::OsString;

@@ -2,7 +2,7 @@
 //! any of it is followed, so that one that is held keeps no other back; and no wait here is without an end.
 
 use paramedic_policies::ALREADY_BACK;
-use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::action::Outcome;
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::target::Target;
@@ -18,6 +18,7 @@ use super::following::{read, show, stands, stopping};
 use super::records::{Records, ServerArgs};
 use super::story;
 use super::table::plain;
+use super::waiting::{self, Cancelled};
 use crate::client::{Client, Stream};
 use crate::journal::Filter;
 
@@ -90,7 +91,7 @@ pub(super) struct Wanted {
 pub(super) async fn undo(args: UndoArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let UndoArgs { intent, how } = args;
     let client = how.client()?;
-    take_back(&client, &[Wanted { intent: Seq(intent), only: Vec::new() }], &how, console).await
+    take_back(&client, &[Wanted { intent: Seq(intent), only: Vec::new() }], Vec::new(), &how, console).await
 }
 
 /// How one order stands; the data that programs get.
@@ -150,20 +151,21 @@ struct Ordered {
     since: Seq,
 }
 
-/// Orders all of them back, and follows each to its end. It fails where one is not taken back, and says what became of
-/// the others.
+/// Orders all of them back, and follows each to its end. It fails where one is not taken back, or one of the orders that
+/// were to be cancelled before is not, and says what became of the others.
 pub(super) async fn take_back(
     client: &Client,
     wanted: &[Wanted],
+    orders: Vec<Cancelled>,
     how: &BackArgs,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let output = how.output.output;
     if how.dry_run {
-        return rehearse(client, wanted, output, console).await;
+        return rehearse(client, wanted, orders, output, console).await;
     }
     // Opened first: what is recorded between the two is in the first query.
-    let mut stream = if how.no_wait { None } else { Some(client.stream().await?) };
+    let mut stream = if how.no_wait || wanted.is_empty() { None } else { Some(client.stream().await?) };
     let (mut ordered, mut items) = (Vec::new(), Vec::new());
     for Wanted { intent, only } in wanted {
         let path = format!("/api/v1/intents/{intent}/undo");
@@ -193,7 +195,34 @@ pub(super) async fn take_back(
         items.push(item);
     }
     items.sort_by_key(|item| item.intent);
-    told(items, output, console)
+    told(items, &orders, output, console)
+}
+
+/// What the daemon says an order would come to: it decides as it does of the order.
+#[derive(Debug, Deserialize)]
+struct Rehearsed {
+    repeated: bool,
+    says: String,
+    target: Target,
+    until: Option<Moment>,
+    held: Option<String>,
+    cancels: Vec<Seq>,
+}
+
+impl Rehearsed {
+    fn words(&self) -> String {
+        let Self { repeated, says, target, until, held, cancels: _ } = self;
+        let mut text = format!("{says} on {target}");
+        match until {
+            _ if *repeated => text += ", which is ordered or under way already",
+            Some(until) => text += &format!(", due at {until} anyway"),
+            None => text += ", which nothing else would take back",
+        }
+        if let Some(why) = held {
+            text += &format!("; held now: {why}");
+        }
+        text
+    }
 }
 
 /// Says what would be taken back, and orders nothing. Whether it is still as it was left, only a look before the change
@@ -201,26 +230,32 @@ pub(super) async fn take_back(
 async fn rehearse(
     client: &Client,
     wanted: &[Wanted],
+    orders: Vec<Cancelled>,
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
     let mut items = Vec::new();
     for Wanted { intent, only } in wanted {
-        let item = match possible(client, *intent).await? {
-            Ok(says) => {
-                let part: Vec<String> = only.iter().map(ToString::to_string).collect();
-                let part =
-                    if part.is_empty() { String::new() } else { format!(", of it {}", part.join(", ")) };
+        let path = format!("/api/v1/intents/{intent}/undo");
+        let body = json!({"only": only, "dryRun": true});
+        let item = match posted::<Rehearsed>(client, &path, &body, console).await {
+            Ok(would) => {
+                let says = would.words();
                 if output == Output::Table {
-                    writeln!(console.out, "intent {intent} would be taken back{part}: {}", plain(&says))?;
+                    writeln!(console.out, "intent {intent} would be taken back: {}", plain(&says))?;
+                }
+                for order in would.cancels {
+                    if !orders.iter().any(|known| known.order == order) {
+                        writeln!(console.err, "order {order}, which waits, would be cancelled with it")?;
+                    }
                 }
                 let result = Became::WouldBeOrdered;
                 Item { intent: *intent, record: None, result, why: Some(says), failure: None }
             }
-            Err(why) => {
-                let hint = format!("the whole story: paramedic audit show {intent} --all");
-                Item::not(*intent, None, Became::Refused, Failure::users(why).hint(hint))
+            Err(failure) if failure.whose == Whose::Users => {
+                Item::not(*intent, None, Became::Refused, failure)
             }
+            Err(failure) => return Err(failure),
         };
         items.push(item);
     }
@@ -228,54 +263,7 @@ async fn rehearse(
         console.err,
         "NOTHING WAS ORDERED, this was a rehearsal; it is done only where all is as it was left"
     )?;
-    told(items, output, console)
-}
-
-/// What taking an action back would be, or why it cannot be; as far as that is known without ordering it.
-async fn possible(client: &Client, intent: Seq) -> Result<Result<String, String>, Failure> {
-    if let Some(lease) = lease(client, intent).await? {
-        let held =
-            lease.why.filter(|_| lease.held).map(|why| format!("; held now: {why}")).unwrap_or_default();
-        let on = lease.target.map(|target| format!(" on {target}")).unwrap_or_default();
-        return Ok(Ok(format!("{}{on}, due at {} anyway{held}", lease.says, lease.until)));
-    }
-    let records = client as &dyn Records;
-    let Some(Event::Intended { intent: made }) = records.one(intent).await?.map(|record| record.event) else {
-        return Ok(Err(format!("{intent} is no intent")));
-    };
-    let kind = Some("ended".to_owned());
-    let filter = Filter { intent: Some(intent), kind, ..Filter::default() };
-    let (ended, _) = records.all(&filter, usize::MAX).await?;
-    let ends = |id: Seq| {
-        ended.iter().find_map(|record| match &record.event {
-            Event::Ended { intent, outcome } if *intent == id => Some(outcome),
-            _ => None,
-        })
-    };
-    let taken_back = ended.iter().any(|record| match &record.event {
-        Event::Ended { intent: other, outcome: Outcome::Done { .. } } => *other != intent,
-        _ => false,
-    });
-    Ok(match ends(intent) {
-        _ if made.reverts.is_some() => Err(format!("intent {intent} took another one back")),
-        _ if made.mode == Mode::DryRun => Err(format!("intent {intent} was a rehearsal; it changed nothing")),
-        _ if made.action.inverse().is_none() => {
-            Err(format!("intent {intent} cannot be undone: nothing takes back `{}`", made.action))
-        }
-        None => Err(format!("intent {intent} is still under way, or nobody knows how it ended")),
-        Some(_) if taken_back => Err(format!("intent {intent} was taken back already")),
-        Some(
-            Outcome::Done { already: false, .. }
-            | Outcome::Unknown { .. }
-            | Outcome::Failed { applied: true, .. },
-        ) => Ok(format!("{} on {}, which nothing else would take back", made.action, made.target)),
-        Some(
-            outcome @ (Outcome::Done { already: true, .. }
-            | Outcome::Collected { .. }
-            | Outcome::Refused { .. }
-            | Outcome::Failed { applied: false, .. }),
-        ) => Err(format!("there is nothing to undo of intent {intent}: it {}", story::ended(outcome))),
-    })
+    told(items, &orders, output, console)
 }
 
 /// An order that nobody follows.
@@ -306,15 +294,22 @@ fn unfinished(ordered: &[Ordered], failure: Failure) -> Failure {
 }
 
 /// What became of all of them.
-fn told(items: Vec<Item>, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
+fn told(
+    items: Vec<Item>,
+    orders: &[Cancelled],
+    output: Output,
+    console: &mut Console<'_>,
+) -> Result<(), Failure> {
     if output != Output::Table {
-        console.data(output, &json!({"items": items}))?;
+        let all: Vec<_> =
+            orders.iter().map(|one| json!(one)).chain(items.iter().map(|one| json!(one))).collect();
+        console.data(output, &json!({"items": all}))?;
     }
     let all = items.len();
     let mut failures: Vec<(Seq, Failure)> =
         items.into_iter().filter_map(|item| Some((item.intent, item.failure?))).collect();
     match (all, failures.len()) {
-        (_, 0) => Ok(()),
+        (_, 0) => waiting::checked(orders),
         (1, _) => Err(failures.remove(0).1),
         (all, failed) => {
             for (intent, failure) in &failures {
@@ -335,10 +330,6 @@ struct Lease {
     held: bool,
     #[serde(default)]
     why: Option<String>,
-    #[serde(default)]
-    says: String,
-    #[serde(default)]
-    target: Option<Target>,
 }
 
 #[derive(Debug, Deserialize)]

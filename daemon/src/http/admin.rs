@@ -63,6 +63,7 @@ pub(super) fn detail(served: &Shared) -> Value {
         "storm": standing.storm.as_ref().map(|(since, why)| json!({"since": since, "why": why})),
         "prometheus": prometheus,
         "kubernetes": cluster.map(|cluster| &cluster.url),
+        "clusterUid": cluster.and_then(|cluster| cluster.uid.borrow().clone()),
         "kubernetesAnswers": cluster.map(|cluster| seen(&cluster.reachable)),
         "inbox": served.inbox.depth(),
         "next": standing.next,

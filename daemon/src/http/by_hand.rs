@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
 use paramedic_policies::action::{Action, Intent, Outcome};
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::alert::Labels;
+use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::load::built_in;
 use paramedic_policies::order::{Command, Past};
@@ -17,9 +19,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::sequence;
-use super::orders::{given, read, read_or_default, text};
+use super::orders::{given, hint, read, read_or_default, text};
 use super::tokens::Caller;
-use super::{ApiError, Shared};
+use super::{ApiError, Served, Shared};
 use crate::driver::Archive;
 use crate::intake::{bounds, correlation};
 use crate::journal::Filter;
@@ -134,20 +136,21 @@ fn checked(labels: &Labels) -> Result<(), ApiError> {
 }
 
 #[derive(Debug, Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct Undo {
     only: Vec<AddressRange>,
     reason: String,
+    dry_run: bool,
 }
 
-pub(super) async fn undo(
+pub(super) async fn undone(
     State(served): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Answer {
     let intent = sequence(&id)?;
-    let Undo { only, reason } = read_or_default(&body)?;
+    let Undo { only, reason, dry_run } = read_or_default(&body)?;
     if only.len() > ONLY_MAX {
         let hint = "leave `only` out: then all of it is taken back";
         return Err(ApiError::bad(
@@ -158,6 +161,9 @@ pub(super) async fn undo(
     let reason = text(&served, reason);
     let archive = served.inbox.archive().ok_or_else(ApiError::no_archive)?;
     let past = past(&*archive, intent).await?.map(Box::new);
+    if dry_run {
+        return rehearsed(&served, caller, intent, only, past).await;
+    }
     let taken = given(&served, caller, Command::Undo { intent, only, reason, past }).await?;
     // What stands already may still withdraw what was ordered since.
     let repeated = match taken.first == taken.end {
@@ -168,6 +174,28 @@ pub(super) async fn undo(
         }
     };
     Ok(Json(json!({"record": taken.first, "end": taken.end, "intent": intent, "repeated": repeated})))
+}
+
+/// What an order to undo would come to: decided by the engine as the order is, on the state of now, and not recorded.
+async fn rehearsed(
+    served: &Served,
+    Caller(by): Caller,
+    intent: Seq,
+    only: Vec<AddressRange>,
+    past: Option<Box<Past>>,
+) -> Answer {
+    let command = Command::Undo { intent, only: only.clone(), reason: String::new(), past: past.clone() };
+    let decided = served.inbox.look(move |state| {
+        let wanted = Wanted { intent, only: &only, reason: "", past: past.as_deref() };
+        undo::rehearse(state, &state.current_book(), &by, &wanted)
+    });
+    match decided.await? {
+        Ok(Rehearsed { repeated, action, target, until, held, cancels }) => Ok(Json(json!({
+            "intent": intent, "dryRun": true, "repeated": repeated, "action": action, "says": action.to_string(),
+            "target": target, "until": until, "held": held, "cancels": cancels,
+        }))),
+        Err(why) => Err(ApiError::new(StatusCode::CONFLICT, why, hint(served, &command).await)),
+    }
 }
 
 /// What the journal tells of an intent: the engine reads no journal.

@@ -82,6 +82,8 @@ pub struct Others {
 pub struct ClusterSeen {
     /// Its API server.
     pub url: String,
+    /// What it is, once that is known: [`paramedic_remediations::identity`].
+    pub uid: watch::Receiver<Option<String>>,
     /// How the last look whether it answers went.
     pub reachable: watch::Receiver<Reachable>,
 }
@@ -121,7 +123,7 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/clock/accept", post(orders::accept_clock))
         .route("/api/v1/runs", post(by_hand::run))
         .route("/api/v1/runs/{id}/cancel", post(runs::cancel))
-        .route("/api/v1/intents/{id}/undo", post(by_hand::undo))
+        .route("/api/v1/intents/{id}/undo", post(by_hand::undone))
         .route("/-/reload", post(orders::reload))
         .route_layer(role(Role::Operate));
     let open = Router::new().route("/api/v1/openapi.json", get(openapi::document));

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::api::sequence;
 use super::tokens::Caller;
-use super::{ApiError, Shared, doubt, in_force, runs};
+use super::{ApiError, Served, Shared, doubt, in_force, runs};
 use crate::driver::{NewBook, Taken};
 use crate::intake::bounds;
 use crate::reload::{Loaded, in_one_line};
@@ -251,7 +251,7 @@ fn named(command: &Command) -> (&'static str, String) {
 }
 
 /// What could have been meant by an order that was refused.
-async fn hint(served: &Shared, command: &Command) -> String {
+pub(super) async fn hint(served: &Served, command: &Command) -> String {
     let known = match command {
         Command::Approve { .. } | Command::Deny { .. } => {
             served.inbox.look(in_force::proposals_named).await.ok()

@@ -177,3 +177,12 @@ fn a_path_that_is_no_file_is_refused_and_not_waited_for() {
     let problems = source(&["/dev/zero".into()], &Settings::default()).expect_err("it never ends");
     assert!(problems[0].contains("is neither a file nor a folder"), "{problems:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_slow_reading_is_told() {
+    let mut told = Vec::new();
+    let slow = tokio::time::sleep(Duration::from_secs(100));
+    told_each(STILL_AT_IT, slow, |for_s| told.push(for_s)).await;
+    assert_eq!(told, [30, 60, 90]);
+    told_each(STILL_AT_IT, async {}, |_| panic!("nobody waits")).await;
+}

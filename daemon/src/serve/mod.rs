@@ -333,10 +333,12 @@ async fn real_world(
         let url = config.cluster_url.to_string();
         logs::name_cluster(&url);
         let (reachable, reached) = watch::channel(Reachable::NotAsked);
-        seen = Some(ClusterSeen { url: url.clone(), reachable: reached });
+        let (uid, known) = watch::channel(None);
+        seen = Some(ClusterSeen { url: url.clone(), uid: known, reachable: reached });
         let (clock, metrics, redactor) = (Arc::clone(clock), Arc::clone(metrics), redactor.clone());
         let eyes = KubernetesEyes::new(config.clone())?;
-        peers.kubernetes = Some(ApiServer { eyes, url, reachable, clock, metrics, redactor });
+        peers.kubernetes =
+            Some(ApiServer { eyes, url, uid, may_look: true, reachable, clock, metrics, redactor });
     }
     peers.prometheus = reachable.is_some().then(|| Arc::clone(&facts));
     // Where the cap is dry-run there are no hands to begin with.

@@ -100,7 +100,7 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
     if let Some(open) = lease.open {
         return vec![unanswered(now, open)];
     }
-    if let Some(hold) = held_by(state, book, now, lease) {
+    if let Some(hold) = held_by(state, book, now, &lease.intent) {
         return hold.of(state, now, lease);
     }
     let by_order = by_order_alone(lease);
@@ -109,7 +109,7 @@ pub(super) fn due(state: &State, book: &Book, now: Moment, intent: Seq) -> Vec<E
         (None, _) => not_yet(state, book, now, lease),
         // It is about to take down what holds nobody any more.
         (Some(_), Some(Found::Preflight(preflight))) if !holds_somebody(preflight) => {
-            capped(book, now, lease)
+            capped(book, now, lease.approved_by().is_some())
         }
         (Some(_), _) => None,
     };
@@ -193,16 +193,7 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
     }
     match &preflight.action {
         Some(action) if preflight.refusals.is_empty() => {
-            let begun = Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) };
-            let late = needed(state, lease).filter(|needed| needed.until <= now && lease.attempts == 0);
-            let told = late.map(|Needed { alert, episode, .. }| {
-                let lasted = now.since(lease.intent.at);
-                let what = format!(
-                    "is taken back now, after {lasted}, and {alert} is still open (episode {episode})"
-                );
-                called(state, &lease.intent, Some(lease), &what)
-            });
-            std::iter::once(begun).chain(told).collect()
+            vec![Event::Intended { intent: Box::new(revert(state, now, lease, &part(lease, action))) }]
         }
         Some(_) | None if preflight.already && is_partial(lease) => {
             let until = lease.ordered.as_ref().map_or(now + HELD, |order| order.rest_due).max(now);
@@ -225,10 +216,10 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
 
 /// Whether the daemon's cap on modes keeps this from being taken back. Who approved the action approved its end; in
 /// dry-run there are no hands at all.
-fn is_capped(cap: Mode, lease: &Lease) -> bool {
+fn is_capped(cap: Mode, approved: bool) -> bool {
     match cap {
         Mode::DryRun => true,
-        Mode::Approve => lease.approved_by().is_none(),
+        Mode::Approve => !approved,
         Mode::Enforce => false,
     }
 }
@@ -250,10 +241,15 @@ fn said(reasons: &[Reason]) -> String {
     reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// What would hold the revert of this intent if a person ordered it now, as far as that is known without a look.
+pub(super) fn held_once_ordered(state: &State, book: &Book, now: Moment, intent: &Intent) -> Option<String> {
+    // The order is the approval.
+    held_by(state, book, now, intent).or_else(|| capped(book, now, true)).map(|hold| hold.why)
+}
+
 /// What holds a lease whatever the target looks like: leadership, the clock, protection, a pause, and another effect on
 /// the target.
-fn held_by(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
-    let intent = &lease.intent;
+fn held_by(state: &State, book: &Book, now: Moment, intent: &Intent) -> Option<Hold> {
     let by = |reason: Reason| Some(Hold::by(&reason, now));
     if !state.leader {
         return by(Reason::NotLeading);
@@ -281,13 +277,13 @@ fn not_yet(state: &State, book: &Book, now: Moment, lease: &Lease) -> Option<Hol
         let why = format!("{alert} is still open (episode {episode}); taken back at {until} at the latest");
         return Some(Hold::known("stillOpen", why, until));
     }
-    capped(book, now, lease)
+    capped(book, now, lease.approved_by().is_some())
 }
 
 /// The daemon's mode, where it keeps this from being taken back.
-fn capped(book: &Book, now: Moment, lease: &Lease) -> Option<Hold> {
+fn capped(book: &Book, now: Moment, approved: bool) -> Option<Hold> {
     let mode = book.settings().mode;
-    is_capped(mode, lease)
+    is_capped(mode, approved)
         .then(|| Hold::known("mode", format!("the daemon runs with --mode {mode}"), now + HELD))
 }
 
@@ -416,7 +412,9 @@ fn followed(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> V
     let lease = revert.reverts.and_then(|intent| state.leases.get(&intent));
     let what = match (outcome, lease) {
         (Outcome::Done { .. } | Outcome::Collected { .. }, lease) => {
-            return lease.map(|lease| again(state, lease, revert)).unwrap_or_default();
+            let late = lease.and_then(|lease| too_late(state, now, lease, revert));
+            let again = lease.map(|lease| again(state, lease, revert)).unwrap_or_default();
+            return late.into_iter().chain(again).collect();
         }
         (Outcome::Refused { reasons }, Some(lease)) if are_passing(reasons) => {
             return Hold::by_all(reasons, now).of(state, now, lease);
@@ -438,6 +436,15 @@ fn followed(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> V
         events.push(called_late(state, lease, &text));
     }
     events
+}
+
+/// What was done did not bring calm in the longest time that it may stay, and is gone now. Told when it is: what was only
+/// begun may be refused at the last moment, and tried again.
+fn too_late(state: &State, now: Moment, lease: &Lease, revert: &Intent) -> Option<Event> {
+    let Needed { alert, episode, .. } = needed(state, lease).filter(|needed| needed.until <= revert.at)?;
+    let lasted = now.since(lease.intent.at);
+    let what = format!("was taken back after {lasted}, and {alert} is still open (episode {episode})");
+    Some(called(state, &lease.intent, Some(lease), &what))
 }
 
 /// Whether a lease whose revert ended like this is looked at again. What no look can tell is not repeated blindly.

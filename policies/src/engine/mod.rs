@@ -34,7 +34,7 @@ mod questions;
 pub mod rule;
 pub(crate) mod sequence;
 mod storm;
-mod undo;
+pub mod undo;
 mod verify;
 
 use crate::book::Book;

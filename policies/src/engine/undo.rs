@@ -4,22 +4,70 @@
 
 use crate::action::{Action, Intent, Mode, Outcome};
 use crate::address::AddressRange;
+use crate::book::Book;
 use crate::engine::by_hand;
-use crate::engine::lease::{Trace, has_entry, trace};
+use crate::engine::lease::{self, Trace, has_entry, trace};
 use crate::engine::questions::Aim;
 use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
 use crate::event::{Conclusion, Event, Seq};
 use crate::order::Past;
 use crate::state::{Case, CaseId, Phase, State};
+use crate::target::Target;
+use crate::time::Moment;
 
 /// What an operator wants undone.
-pub(super) struct Wanted<'a> {
-    pub(super) intent: Seq,
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The intent that did it.
+    pub intent: Seq,
     /// Of several entries only these.
-    pub(super) only: &'a [AddressRange],
-    pub(super) reason: &'a str,
-    pub(super) past: Option<&'a Past>,
+    pub only: &'a [AddressRange],
+    /// For the record.
+    pub reason: &'a str,
+    /// What the journal tells of it; none where it tells nothing.
+    pub past: Option<&'a Past>,
+}
+
+/// What an order to take something back would come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rehearsed {
+    /// Whether the same was ordered before, and stands.
+    pub repeated: bool,
+    /// What would be taken back.
+    pub action: Action,
+    /// On what.
+    pub target: Target,
+    /// When it would be taken back anyway; none where nothing else would do it.
+    pub until: Option<Moment>,
+    /// What would hold it now, as far as that is known without a look.
+    pub held: Option<String>,
+    /// The orders by hand that would be cancelled with it.
+    pub cancels: Vec<Seq>,
+}
+
+/// What the order would come to, decided as the order is. Nothing follows from it.
+///
+/// # Errors
+/// Why it would be refused, in the words in which it would be.
+pub fn rehearse(state: &State, book: &Book, by: &str, wanted: &Wanted<'_>) -> Result<Rehearsed, String> {
+    let events = order(state, by, wanted)?;
+    let lease = state.leases.get(&wanted.intent);
+    let known = lease.map(|lease| &lease.intent).or_else(|| wanted.past.map(|past| &past.intent));
+    let known = known.ok_or_else(|| unknown(wanted.intent))?;
+    let is_order = |event: &Event| matches!(event, Event::RevertOrdered { .. });
+    let cancelled = |event: &Event| match event {
+        Event::Cancelled { episode, .. } => Some(*episode),
+        _ => None,
+    };
+    Ok(Rehearsed {
+        repeated: !events.iter().any(is_order),
+        action: known.action.part(wanted.only).unwrap_or_else(|| known.action.clone()),
+        target: known.target.clone(),
+        until: lease.map(|lease| lease.due),
+        held: lease::held_once_ordered(state, book, state.now, known),
+        cancels: events.iter().filter_map(cancelled).collect(),
+    })
 }
 
 /// The order to take it back; nothing where the same was ordered already.
@@ -54,10 +102,14 @@ pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<
         let same = lease.ordered.as_ref().is_some_and(|order| order.by.is_some() && order.covers(only));
         return if same { Ok(once_more(&lease.intent)) } else { ordered(None, &lease.intent) };
     }
-    let past = past.ok_or_else(|| format!("the journal has no intent {intent}"))?;
+    let past = past.ok_or_else(|| unknown(intent))?;
     undone_by(past)?;
     holds(intent, &past.intent.action, only)?;
     ordered(Some(Box::new(past.intent.clone())), &past.intent)
+}
+
+fn unknown(intent: Seq) -> String {
+    format!("the journal has no intent {intent}")
 }
 
 /// A person has taken over: the case that did it neither goes on nor finds out that it did not help. One that acts is
@@ -79,14 +131,14 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
 }
 
 /// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
-/// nobody watching.
+/// nobody watching. A rehearsal does nothing again.
 fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
     let is_same = |case: &&Case| {
         case.id != CaseId::of(intent)
             && case.id.policy == intent.policy
             && case.phase != Phase::Resting
             && !case.phase.is_under_way()
-            && by_hand::of(state, case.id.episode).is_some()
+            && by_hand::of(state, case.id.episode).is_some_and(|order| !order.dry_run)
             && may_be_on(state, case, intent)
     };
     let why = "a person wants taken back what it would do again";

@@ -284,22 +284,65 @@ fn what_stepped_forward_takes_nothing_back_earlier() {
     assert_eq!(story.replicas, 4);
 }
 
-/// That it is taken back although its alert is open is one call; that it could not be is another.
-#[test]
-fn what_is_told_of_its_beginning_does_not_hide_its_end() {
-    let mut story = Story::new(&[policy("slow", "Slow", SCALE).as_str()]);
-    story.series.insert("errors".to_owned(), value(0.0));
-    story.deliver(vec![alert("Slow", "prod/web")]);
-    for _ in 0..23 {
+/// The longest that it stays is over, and its alert fires on: `minutes` more pass, and it is repeated.
+fn fires_on(story: &mut Story, minutes: u32) {
+    for _ in 0..minutes / 10 {
         story.pass("10m");
         story.deliver(vec![alert("Slow", "prod/web")]);
     }
+}
+
+/// Scaled from 4 to 6 replicas, which is to be taken back in ten minutes although its alert is open.
+fn nearly_too_late() -> Story {
+    let mut story = Story::new(&[policy("slow", "Slow", SCALE).as_str()]);
+    story.series.insert("errors".to_owned(), value(0.0));
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    fires_on(&mut story, 230);
+    assert_eq!((story.replicas, story.calls().len()), (6, 0), "{:?}", story.calls());
+    story
+}
+
+/// What refuses at the last moment was no try, and it is tried again in five minutes.
+#[test]
+fn what_is_refused_at_the_last_moment_is_not_said_to_be_taken_back_each_time() {
+    let passing = [
+        (Reason::RollingOut { detail: "2 of 4 updated".to_owned() }, 1),
+        (Reason::PausedByAnnotation { until: "2027-01-16T00:00:00Z".to_owned() }, 0),
+    ];
+    for (reason, told) in passing {
+        let mut story = nearly_too_late();
+        story.outcome = Some(Outcome::Refused { reasons: vec![reason] });
+        fires_on(&mut story, 20);
+        assert_eq!((story.replicas, story.calls()), (6, Vec::<&str>::new()));
+        let tries = story.count("intended");
+        fires_on(&mut story, 170);
+        assert!(story.count("intended") > tries + 20, "it is tried on: {}", story.count("intended"));
+        assert_eq!(story.calls().len(), told, "that it lasts, and nothing else: {:?}", story.calls());
+        story.outcome = done();
+        fires_on(&mut story, 10);
+        let calls = story.calls();
+        assert_eq!((story.replicas, calls.len()), (4, told + 1), "{calls:?}");
+        assert!(calls[told].contains("was taken back after 7h"), "{calls:?}");
+    }
+}
+
+/// That it was taken back although its alert is open is one call; that it could not be is another.
+#[test]
+fn what_could_not_be_taken_back_is_told_before_what_was() {
+    let mut story = nearly_too_late();
     story.outcome = Some(half());
-    story.pass("20m");
+    fires_on(&mut story, 30);
     let calls = story.calls();
-    assert_eq!(calls.len(), 2, "{calls:?}");
-    assert!(calls[0].contains("is taken back now"), "{calls:?}");
-    assert!(calls[1].contains("is not known to be taken back"), "{calls:?}");
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].contains("is not known to be taken back"), "{calls:?}");
+    story.outcome = done();
+    fires_on(&mut story, 10);
+    let calls = story.calls();
+    assert_eq!((story.replicas, calls.len()), (4, 2), "{calls:?}");
+    assert!(
+        calls[1].contains("was taken back after 4h") && calls[1].contains("Slow is still open"),
+        "{calls:?}"
+    );
 }
 
 #[test]

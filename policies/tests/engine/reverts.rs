@@ -500,7 +500,7 @@ fn it_does_not_stay_for_ever_and_a_person_is_told() {
     assert_eq!(calls.len(), 1, "{calls:?}");
     assert!(
         calls[0].starts_with("scale 4 -> 6 on prod/deployment/web (intent ")
-            && calls[0].contains("is taken back now, after 4h, and Slow is still open"),
+            && calls[0].contains("was taken back after 4h, and Slow is still open"),
         "{calls:?}"
     );
 }

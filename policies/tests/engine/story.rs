@@ -7,6 +7,7 @@ use paramedic_policies::action::{Action, Mode, Outcome, Wish};
 use paramedic_policies::alert::{Alert, AlertStatus, Labels};
 use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
 use paramedic_policies::book::{Source, SourceFile};
+use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::evidence::Bag;
 use paramedic_policies::input::{Delivery, Input};
@@ -98,6 +99,32 @@ pub(crate) fn resolved(mut alert: Alert, ended: Moment) -> Alert {
     alert.status = AlertStatus::Resolved;
     alert.ends_at = Some(ended);
     alert
+}
+
+/// What was said of an undo is what came of it.
+fn assert_agrees(said: Result<Rehearsed, String>, records: &[(Moment, Event)]) {
+    let all = || records.iter().map(|(_, event)| event);
+    let refused = all().find_map(|event| match event {
+        Event::OrderRefused { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    match (said, refused) {
+        (Err(said), refused) => assert_eq!(Some(said), refused),
+        (Ok(said), Some(why)) => panic!("{said:?}, and it was refused: {why}"),
+        (Ok(Rehearsed { repeated, held, cancels, .. }), None) => {
+            let is_order = |event: &Event| matches!(event, Event::RevertOrdered { .. });
+            assert_eq!(repeated, !all().any(is_order), "{records:?}");
+            let cancelled = all().filter_map(|event| match event {
+                Event::Cancelled { episode, .. } => Some(*episode),
+                _ => None,
+            });
+            assert_eq!(cancels, cancelled.collect::<Vec<_>>());
+            if let Some(said) = held.filter(|_| !repeated) {
+                let is_so = |event: &Event| matches!(event, Event::RevertHeld { why, .. } if *why == said);
+                assert!(all().any(is_so), "{said}: {records:?}");
+            }
+        }
+    }
 }
 
 pub(crate) fn settings() -> Settings {
@@ -384,7 +411,18 @@ impl Story {
     }
 
     pub(crate) fn order(&mut self, command: Command) {
+        let (before, said) = (self.records.len(), self.rehearsed(&command));
         self.feed(&Input::Order(Order { by: "ada".to_owned(), command }));
+        if let Some(said) = said {
+            assert_agrees(said, &self.records[before..]);
+        }
+    }
+
+    /// What is said of an undo before it is ordered.
+    fn rehearsed(&self, command: &Command) -> Option<Result<Rehearsed, String>> {
+        let Command::Undo { intent, only, reason, past } = command else { return None };
+        let wanted = Wanted { intent: *intent, only, reason, past: past.as_deref() };
+        Some(undo::rehearse(&self.state, &self.state.current_book(), "ada", &wanted))
     }
 
     /// Lets time pass, with every wake-up on the way.

@@ -1,8 +1,10 @@
 //! An order that takes something back stops what would do it again, and nothing else.
 
+use paramedic_policies::action::Outcome;
+use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
 use paramedic_policies::event::{Conclusion, Event, Seq};
 use paramedic_policies::input::Input;
-use paramedic_policies::order::{Command, PauseScope};
+use paramedic_policies::order::{Command, Past, PauseScope};
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 
@@ -33,7 +35,7 @@ fn run(policy: &str, on: &str, key: &str) -> Command {
     Command::Run { policy, labels, reason: String::new(), dry_run: false, key }
 }
 
-fn undo(intent: Seq) -> Command {
+fn undoing(intent: Seq) -> Command {
     Command::Undo { intent, only: Vec::new(), reason: String::new(), past: None }
 }
 
@@ -75,8 +77,27 @@ fn only_an_order_of_the_same_policy_for_the_same_target_is_stopped() {
     slow.labels.insert("team".to_owned(), "more".to_owned());
     story.deliver(vec![slow]);
     assert_eq!((story.intents().len(), story.state.cases.len()), (1, 4), "{}", story.last_ruling());
-    story.order(undo(intent));
+    story.order(undoing(intent));
     assert_eq!(withdrawn(&story), [("more", same)]);
+}
+
+/// It changes nothing, so nothing of it would be there again.
+#[test]
+fn a_rehearsal_that_waits_goes_on() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.answers = false;
+    let Command::Run { policy, labels, reason, key, .. } = run("more", "web", "k-2") else { unreachable!() };
+    story.order(Command::Run { policy, labels, reason, key, dry_run: true });
+    let rehearsal = story.last("opened");
+    assert!(
+        story.state.cases.keys().any(|case| case.episode == rehearsal),
+        "it asks, and is not answered yet"
+    );
+    story.order(undoing(intent));
+    assert_eq!((story.count("revertOrdered"), story.count("cancelled")), (1, 0));
+    assert!(withdrawn(&story).is_empty());
 }
 
 #[test]
@@ -88,7 +109,7 @@ fn what_is_under_way_already_is_left_to_its_end() {
     story.outcome = None;
     story.order(run("more", "web", "k-2"));
     assert_eq!(story.state.in_flight.len(), 1, "{}", story.last_ruling());
-    story.order(undo(intent));
+    story.order(undoing(intent));
     assert!(withdrawn(&story).is_empty());
 }
 
@@ -104,7 +125,7 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
     story.order(pause("web"));
     story.pass("2m");
     assert_eq!(story.count("advanced"), 1, "it waits for its second step");
-    story.order(undo(intent));
+    story.order(undoing(intent));
     assert_eq!((story.count("concluded"), withdrawn(&story).len()), (1, 1));
     assert_eq!(
         story.calls(),
@@ -114,6 +135,61 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
     );
 }
 
+/// What a rehearsal says of an undo; every undo in these stories is held to what was said of it.
+fn rehearsed(story: &Story, intent: Seq) -> Result<Rehearsed, String> {
+    let wanted = Wanted { intent, only: &[], reason: "", past: None };
+    undo::rehearse(&story.state, &story.state.current_book(), "ada", &wanted)
+}
+
+#[test]
+fn a_rehearsal_of_an_undo_says_what_the_order_would_come_to() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    story.order(run("more", "web", "k-2"));
+    let waits = story.last("opened");
+    let due = story.state.leases[&intent].due;
+    let said = rehearsed(&story, intent).expect("it can be taken back");
+    assert_eq!((said.action.to_string().as_str(), said.until), ("scale 4 -> 6", Some(due)));
+    assert_eq!((said.repeated, &said.held, &said.cancels[..]), (false, &None, &[waits][..]));
+
+    story.order(pause("web"));
+    let said = rehearsed(&story, intent).expect("it can be ordered");
+    assert_eq!(said.held.as_deref(), Some("target prod/deployment/web is paused by ada"));
+    story.order(undoing(intent));
+    assert!(rehearsed(&story, intent).is_ok_and(|said| said.repeated));
+    story.outcome = None;
+    let (kind, namespace, name) = ("Deployment".to_owned(), "prod".to_owned(), "web".to_owned());
+    story.order(Command::Resume { scope: PauseScope::Target(Target { kind, namespace, name }) });
+    let revert = story.last("intended");
+    let already = format!("intent {revert} is taking intent {intent} back already");
+    assert_eq!(rehearsed(&story, intent).err(), Some(already));
+    assert_eq!(story.state.leases.len(), 1, "nothing follows from a rehearsal");
+}
+
+/// What a later one restores is not said to be nobody's.
+#[test]
+fn an_undo_of_what_a_later_action_restores_is_refused_in_a_rehearsal_too() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let first = story.last("intended");
+    let done = match &story.records.iter().rfind(|(_, event)| matches!(event, Event::Intended { .. })) {
+        Some((_, Event::Intended { intent })) => (**intent).clone(),
+        other => panic!("{other:?}"),
+    };
+    story.pass("5m");
+    story.order(run("more", "web", "k-2"));
+    let later = story.last("intended");
+    assert_eq!(story.state.leases.keys().collect::<Vec<_>>(), [&later]);
+    let outcome = Some(Outcome::Done { diff: None, already: false });
+    let past = Past { intent: done, outcome, taken_back: None, into: Some(later) };
+    let command =
+        Command::Undo { intent: first, only: Vec::new(), reason: String::new(), past: Some(Box::new(past)) };
+    story.order(command);
+    let says = format!("intent {later} restores what was there before intent {first}; undo that one");
+    assert_eq!(refusal(&story), says);
+}
+
 #[test]
 fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
     let mut story = Story::new(&[&policy("more")]);
@@ -121,10 +197,10 @@ fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
     let intent = story.last("intended");
     story.outcome = None;
     story.order(run("more", "api", "k-2"));
-    story.order(undo(intent));
+    story.order(undoing(intent));
     let revert = story.last("intended");
     assert_eq!(story.intents()[2], "more: scale 6 -> 4 on prod/deployment/web", "{:?}", story.intents());
-    story.order(undo(intent));
+    story.order(undoing(intent));
     assert_eq!(refusal(&story), format!("intent {revert} is taking intent {intent} back already"));
     story.feed(&Input::Wake);
 }

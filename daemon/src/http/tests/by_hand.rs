@@ -79,6 +79,22 @@ async fn what_cannot_be_undone_is_refused_with_what_could_be() {
     }
 }
 
+/// In the words of the refusal, and without its record.
+#[tokio::test]
+async fn a_rehearsed_undo_is_refused_like_the_order_and_not_recorded() {
+    let server = Server::with(&[("joe", Role::Operate), ("eve", Role::Read)]).await;
+    let next = || server.served.inbox.look(|state| state.next);
+    let before = next().await.expect("it looks");
+    let (path, body) = ("/api/v1/intents/9/undo", json!({"dryRun": true, "reason": "x"}));
+    let (status, said) = ordered(&server, path, &body).await;
+    assert_eq!(next().await.expect("it looks"), before);
+    assert_eq!((status, ordered(&server, path, &json!({})).await), (StatusCode::CONFLICT, (status, said)));
+    assert_ne!(next().await.expect("it looks"), before);
+    let asked = request(Method::POST, path, Some(&body));
+    let (status, answer) = server.ask(bearing(asked, &format!("Bearer {}", token("eve")))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "as the order: {answer}");
+}
+
 #[tokio::test]
 async fn a_reason_is_hidden_wherever_it_stands_and_colleagues_read_one_line() {
     let server = Server::with(&[("joe", Role::Operate)]).await;

@@ -55,6 +55,7 @@ async fn peers_that_are_gone_at_the_start_are_said_though_nobody_asked_for_them(
     kubeconfig(&home, &format!("http://{gone}"));
     let daemon = start(&home).await;
     let detail = until(&daemon, "kubernetesAnswers", "failed").await;
+    assert_eq!(detail["clusterUid"], Value::Null, "what is not known is not said");
     let problem = detail["kubernetesAnswers"]["problem"].as_str().unwrap_or_default();
     assert!(problem.contains("ask the API server for its version"), "{detail}");
     assert!(detail["kubernetes"].as_str().is_some_and(|url| url.contains(&gone.to_string())), "{detail}");
@@ -76,10 +77,18 @@ async fn an_api_server_that_answers_is_said_too() {
         "major": "1", "minor": "36", "gitVersion": "v1.36.0", "gitCommit": "c", "gitTreeState": "clean",
         "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1.26", "compiler": "gc", "platform": "linux/amd64",
     });
-    let router = axum::Router::new().route("/version", route(async move || Json(version)));
+    let oldest = json!({"kind": "Namespace", "metadata": {"name": "kube-system", "uid": "8a7e"}});
+    let router = axum::Router::new()
+        .route("/version", route(async move || Json(version)))
+        .route("/api/v1/namespaces/kube-system", route(async move || Json(oldest)));
     let server = tokio::spawn(axum::serve(listener, router).into_future());
     let daemon = start(&home).await;
     until(&daemon, "kubernetesAnswers", "answered").await;
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while get(daemon.public, "/api/v1/status").await.1["clusterUid"] != json!("8a7e") {
+        assert!(std::time::Instant::now() < patience, "it never knows which cluster it is");
+        tokio::task::yield_now().await;
+    }
     let text = metrics(&daemon).await;
     assert!(text.contains("paramedic_peer_up{peer=\"kubernetes\"} 1\n"), "{text}");
     assert!(text.contains("paramedic_peer_last_answer_timestamp_seconds{peer=\"kubernetes\"}"), "{text}");

@@ -99,9 +99,9 @@ async fn a_broken_policy_does_not_hold_up_a_stricter_mode() {
     let (_, detail) = get(changing.daemon.admin, "/readyz").await;
     assert_eq!(detail["book"]["policies"], json!(1), "{detail}");
     assert!(detail["book"]["broken"]["problems"][0].is_string(), "{detail}");
-    // By a signal or a file too.
+    // By a signal too.
     changing.change(|now| now.mode = Mode::DryRun);
-    changing.daemon.reloads.nudge();
+    http::reload_by_signal(&changing.daemon.served).await;
     changing.until(Mode::DryRun).await;
     // Repaired files do not bring the old mode back.
     changing.home.write("policies/web.yaml", POLICY);
