@@ -21,8 +21,6 @@ use crate::prometheus::Prometheus;
 
 /// The first chunk, until it is known how much that is.
 const CHUNK: Span = Span::from_hours(1);
-/// Shorter ones, where answers are large, are no better.
-const CHUNK_MIN: Span = Span::from_mins(5);
 /// Longer ones are no faster.
 const CHUNK_MAX: Span = Span::from_hours(24);
 /// An answer that is larger halves the chunks that follow.
@@ -130,7 +128,7 @@ impl AlertsSeries {
         self.lacks = self.lacks.take().or(stretch.lacks.take());
         self.wary = if stretch.was_cut { WARY } else { self.wary.saturating_sub(1) };
         self.chunk = match stretch.bytes {
-            bytes if bytes > BYTES_LARGE => stretches::halved(stretch.length, CHUNK_MIN),
+            bytes if bytes > BYTES_LARGE => stretches::halved(stretch.length, stretches::SHORTEST),
             bytes if bytes < BYTES_SMALL && self.wary == 0 => {
                 Span::from_ms(stretch.length.ms() * 2).min(CHUNK_MAX)
             }

@@ -11,7 +11,7 @@ use super::samples::{Series, Wanted};
 use crate::prometheus::Prometheus;
 
 /// Shorter stretches ask for nothing but trouble.
-const SHORTEST: Span = Span::from_mins(5);
+pub const SHORTEST: Span = Span::from_mins(5);
 
 /// Prometheus takes a moment as seconds with a fraction: only whole ones are sure to be the same there.
 const SECOND: Span = Span::from_secs(1);
