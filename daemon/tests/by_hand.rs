@@ -32,6 +32,7 @@ fn preflight(action: Action) -> Found {
         refusals: Vec::new(),
         passed: Vec::new(),
         labels: std::collections::BTreeMap::new(),
+        beside: Default::default(),
         surroundings: Some(Surroundings { desired: 20, unavailable: 0, added: 0, workloads: 5 }),
         diff: None,
     }))

@@ -123,12 +123,43 @@ pub struct Preflight {
     /// The target's labels, for protection.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The labels of what else would be touched, for protection.
+    #[serde(default, skip_serializing_if = "Beside::is_empty")]
+    pub beside: Beside,
     /// Replicas of the target's namespace: wanted and not available, for the blast radius.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surroundings: Option<Surroundings>,
     /// The difference, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
+}
+
+/// The labels of objects that would be touched beside the target (pods that would leave a node, the workload of a pod): by
+/// name and value, each with one object that has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Beside(BTreeMap<String, BTreeMap<String, String>>);
+
+impl Beside {
+    /// Adds the labels of an object, named as people know it.
+    pub fn add(&mut self, object: &str, labels: &BTreeMap<String, String>) {
+        for (name, value) in labels {
+            let objects = self.0.entry(name.clone()).or_default();
+            objects.entry(value.clone()).or_insert_with(|| object.to_owned());
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// An object with a label of this name, and of this value where one is given.
+    pub fn with(&self, name: &str, value: Option<&str>) -> Option<&str> {
+        let objects = self.0.get(name)?;
+        let object = value.map_or_else(|| objects.values().next(), |value| objects.get(value));
+        object.map(String::as_str)
+    }
 }
 
 /// Replicas over all workloads of a namespace.

@@ -142,9 +142,10 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Whether it reached this namespace.
+    /// Whether it reached this namespace; by the empty name, whether it reached none.
     pub(crate) fn reached(&self, namespace: &str) -> bool {
-        self.target.namespace == namespace || self.beyond.iter().any(|name| name == namespace)
+        let is_home = self.target.namespace == namespace && (!namespace.is_empty() || self.beyond.is_empty());
+        is_home || self.beyond.iter().any(|name| name == namespace)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use paramedic_policies::action::{Action, Diff};
-use paramedic_policies::answer::{Preflight, Surroundings};
+use paramedic_policies::answer::{Beside, Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::time::Moment;
 
@@ -58,6 +58,7 @@ impl Checks {
             refusals: self.refusals,
             passed: self.passed,
             labels: seen.labels,
+            beside: seen.beside,
             surroundings: seen.surroundings,
             diff: seen.diff,
         }
@@ -69,6 +70,7 @@ impl Checks {
 pub(crate) struct Seen {
     pub(crate) uid: String,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) beside: Beside,
     pub(crate) surroundings: Option<Surroundings>,
     pub(crate) diff: Option<Diff>,
 }
@@ -80,7 +82,7 @@ impl Seen {
             uid: workload.uid.clone(),
             labels: workload.labels.clone(),
             surroundings: Some(Surroundings { added, ..workload.surroundings }),
-            diff: None,
+            ..Self::default()
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
-use paramedic_policies::answer::{Preflight, Surroundings};
+use paramedic_policies::answer::{Beside, Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::evict_pod::{Action, LocalStorage, POD, Wish, Written};
 use paramedic_policies::target::Target;
@@ -168,7 +168,11 @@ pub(crate) async fn preflight(
         (None, _) => None,
     };
     let labels = texts(pod, "/metadata/labels");
-    let mut seen = Seen { uid: uid.clone(), labels, surroundings, diff: None };
+    let mut beside = Beside::default();
+    if let Some(workload) = &looked.workload {
+        beside.add(&workload.target.to_string(), &workload.labels);
+    }
+    let mut seen = Seen { uid: uid.clone(), labels, beside, surroundings, diff: None };
     if pods::is_going(pod) {
         checks.pass("it has been told to end already");
         return Ok(checks.into_preflight(seen, None, true));

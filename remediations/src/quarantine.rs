@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use paramedic_policies::action::{self, Change, Diff, DiffSource, Intent, Outcome};
-use paramedic_policies::answer::{Preflight, Surroundings};
+use paramedic_policies::answer::{Beside, Preflight, Surroundings};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::quarantine::{Action, Held, KINDS, Quarantine, Wish, Written};
 use paramedic_policies::target::Target;
@@ -147,8 +147,15 @@ impl Plans for Wish {
             let bare = looked.pods.iter().all(|pod| pods::controller(pod).is_none());
             bare.then_some(Surroundings { desired: 0, unavailable: 0, added: 0, workloads: 0 })
         });
-        let mut seen =
-            Seen { uid: looked.uid.clone(), labels: looked.labels.clone(), surroundings, diff: None };
+        let mut beside = Beside::default();
+        for pod in &free {
+            beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
+        }
+        if let Some(workload) = &looked.workload {
+            beside.add(&workload.target.to_string(), &workload.labels);
+        }
+        let (uid, labels) = (looked.uid.clone(), looked.labels.clone());
+        let mut seen = Seen { uid, labels, beside, surroundings, diff: None };
         if free.is_empty() {
             let is_done = !looked.pods.is_empty();
             return Ok(checks.into_preflight(seen, None, is_done));
@@ -253,7 +260,12 @@ impl Deed for Action {
         let mut done: Vec<String> = Vec::new();
         for step in steps(seal, self) {
             if step.is_of_a_pod() && step.has_no_pod(eyes).await {
-                fields.push(step.gone());
+                let gone = step.gone();
+                // Perhaps after it was let go by this intent, which made its workload one too many.
+                if matches!(self, Self::Release(_)) {
+                    done.push(format!("{} ({})", gone.path, gone.after));
+                }
+                fields.push(gone);
                 continue;
             }
             match one_change::closed(eyes, seal, &step).await {

@@ -68,7 +68,7 @@ impl Plans for Wish {
                     uid: found.uid,
                     labels: found.labels,
                     surroundings: Some(found.surroundings),
-                    diff: None,
+                    ..Seen::default()
                 };
                 found.urls
             }

@@ -69,7 +69,8 @@ impl Deed for Action {
         checks::pauses(&workload, eyes.now(), &mut checks);
         checks.note(holds(&workload, &self.lever, self.to));
         let mut seen = Seen::of(&workload, 0);
-        let back = Action { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None };
+        let set_by = last_writer(&workload, &self.lever);
+        let back = Action { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None, set_by };
         if diff && checks.is_clear() {
             let change = change(target, &workload.uid, &back);
             seen.diff = one_change::preview(cluster, &change, &mut checks).await;
@@ -138,11 +139,11 @@ impl OneChange for Scaling<'_> {
         let ours = manager(self.seal.stamp());
         let by = set.map_or("nobody known", |set| set.manager.as_str());
         let is_ours = set.is_some_and(|set| set.manager == ours);
-        // The server keeps whole seconds: what was set in the second of our intent counts as before it.
-        let was_before = set.is_none_or(|set| set.at.is_some_and(|at| at <= self.seal.at));
+        // Somebody may have set it back after us: that shows by who wrote last, not by our clock, which may be wrong.
+        let is_untouched = last_writer(workload, &self.action.lever) == self.action.set_by;
         match value {
             _ if value == self.action.to && is_ours => Trace::Made,
-            _ if value == self.action.from && !is_ours && was_before => Trace::NotMade,
+            _ if value == self.action.from && !is_ours && is_untouched => Trace::NotMade,
             _ => Trace::Unclear(format!("{} is {value}, set by {by}", path(&self.action.lever))),
         }
     }
@@ -158,7 +159,7 @@ impl OneChange for Scaling<'_> {
 }
 
 fn change(target: &Target, uid: &str, action: &Action) -> ClusterChange {
-    let Action { lever, from, to, wanted: _ } = action.clone();
+    let Action { lever, from, to, wanted: _, set_by: _ } = action.clone();
     match lever {
         Lever::Replicas => ClusterChange::Replicas { target: target.clone(), uid: uid.to_owned(), from, to },
         Lever::MinReplicas { hpa, uid } => {
@@ -183,6 +184,11 @@ fn field<'a>(workload: &'a Workload, lever: &Lever) -> Option<(u32, Option<&'a S
             (found.name == *hpa && found.uid == *uid).then_some((found.min, found.min_set.as_ref()))
         }
     }
+}
+
+/// Who wrote the field last, and when, in the server's words.
+fn last_writer(workload: &Workload, lever: &Lever) -> Option<String> {
+    field(workload, lever)?.1.map(ToString::to_string)
 }
 
 fn holds(workload: &Workload, lever: &Lever, wanted: u32) -> Result<String, Reason> {
@@ -256,6 +262,7 @@ fn plan(workload: &Workload, wish: &Wish, now: Moment) -> (Checks, Planned) {
             from: replicas,
             to,
             wanted,
+            set_by: last_writer(workload, &Lever::Replicas),
         }),
     };
     match planned {
@@ -264,7 +271,7 @@ fn plan(workload: &Workload, wish: &Wish, now: Moment) -> (Checks, Planned) {
             (checks, Planned::Refused)
         }
         Ok(action) => {
-            let Action { lever, from, to, wanted } = &action;
+            let Action { lever, from, to, wanted, set_by: _ } = &action;
             checks.pass(format!("{} {from} -> {to} is within bounds", path(lever)));
             if let (Some(wanted), Some(most)) = (wanted, wish.max_step) {
                 checks.pass(format!("{wanted} is wanted, and maxStep {most} cuts it to {to}"));
@@ -339,7 +346,8 @@ fn minimum(replicas: u32, hpa: &Autoscaler, wish: &Wish) -> Result<Action, Reaso
     let base = if pushes_up || at_least { replicas.max(hpa.min) } else { hpa.min };
     let minimum = |to: u32, wanted: Option<u32>| {
         let lever = Lever::MinReplicas { hpa: hpa.name.clone(), uid: hpa.uid.clone() };
-        Action { lever, from: hpa.min, to, wanted }
+        let set_by = hpa.min_set.as_ref().map(ToString::to_string);
+        Action { lever, from: hpa.min, to, wanted, set_by }
     };
     let refused = |why: String| Reason::OwnedByAutoscaler { by: format!("HPA {}", hpa.name), why };
     if pushes_up && base >= hpa.max {

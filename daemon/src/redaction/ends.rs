@@ -164,6 +164,7 @@ mod tests {
                     refusals: vec![bad(text)],
                     passed: vec![text.to_owned()],
                     labels: Default::default(),
+                    beside: Default::default(),
                     surroundings: None,
                     diff: diff(text),
                 })))

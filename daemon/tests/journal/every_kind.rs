@@ -179,7 +179,13 @@ fn adopted_for(by: Option<String>) -> Event {
 
 fn questions() -> Vec<Event> {
     let target = deployment("prod", "web");
-    let scale = Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None });
+    let scale = Action::Scale(scale::Action {
+        lever: scale::Lever::Replicas,
+        from: 4,
+        to: 6,
+        wanted: None,
+        set_by: None,
+    });
     let asks = [
         (Fact::Confirmation, Ask::Query { promql: text("ALERTS{alertstate=\"firing\"}") }),
         (Fact::Let(text("zone")), Ask::Query { promql: text("topk(1, up)") }),
@@ -214,6 +220,7 @@ fn answers() -> Vec<Event> {
         refusals: vec![Reason::WorkloadPaused],
         passed: vec![text("no HPA")],
         labels: labels(&[("app", "web")]),
+        beside: Default::default(),
         surroundings: Some(Surroundings { desired: 12, unavailable: 1, added: 1, workloads: 3 }),
         diff: Some(diff(DiffSource::ServerDryRun)),
     };
@@ -343,12 +350,19 @@ fn since_then() -> Vec<Event> {
 fn intents() -> Vec<Event> {
     let actions = [
         Action::Restart(restart::Action { generation: 4 }),
-        Action::Scale(scale::Action { lever: scale::Lever::Replicas, from: 4, to: 6, wanted: None }),
+        Action::Scale(scale::Action {
+            lever: scale::Lever::Replicas,
+            from: 4,
+            to: 6,
+            wanted: None,
+            set_by: None,
+        }),
         Action::Scale(scale::Action {
             lever: scale::Lever::MinReplicas { hpa: text("web"), uid: text("77") },
             from: 2,
             to: 4,
             wanted: None,
+            set_by: None,
         }),
         Action::ResetBreaker(reset_breaker::Action {
             breaker: text("payments"),

@@ -34,6 +34,7 @@ pub(crate) fn samples() -> Vec<Event> {
         not_taken_back(),
         no_attempts(),
         cancelled(),
+        set_by_somebody(),
     ]
     .concat()
 }
@@ -307,7 +308,7 @@ fn mended() -> Vec<Event> {
             notify: vec![text("sre")],
             about: Some(Box::new(About { target, labels, not_taken_back: None })),
         },
-        intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6) }))),
+        intended((0, Action::Scale(scale::Action { lever, from: 1, to: 5, wanted: Some(6), set_by: None }))),
         Event::Advanced { case: case(), rung: 0, step: 0, why: Advance::Again, due: None, target: None },
     ]
 }
@@ -388,4 +389,10 @@ fn cancelled() -> Vec<Event> {
             truncated: 0,
         },
     ]
+}
+
+fn set_by_somebody() -> Vec<Event> {
+    let lever = scale::Lever::Replicas;
+    let set_by = Some(text("kubectl at 2026-11-21T07:33:05.000Z"));
+    vec![intended((0, Action::Scale(scale::Action { lever, from: 3, to: 5, wanted: None, set_by })))]
 }

@@ -62,6 +62,7 @@ impl World for Willing {
                         from: 2,
                         to: 4,
                         wanted: None,
+                        set_by: None,
                     })
                 } else {
                     Action::Restart(restart::Action { generation: 7 })
@@ -70,6 +71,7 @@ impl World for Willing {
                 refusals: Vec::new(),
                 passed: Vec::new(),
                 labels: std::collections::BTreeMap::new(),
+                beside: Default::default(),
                 surroundings: Some(Surroundings { desired: 20, unavailable: 0, added: 0, workloads: 5 }),
                 diff: None,
             })),

@@ -177,8 +177,8 @@ fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
 /// What follows from the look at the target: take back only what is still ours.
 fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Preflight) -> Vec<Event> {
     let protected = &book.settings().guards.protected;
-    if let Some(rule) = protection::protecting_label(protected, &preflight.labels) {
-        let reason = Reason::Protected { rule: format!("label {rule}") };
+    if let Some(rule) = protection::protecting_label(protected, preflight) {
+        let reason = Reason::Protected { rule };
         return Hold::by(&reason, now).of(state, now, lease);
     }
     if are_passing(&preflight.refusals) {

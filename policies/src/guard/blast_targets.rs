@@ -22,7 +22,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     };
     // In each namespace that would be reached; the one with the most counts.
     let of_namespaces = match blast.within {
-        BlastScope::Namespace => view.namespaces().into_iter().map(Some).collect(),
+        BlastScope::Namespace => view.counted_in().into_iter().map(Some).collect(),
         BlastScope::Cluster => vec![None],
     };
     let fullest = of_namespaces
@@ -35,7 +35,11 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let have = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
     let (allow, per) = (blast.max, blast.per);
     if have <= allow {
-        let within = namespace.map_or("the cluster".to_owned(), |name| format!("namespace {name}"));
+        let within = match namespace {
+            None => "the cluster".to_owned(),
+            Some("") => "no namespace".to_owned(),
+            Some(name) => format!("namespace {name}"),
+        };
         let what = if freezes(view, target) { "freeze" } else { "target" };
         return Finding::allows(
             Guard::BlastTargets,

@@ -158,6 +158,7 @@ impl World {
             refusals: Vec::new(),
             passed: vec!["not paused".to_owned()],
             labels: BTreeMap::new(),
+            beside: Default::default(),
             surroundings: None,
             diff: None,
         };
@@ -215,7 +216,7 @@ pub(super) fn series(samples: &[(&str, f64)]) -> Found {
 }
 
 pub(super) fn scale(from: u32, to: u32) -> Action {
-    Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from, to, wanted: None })
+    Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from, to, wanted: None, set_by: None })
 }
 
 pub(super) fn wants_let(name: &str, label: &str) -> Let {

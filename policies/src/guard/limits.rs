@@ -34,7 +34,7 @@ fn judge_one(view: &View<'_>, limit: &Limit) -> Finding {
     };
     // By namespace, the fullest of those that would be reached counts.
     let counted = match limit.by {
-        LimitScope::Namespace => view.namespaces().into_iter().map(count).max_by_key(Vec::len),
+        LimitScope::Namespace => view.counted_in().into_iter().map(count).max_by_key(Vec::len),
         LimitScope::Target | LimitScope::Policy | LimitScope::Global => Some(count("")),
     };
     let counted = counted.unwrap_or_default();
@@ -143,6 +143,20 @@ mod tests {
         world.charge("freeze", "stage/web", "08:10:00");
         world.state.ledger.charges[0].beyond = vec!["prod".to_owned()];
         assert!(world.each_says(judge)[0].starts_with("refuses: 1 of 1"));
+    }
+
+    /// A drain of an empty node, a call over HTTP: no namespace is reached, and the ceiling holds all the same.
+    #[test]
+    fn what_reaches_no_namespace_counts_among_its_like() {
+        let mut world = limited(&[limit(1, "1h", LimitScope::Namespace)]);
+        world.target = Some(Ok(target("/node-a")));
+        world.charge("drain", "/node-b", "08:10:00");
+        assert_eq!(world.each_says(judge), ["allows: 0 of 1 used in 1h by namespace"], "nobody has looked");
+        world.preflight(|preflight| preflight.action = Some(scale(4, 6)));
+        assert!(world.each_says(judge)[0].starts_with("refuses: 1 of 1"));
+        // What reached a namespace counts there alone.
+        world.state.ledger.charges[0].beyond = vec!["prod".to_owned()];
+        assert_eq!(world.each_says(judge), ["allows: 0 of 1 used in 1h by namespace"]);
     }
 
     #[test]

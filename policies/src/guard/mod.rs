@@ -214,6 +214,13 @@ impl<'a> View<'a> {
         let action = self.looked().and_then(|preflight| preflight.action.as_ref());
         self.known_target().map(|target| reached(target, action)).unwrap_or_default()
     }
+
+    /// The namespaces in which it is counted. What is looked at and reaches none is counted among its like, under the empty
+    /// name: a ceiling by namespace holds for everything.
+    fn counted_in(&self) -> Vec<&'a str> {
+        let reached = self.namespaces();
+        if reached.is_empty() && self.looked().is_some() { vec![""] } else { reached }
+    }
 }
 
 /// What every guard says that judges by state, in order; none short-circuits.

@@ -1,7 +1,7 @@
 //! What is never touched, whatever a policy says: namespaces, our own one, and workloads by their labels, which are
 //! known once the remediation has looked at its target. An old look protects too.
 
-use crate::alert::Labels;
+use crate::answer::Preflight;
 use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
@@ -29,9 +29,8 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let Some(preflight) = view.looked() else {
         return Finding::allows(Guard::Protection, format!("{namespace}, labels are not known yet"));
     };
-    let rule = protecting_label(protected, &preflight.labels);
-    match rule {
-        Some(rule) => refuse(format!("label {rule}")),
+    match protecting_label(protected, preflight) {
+        Some(rule) => refuse(rule),
         None => Finding::allows(
             Guard::Protection,
             format!("{namespace}, none of {}", counted(protected.labels.len(), "protecting label")),
@@ -39,11 +38,16 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     }
 }
 
-/// The rule by which one of these labels protects, if any does.
-pub(crate) fn protecting_label<'r>(protected: &'r Protected, labels: &Labels) -> Option<&'r String> {
-    protected.labels.iter().find(|rule| match rule.split_once('=') {
-        Some((name, value)) => labels.get(name).is_some_and(|has| has == value),
-        None => labels.contains_key(rule.as_str()),
+/// The label by which the target, or what else would be touched, is never touched, if there is one.
+pub(crate) fn protecting_label(protected: &Protected, preflight: &Preflight) -> Option<String> {
+    protected.labels.iter().find_map(|rule| {
+        let (name, value) =
+            rule.split_once('=').map_or((rule.as_str(), None), |(name, value)| (name, Some(value)));
+        let has = preflight.labels.get(name);
+        if has.is_some_and(|has| value.is_none_or(|value| has == value)) {
+            return Some(format!("label {rule}"));
+        }
+        preflight.beside.with(name, value).map(|object| format!("label {rule} of {object}"))
     })
 }
 
@@ -111,6 +115,21 @@ mod tests {
             world.says(judge),
             "allows: of namespaces prod, stage none is one of 3 protected, none of 7 protecting labels"
         );
+    }
+
+    #[test]
+    fn a_label_of_what_else_is_touched_protects_it() {
+        let mut world = World::new();
+        world.settings.guards.protected.labels = vec!["gold".to_owned(), "tier=0".to_owned()];
+        let with = |world: &mut World, has: &[(&str, &str)]| {
+            world.preflight(|preflight| preflight.beside.add("pod prod/db-0", &labels(has)));
+        };
+        with(&mut world, &[("tier", "1"), ("app", "tier=0")]);
+        assert!(world.says(judge).starts_with("allows"));
+        with(&mut world, &[("tier", "0")]);
+        assert_eq!(world.says(judge), "refuses: protected by label tier=0 of pod prod/db-0");
+        with(&mut world, &[("gold", "")]);
+        assert_eq!(world.says(judge), "refuses: protected by label gold of pod prod/db-0");
     }
 
     #[test]

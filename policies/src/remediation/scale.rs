@@ -79,6 +79,10 @@ pub struct Action {
     /// What was wanted, where `maxStep` cut it short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wanted: Option<u32>,
+    /// Who wrote the field last before that, and when, in the API server's words; none where it does not know of anybody.
+    /// Whoever finds the same later knows that nobody has written it since, whatever the clocks say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<String>,
 }
 
 /// Which field holds the number of replicas.
@@ -195,7 +199,7 @@ fn by(walk: &mut Walk, tree: &Tree, min: Option<u32>, max: Option<u32>, allow_do
 
 impl Acts for Action {
     fn inverse(&self) -> Option<Self> {
-        Some(Self { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None })
+        Some(Self { lever: self.lever.clone(), from: self.to, to: self.from, wanted: None, set_by: None })
     }
 
     fn after(&self, earlier: &Self) -> Option<Self> {
@@ -205,7 +209,7 @@ impl Acts for Action {
 
 impl std::fmt::Display for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lever, from, to, wanted } = self;
+        let Self { lever, from, to, wanted, set_by: _ } = self;
         match lever {
             Lever::Replicas => write!(f, "scale {from} -> {to}")?,
             Lever::MinReplicas { hpa, .. } => write!(f, "scale minReplicas of HPA {hpa} {from} -> {to}")?,

@@ -245,6 +245,7 @@ fn a_part_that_was_let_in_already_ends_its_order_and_not_the_rest() {
         refusals: Vec::new(),
         passed: Vec::new(),
         labels: Default::default(),
+        beside: Default::default(),
         surroundings: None,
         diff: None,
     };

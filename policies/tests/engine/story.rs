@@ -269,7 +269,13 @@ impl Story {
     pub(crate) fn preflight(&self, wish: &Wish) -> Preflight {
         let now = self.replicas;
         let scale = |to: u32| {
-            Action::Scale(scaling::Action { lever: scaling::Lever::Replicas, from: now, to, wanted: None })
+            Action::Scale(scaling::Action {
+                lever: scaling::Lever::Replicas,
+                from: now,
+                to,
+                wanted: None,
+                set_by: None,
+            })
         };
         let mut refusals = self.refusals.clone();
         let action = match wish {
@@ -336,6 +342,7 @@ impl Story {
                     from: *to,
                     to: *from,
                     wanted: None,
+                    set_by: None,
                 }))
             }
             Wish::Revert(Action::Scale(scaling::Action { from, .. })) if *from == now => None,
@@ -354,6 +361,7 @@ impl Story {
             refusals,
             passed: Vec::new(),
             labels: self.labels.clone(),
+            beside: Default::default(),
             surroundings: Some(self.surroundings),
             diff: None,
         }

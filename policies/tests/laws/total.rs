@@ -98,7 +98,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         any::<i64>().prop_map(|generation| Action::Restart(restart::Action { generation })),
         (any::<u32>(), any::<u32>(), any::<Option<u32>>()).prop_map(|(from, to, wanted)| {
-            Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted })
+            Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted, set_by: None })
         }),
     ]
 }
@@ -125,6 +125,7 @@ fn found() -> impl Strategy<Value = Found> {
         refusals: if refuses { vec![Reason::NotLeading] } else { Vec::new() },
         passed: Vec::new(),
         labels,
+        beside: Default::default(),
         surroundings,
         diff: None,
     });

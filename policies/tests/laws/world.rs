@@ -139,6 +139,7 @@ impl World {
             refusals,
             passed: Vec::new(),
             labels: labels(if how == How::Labelled { &[(PROTECTING, "")] } else { &[] }),
+            beside: Default::default(),
             surroundings: Some(Surroundings { desired: 40, unavailable, added: 1, workloads: 8 }),
             diff: None,
         }
@@ -146,8 +147,15 @@ impl World {
 
     fn action(&self, target: &Target, wish: &Wish, refusals: &mut Vec<Reason>) -> Option<Action> {
         let now = self.replicas(target);
-        let replicas =
-            |from, to| Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted: None });
+        let replicas = |from, to| {
+            Action::Scale(scale::Action {
+                lever: scale::Lever::Replicas,
+                from,
+                to,
+                wanted: None,
+                set_by: None,
+            })
+        };
         match wish {
             Wish::Restart(restart::Wish {}) => Some(Action::Restart(restart::Action { generation: 1 })),
             Wish::Scale(wanted) => {

@@ -1,9 +1,9 @@
 //! A node with all that runs on it and the nodes beside it: what would leave, what must stay, and what may not be drained at
 //! all. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use paramedic_policies::answer::Surroundings;
+use paramedic_policies::answer::{Beside, Surroundings};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::evict_pod::LocalStorage;
 use paramedic_policies::target::Target;
@@ -219,6 +219,22 @@ pub(super) fn out_of_service(node: &Value, nodes: &[Value], max: u32, now: Momen
         }
         None => Ok("no other node is being drained by us".into()),
     });
+}
+
+/// The labels of the pods that would leave, and of their workloads: each is looked at once.
+pub(super) async fn beside(cluster: &dyn Cluster, leaving: &[&Value]) -> Result<Beside, LookError> {
+    let mut beside = Beside::default();
+    let mut looked_at = BTreeSet::new();
+    for pod in leaving {
+        beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
+        let controller = pods::controller(pod).map(|owner| owner.to_string());
+        if looked_at.insert((text(pod, "/metadata/namespace"), controller))
+            && let Some(workload) = pods::workload(cluster, pod).await?
+        {
+            beside.add(&workload.target.to_string(), &workload.labels);
+        }
+    }
+    Ok(beside)
 }
 
 /// The replicas of the namespace that would lose the largest share; of all that have workloads which can be counted.

@@ -353,3 +353,20 @@ async fn a_lost_answer_is_found_out_by_looking() {
         assert_eq!(on(&cluster).perform(&back, &Halt::never()).await.name(), name, "{answer:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_protects_a_pod_that_would_leave_or_its_workload_is_told() {
+    let cluster = fleet();
+    cluster.workload.lock().expect("no test panicked").labels =
+        [("gold".to_owned(), "yes".to_owned())].into();
+    let mut tagged = pod("ReplicaSet", "web-2");
+    tagged["metadata"]["labels"]["tier"] = json!("0");
+    put(&cluster, PODS.named("stage", "web-2"), tagged);
+    let mut stays = pod("DaemonSet", "agent");
+    stays["metadata"]["labels"]["tier"] = json!("1");
+    put(&cluster, PODS.named("prod", "agent"), stays);
+    let beside = asked(&cluster).await.beside;
+    assert_eq!(beside.with("tier", Some("0")), Some("stage/pod/web-2"));
+    assert_eq!(beside.with("tier", Some("1")), None, "it stays where it is");
+    assert_eq!(beside.with("gold", None), Some("prod/deployment/web"), "of its workload");
+}

@@ -288,3 +288,14 @@ async fn a_pod_that_does_not_go_in_time_is_told() {
     };
     assert!(what.ends_with("finalizers hold it"), "{what}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_protects_the_workload_of_a_pod_is_told() {
+    let cluster = with(|_| {});
+    cluster.workload.lock().expect("no test panicked").labels =
+        [("gold".to_owned(), "yes".to_owned())].into();
+    for wish in [evict(), delete()] {
+        let beside = asked(&cluster, wish).await.beside;
+        assert_eq!(beside.with("gold", Some("yes")), Some("prod/deployment/web"));
+    }
+}

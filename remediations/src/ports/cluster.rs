@@ -77,6 +77,13 @@ pub struct SetBy {
     pub at: Option<Moment>,
 }
 
+impl std::fmt::Display for SetBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.manager)?;
+        self.at.map_or(Ok(()), |at| write!(f, " at {at}"))
+    }
+}
+
 /// Field managers are at most this long, says the API server.
 pub const MANAGER_CHARS_MAX: usize = 128;
 

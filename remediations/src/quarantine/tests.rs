@@ -332,6 +332,26 @@ async fn a_pod_that_ended_meanwhile_does_not_stop_the_others() {
     assert!(matches!(action, quarantine::Action::Isolate(_)));
 }
 
+/// What is let go is one too many for its workload, which may end it before anybody looks.
+#[tokio::test(start_paused = true)]
+async fn a_release_cut_short_may_have_let_go_who_is_gone_since() {
+    let cluster = shop();
+    let world = on(&cluster);
+    let seal = sealed(intended(&asked(&cluster, web(), wish(true)).await));
+    assert_eq!(world.perform(&seal, &Halt::never()).await.name(), "done");
+    let back = sealed(release(&cluster, &seal).await);
+    let Outcome::Failed { applied: false, .. } = world.close(&back).await else {
+        panic!("both are held still: nothing was done")
+    };
+    let mut another = pod("web-1");
+    another["metadata"]["uid"] = json!("another");
+    put(&cluster, PODS.named("prod", "web-1"), another);
+    let Outcome::Failed { what, applied: true, .. } = world.close(&back).await else {
+        panic!("web-1 may have been let go before it ended")
+    };
+    assert!(what.ends_with("done: prod/pod/web-1 (gone by itself)"), "{what}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pause_stops_it_before_the_next_pod_and_it_is_taken_back_whole() {
     let cluster = shop();
@@ -365,4 +385,20 @@ async fn a_release_that_is_stopped_leaves_the_wall_until_it_is_done() {
     assert!(get(&cluster, &wall::address("prod", STAMP)).is_some());
     assert_eq!(labels(&cluster, "web-2")[QUARANTINE], STAMP);
     assert_eq!(world.perform(&back, &Halt::never()).await.name(), "done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_protects_a_pod_or_its_workload_is_told() {
+    let cluster = shop();
+    cluster.workload.lock().expect("no test panicked").labels =
+        [("gold".to_owned(), "yes".to_owned())].into();
+    let mut tagged = pod("web-2");
+    tagged["metadata"]["labels"]["tier"] = json!("0");
+    put(&cluster, PODS.named("prod", "web-2"), tagged);
+    let beside = asked(&cluster, web(), wish(false)).await.beside;
+    assert_eq!(beside.with("tier", Some("0")), Some("prod/pod/web-2"));
+    assert_eq!(
+        asked(&cluster, one(), wish(false)).await.beside.with("gold", None),
+        Some("prod/deployment/web")
+    );
 }

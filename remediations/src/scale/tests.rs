@@ -42,8 +42,10 @@ fn gitops(tracks_replicas: bool) -> Option<GitOps> {
     Some(GitOps { by: "Argo CD application maestro".into(), tracks_replicas, tracks_template: true })
 }
 
+/// Where the fake cluster's replicas were last set by whom they are at first.
 fn replicas(from: u32, to: u32) -> Action {
-    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted: None })
+    let set_by = Some(format!("kubectl at {}", now() - Span::from_hours(1)));
+    Action::Scale(scale::Action { lever: scale::Lever::Replicas, from, to, wanted: None, set_by })
 }
 
 fn minimum(from: u32, to: u32) -> Action {
@@ -52,6 +54,7 @@ fn minimum(from: u32, to: u32) -> Action {
         from,
         to,
         wanted: None,
+        set_by: None,
     })
 }
 
@@ -254,16 +257,18 @@ async fn a_lost_answer_is_made_up_for_by_a_look() {
 
 #[tokio::test(start_paused = true)]
 async fn an_intent_in_doubt_is_closed_by_value_and_manager() {
-    let set = |manager: &str, ago: u64| {
-        Some(SetBy { manager: manager.into(), at: Some(now() - Span::from_secs(ago)) })
-    };
+    let set = |manager: &str, at| Some(SetBy { manager: manager.into(), at: Some(at) });
+    let (before, back_then) = (now() - Span::from_hours(1), now() - Span::from_hours(2));
     for (replicas, by, outcome) in [
-        (5, set("paramedic-journal-7", 0), "done"),
-        (3, set("kubectl", 60), "failed"),
-        (3, None, "failed"),
-        (5, set("kubectl", 0), "unknown"),
-        (4, set("kubectl", 0), "unknown"),
-        (3, Some(SetBy { manager: "kubectl".into(), at: Some(now() + Span::from_secs(5)) }), "unknown"),
+        (5, set("paramedic-journal-7", now()), "done"),
+        (3, set("kubectl", before), "failed"),
+        (5, set("kubectl", now()), "unknown"),
+        (4, set("kubectl", now()), "unknown"),
+        // Somebody set it back after us, by a server whose clock is right or is hours behind ours.
+        (3, set("kubectl", now() + Span::from_secs(5)), "unknown"),
+        (3, set("kubectl", back_then), "unknown"),
+        (3, set("ben", before), "unknown"),
+        (3, None, "unknown"),
     ] {
         let cluster = FakeCluster::new(|workload| {
             workload.replicas = Some(replicas);

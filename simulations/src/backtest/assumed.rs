@@ -20,6 +20,7 @@ pub(super) fn preflight(wish: &Wish) -> Preflight {
         passed: vec!["assumed: no history tells what the cluster would have said".to_owned()],
         labels: BTreeMap::new(),
         // Nothing is assumed to be down, and no workload is counted for the storm's share.
+        beside: Default::default(),
         surroundings: Some(Surroundings { desired: 0, unavailable: 0, added: 0, workloads: 0 }),
         diff: None,
     }
@@ -29,7 +30,7 @@ fn action(wish: &Wish) -> Action {
     match wish {
         Wish::Scale(_) => {
             let lever = scale::Lever::Replicas;
-            Action::Scale(scale::Action { lever, from: 0, to: 1, wanted: None })
+            Action::Scale(scale::Action { lever, from: 0, to: 1, wanted: None, set_by: None })
         }
         Wish::Restart(_) => Action::Restart(restart::Action { generation: 0 }),
         Wish::ResetBreaker(wish) => Action::ResetBreaker(reset_breaker::Action {

@@ -234,6 +234,7 @@ fn answer(question: &Question, now: Moment) -> Answer {
             refusals: Vec::new(),
             passed: vec!["no rollout is under way".to_owned()],
             labels: std::collections::BTreeMap::new(),
+            beside: Default::default(),
             surroundings: Some(paramedic_policies::answer::Surroundings {
                 desired: 20,
                 unavailable: 1,

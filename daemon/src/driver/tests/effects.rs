@@ -33,6 +33,7 @@ impl World for Restarting {
             refusals: Vec::new(),
             passed: Vec::new(),
             labels: BTreeMap::new(),
+            beside: Default::default(),
             surroundings: Some(Surroundings { desired: 100, unavailable: 0, added: 0, workloads: 100 }),
             diff: None,
         }))

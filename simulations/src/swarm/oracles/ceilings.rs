@@ -62,9 +62,15 @@ fn is_of(limit: &Limit, other: &Intent, this: &Intent) -> bool {
     match limit.by {
         LimitScope::Target => other.policy == this.policy && other.target == this.target,
         LimitScope::Policy => other.policy == this.policy,
-        LimitScope::Namespace => other.target.namespace == this.target.namespace,
+        LimitScope::Namespace => is_near(other, this),
         LimitScope::Global => true,
     }
+}
+
+/// Whether both reach some namespace, or both reach none.
+fn is_near(other: &Intent, this: &Intent) -> bool {
+    let (others, ours) = (other.namespaces(), this.namespaces());
+    if ours.is_empty() { others.is_empty() } else { ours.iter().any(|name| others.contains(name)) }
 }
 
 pub(super) fn blast(evidence: &Evidence<'_>, says: &mut Vec<String>) {
@@ -72,13 +78,10 @@ pub(super) fn blast(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     for one in &all {
         let blast = evidence.plan.policy(&one.intent.policy).and_then(|policy| policy.blast.as_ref());
         let Some(blast) = blast else { continue };
-        let is_near = |other: &Intent| match blast.within {
-            BlastScope::Namespace => other.target.namespace == one.intent.target.namespace,
-            BlastScope::Cluster => true,
-        };
         let others: BTreeSet<&Target> = all
             .iter()
-            .filter(|other| is_within(evidence, other, one, blast.per) && is_near(other.intent))
+            .filter(|other| is_within(evidence, other, one, blast.per))
+            .filter(|other| blast.within == BlastScope::Cluster || is_near(other.intent, one.intent))
             .map(|other| &other.intent.target)
             .filter(|target| **target != one.intent.target)
             .collect();

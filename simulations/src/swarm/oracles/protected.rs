@@ -3,6 +3,14 @@
 use super::Evidence;
 use paramedic_policies::target::Target;
 
+/// Whether this is a pod of that workload: a drawn world numbers them.
+fn is_pod_of(pod: &Target, workload: &Target) -> bool {
+    let number = pod.name.strip_prefix(&workload.name).and_then(|rest| rest.strip_prefix('-'));
+    pod.kind == "Pod"
+        && pod.namespace == workload.namespace
+        && number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     for intent in evidence.made() {
         if evidence.plan.protected.contains(&intent.target) {
@@ -13,7 +21,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, says: &mut Vec<String>) {
     for request in &evidence.tape.requests {
         // An HPA of a drawn world is named as its workload is.
         let is_it = |one: &&Target| one.namespace == request.on.namespace && one.name == request.on.name;
-        if evidence.plan.protected.iter().any(|one| is_it(&one)) {
+        if evidence.plan.protected.iter().any(|one| is_it(&one) || is_pod_of(&request.on, one)) {
             says.push(format!("{} is protected: {} ({})", request.on, request.what, request.stamp));
         }
         if request.on.namespace == "kube-system" {
