@@ -13,7 +13,9 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::{Metrics as MetricsPort, Range, Values};
 use prometheus_http_query::Client;
 use prometheus_http_query::response::{Data, PromqlResult, Sample as Dated};
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::causes::causes;
@@ -22,6 +24,35 @@ use crate::config::PrometheusSettings;
 use crate::metrics::{Metrics, Peer};
 use crate::peers::Reachable;
 use crate::redaction::Redactor;
+
+/// What came of a question about the past.
+pub(crate) enum Then {
+    /// The answer.
+    Found(Found),
+    /// It takes no more questions for now.
+    Busy {
+        /// How long it asks us to wait.
+        wait: Option<Span>,
+        /// What is found where nobody waits.
+        found: Found,
+    },
+}
+
+/// An answer that says whether it is one.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    data: Option<PromqlResult>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+/// How long a server asks us to wait. It may name a moment instead: then the usual wait has to do.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Span> {
+    const LONGEST_SECS: u64 = 86_400;
+    let secs: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Span::from_secs(secs.min(LONGEST_SECS)))
+}
 
 /// A Prometheus.
 pub struct Prometheus {
@@ -148,14 +179,31 @@ impl Prometheus {
     }
 
     /// The answer to an instant query as it was at a moment, and what came instead where there is none.
-    pub(crate) async fn query_at(&self, promql: &str, at: Moment) -> Found {
+    pub(crate) async fn query_at(&self, promql: &str, at: Moment) -> Then {
         let asked = async {
-            let result = self.instant(promql, at).await?.post().await.map_err(|error| causes(&error))?;
-            Ok::<_, String>(found(result, Fresh { now: at, max_age: self.max_age }, &self.redactor))
+            let answer = self.instant(promql, at).await?.post_raw().await.map_err(|error| causes(&error))?;
+            let (status, wait) = (answer.status(), retry_after(answer.headers()));
+            let is_busy = status == StatusCode::TOO_MANY_REQUESTS
+                || (status == StatusCode::SERVICE_UNAVAILABLE && wait.is_some());
+            if is_busy {
+                let found = Found::Failed { what: format!("Prometheus: it is too busy: {status}") };
+                return Ok(Then::Busy { wait, found });
+            }
+            let body = answer.bytes().await.map_err(|error| causes(&error))?;
+            let read: Result<Answer, _> = serde_json::from_slice(&body);
+            let answer = read.map_err(|error| format!("{status}, and no answer of Prometheus': {error}"))?;
+            match answer {
+                Answer { error: Some(error), .. } => Err(error),
+                Answer { data: None, .. } => Err(format!("{status}, and an answer without data")),
+                Answer { data: Some(result), .. } => {
+                    let fresh = Fresh { now: at, max_age: self.max_age };
+                    Ok::<_, String>(Then::Found(found(result, fresh, &self.redactor)))
+                }
+            }
         };
         let answered = tokio::time::timeout(self.timeout, asked).await;
         let late = || Err(format!("no answer within {} ms", self.timeout.as_millis()));
-        let failed = |problem: String| Found::Failed { what: format!("Prometheus: {problem}") };
+        let failed = |problem: String| Then::Found(Found::Failed { what: format!("Prometheus: {problem}") });
         answered.unwrap_or_else(|_| late()).unwrap_or_else(failed)
     }
 

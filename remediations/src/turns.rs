@@ -24,7 +24,7 @@ pub struct Turns {
     placed: BTreeMap<Seq, (Intent, Stopper)>,
 }
 
-/// What becomes of the first that waits.
+/// What becomes of one that waits.
 #[derive(Debug)]
 pub enum Turn {
     /// It begins, and asks this before each change but the first.
@@ -39,19 +39,19 @@ impl Turns {
         self.waiting.push_back(seal);
     }
 
-    /// The first that waits, where there is a place or its time is over. What begins has a place until it
+    /// Any whose time is over, wherever it waits, or the first, where there is a place. What begins has a place until it
     /// [ended](Self::ended).
     pub fn next(&mut self, state: &State, now: Moment) -> Option<Turn> {
-        let first = self.waiting.front()?;
-        let is_late = first.deadline <= now;
-        if !is_late && self.placed.len() >= EFFECTS_AT_ONCE {
-            return None;
-        }
-        let seal = self.waiting.pop_front()?;
-        if is_late {
+        // One that waits behind another with more time holds its target for nothing once its own is over.
+        if let Some(late) = self.waiting.iter().position(|seal| seal.deadline <= now) {
+            let seal = self.waiting.remove(late)?;
             let why = "too many effects are under way, and its deadline came".to_owned();
             return Some(Turn::Not(seal.id, why));
         }
+        if self.placed.len() >= EFFECTS_AT_ONCE {
+            return None;
+        }
+        let seal = self.waiting.pop_front()?;
         Some(match may_begin(state, now, &seal) {
             Ok(()) => {
                 let (halt, stopper) = Halt::with_stopper();
@@ -84,5 +84,74 @@ impl Turns {
     /// All that wait: they will not begin.
     pub fn drain(&mut self) -> impl Iterator<Item = Sealed<Intent>> {
         self.waiting.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::action::Action;
+    use paramedic_policies::remediation::restart;
+
+    use super::*;
+    use crate::fakes;
+
+    fn at(minutes: i64) -> Moment {
+        Moment::from_unix_ms(minutes * 60_000)
+    }
+
+    fn intent(id: u64, deadline: i64) -> Intent {
+        let intent = fakes::intent(Action::Restart(restart::Action { generation: 3 }));
+        Intent { id: Seq(id), deadline: at(deadline), ..intent }
+    }
+
+    /// All places are taken, and these wait.
+    fn full(waiting: &[(u64, i64)]) -> Turns {
+        let mut turns = Turns::default();
+        for id in 1..=EFFECTS_AT_ONCE as u64 {
+            let (_, stopper) = Halt::with_stopper();
+            turns.placed.insert(Seq(id), (intent(id, 120), stopper));
+        }
+        for (id, deadline) in waiting {
+            turns.push(fakes::sealed(intent(*id, *deadline)));
+        }
+        turns
+    }
+
+    fn not_begun(turns: &mut Turns, minutes: i64) -> Vec<u64> {
+        let turn = || turns.next(&State::new(), at(minutes));
+        let ended = std::iter::from_fn(turn).map(|turn| match turn {
+            Turn::Not(id, why) => {
+                assert_eq!(why, "too many effects are under way, and its deadline came");
+                id.0
+            }
+            Turn::Begin(seal, _) => panic!("there is no place for {}", seal.id),
+        });
+        ended.collect()
+    }
+
+    #[test]
+    fn one_whose_time_is_over_ends_behind_one_that_has_more() {
+        let mut turns = full(&[(11, 120), (12, 10), (13, 30), (14, 10)]);
+        assert_eq!(not_begun(&mut turns, 9), [0; 0], "all have time, and none has a place");
+        assert_eq!(not_begun(&mut turns, 10), [12, 14]);
+        assert_eq!(not_begun(&mut turns, 119), [13]);
+        assert_eq!(turns.drain().map(|seal| seal.id.0).collect::<Vec<_>>(), [11]);
+    }
+
+    #[test]
+    fn the_first_of_those_in_time_is_next_where_there_is_a_place() {
+        let mut turns = full(&[(11, 120), (12, 10), (13, 120)]);
+        turns.ended(Seq(1));
+        assert_eq!(turns.next(&State::new(), at(10)).map(id), Some(12), "it is late");
+        // A state without a leader lets none begin, and says so in its turn.
+        assert_eq!(turns.next(&State::new(), at(10)).map(id), Some(11));
+        assert_eq!(turns.next(&State::new(), at(10)).map(id), Some(13));
+    }
+
+    fn id(turn: Turn) -> u64 {
+        match turn {
+            Turn::Not(id, _) => id.0,
+            Turn::Begin(seal, _) => seal.id.0,
+        }
     }
 }

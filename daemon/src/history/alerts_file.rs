@@ -81,8 +81,13 @@ impl AlertsFile {
             let problem = format!("{place} has more than {BYTES_MAX} bytes");
             return Err(wrong(problem, "cut it into several, or use --from alertmanager-jsonl"));
         }
-        let written = written(&text, &place)?;
+        let mut written = written(&text, &place)?;
         drop(text);
+        // Before they are compared: what redaction makes one alert is one.
+        for one in &mut written {
+            redactor.labels(&mut one.labels);
+            redactor.annotations(&mut one.annotations);
+        }
         let begins: HashSet<(&Labels, Moment)> =
             written.iter().map(|one| (&one.labels, one.starts_at)).collect();
         let ends: Vec<Option<Moment>> = written
@@ -95,9 +100,7 @@ impl AlertsFile {
             .collect();
         let (mut alerts, mut changes) = (Vec::with_capacity(written.len()), Vec::new());
         for (one, ends_at) in written.into_iter().zip(ends) {
-            let Written { mut labels, mut annotations, starts_at, .. } = one;
-            redactor.labels(&mut labels);
-            redactor.annotations(&mut annotations);
+            let Written { labels, annotations, starts_at, .. } = one;
             let alert = alerts.len();
             changes.push(Change { at: starts_at, is_end: false, alert });
             changes.extend(ends_at.map(|at| Change { at, is_end: true, alert }));
@@ -222,6 +225,23 @@ mod tests {
             "08:10:00.000Z A Resolved",
         ];
         assert_eq!(told, wanted);
+    }
+
+    #[tokio::test]
+    async fn one_that_redaction_makes_another_begins_anew_as_that_one_ends() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = r#"
+            {"labels": {"user": "ada@corp.example"}, "startsAt": "2026-11-21T08:00:00Z", "endsAt": "2026-11-21T08:05:00Z"}
+            {"labels": {"user": "bob@corp.example"}, "startsAt": "2026-11-21T08:05:00Z"}
+        "#;
+        std::fs::write(file.path(), text).expect("it takes text");
+        let redactor = Redactor { labels: ["user".to_owned()].into(), ..Redactor::default() };
+        let mut alerts = AlertsFile::open(file.path(), &redactor, now()).expect("it opens");
+        let mut told = Vec::new();
+        while let Some(heard) = alerts.next().await.expect("it reads") {
+            told.extend(heard.alerts.iter().map(|alert| alert.status));
+        }
+        assert_eq!(told, [AlertStatus::Firing, AlertStatus::Resolved, AlertStatus::Firing]);
     }
 
     #[test]

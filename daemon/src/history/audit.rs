@@ -187,7 +187,7 @@ impl Audit {
     pub fn new(records: Box<dyn Stream>, before: Option<State>, max_age: Span) -> (Self, Recorded) {
         let episodes: BTreeMap<Seq, Open> =
             before.iter().flat_map(|state| &state.episodes).filter_map(open).collect();
-        let comparison = before.map_or_else(Verdicts::from_the_first, Comparison::of);
+        let comparison = before.map_or_else(Comparison::from_the_first, Comparison::of);
         let recorded = Recorded { max_age, ..Recorded::default() };
         recorded.with(|known| known.comparison = Some(comparison));
         let audit = Self {

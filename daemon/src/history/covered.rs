@@ -3,9 +3,9 @@
 
 use paramedic_policies::time::{Moment, Span};
 
-use super::parts::{self, Unread};
-use super::samples;
-use crate::prometheus::Prometheus;
+use super::parts::Unread;
+use super::samples::Wanted;
+use super::stretches::{Asked, Reader, up_to};
 
 /// Any sample of what it scrapes, or of an alert.
 const ANYTHING: &str = "count(up) or count(ALERTS)";
@@ -26,45 +26,109 @@ pub struct Hole {
 
 /// The stretches of this time of which Prometheus has no sample, in order.
 ///
+/// A subquery is evaluated at the multiples of its step: in Prometheus 2 with the one at its beginning, in Prometheus 3 without,
+/// and in VictoriaMetrics at steps from the beginning, wherever that is. So it begins and ends at multiples, and what it says
+/// of its beginning counts for nothing.
+///
 /// # Errors
 /// With what Prometheus says, or that it does not answer.
-pub async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<Hole>, Unread> {
-    let length = until.since(from);
-    let step = Span::from_ms((length.ms() / MOMENTS).clamp(1, STEP.ms()));
-    let promql = format!("({ANYTHING})[{}ms:{}ms]", length.ms(), step.ms());
-    let body = parts::read(prometheus, &promql, until, parts::BYTES_MAX).await?;
-    let known = samples::read(&body, samples::Wanted::Times).map_err(parts::unread)?;
-    let known = known.into_iter().flat_map(|series| series.at);
+pub async fn holes(reader: &Reader, from: Moment, until: Moment) -> Result<Vec<Hole>, Unread> {
+    let step = step(until.since(from));
+    let floor = |at: Moment| up_to(at + Span::from_ms(1), step) - step;
+    let (mut after, end) = (floor(from), floor(until).max(floor(from) + step));
+    let asked = Asked { promql: format!("({ANYTHING})"), step: Some(step), wanted: Wanted::Times };
+    let (mut length, mut known) = (end.since(after), Vec::new());
+    while after < end {
+        let stretch = reader.read(&asked, after, length, end).await?;
+        (after, length) = (stretch.until, stretch.length);
+        known.extend(stretch.series.into_iter().flat_map(|series| series.at));
+    }
     Ok(between(known, from, until, step))
 }
 
-/// What lies between moments that are known, where it is longer than it may be: the moments of a subquery are multiples of
-/// its step.
-fn between(known: impl Iterator<Item = i64>, from: Moment, until: Moment, step: Span) -> Vec<Hole> {
-    let mut holes = Vec::new();
-    let mut since = from;
-    let mut see = |at: Moment, holes: &mut Vec<Hole>| {
+/// How far apart: an hour, and whole seconds of a shorter time.
+fn step(length: Span) -> Span {
+    let step = (length.ms() / MOMENTS).clamp(1000, STEP.ms());
+    Span::from_ms(step - step % 1000)
+}
+
+/// What lies between moments that are known, where it is longer than it may be: those moments are multiples of the step.
+fn between(mut known: Vec<i64>, from: Moment, until: Moment, step: Span) -> Vec<Hole> {
+    known.sort_unstable();
+    let known = known.into_iter().map(Moment::from_unix_ms);
+    let known = known.filter(|at| *at > from && *at < until);
+    let (mut holes, mut since) = (Vec::new(), from);
+    for at in known.chain([until]) {
         if at.since(since) > step {
             holes.push(Hole { from: since, until: at });
         }
         since = at;
-    };
-    let mut known: Vec<i64> = known.collect();
-    known.sort_unstable();
-    for at in known {
-        see(Moment::from_unix_ms(at), &mut holes);
     }
-    see(until, &mut holes);
     holes
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::history::served::{ALL, matrix, prometheus, reply, serve};
+
+    /// What is said of a time by a Prometheus that was down from one minute to another, and how many minutes were asked.
+    async fn said(
+        ends: crate::history::served::Ends,
+        (from, until): (i64, i64),
+        down: (i64, i64),
+        most: i64,
+    ) -> (Vec<(i64, i64)>, Vec<i64>) {
+        let asked: Arc<Mutex<Vec<i64>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        let url = serve(move |question| {
+            seen.lock().expect("seen").push(question.minutes());
+            let is_up = |at: &i64| !(down.0 * 60_000..down.1 * 60_000).contains(at);
+            let up = question.steps(ends).into_iter().filter(is_up).map(|at| (at, "1".to_owned()));
+            let answer = match question.minutes() > most {
+                true => reply(504, "slow"),
+                false => reply(200, matrix(&[("{}".to_owned(), up.collect())])),
+            };
+            async move { answer }
+        })
+        .await;
+        let at = |minutes: i64| Moment::from_unix_ms(minutes * 60_000);
+        let reader = Reader::new(prometheus(&url, Span::from_mins(2)));
+        let found = super::holes(&reader, at(from), at(until)).await.expect("it answers");
+        let minutes = |at: Moment| at.unix_ms() / 60_000;
+        let asked = asked.lock().expect("asked").clone();
+        (found.iter().map(|hole| (minutes(hole.from), minutes(hole.until))).collect(), asked)
+    }
+
+    #[tokio::test]
+    async fn a_time_without_samples_is_found_and_no_other_whichever_ends_belong_to_a_range() {
+        let month = 30 * 24 * 60;
+        for ends in ALL {
+            for (from, until) in [(0, month), (17, month + 43), (1, 1 + 11 * 60), (59, 3 * 60 + 1), (7, 9)] {
+                let (holes, _) = said(ends, (from, until), (0, 0), month * 2).await;
+                assert_eq!(holes, [], "{ends:?} {from} {until}");
+            }
+            let (holes, _) = said(ends, (17, month), (6 * 60 + 10, 9 * 60 + 10), month * 2).await;
+            assert_eq!(holes, [(6 * 60, 10 * 60)], "{ends:?}");
+            let (holes, _) = said(ends, (17, month), (0, 9 * 60), month * 2).await;
+            assert_eq!(holes, [(17, 9 * 60)], "{ends:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_month_that_is_too_much_at_once_is_asked_in_parts() {
+        for ends in ALL {
+            let (holes, asked) = said(ends, (17, 40 * 60), (20 * 60 + 10, 22 * 60), 11 * 60).await;
+            assert_eq!(holes, [(20 * 60, 22 * 60)], "{ends:?}");
+            assert_eq!(asked, [40, 20, 10, 10, 10, 10].map(|hours| hours * 60), "{ends:?}");
+        }
+    }
 
     fn holes(known: &[i64]) -> Vec<(i64, i64)> {
         let hour = |at: i64| Moment::from_unix_ms(at * 3_600_000);
-        let known = known.iter().map(|at| at * 3_600_000);
+        let known = known.iter().map(|at| at * 3_600_000).collect();
         let found = between(known, hour(10), hour(20), STEP);
         found.iter().map(|hole| (hole.from.unix_ms() / 3_600_000, hole.until.unix_ms() / 3_600_000)).collect()
     }
@@ -72,11 +136,23 @@ mod tests {
     #[test]
     fn a_time_that_is_known_each_hour_has_no_hole() {
         assert_eq!(holes(&[11, 12, 13, 14, 15, 16, 17, 18, 19, 20]), []);
+        assert_eq!(
+            holes(&[9, 10, 11, 12, 13, 14, 14, 15, 16, 17, 18, 19, 20]),
+            [],
+            "as Prometheus 2 answers"
+        );
     }
 
     #[test]
     fn what_is_not_known_is_a_hole_at_the_beginning_between_and_at_the_end() {
         assert_eq!(holes(&[13, 14, 17, 18]), [(10, 13), (14, 17), (18, 20)]);
         assert_eq!(holes(&[]), [(10, 20)]);
+    }
+
+    #[test]
+    fn steps_are_whole_seconds() {
+        let steps = [30, 25 * 60, 11 * 3600, 30 * 86_400].map(|secs| step(Span::from_secs(secs)).ms() / 1000);
+        assert_eq!(steps, [2, 125, 3300, 3600]);
+        assert_eq!(step(Span::from_ms(1)), Span::from_secs(1));
     }
 }

@@ -1,6 +1,7 @@
 //! PromQL at moments of the past: `let` and `when` as Prometheus would have answered them then. Answers are kept, so that
 //! two books over one past ask once; and who asks the same again soon after will go on asking, as the engine does while a
-//! condition does not hold: the moments at which it will are asked together. It knows nothing of the cluster.
+//! condition does not hold: the moments at which it will are asked together. Where Prometheus is too busy it waits; where that
+//! was in vain once, never again. It knows nothing of the cluster.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,8 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::metrics::Range;
 use paramedic_simulations::backtest::{Facts, Learned};
 
-use crate::prometheus::Prometheus;
+use super::stretches::Patience;
+use crate::prometheus::{Prometheus, Then};
 
 /// Answers that are kept; then all are forgotten.
 const KEPT_MAX: usize = 50_000;
@@ -34,6 +36,7 @@ struct Known {
     answers: HashMap<String, HashMap<Moment, Found>>,
     kept: usize,
     last: HashMap<String, Moment>,
+    patience: Patience,
 }
 
 impl std::fmt::Debug for Evaluated {
@@ -66,9 +69,26 @@ impl Evaluated {
                 }
             }
         }
-        let found = self.prometheus.query_at(promql, at).await;
+        let found = self.ask_patiently(promql, at).await;
         self.with(|known| known.keep(promql, vec![(at, found.clone())]));
         found
+    }
+
+    async fn ask_patiently(&self, promql: &str, at: Moment) -> Found {
+        let mut waits = 0;
+        loop {
+            let (told, found) = match self.prometheus.query_at(promql, at).await {
+                Then::Found(found) => return found,
+                Then::Busy { wait, found } => (wait, found),
+            };
+            let Some(wait) = self.with(|known| known.patience).wait(waits, told) else {
+                // There may be thousands of questions.
+                self.with(|known| known.patience.times = 0);
+                return found;
+            };
+            tokio::time::sleep(wait.duration()).await;
+            waits += 1;
+        }
     }
 }
 
@@ -102,7 +122,51 @@ impl Facts for Evaluated {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::response::IntoResponse as _;
+    use axum::routing::post;
+    use reqwest::StatusCode;
+
     use super::*;
+    use crate::history::served::{prometheus, reply};
+
+    /// A Prometheus that is too busy for the first questions; and how many came.
+    async fn busy(first: usize) -> (Evaluated, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&asked);
+        let handler = move || async move {
+            if seen.fetch_add(1, Ordering::SeqCst) < first {
+                return (StatusCode::TOO_MANY_REQUESTS, "too many outstanding requests").into_response();
+            }
+            let result = r#"{"resultType":"vector","result":[{"metric":{},"value":[60,"3"]}]}"#;
+            reply(200, format!(r#"{{"status":"success","data":{result}}}"#))
+        };
+        let router = Router::new().route("/api/v1/query", post(handler));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let evaluated = Evaluated::new(prometheus(&url, Span::from_mins(2)), Span::from_secs(30));
+        let short = Patience { first: Span::from_ms(1), longest: Span::from_ms(1), times: 3 };
+        evaluated.with(|known| known.patience = short);
+        (evaluated, asked)
+    }
+
+    #[tokio::test]
+    async fn one_that_is_busy_is_asked_again_and_one_that_stays_so_not_for_every_question() {
+        let at = Moment::from_unix_ms(60_000);
+        let (evaluated, asked) = busy(3).await;
+        let Found::Series(series) = evaluated.ask("up", at).await else { panic!("it answers in the end") };
+        assert_eq!((series.len(), asked.load(Ordering::SeqCst)), (1, 4));
+
+        let (evaluated, asked) = busy(usize::MAX).await;
+        for (promql, so_far) in [("up", 4), ("down", 5), ("left", 6)] {
+            let Found::Failed { what } = evaluated.ask(promql, at).await else { panic!("it is busy") };
+            assert_eq!(what, "Prometheus: it is too busy: 429 Too Many Requests");
+            assert_eq!(asked.load(Ordering::SeqCst), so_far, "{promql}");
+        }
+    }
 
     #[test]
     fn a_query_of_its_own_time_is_asked_for_each_moment() {

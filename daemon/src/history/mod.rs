@@ -4,11 +4,15 @@
 pub mod alerts_file;
 pub mod audit;
 pub mod covered;
+pub mod dressed;
 pub mod evaluated;
 pub mod parts;
 pub mod prometheus;
 pub mod runs;
 pub mod samples;
+#[cfg(test)]
+mod served;
+pub mod stretches;
 pub mod webhooks;
 
 use std::io::{BufRead, Read as _};

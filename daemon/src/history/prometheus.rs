@@ -2,7 +2,7 @@
 //! replayed. Where evaluations are missing, `ALERTS_FOR_STATE` is read too. It must never ask for more at once than fits into
 //! memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,17 +11,16 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use tokio::task::JoinHandle;
 
+use super::dressed::{Dress, Dressed};
 use super::failed;
-use super::parts::{self, Unread};
+use super::parts::Unread;
 use super::runs::Runs;
-use super::samples::{self, Series, Wanted};
+use super::samples::{Series, Wanted};
+use super::stretches::{self, Asked, Reader, Stretch};
 use crate::prometheus::Prometheus;
-use crate::redaction::Redactor;
 
 /// The first chunk, until it is known how much that is.
 const CHUNK: Span = Span::from_hours(1);
-/// Shorter chunks ask for nothing but trouble.
-const CHUNK_MIN: Span = Span::from_mins(5);
 /// Longer ones are no faster.
 const CHUNK_MAX: Span = Span::from_hours(24);
 /// An answer that is larger halves the chunks that follow.
@@ -37,15 +36,6 @@ const ALERTS: &str = "ALERTS{alertstate=\"firing\"}";
 /// More names of alerts than this are not asked for one by one.
 const NAMES_MAX: usize = 50;
 
-/// What every alert carries that Prometheus adds on its way out, such as the cluster's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
-    /// The label.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
 /// What to read, and how.
 #[derive(Debug, Clone)]
 pub struct Reading {
@@ -55,25 +45,26 @@ pub struct Reading {
     pub until: Moment,
     /// How often rules are evaluated, where that is known.
     pub interval: Option<Span>,
-    /// A label that alerts get where they have none of that name.
-    pub added: Option<Added>,
-    /// What is hidden in labels.
-    pub redactor: Redactor,
+    /// How labels change on their way to the daemon.
+    pub dress: Dress,
 }
 
 /// `ALERTS` of a time.
 pub struct AlertsSeries {
-    prometheus: Arc<Prometheus>,
-    reading: Reading,
+    reader: Reader,
+    dress: Dress,
+    /// A whole second, so that Prometheus takes it for the same moment.
+    end: Moment,
     runs: Runs,
     chunk: Span,
     /// Up to where chunks were asked for.
     asked_until: Moment,
     coming: Option<JoinHandle<Result<Chunk, Unread>>>,
     is_over: bool,
-    bytes_max: usize,
     /// So many chunks more are not made longer.
     wary: u32,
+    /// What the first answer that was not whole said.
+    lacks: Option<String>,
 }
 
 impl std::fmt::Debug for AlertsSeries {
@@ -82,48 +73,42 @@ impl std::fmt::Debug for AlertsSeries {
     }
 }
 
+/// What fired in a stretch.
 struct Chunk {
-    series: Vec<Series>,
-    from: Moment,
-    until: Moment,
-    bytes: usize,
-    /// How long it is.
-    length: Span,
-    /// Whether a longer one was too much.
-    was_cut: bool,
+    alerts: Dressed,
+    stretch: Stretch,
 }
 
 impl AlertsSeries {
     /// Reads this time.
     pub fn new(prometheus: Arc<Prometheus>, reading: Reading) -> Self {
-        let (runs, asked_until) = (Runs::new(reading.interval), reading.from);
-        let (chunk, bytes_max) = (CHUNK, parts::BYTES_MAX);
         Self {
-            prometheus,
-            reading,
-            runs,
-            chunk,
-            asked_until,
+            reader: Reader::new(prometheus),
+            dress: reading.dress,
+            end: stretches::up_to(reading.until, Span::from_secs(1)),
+            runs: Runs::new(reading.interval),
+            chunk: CHUNK,
+            // A stretch is without its beginning, and what fires at this moment counts.
+            asked_until: reading.from - Span::from_ms(1),
             coming: None,
             is_over: false,
-            bytes_max,
             wary: 0,
+            lacks: None,
         }
     }
 
     /// Asks for the next chunk, which comes while others are replayed.
     fn send_for_more(&mut self) {
-        if self.coming.is_some() || self.asked_until >= self.reading.until {
+        if self.coming.is_some() || self.asked_until >= self.end {
             return;
         }
-        let prometheus = Arc::clone(&self.prometheus);
-        let (from, length, end) = (self.asked_until, self.chunk, self.reading.until);
-        let (added, redactor) = (self.reading.added.clone(), self.reading.redactor.clone());
-        let what = What { selector: ALERTS.to_owned(), wanted: Wanted::Times, bytes_max: self.bytes_max };
+        let (reader, dress) = (self.reader.clone(), self.dress.clone());
+        let (after, length, end) = (self.asked_until, self.chunk, self.end);
+        let asked = Asked { promql: ALERTS.to_owned(), step: None, wanted: Wanted::Times };
         self.coming = Some(tokio::spawn(async move {
-            let mut chunk = read(&prometheus, &what, from, length, end).await?;
-            dress(&mut chunk.series, added.as_ref(), &redactor);
-            Ok(chunk)
+            let mut stretch = reader.read(&asked, after, length, end).await?;
+            let alerts = Dressed::of(std::mem::take(&mut stretch.series), &dress);
+            Ok(Chunk { alerts, stretch })
         }));
     }
 
@@ -136,53 +121,48 @@ impl AlertsSeries {
             let problem = format!("could not read ALERTS from Prometheus: {unread}");
             failed(problem, Some(unread.hint().to_owned()))
         };
-        let gone = |error: tokio::task::JoinError| Unread::Failed(error.to_string());
-        let chunk = coming.await.map_err(gone).flatten().map_err(unread)?;
-        self.asked_until = chunk.until;
-        self.wary = if chunk.was_cut { WARY } else { self.wary.saturating_sub(1) };
-        self.chunk = match chunk.bytes {
-            bytes if bytes > BYTES_LARGE => halved(chunk.length),
+        let gone = |error: tokio::task::JoinError| Unread::no_answer(error.to_string());
+        let mut chunk = coming.await.map_err(gone).flatten().map_err(unread)?;
+        let stretch = &mut chunk.stretch;
+        self.asked_until = stretch.until;
+        self.lacks = self.lacks.take().or(stretch.lacks.take());
+        self.wary = if stretch.was_cut { WARY } else { self.wary.saturating_sub(1) };
+        self.chunk = match stretch.bytes {
+            bytes if bytes > BYTES_LARGE => stretches::halved(stretch.length, stretches::SHORTEST),
             bytes if bytes < BYTES_SMALL && self.wary == 0 => {
-                Span::from_ms(chunk.length.ms() * 2).min(CHUNK_MAX)
+                Span::from_ms(stretch.length.ms() * 2).min(CHUNK_MAX)
             }
-            _ => chunk.length,
+            _ => stretch.length,
         };
         self.send_for_more();
-        let doubtful = self.runs.doubtful(&chunk.series);
+        let doubtful = self.runs.doubtful(&chunk.alerts.series);
         let since = if doubtful.is_empty() {
             Vec::new()
         } else {
             self.since(&doubtful, &chunk).await.map_err(unread)?
         };
-        self.runs.see(chunk.series, &since, chunk.until);
+        self.runs.see(chunk.alerts.series, &since, chunk.stretch.until);
         Ok(())
     }
 
     /// Since when the alerts of these names were active, sample by sample.
-    async fn since(&self, names: &BTreeSet<String>, chunk: &Chunk) -> Result<Vec<Series>, Unread> {
-        let selector = match names.len() {
-            0..=NAMES_MAX => {
-                let names: Vec<String> = names.iter().map(|name| regex::escape(name)).collect();
-                let quoted = names.join("|").replace('\\', "\\\\").replace('"', "\\\"");
-                format!("ALERTS_FOR_STATE{{alertname=~\"{quoted}\"}}")
-            }
-            _ => "ALERTS_FOR_STATE".to_owned(),
-        };
-        let what = What { selector, wanted: Wanted::Values, bytes_max: self.bytes_max };
+    async fn since(&mut self, names: &BTreeSet<String>, chunk: &Chunk) -> Result<Vec<Series>, Unread> {
+        let asked = Asked { promql: active_since(names), step: None, wanted: Wanted::Values };
         // What was pending and did not fire, and when nothing fired, is of no use: it must not be held.
-        let fired: HashMap<&Labels, &[i64]> =
-            chunk.series.iter().map(|one| (&one.labels, one.at.as_slice())).collect();
+        let fired = chunk.alerts.fired();
         let mut since: BTreeMap<Labels, Series> = BTreeMap::new();
-        let (mut from, mut length) = (chunk.from, chunk.length);
-        while from < chunk.until {
-            let mut part = read(&self.prometheus, &what, from, length, chunk.until).await?;
-            (from, length) = (part.until, part.length);
-            dress(&mut part.series, self.reading.added.as_ref(), &self.reading.redactor);
+        let Stretch { mut after, mut length, until, .. } = chunk.stretch;
+        while after < until {
+            let part = self.reader.read(&asked, after, length, until).await?;
+            (after, length) = (part.until, part.length);
+            self.lacks = self.lacks.take().or(part.lacks);
             for mut one in part.series {
-                let Some(at) = fired.get(&one.labels) else { continue };
+                let own = one.labels.clone();
+                self.dress.put_on(&mut one.labels);
+                let Some(at) = fired.of(&own, &one.labels) else { continue };
                 one.keep(at);
                 match since.get_mut(&one.labels) {
-                    Some(known) => known.append(one),
+                    Some(known) => known.join(one),
                     None => {
                         since.insert(one.labels.clone(), one);
                     }
@@ -193,58 +173,14 @@ impl AlertsSeries {
     }
 }
 
-/// Labels as the daemon would have got them.
-fn dress(series: &mut [Series], added: Option<&Added>, redactor: &Redactor) {
-    for one in series {
-        redactor.labels(&mut one.labels);
-        if let Some(Added { name, value }) = added
-            && !one.labels.contains_key(name)
-        {
-            one.labels.insert(name.clone(), value.clone());
-        }
+/// The selector of what tells since when alerts of these names are active. A name may hold anything.
+fn active_since(names: &BTreeSet<String>) -> String {
+    if names.len() > NAMES_MAX {
+        return "ALERTS_FOR_STATE".to_owned();
     }
-}
-
-fn halved(length: Span) -> Span {
-    Span::from_ms(length.ms() / 2).max(CHUNK_MIN)
-}
-
-/// What is asked for.
-struct What {
-    selector: String,
-    wanted: Wanted,
-    bytes_max: usize,
-}
-
-/// One chunk; a shorter one where that is too much for Prometheus, for what stands between, or for us.
-async fn read(
-    prometheus: &Prometheus,
-    what: &What,
-    from: Moment,
-    length: Span,
-    end: Moment,
-) -> Result<Chunk, Unread> {
-    let (mut length, mut was_cut) = (length.min(end.since(from)), false);
-    loop {
-        let until = (from + length).min(end);
-        let promql = format!("{}[{}ms]", what.selector, until.since(from).ms());
-        let answered = match parts::read(prometheus, &promql, until, what.bytes_max).await {
-            Ok(body) => {
-                samples::read(&body, what.wanted).map(|series| (series, body.len())).map_err(parts::unread)
-            }
-            Err(unread) => Err(unread),
-        };
-        match answered {
-            Ok((series, bytes)) => return Ok(Chunk { series, from, until, bytes, length, was_cut }),
-            Err(Unread::TooMuch(_)) if length > CHUNK_MIN => {
-                (length, was_cut) = (halved(length), true);
-            }
-            Err(Unread::TooMuch(problem)) => {
-                return Err(Unread::TooMuch(format!("even for {length}: {problem}")));
-            }
-            Err(refused @ (Unread::NotAllowed(_) | Unread::Failed(_))) => return Err(refused),
-        }
-    }
+    let names: Vec<String> = names.iter().map(|name| regex::escape(name)).collect();
+    let quoted = names.join("|").replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!("ALERTS_FOR_STATE{{alertname=~\"{quoted}\"}}")
 }
 
 #[async_trait]
@@ -261,7 +197,10 @@ impl History for AlertsSeries {
     }
 
     fn doubts(&self) -> Vec<String> {
-        self.runs.contradicted().into_iter().collect()
+        let lacks = self.lacks.as_ref().map(|lacks| {
+            format!("what else fired: Prometheus says that its answers may not be whole ({lacks})")
+        });
+        self.runs.contradicted().into_iter().chain(lacks).collect()
     }
 }
 

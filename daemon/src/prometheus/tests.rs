@@ -187,6 +187,16 @@ async fn values_over_a_time_keep_their_moments_and_hide_named_labels() {
     assert_eq!(points, [(1_763_713_800_000, "0.5".to_owned()), (1_763_713_860_500, "NaN".to_owned())]);
 }
 
+#[test]
+fn a_wait_is_read_where_it_is_a_number_of_seconds() {
+    let told = |text: &str| {
+        let value = text.parse().expect("a header's value");
+        retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
+    };
+    assert_eq!((told("10"), told("Wed, 21 Oct 2026 07:28:00 GMT")), (Some(Span::from_secs(10)), None));
+    assert_eq!(told("999999999"), Some(Span::from_hours(24)));
+}
+
 #[tokio::test]
 async fn one_moment_is_no_answer_to_a_question_about_a_time() {
     let url = served(vector(&["1"])).await;

@@ -9,10 +9,10 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
 
-use super::open_cases::OpenEpisode;
+use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::report::Report;
 use super::tally::{Acted, Tally};
-use super::why::{Because, Why, by_identity, ranked};
+use super::why::{Because, Why, ranked};
 
 /// Actions that are told one by one, of each kind; the rest is counted.
 const TOLD_MAX: usize = 1_000;
@@ -48,6 +48,10 @@ pub struct Plan {
     pub why_added: Vec<Because>,
     /// What the new policies make of the cases of those removed.
     pub why_removed: Vec<Because>,
+    /// What the old policies made of the cases of those that come earlier now, at that moment.
+    pub why_earlier: Vec<Because>,
+    /// What the new policies make of the cases of those that come later now, at the moment of old.
+    pub why_later: Vec<Because>,
     /// By policy, those that change alone.
     pub policies: Vec<Change>,
     /// The first of those added.
@@ -98,6 +102,15 @@ pub struct Retimed {
     /// The action as it is now.
     #[serde(flatten)]
     pub action: Acted,
+    /// What the side that is later made of it at the moment of the earlier one.
+    pub why: Why,
+}
+
+impl Retimed {
+    /// Whether it comes earlier now.
+    pub fn is_earlier(&self) -> bool {
+        self.action.at < self.before
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,17 +151,35 @@ struct Side {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    acted: VecDeque<Acted>,
+    acted: VecDeque<Ahead>,
     why: Option<Why>,
 }
 
+/// An action, and what the other side made of its case at that moment.
+#[derive(Debug)]
+struct Ahead {
+    acted: Acted,
+    other: Why,
+}
+
+impl Ahead {
+    /// `open` and `over` are the other side's episodes.
+    fn of(acted: Acted, open: &OpenCases, over: &[OpenEpisode]) -> Self {
+        let is_its = |one: &&OpenEpisode| one.key == acted.key && one.opened_at == acted.opened_at;
+        let episode = open.of(acted.key, acted.opened_at).or_else(|| over.iter().find(is_its));
+        let case: Option<&OpenCase> = episode.and_then(|episode| episode.cases.get(&acted.policy));
+        let other = case.map(|case| Why::not_yet(case, acted.at));
+        Self { other: other.unwrap_or_else(|| Why::without(acted.elsewhere)), acted }
+    }
+}
+
 impl Side {
-    fn wait(&mut self, identity: Identity, acted: Acted) {
-        self.waiting.entry(identity).or_default().acted.push_back(acted);
+    fn wait(&mut self, identity: Identity, ahead: Ahead) {
+        self.waiting.entry(identity).or_default().acted.push_back(ahead);
     }
 
     /// The first that waits for this counterpart.
-    fn pair(&mut self, identity: &Identity) -> Option<Acted> {
+    fn pair(&mut self, identity: &Identity) -> Option<Ahead> {
         let waiting = self.waiting.get_mut(identity)?;
         let acted = waiting.acted.pop_front();
         if waiting.acted.is_empty() {
@@ -165,23 +196,22 @@ impl Side {
         for (identity, waiting) in
             self.waiting.range_mut(first..).take_while(|(identity, _)| of_episode(identity))
         {
-            let at = waiting.acted.front().map(|acted| acted.at).unwrap_or_default();
+            let at = waiting.acted.front().map(|ahead| ahead.acted.at).unwrap_or_default();
             waiting.why = over.cases.get(&identity.policy).map(|case| Why::of(case, at));
         }
     }
 
     /// What was done before this and has no counterpart will have none; `other` is what is still open on the other side.
     fn sweep(&mut self, before: Moment, other: &Tally) -> Vec<String> {
-        let is_late = |waiting: &Waiting| waiting.acted.front().is_some_and(|acted| acted.at <= before);
+        let is_late = |waiting: &Waiting| waiting.acted.front().is_some_and(|one| one.acted.at <= before);
         if !self.waiting.values().any(is_late) {
             return Vec::new();
         }
-        let open = by_identity(other.open().episodes());
         let mut policies = Vec::new();
         for (identity, mut waiting) in std::mem::take(&mut self.waiting) {
-            while let Some(acted) = waiting.acted.pop_front_if(|acted| acted.at <= before) {
+            while let Some(Ahead { acted, .. }) = waiting.acted.pop_front_if(|one| one.acted.at <= before) {
                 let live = || {
-                    let episode = open.get(&(identity.key, identity.opened_at))?;
+                    let episode = other.open().of(identity.key, identity.opened_at)?;
                     Some(Why::of(episode.cases.get(&identity.policy)?, acted.at))
                 };
                 let why = waiting.why.clone().or_else(live);
@@ -215,29 +245,34 @@ pub(super) struct Differences {
     same: u64,
     policies: BTreeMap<String, Change>,
     retimed: Vec<Retimed>,
+    why_earlier: BTreeMap<Why, u64>,
+    why_later: BTreeMap<Why, u64>,
 }
 
 impl Differences {
     /// What both have done until now.
     pub(super) fn see(&mut self, now: Moment, old: &mut Tally, new: &mut Tally) {
-        for acted in old.take_acted() {
+        let (old_over, new_over) = (old.take_over(), new.take_over());
+        for acted in old.take_acted(now) {
             self.of(&acted.policy).before += 1;
             let identity = Identity::of(&acted);
+            let ahead = Ahead::of(acted, new.open(), &new_over);
             match self.only_new.pair(&identity) {
-                Some(new) => self.pair(&acted, new),
-                None => self.only_old.wait(identity, acted),
+                Some(new) => self.pair(ahead, new),
+                None => self.only_old.wait(identity, ahead),
             }
         }
-        for acted in new.take_acted() {
+        for acted in new.take_acted(now) {
             self.of(&acted.policy).after += 1;
             let identity = Identity::of(&acted);
+            let ahead = Ahead::of(acted, old.open(), &old_over);
             match self.only_old.pair(&identity) {
-                Some(old) => self.pair(&old, acted),
-                None => self.only_new.wait(identity, acted),
+                Some(old) => self.pair(old, ahead),
+                None => self.only_new.wait(identity, ahead),
             }
         }
-        old.take_over().iter().for_each(|over| self.only_new.note(over));
-        new.take_over().iter().for_each(|over| self.only_old.note(over));
+        old_over.iter().for_each(|over| self.only_new.note(over));
+        new_over.iter().for_each(|over| self.only_old.note(over));
         if now.since(self.swept) >= APART_MAX {
             self.swept = now;
             self.sweep(now - APART_MAX, old, new);
@@ -252,14 +287,20 @@ impl Differences {
         self.policies.entry(policy.to_owned()).or_insert_with(name)
     }
 
-    fn pair(&mut self, old: &Acted, new: Acted) {
-        if old.at == new.at {
+    fn pair(&mut self, old: Ahead, new: Ahead) {
+        let (before, action) = (old.acted.at, new.acted);
+        if before == action.at {
             self.same += 1;
             return;
         }
-        self.of(&new.policy).retimed += 1;
+        self.of(&action.policy).retimed += 1;
+        let (why, counts) = match action.at < before {
+            true => (new.other, &mut self.why_earlier),
+            false => (old.other, &mut self.why_later),
+        };
+        *counts.entry(why.clone()).or_default() += 1;
         if self.retimed.len() < TOLD_MAX {
-            self.retimed.push(Retimed { before: old.at, action: new });
+            self.retimed.push(Retimed { before, action, why });
         }
     }
 
@@ -300,6 +341,8 @@ impl Differences {
             removed_actions: self.only_old.told(),
             why_added: ranked(self.only_new.why),
             why_removed: ranked(self.only_old.why),
+            why_earlier: ranked(self.why_earlier),
+            why_later: ranked(self.why_later),
             policies: self.policies.into_values().filter(changes).collect(),
             retimed_actions: self.retimed,
             unknown: new.unknown,

@@ -1,5 +1,5 @@
 //! What has to be remembered of the cases that are not over: what refused them, and whose alert they are. It must hold
-//! nothing of those that are.
+//! nothing of those that are, and of what their rulings said no more than somebody may still ask for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,32 +25,73 @@ pub(super) struct OpenEpisode {
 pub(super) struct OpenCase {
     pub(super) refused: BTreeSet<(Guard, &'static str)>,
     pub(super) not_known: BTreeSet<String>,
-    /// What refused it when it was decided last, and until when, where that is known.
-    pub(super) last: Vec<(Guard, &'static str, Option<Moment>)>,
-    pub(super) acted: bool,
+    /// What its rulings said, oldest first, where two books are compared.
+    said: Vec<Said>,
+    /// When it acted first.
+    pub(super) acted: Option<Moment>,
     pub(super) is_over: bool,
+}
+
+/// What a ruling said.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// When first, where several in a row said the same.
+    at: Moment,
+    /// What refused, and until when, where that is known.
+    pub(super) refusals: Vec<Refused>,
+}
+
+/// A guard, what it said, and until when.
+pub(super) type Refused = (Guard, &'static str, Option<Moment>);
+
+impl OpenCase {
+    /// Keeps what a ruling says; of those before, only what was said at this moment or later.
+    pub(super) fn rules(&mut self, at: Moment, refusals: Vec<Refused>, keep_from: Moment) {
+        let reasons =
+            |of: &[Refused]| -> Vec<(Guard, &str)> { of.iter().map(|one| (one.0, one.1)).collect() };
+        match self.said.last_mut() {
+            Some(last) if reasons(&last.refusals) == reasons(&refusals) => last.refusals = refusals,
+            Some(_) | None => self.said.push(Said { at, refusals }),
+        }
+        let older = self.said.iter().skip(1).take_while(|said| said.at <= keep_from).count();
+        self.said.drain(..older);
+    }
+
+    /// What it said last.
+    pub(super) fn last(&self) -> Option<&Said> {
+        self.said.last()
+    }
+
+    /// What it said last at this moment.
+    pub(super) fn at(&self, at: Moment) -> Option<&Said> {
+        self.said.iter().rev().find(|said| said.at <= at)
+    }
 }
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct OpenCases(BTreeMap<Seq, OpenEpisode>);
+pub(super) struct OpenCases {
+    episodes: BTreeMap<Seq, OpenEpisode>,
+    by_identity: BTreeMap<(EpisodeKey, Moment), Seq>,
+}
 
 impl OpenCases {
     pub(super) fn opened(&mut self, episode: Seq, opened: OpenEpisode) {
-        self.0.insert(episode, opened);
+        self.by_identity.insert((opened.key, opened.opened_at), episode);
+        self.episodes.insert(episode, opened);
     }
 
     pub(super) fn case(&mut self, episode: Seq, policy: &str) -> Option<&mut OpenCase> {
-        self.0.get_mut(&episode)?.cases.get_mut(policy)
+        self.episodes.get_mut(&episode)?.cases.get_mut(policy)
     }
 
     pub(super) fn episode(&self, episode: Seq) -> Option<&OpenEpisode> {
-        self.0.get(&episode)
+        self.episodes.get(&episode)
     }
 
     /// The alert is over; gives the episode where all of it is.
     pub(super) fn closed(&mut self, episode: Seq) -> Option<OpenEpisode> {
-        if let Some(open) = self.0.get_mut(&episode) {
+        if let Some(open) = self.episodes.get_mut(&episode) {
             open.is_closed = true;
         }
         self.forget_if_over(episode)
@@ -66,17 +107,43 @@ impl OpenCases {
 
     fn forget_if_over(&mut self, episode: Seq) -> Option<OpenEpisode> {
         let over = |open: &OpenEpisode| open.is_closed && open.cases.values().all(|case| case.is_over);
-        self.0.get(&episode).is_some_and(over).then(|| self.0.remove(&episode)).flatten()
+        self.episodes.get(&episode).filter(|open| over(open))?;
+        let over = self.episodes.remove(&episode)?;
+        self.by_identity.remove(&(over.key, over.opened_at));
+        Some(over)
     }
 
-    /// Those that are not over.
-    pub(super) fn episodes(&self) -> impl Iterator<Item = &OpenEpisode> {
-        self.0.values()
+    /// The one of this alert that began then.
+    pub(super) fn of(&self, key: EpisodeKey, opened_at: Moment) -> Option<&OpenEpisode> {
+        self.episodes.get(self.by_identity.get(&(key, opened_at))?)
     }
 
     /// What is still open, by policy.
     pub(super) fn left(&self) -> impl Iterator<Item = (&str, &OpenCase)> {
-        let cases = self.0.values().flat_map(|open| &open.cases);
+        let cases = self.episodes.values().flat_map(|open| &open.cases);
         cases.filter(|(_, case)| !case.is_over).map(|(policy, case)| (policy.as_str(), case))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_kept_as_long_as_somebody_may_ask_for_it() {
+        let at = |secs: i64| Moment::from_unix_ms(secs * 1000);
+        let mut case = OpenCase::default();
+        let mut rules = |secs: i64, reason: Option<&'static str>, looked: i64| {
+            let refusals = reason.map(|reason| (Guard::Limits, reason, None));
+            case.rules(at(secs), refusals.into_iter().collect(), at(looked));
+            case.said.iter().map(|said| said.at.unix_ms() / 1000).collect::<Vec<_>>()
+        };
+        assert_eq!(rules(1, Some("a"), 0), [1]);
+        assert_eq!(rules(2, Some("a"), 0), [1], "it says the same");
+        assert_eq!(rules(3, Some("b"), 0), [1, 3]);
+        assert_eq!(rules(4, None, 2), [1, 3, 4], "at two it said what it says since one");
+        assert_eq!(rules(5, Some("a"), 3), [3, 4, 5]);
+        let said = |secs| case.at(at(secs)).and_then(|said| Some(said.refusals.first()?.1));
+        assert_eq!([said(2), said(3), said(4), said(9)], [None, Some("b"), None, Some("a")]);
     }
 }

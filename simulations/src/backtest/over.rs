@@ -37,7 +37,7 @@ pub async fn backtest(
     let end = End::of(terms, &window, last, expiry, replay.firing());
     replay.pass(end.until, facts).await?;
     let unknown = unknown(terms, &window, &end, replay.tally().looked_up);
-    replay.finish(end.until, unknown, facts).await
+    Ok(replay.finish(end.until, unknown))
 }
 
 /// What another book would have done otherwise.
@@ -72,8 +72,7 @@ pub async fn plan(
     new.pass(end.until, facts).await?;
     differences.end(end.until, old.tally(), new.tally());
     let unknown = unknown(terms, &window, &end, new.tally().looked_up);
-    let old = old.finish(end.until, Vec::new(), facts).await?;
-    let new = new.finish(end.until, unknown, facts).await?;
+    let (old, new) = (old.finish(end.until, Vec::new()), new.finish(end.until, unknown));
     Ok(differences.plan(&old, new))
 }
 

@@ -111,22 +111,16 @@ impl Replay {
         self.deliver(heard.alerts, heard.truncated, facts).await
     }
 
-    /// Lets time pass until the end, and says what was counted.
-    ///
-    /// # Errors
-    /// As [`hear`](Self::hear).
-    pub async fn finish(
-        mut self,
-        until: Moment,
-        unknown: Vec<String>,
-        facts: &dyn Facts,
-    ) -> Result<Report, HistoryError> {
-        self.pass(until, facts).await?;
-        Ok(self.tally.report(self.from, until.max(self.from), unknown))
+    /// What was counted, of a past that ends here and has [passed](Self::pass).
+    pub(super) fn finish(self, until: Moment, unknown: Vec<String>) -> Report {
+        self.tally.report(self.from, until.max(self.from), unknown)
     }
 
     /// Everything that is due before a moment. What is due at it comes after what is heard at it: an alert that ends
     /// is not acted upon any more.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
     pub(super) async fn pass(&mut self, until: Moment, facts: &dyn Facts) -> Result<(), HistoryError> {
         loop {
             let wake = self.ahead.wake();

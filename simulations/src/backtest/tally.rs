@@ -88,6 +88,8 @@ pub struct Tally {
     looks: u64,
     /// The book that this one is compared with.
     other: Option<Arc<Book>>,
+    /// Until when its actions were compared.
+    compared_until: Moment,
     acted: Vec<Acted>,
     over: Vec<OpenEpisode>,
 }
@@ -133,6 +135,7 @@ impl Tally {
             actions: 0,
             looks: 0,
             other: None,
+            compared_until: Moment::default(),
             acted: Vec::new(),
             over: Vec::new(),
         }
@@ -148,8 +151,9 @@ impl Tally {
         self.other = Some(other);
     }
 
-    /// The actions since the last time that this was asked, where they are kept.
-    pub(super) fn take_acted(&mut self) -> Vec<Acted> {
+    /// The actions until now since the last time that this was asked, where they are kept.
+    pub(super) fn take_acted(&mut self, now: Moment) -> Vec<Acted> {
+        self.compared_until = now;
         std::mem::take(&mut self.acted)
     }
 
@@ -194,7 +198,7 @@ impl Tally {
                 let over = self.open.closed(*episode);
                 self.is_over(over);
             }
-            Event::Ruled { ruling } => self.ruled(ruling),
+            Event::Ruled { ruling } => self.ruled(at, ruling),
             Event::Intended { intent } => self.intended(intent),
             Event::Concluded { case, .. } => {
                 let over = self.open.concluded(case.episode, &case.policy);
@@ -264,12 +268,13 @@ impl Tally {
         self.open.opened(seq, opened);
     }
 
-    fn ruled(&mut self, ruling: &Ruling) {
+    fn ruled(&mut self, at: Moment, ruling: &Ruling) {
         let Some(case) = self.open.case(ruling.episode, &ruling.policy) else { return };
         let Some(tally) = self.policies.get_mut(&ruling.policy) else { return };
         if self.other.is_some() {
             let refusals = ruling.findings.iter().filter_map(refusal);
-            case.last = refusals.map(|(guard, reason)| (guard, reason.name(), reason.until())).collect();
+            let refusals = refusals.map(|(guard, reason)| (guard, reason.name(), reason.until())).collect();
+            case.rules(at, refusals, self.compared_until);
         }
         for (guard, reason) in ruling.findings.iter().filter_map(refusal) {
             // What is not known any more is counted by itself.
@@ -299,8 +304,8 @@ impl Tally {
             *by.entry(intent.policy.clone()).or_default() += 1;
         }
         let first = self.open.case(intent.episode, &intent.policy).is_some_and(|case| {
-            let first = !case.acted;
-            case.acted = true;
+            let first = case.acted.is_none();
+            case.acted = case.acted.or(Some(at));
             first
         });
         if let Some(tally) = self.policies.get_mut(&intent.policy) {
@@ -365,7 +370,7 @@ impl Tally {
             )
         }));
         let mut left: BTreeMap<&str, u64> = BTreeMap::new();
-        for (policy, _) in self.open.left().filter(|(_, case)| !case.acted) {
+        for (policy, _) in self.open.left().filter(|(_, case)| case.acted.is_none()) {
             *left.entry(policy).or_default() += 1;
         }
         let mut targets_of: BTreeMap<&str, u64> = BTreeMap::new();

@@ -212,6 +212,38 @@ async fn a_plan_says_that_a_policy_is_new_or_not_for_the_alert_any_more() {
 }
 
 #[tokio::test]
+async fn a_plan_says_why_an_action_comes_later_or_earlier() {
+    // Nothing is heard between an action and its counterpart: what was said then has to be remembered.
+    let alerts = [("a", 0, Some(50)), ("b", 60, Some(90))];
+    let (soon, late) =
+        (policy("restart", "for: 1m", "limits: []"), policy("restart", "for: 5m", "limits: []"));
+    let later = planned(past(&alerts), soon.clone(), late.clone(), &terms()).await;
+    assert_eq!((later.same, later.retimed, later.added, later.removed), (0, 2, 0, 0));
+    assert_eq!(why(&later.why_later), [(refused("for", "tooYoung"), 2)]);
+    assert_eq!(later.why_earlier, []);
+    let first = &later.retimed_actions[0];
+    assert_eq!((minutes_of(first.before), minutes_of(first.action.at), first.is_earlier()), (1, 5, false));
+
+    let earlier = planned(past(&alerts), late, soon, &terms()).await;
+    assert_eq!(
+        (why(&earlier.why_earlier), earlier.why_later),
+        (vec![(refused("for", "tooYoung"), 2)], vec![])
+    );
+    assert!(earlier.retimed_actions.iter().all(Retimed::is_earlier));
+}
+
+#[tokio::test]
+async fn an_action_that_comes_later_says_what_refused_it_at_the_old_time_and_not_what_did_since() {
+    // One an hour: at two minutes the ceiling refuses the second, and for an hour. What is heard in between is of others.
+    let ceiling = "limits: [{max: 1, per: 1h, by: policy}]";
+    let (old, new) = (policy("restart", "for: 1m", "limits: []"), policy("restart", "for: 1m", ceiling));
+    let alerts = [("a", 0, Some(200)), ("b", 1, Some(200)), ("x", 30, Some(31)), ("y", 100, Some(101))];
+    let plan = planned(past(&alerts), old, new, &terms()).await;
+    assert_eq!((plan.same, plan.retimed), (1, 1), "{plan:?}");
+    assert_eq!(why(&plan.why_later), [(refused("limits", "limitReached"), 1)]);
+}
+
+#[tokio::test]
 async fn an_alert_that_fires_at_the_end_says_why_too() {
     // Nothing is over: the case is still open when the plan is made.
     let plan = planned(

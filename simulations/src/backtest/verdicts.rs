@@ -79,14 +79,12 @@ pub struct Comparison {
     until: Option<Moment>,
 }
 
-impl Verdicts {
-    /// A comparison over records that begin at the first one of a journal.
-    pub fn from_the_first() -> Comparison {
-        Comparison::of(State::new())
-    }
-}
-
 impl Comparison {
+    /// A comparison over records that begin at the first one of a journal.
+    pub fn from_the_first() -> Self {
+        Self::of(State::new())
+    }
+
     /// A comparison that goes on from this state, the fold of all records before.
     pub fn of(state: State) -> Self {
         let verdicts = Verdicts { live: 0, reproduced: 0, differences: Vec::new(), without_state: 0 };

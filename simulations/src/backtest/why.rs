@@ -1,14 +1,13 @@
-//! Why one book acts on a case where the other does not: what the other one's guards said of the same case last. It only
-//! reads what was ruled, and never guesses.
+//! Why one book acts on a case where the other does not, or not yet: what the other one's guards said of the same case last,
+//! or at that moment. It only reads what was ruled, and never guesses.
 
 use std::collections::BTreeMap;
 
-use paramedic_policies::alert::EpisodeKey;
 use paramedic_policies::guard::Guard;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
 
-use super::open_cases::{OpenCase, OpenEpisode};
+use super::open_cases::{OpenCase, Refused};
 
 /// What the other policies make of the case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -65,14 +64,25 @@ impl Why {
     /// What a case says that did not do what the other side did at this moment. A refusal that was over by then, such as that
     /// of `for`, is none.
     pub(super) fn of(case: &OpenCase, at: Moment) -> Self {
-        if case.acted {
+        if case.acted.is_some() {
             return Self::ActsOtherwise;
         }
+        case.last().and_then(|said| Self::refused(&said.refusals, at)).unwrap_or(Self::Undecided)
+    }
+
+    /// What a case said at this moment that does the same, and not yet.
+    pub(super) fn not_yet(case: &OpenCase, at: Moment) -> Self {
+        let did = || case.acted.filter(|acted| *acted < at).map(|_| Self::ActsOtherwise);
+        let refused = case.at(at).and_then(|said| Self::refused(&said.refusals, at));
+        refused.or_else(did).unwrap_or(Self::Undecided)
+    }
+
+    fn refused(refusals: &[Refused], at: Moment) -> Option<Self> {
         let is_in_force = |until: &Option<Moment>| until.is_none_or(|until| until > at);
-        let some_are = case.last.iter().any(|(_, _, until)| is_in_force(until));
-        let by = case.last.iter().filter(|(_, _, until)| !some_are || is_in_force(until));
+        let some_are = refusals.iter().any(|(_, _, until)| is_in_force(until));
+        let by = refusals.iter().filter(|(_, _, until)| !some_are || is_in_force(until));
         let by: Vec<RefusedBy> = by.map(|(guard, reason, _)| RefusedBy { guard: *guard, reason }).collect();
-        if by.is_empty() { Self::Undecided } else { Self::Refused { by } }
+        (!by.is_empty()).then_some(Self::Refused { by })
     }
 
     /// What is known without the case.
@@ -90,11 +100,4 @@ pub(super) fn ranked(counts: BTreeMap<Why, u64>) -> Vec<Because> {
     let mut all: Vec<Because> = counts.into_iter().map(|(why, actions)| Because { why, actions }).collect();
     all.sort_by(|a, b| b.actions.cmp(&a.actions).then_with(|| a.why.cmp(&b.why)));
     all
-}
-
-/// Episodes that are not over, by whose they are.
-pub(super) fn by_identity<'a>(
-    episodes: impl Iterator<Item = &'a OpenEpisode>,
-) -> BTreeMap<(EpisodeKey, Moment), &'a OpenEpisode> {
-    episodes.map(|episode| ((episode.key, episode.opened_at), episode)).collect()
 }

@@ -23,8 +23,10 @@ use crate::config::{self, Configuration, Problems};
 use crate::history::alerts_file::AlertsFile;
 use crate::history::audit::{Audit, Exported, Recorded, Stream};
 use crate::history::covered;
+use crate::history::dressed::{Added, Dress};
 use crate::history::evaluated::Evaluated;
-use crate::history::prometheus::{Added, AlertsSeries, Reading};
+use crate::history::prometheus::{AlertsSeries, Reading};
+use crate::history::stretches::Reader;
 use crate::history::webhooks::Webhooks;
 use crate::journal::Filter;
 use crate::metrics::Metrics;
@@ -241,7 +243,7 @@ impl PastArgs {
             );
         }
         (terms.from, terms.until) = (Some(from), Some(until));
-        terms.unknown.extend(self::holes(&reader, from, until).await?);
+        terms.unknown.extend(self::holes(&Reader::new(Arc::clone(&reader)), from, until).await?);
         terms.unknown.push(
             "what fired already at the beginning: it counts as begun then, and what Alertmanager silenced, inhibited or \
              grouped counts as sent"
@@ -251,14 +253,15 @@ impl PastArgs {
         let added = (!cluster.name.is_empty())
             .then(|| Added { name: cluster.label.clone(), value: cluster.name.clone() });
         let interval = self.evaluation_interval;
-        let history = AlertsSeries::new(reader, Reading { from, until, interval, added, redactor });
+        let dress = Dress { added, redactor };
+        let history = AlertsSeries::new(reader, Reading { from, until, interval, dress });
         Ok(Past::of(history, Evaluated::new(facts, configuration.facts.retry), terms))
     }
 }
 
 /// A sentence for each stretch of the time that Prometheus has nothing of.
-async fn holes(prometheus: &Prometheus, from: Moment, until: Moment) -> Result<Vec<String>, Failure> {
-    let holes = covered::holes(prometheus, from, until).await.map_err(|problem| {
+async fn holes(reader: &Reader, from: Moment, until: Moment) -> Result<Vec<String>, Failure> {
+    let holes = covered::holes(reader, from, until).await.map_err(|problem| {
         Failure::ours(format!("could not ask Prometheus what it has of {from} to {until}: {problem}"))
             .hint(problem.hint())
     })?;

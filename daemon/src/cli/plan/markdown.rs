@@ -39,15 +39,12 @@ pub(super) fn written(plan: &Plan) -> String {
             plan.after,
             why::net(plan.net)
         ));
-        for (side, name, all) in
-            [(Side::Added, "added", &plan.why_added), (Side::Removed, "removed", &plan.why_removed)]
-        {
-            let lines = why::lines(side, all).enumerate();
-            lines.for_each(|(index, (count, why))| {
-                let gap = if index == 0 { "\n" } else { "" };
-                line(&format!("{gap}- {count} {name}: {why}"));
-            });
-        }
+        let reasons = Side::all(plan).into_iter().flat_map(|(side, name, all)| {
+            why::lines(side, all).map(move |(count, why)| format!("- {count} {name}: {why}"))
+        });
+        // One list: an empty line between its points would tear it apart.
+        line("");
+        reasons.for_each(|reason| line(&reason));
         line("\n| policy | before | after | added | removed | other time |\n|---|--:|--:|--:|--:|--:|");
         for one in &plan.policies {
             line(&format!(
@@ -61,15 +58,12 @@ pub(super) fn written(plan: &Plan) -> String {
             ));
         }
     }
-    let mut part = |name: &str, all: u64, why: &str, acted: Vec<String>| {
+    let mut part = |name: &str, all: u64, acted: Vec<String>| {
         if acted.is_empty() {
             return;
         }
         line(&format!("\n<details><summary>{name}: {all}</summary>\n"));
-        line(&format!(
-            "| when | policy | what | on | for |{why}\n|---|---|---|---|---|{}",
-            if why.is_empty() { "" } else { "---|" }
-        ));
+        line("| when | policy | what | on | for | why |\n|---|---|---|---|---|---|");
         let shown = acted.len() as u64;
         acted.iter().for_each(|row| line(row));
         if all > shown {
@@ -78,24 +72,24 @@ pub(super) fn written(plan: &Plan) -> String {
         line("\n</details>");
     };
     let rows = |side: Side, all: &[OneSided]| -> Vec<String> {
-        let row = |one: &OneSided| {
-            format!("{} {} |", row(&minute(one.action.at), &one.action), why::words(side, &one.why))
-        };
-        all.iter().take(SHOWN).map(row).collect()
+        let rows = all.iter().take(SHOWN);
+        rows.map(|one| row(&minute(one.action.at), &one.action, &why::words(side, &one.why))).collect()
     };
-    part("Added", plan.added, " why |", rows(Side::Added, &plan.added_actions));
-    part("Removed", plan.removed, " why |", rows(Side::Removed, &plan.removed_actions));
+    part("Added", plan.added, rows(Side::Added, &plan.added_actions));
+    part("Removed", plan.removed, rows(Side::Removed, &plan.removed_actions));
     let retimed = plan.retimed_actions.iter().take(SHOWN);
-    let retimed = retimed
-        .map(|one| row(&format!("{} (was {})", minute(one.action.at), minute(one.before)), &one.action));
-    part("At another time", plan.retimed, "", retimed.collect());
+    let retimed = retimed.map(|one| {
+        let when = format!("{} (was {})", minute(one.action.at), minute(one.before));
+        row(&when, &one.action, &why::words(Side::of(one), &one.why))
+    });
+    part("At another time", plan.retimed, retimed.collect());
     line("\n<details><summary>What history cannot tell</summary>\n");
     plan.unknown.iter().for_each(|what| line(&format!("- {what}")));
     line("\n</details>");
     text
 }
 
-fn row(when: &str, one: &Acted) -> String {
-    let target = code(&one.target.to_string());
-    format!("| {when} | {} | {} | {target} | {} |", code(&one.policy), one.remediation, code(&one.alert))
+fn row(when: &str, one: &Acted, why: &str) -> String {
+    let (policy, target, alert) = (code(&one.policy), code(&one.target.to_string()), code(&one.alert));
+    format!("| {when} | {policy} | {} | {target} | {alert} | {why} |", one.remediation)
 }

@@ -26,8 +26,9 @@ pub(super) fn written(plan: &Plan) -> String {
     head.row(["  removed".to_owned(), plan.removed.to_string()]);
     head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
     text.push_str(&head.to_string());
-    because(&mut text, "why added", Side::Added, &plan.why_added);
-    because(&mut text, "why removed", Side::Removed, &plan.why_removed);
+    for (side, name, all) in Side::all(plan) {
+        because(&mut text, name, side, all);
+    }
     if !plan.policies.is_empty() {
         let mut table = Table::new(["POLICY", "BEFORE", "AFTER", "ADDED", "REMOVED", "OTHER TIME"]);
         for one in &plan.policies {
@@ -52,7 +53,10 @@ pub(super) fn written(plan: &Plan) -> String {
         plan.removed,
         plan.removed_actions.iter().map(|one| noted(Side::Removed, one)),
     );
-    let retimed = plan.retimed_actions.iter().map(|one| (&one.action, format!("was {}", minute(one.before))));
+    let retimed = plan.retimed_actions.iter().map(|one| {
+        let why = why::words(Side::of(one), &one.why);
+        (&one.action, format!("was {}; {why}", minute(one.before)))
+    });
     actions(&mut text, "at another time", "~", plan.retimed, retimed);
     text.push_str("\nwhat history cannot tell\n");
     for what in &plan.unknown {
@@ -74,7 +78,7 @@ fn because(text: &mut String, name: &str, side: Side, all: &[Because]) {
         table.row([count.to_string(), why]);
     }
     // A string takes all that is written to it.
-    let _ = write!(text, "\n{name}\n{table}");
+    let _ = write!(text, "\nwhy {name}\n{table}");
 }
 
 fn actions<'a>(

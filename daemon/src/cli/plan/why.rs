@@ -1,8 +1,8 @@
-//! Why a change adds and removes actions, in words: what the other side's guards said of the same cases. It says no more
-//! than what was ruled.
+//! Why a change adds actions, removes them, or moves them in time, in words: what the other side's guards said of the same
+//! cases. It says no more than what was ruled.
 
 use paramedic_policies::guard::Guard;
-use paramedic_simulations::backtest::{Because, RefusedBy, Why};
+use paramedic_simulations::backtest::{Because, Plan, RefusedBy, Retimed, Why};
 
 use crate::cli::backtest::guard;
 
@@ -13,6 +13,27 @@ pub(super) enum Side {
     Added,
     /// What the old ones did and the new ones do not.
     Removed,
+    /// What the new ones do sooner.
+    Earlier,
+    /// What the new ones do not do so soon.
+    Later,
+}
+
+impl Side {
+    /// Where an action that both take has moved to.
+    pub(super) fn of(retimed: &Retimed) -> Self {
+        if retimed.is_earlier() { Self::Earlier } else { Self::Later }
+    }
+
+    /// All of them with their reasons, as `why added`.
+    pub(super) fn all(plan: &Plan) -> [(Self, &'static str, &[Because]); 4] {
+        [
+            (Self::Added, "added", &plan.why_added),
+            (Self::Removed, "removed", &plan.why_removed),
+            (Self::Earlier, "earlier", &plan.why_earlier),
+            (Self::Later, "later", &plan.why_later),
+        ]
+    }
 }
 
 /// A line for each reason, each with its number, the most frequent first.
@@ -23,10 +44,16 @@ pub(super) fn lines(side: Side, all: &[Because]) -> impl Iterator<Item = (u64, S
 /// `refused before by limits (limitReached), which has room now`.
 pub(super) fn words(side: Side, why: &Why) -> String {
     match (side, why) {
-        (Side::Added, Why::NoPolicy) => "the old policies have no policy of this name".to_owned(),
-        (Side::Removed, Why::NoPolicy) => "the new policies have no policy of this name".to_owned(),
-        (Side::Added, Why::NotMatched) => "the old policy was not for this alert".to_owned(),
-        (Side::Removed, Why::NotMatched) => "the policy is not for this alert any more".to_owned(),
+        (Side::Added | Side::Earlier, Why::NoPolicy) => {
+            "the old policies have no policy of this name".to_owned()
+        }
+        (Side::Removed | Side::Later, Why::NoPolicy) => {
+            "the new policies have no policy of this name".to_owned()
+        }
+        (Side::Added | Side::Earlier, Why::NotMatched) => "the old policy was not for this alert".to_owned(),
+        (Side::Removed | Side::Later, Why::NotMatched) => {
+            "the policy is not for this alert any more".to_owned()
+        }
         (Side::Added, Why::Refused { by }) => {
             let room = if by.iter().all(|one| is_of_others(one.guard)) { ", which has room now" } else { "" };
             format!("refused before by {}{room}", guards(by))
@@ -36,6 +63,16 @@ pub(super) fn words(side: Side, why: &Why) -> String {
                 if by.iter().all(|one| is_of_others(one.guard)) { ", which has no room now" } else { "" };
             format!("refused now by {}{full}", guards(by))
         }
+        (Side::Earlier, Why::Refused { by }) => {
+            format!("the old policies refused it at the new time: {}", guards(by))
+        }
+        (Side::Later, Why::Refused { by }) => {
+            format!("the new policies refuse it at the old time: {}", guards(by))
+        }
+        (Side::Earlier, Why::ActsOtherwise) => "another action on the same case came first before".to_owned(),
+        (Side::Later, Why::ActsOtherwise) => "another action on the same case comes first now".to_owned(),
+        (Side::Earlier, Why::Undecided) => "the old policies had not decided at the new time".to_owned(),
+        (Side::Later, Why::Undecided) => "the new policies have not decided at the old time".to_owned(),
         (Side::Added, Why::ActsOtherwise) => "in place of another action on the same case".to_owned(),
         (Side::Removed, Why::ActsOtherwise) => "another action on the same case is in its place".to_owned(),
         (Side::Added, Why::Undecided) => "the old policies had not decided when the alert ended".to_owned(),
