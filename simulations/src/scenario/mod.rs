@@ -34,7 +34,7 @@ use serde_json::Value;
 
 pub use coverage::Coverage;
 pub use judge::Miss;
-pub use play::{Played, play};
+pub use play::{Played, Unasked, play};
 pub use read::read;
 
 use document::ScenarioDocument;
