@@ -5,6 +5,9 @@ mod diff;
 mod files;
 mod junit;
 mod shown;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use paramedic_policies::book::Book;
 use paramedic_policies::counted::counted;
 use paramedic_policies::load::{self, Problem};
-use paramedic_simulations::scenario::{Coverage, Miss, Scenario, play};
+use paramedic_simulations::scenario::{Coverage, Miss, Scenario, Unasked, play};
 use serde::Serialize;
 
 use super::console::{Console, Output, OutputArg};
@@ -82,6 +85,8 @@ pub(super) struct Outcome {
     misses: Vec<Told>,
     /// What Prometheus was asked and was not told.
     untold: Vec<String>,
+    /// What it was told and was never asked, each with its place.
+    unasked: Vec<String>,
     story: Vec<String>,
 }
 
@@ -109,16 +114,13 @@ struct Results<'a> {
 
 /// Runs the command.
 pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    // Before hundreds of scenarios are played, and not after them.
+    args.junit.as_deref().map_or(Ok(()), junit::could_be_written)?;
     let book = book(&args, console)?;
-    let mut scenarios = files::read(&args.paths, args.output.output, console)?;
+    let scenarios = files::read(&args.paths, args.output.output, console)?;
     check_names(&scenarios, &book, args.output.output, console)?;
     let names = files::names(&scenarios);
-    if let Some(filter) = &args.filter {
-        scenarios.retain(|one| one.name.contains(filter) || one.file.contains(filter));
-    }
-    if scenarios.is_empty() {
-        return Err(Failure::users("no scenario to run").hint("name a file, or a folder that has some"));
-    }
+    let scenarios = filtered(scenarios, args.filter.as_deref())?;
     let mut coverage = Coverage::of(&book);
     let mut outcomes = match played(&scenarios, &book, &mut coverage) {
         Ok(outcomes) => outcomes,
@@ -133,9 +135,6 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
         files::compare_transcripts(&mut outcomes)?;
         files::gone(&names)?
     };
-    if let Some(file) = &args.junit {
-        junit::write(file, &outcomes)?;
-    }
     let wants_coverage = args.coverage || args.fail_under.is_some();
     match args.output.output {
         Output::Table => {
@@ -149,35 +148,39 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
             console.data(other, &Results { scenarios: &outcomes, coverage })?;
         }
     }
-    verdict(&outcomes, &gone, &coverage, args.fail_under, console)
+    let written = args.junit.as_deref().map_or(Ok(()), |file| junit::write(file, &outcomes));
+    let least = args.fail_under.map(|percent| verdict::Least { percent, coverage: &coverage });
+    match verdict::of(&outcomes, &gone, least) {
+        Ok(all) => writeln!(console.err, "{all}: ok")?,
+        Err(failure) => {
+            // What failed is worth more than where it could not be written, and neither hides the other.
+            written.or_else(|unwritten| writeln!(console.err, "{unwritten}"))?;
+            return Err(failure);
+        }
+    }
+    written
 }
 
-fn verdict(
-    outcomes: &[Outcome],
-    gone: &[String],
-    coverage: &Coverage,
-    fail_under: Option<u32>,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
-    let failed = outcomes.iter().filter(|one| !one.ok).count();
-    let all = counted(outcomes.len(), "scenario");
-    if failed > 0 {
-        return Err(Failure::users(format!("{failed} of {all} failed"))
-            .hint("mend the policy or the expectation; --update accepts what is now told in transcripts"));
+/// Those that are asked for.
+///
+/// # Errors
+/// Where none is left.
+fn filtered(scenarios: Vec<Scenario>, filter: Option<&str>) -> Result<Vec<Scenario>, Failure> {
+    if scenarios.is_empty() {
+        return Err(Failure::users("no scenario to run").hint("name a file, or a folder that has some"));
     }
-    if !gone.is_empty() {
-        return Err(Failure::users(gone.join("; "))
-            .hint("--update takes out of a transcript what no scenario tells any more"));
+    let Some(filter) = filter else { return Ok(scenarios) };
+    let all = counted(scenarios.len(), "scenario");
+    let such_as = scenarios.first().map(|one| one.name.clone()).unwrap_or_default();
+    let has = |one: &Scenario| one.name.contains(filter) || one.file.contains(filter);
+    let left: Vec<Scenario> = scenarios.into_iter().filter(has).collect();
+    if left.is_empty() {
+        let problem = format!("of {all} none has `{}` in its name or file", filter.escape_debug());
+        let hint =
+            format!("--filter takes a part of a name such as `{such_as}`, letter by letter, and no pattern");
+        return Err(Failure::users(problem).hint(hint));
     }
-    if let Some(least) = fail_under
-        && coverage.percent() < least
-    {
-        let percent = coverage.percent();
-        return Err(Failure::users(format!("{percent} % of the policies exercised, {least} % wanted"))
-            .hint("--coverage shows what no scenario has exercised"));
-    }
-    writeln!(console.err, "{all}: ok")?;
-    Ok(())
+    Ok(left)
 }
 
 /// The policies, loaded once to tell what is wrong with them.
@@ -260,6 +263,13 @@ fn played(
     if problems.is_empty() { Ok(all) } else { Err(problems) }
 }
 
+impl Told {
+    /// Whether a transcript tells otherwise; an expectation has no lines.
+    fn is_of_transcript(&self) -> bool {
+        !self.diff.is_empty()
+    }
+}
+
 impl Outcome {
     fn of(scenario: &Scenario, played: paramedic_simulations::scenario::Played) -> Self {
         let told = |Miss { line, column, what, wanted, found }: Miss| Told {
@@ -269,6 +279,8 @@ impl Outcome {
             found,
             diff: Vec::new(),
         };
+        let unasked =
+            |Unasked { line, column, about }: Unasked| format!("{}:{line}:{column}: {about}", scenario.file);
         Self {
             file: scenario.file.clone(),
             name: scenario.name.clone(),
@@ -276,6 +288,7 @@ impl Outcome {
             ok: played.misses.is_empty(),
             misses: played.misses.into_iter().map(told).collect(),
             untold: played.untold,
+            unasked: played.unasked.into_iter().map(unasked).collect(),
             story: played.story,
         }
     }

@@ -1,6 +1,8 @@
 //! A Prometheus that is none: it answers from the world's own series, from `ALERTS`, and from what it was told; whatever
 //! else it is asked it notes, and says that it does not know.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use paramedic_policies::answer::Found;
 use paramedic_policies::time::Span;
@@ -16,7 +18,8 @@ use crate::world::World;
 impl Metrics for SimulatedCluster {
     async fn query(&self, promql: &str) -> Found {
         let (found, takes) = self.with(|world| {
-            let (answer, takes) = answer(world, promql);
+            let Answered { answer, takes, told } = answer(world, promql);
+            world.facts.asked(told);
             let found = answer.unwrap_or_else(|untold| {
                 world.facts.asked_in_vain(&untold);
                 let known = world.metrics().join(", ");
@@ -34,27 +37,42 @@ impl Metrics for SimulatedCluster {
 /// The answer that a world gives as it is, without passing of time.
 pub(crate) fn answer_from(world: &World, promql: &str) -> Found {
     let untold = |part: String| failed(format!("`{part}`: the simulated Prometheus was not told"));
-    answer(world, promql).0.unwrap_or_else(untold)
+    answer(world, promql).answer.unwrap_or_else(untold)
 }
 
-/// The answer and how long it takes; otherwise the part that nobody told.
-fn answer(world: &World, promql: &str) -> (Result<Found, String>, Span) {
+/// What comes of a question.
+struct Answered {
+    /// The answer; otherwise the part that nobody told.
+    answer: Result<Found, String>,
+    /// How long it takes.
+    takes: Span,
+    /// What it asked of what was told, by its positions.
+    told: BTreeSet<usize>,
+}
+
+impl Answered {
+    /// At once, and without a look at what was told.
+    fn with(found: Found) -> Self {
+        Self { answer: Ok(found), takes: Span::ZERO, told: BTreeSet::new() }
+    }
+}
+
+fn answer(world: &World, promql: &str) -> Answered {
     if world.outages.prometheus {
-        let down = failed("could not connect to Prometheus: connection refused".to_owned());
-        return (Ok(down), Span::ZERO);
+        return Answered::with(failed("could not connect to Prometheus: connection refused".to_owned()));
     }
     let expression = match parse(promql) {
-        Err(problem) => return (Ok(failed(format!("`{promql}`: {problem}"))), Span::ZERO),
+        Err(problem) => return Answered::with(failed(format!("`{promql}`: {problem}"))),
         Ok(expression) => expression,
     };
     let asked = Asked::of(world);
-    let found = match asked.value(&expression, world.now()) {
+    let answer = match asked.value(&expression, world.now()) {
         Ok(Value::Vector(samples)) => Ok(Found::Series(samples)),
         Ok(Value::Scalar(_)) => Ok(failed(format!("`{promql}`: a number is no series"))),
         Err(NoValue::Fails(what)) => Ok(failed(what)),
         Err(NoValue::Untold(part)) => Err(part),
     };
-    (found, asked.takes())
+    Answered { answer, takes: asked.takes(), told: asked.told() }
 }
 
 fn failed(what: String) -> Found {
@@ -70,7 +88,7 @@ mod tests {
     use crate::world::Cure;
 
     fn values(world: &World, promql: &str) -> Vec<f64> {
-        match answer(world, promql).0 {
+        match answer(world, promql).answer {
             Ok(Found::Series(series)) => series.iter().map(|sample| sample.value.0).collect(),
             other => panic!("{promql}: {other:?}"),
         }
@@ -94,7 +112,7 @@ mod tests {
     fn what_it_was_not_told_it_says() {
         let world = maestro::world(Moment::from_unix_ms(0));
         for promql in ["rate(job:http_5xx:ratio5m[5m])", "up", "job:http_5xx:ratio5m offset 5m", "up > 1"] {
-            let (answer, _) = answer(&world, promql);
+            let Answered { answer, .. } = answer(&world, promql);
             assert!(answer.is_err(), "{promql}: {answer:?}");
         }
     }
@@ -136,6 +154,6 @@ mod tests {
         world.set_gone(maestro::ERROR_RATIO, &[], true);
         assert_eq!(values(&world, maestro::ERROR_RATIO), [0.0; 0]);
         world.outages.prometheus = true;
-        assert!(matches!(answer(&world, maestro::ERROR_RATIO).0, Ok(Found::Failed { .. })));
+        assert!(matches!(answer(&world, maestro::ERROR_RATIO).answer, Ok(Found::Failed { .. })));
     }
 }

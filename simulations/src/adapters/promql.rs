@@ -2,8 +2,8 @@
 //! over everything, and `count_over_time` of a subquery. Whatever else is asked must be told by its text; it is never
 //! guessed.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::UNIX_EPOCH;
 
 use paramedic_policies::alert::Labels;
@@ -37,6 +37,8 @@ pub(super) enum NoValue {
 pub(super) struct Asked<'w> {
     world: &'w World,
     takes: Cell<Span>,
+    /// Positions of what was told, of what was asked of it.
+    told: RefCell<BTreeSet<usize>>,
 }
 
 /// No subquery looks more often.
@@ -49,7 +51,7 @@ pub(crate) fn canonical(promql: &str) -> Result<String, String> {
 
 impl<'w> Asked<'w> {
     pub(super) fn of(world: &'w World) -> Self {
-        Self { world, takes: Cell::new(Span::ZERO) }
+        Self { world, takes: Cell::new(Span::ZERO), told: RefCell::default() }
     }
 
     /// How long the answer takes.
@@ -57,7 +59,13 @@ impl<'w> Asked<'w> {
         self.takes.get()
     }
 
-    fn said(&self, spell: &Spell) -> Result<Vec<Sample>, NoValue> {
+    /// What it asked of what was told, by its positions.
+    pub(super) fn told(self) -> BTreeSet<usize> {
+        self.told.into_inner()
+    }
+
+    fn said(&self, position: usize, spell: &Spell) -> Result<Vec<Sample>, NoValue> {
+        self.told.borrow_mut().insert(position);
         self.takes.set(self.takes.get().max(spell.takes));
         match &spell.said {
             Said::Samples(samples) => Ok(samples.clone()),
@@ -66,8 +74,8 @@ impl<'w> Asked<'w> {
     }
 
     pub(super) fn value(&self, expression: &Expr, at: Moment) -> Result<Value, NoValue> {
-        if let Some(spell) = self.world.facts.expression(&expression.to_string(), at) {
-            return self.said(spell).map(Value::Vector);
+        if let Some((position, spell)) = self.world.facts.expression(&expression.to_string(), at) {
+            return self.said(position, spell).map(Value::Vector);
         }
         match expression {
             Expr::Paren(paren) => self.value(&paren.expr, at),
@@ -152,8 +160,9 @@ impl<'w> Asked<'w> {
         }
         let mut samples = modelled.unwrap_or_default();
         samples.retain(|sample| meets(selector, &sample.labels));
-        for (labels, spell) in told.into_iter().flatten().filter(|(labels, _)| meets(selector, labels)) {
-            let value = self.said(spell)?;
+        let told = told.into_iter().flatten();
+        for (position, labels, spell) in told.filter(|(_, labels, _)| meets(selector, labels)) {
+            let value = self.said(position, spell)?;
             samples.extend(value.into_iter().map(|one| Sample { labels: labels.clone(), ..one }));
         }
         Ok(samples)

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::amounts::{COPIES_MAX, REPLICAS_MAX, ROUNDS_MAX};
 use super::expect_document::ExpectDocument;
 use super::fact_document::FactDocument;
 use super::world_document::WorldDocument;
@@ -94,6 +95,7 @@ pub struct AlertDocument {
     pub forged: bool,
     /// So many alerts, which differ in the label `instance`.
     #[serde(default)]
+    #[schemars(range(min = 1, max = COPIES_MAX))]
     pub copies: Option<u32>,
     /// How often Alertmanager sends it again.
     #[serde(default)]
@@ -111,6 +113,7 @@ pub struct RecursDocument {
     /// From one beginning to the next.
     pub every: Span,
     /// How often it fires in all.
+    #[schemars(range(min = 1, max = ROUNDS_MAX))]
     pub times: u32,
 }
 
@@ -128,12 +131,15 @@ pub struct OrderDocument {
     pub run: Option<RunDocument>,
     /// The newest action of this policy is taken back.
     #[serde(default)]
+    #[schemars(extend("examples" = ["the name of a policy"]))]
     pub undo: Option<String>,
     /// The open proposal of this policy is approved.
     #[serde(default)]
+    #[schemars(extend("examples" = ["the name of a policy"]))]
     pub approve: Option<String>,
     /// The open proposal of this policy is denied.
     #[serde(default)]
+    #[schemars(extend("examples" = ["the name of a policy"]))]
     pub deny: Option<String>,
     /// Somebody has the newest call for a person.
     #[serde(default)]
@@ -229,6 +235,7 @@ pub struct ChangeDocument {
     pub scale: Option<Named>,
     /// To how many.
     #[serde(default)]
+    #[schemars(range(max = REPLICAS_MAX))]
     pub to: Option<u32>,
     /// An object is made, or fields of one that is there are set (JSON merge patch).
     #[serde(default)]
@@ -255,6 +262,7 @@ pub struct FaultDocument {
     pub what: FaultWord,
     /// For so many changes only.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub changes: Option<u32>,
 }
 

@@ -16,6 +16,7 @@ use super::expect_document::{
     ActionDocument, EndWord, ExpectDocument, HelpWord, OutcomeWord, StateDocument, VerdictWord,
 };
 use super::play::labels;
+use super::story::Story;
 use crate::run::Run;
 use crate::transcript;
 use crate::world::kinds;
@@ -54,7 +55,7 @@ fn miss(scenario: &Scenario, path: &str, wanted: impl Into<String>, found: impl 
 }
 
 /// A scenario in which nothing happens, and of which nothing is expected: it would always be as expected.
-pub(super) fn idle(scenario: &Scenario, story: &[String]) -> Option<Miss> {
+pub(super) fn idle(scenario: &Scenario, story: &Story) -> Option<Miss> {
     let ExpectDocument { verdicts, actions, refusals, calls, ends, state } = &scenario.document.spec.expect;
     let expects = !verdicts.is_empty()
         || actions.is_some()
@@ -64,7 +65,7 @@ pub(super) fn idle(scenario: &Scenario, story: &[String]) -> Option<Miss> {
         || !state.is_empty()
         || scenario.document.spec.orders.iter().any(|order| order.refused.is_some());
     let wanted = "something that happens, or something that is expected (`actions: []` is nothing at all)";
-    (story.is_empty() && !expects).then(|| miss(scenario, "expect", wanted, "nothing happened"))
+    (story.lines.is_empty() && !expects).then(|| miss(scenario, "expect", wanted, "nothing happened"))
 }
 
 /// A scenario of alerts that no policy of the book matches shows nothing: whatever is expected not to happen does not. Who means
@@ -81,13 +82,14 @@ pub(super) fn unmatched(scenario: &Scenario, book: &Book) -> Option<Miss> {
     Some(miss(scenario, "alerts/0/labels", wanted, "no policy matches any alert of the scenario"))
 }
 
-/// All that is expected of the whole.
-pub(super) fn judge(scenario: &Scenario, run: &Run) -> Vec<Miss> {
+/// All that is expected of the whole. What is found is told as the story tells it, so that the two can be compared; an
+/// expectation may be written in its words, or in those of the records.
+pub(super) fn judge(scenario: &Scenario, run: &Run, story: &Story) -> Vec<Miss> {
     let records = run.records();
     let mut misses = verdicts(scenario, records);
-    misses.extend(actions(scenario, records));
-    misses.extend(refusals(scenario, records));
-    misses.extend(calls(scenario, records));
+    misses.extend(actions(scenario, records, story));
+    misses.extend(refusals(scenario, records, story));
+    misses.extend(calls(scenario, records, story));
     misses.extend(ends(scenario, records));
     for (index, expected) in scenario.document.spec.expect.state.iter().enumerate() {
         if expected.at.is_none() {
@@ -177,14 +179,14 @@ fn told(one: &Done<'_>) -> String {
     format!("{back}{action} on {target} ({policy})")
 }
 
-fn actions(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+fn actions(scenario: &Scenario, records: &[Record], story: &Story) -> Vec<Miss> {
     let Some(wanted) = &scenario.document.spec.expect.actions else { return Vec::new() };
     let found = done(records);
     let mut misses = Vec::new();
     for (index, expected) in wanted.iter().enumerate() {
         let path = format!("expect/actions/{index}");
         match found.get(index) {
-            Some(one) => misses.extend(action(scenario, &path, expected, one)),
+            Some(one) => misses.extend(action(scenario, &path, expected, one, story)),
             None => {
                 let before = match index {
                     0 => "nothing was done".to_owned(),
@@ -196,12 +198,18 @@ fn actions(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
         }
     }
     for more in found.iter().skip(wanted.len()) {
-        misses.push(miss(scenario, "expect/actions", "nothing more", told(more)));
+        misses.push(miss(scenario, "expect/actions", "nothing more", story.told(&told(more))));
     }
     misses
 }
 
-fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done<'_>) -> Vec<Miss> {
+fn action(
+    scenario: &Scenario,
+    path: &str,
+    expected: &ActionDocument,
+    one: &Done<'_>,
+    story: &Story,
+) -> Vec<Miss> {
     let intent = one.intent;
     let mut misses = Vec::new();
     let mut hold = |key: &str, wanted: String, found: String, is: bool| {
@@ -210,7 +218,7 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
         }
     };
     let action = intent.action.to_string();
-    hold("do", expected.does.clone(), action.clone(), action.contains(&expected.does));
+    hold("do", expected.does.clone(), story.told(&action), story.says(&action, &expected.does));
     if let Some(on) = &expected.on {
         let target = intent.target.to_string();
         hold("on", on.clone(), target.clone(), *on == target);
@@ -234,7 +242,7 @@ fn action(scenario: &Scenario, path: &str, expected: &ActionDocument, one: &Done
             Some(outcome) => {
                 let end = Event::Ended { intent: Seq(0), outcome: outcome.clone() };
                 let line = transcript::line(&end).unwrap_or_default();
-                line.trim_start_matches("intent 0 ").to_owned()
+                story.told(line.trim_start_matches("intent 0 "))
             }
         };
         hold("ends", written(wanted), found, is);
@@ -281,14 +289,14 @@ fn refused(records: &[Record]) -> Vec<(&str, &Reason)> {
     all
 }
 
-fn refusals(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+fn refusals(scenario: &Scenario, records: &[Record], story: &Story) -> Vec<Miss> {
     let given = refused(records);
     let mut misses = Vec::new();
     for (index, expected) in scenario.document.spec.expect.refusals.iter().enumerate() {
         let meets = |(policy, reason): &(&str, &Reason)| {
             *policy == expected.policy
                 && reason.name() == expected.reason
-                && expected.says.as_ref().is_none_or(|says| reason.to_string().contains(says))
+                && expected.says.as_ref().is_none_or(|says| story.says(&reason.to_string(), says))
         };
         if given.iter().any(meets) {
             continue;
@@ -300,7 +308,7 @@ fn refusals(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
         let mut of_policy: Vec<String> = given
             .iter()
             .filter(|(policy, _)| *policy == expected.policy)
-            .map(|(_, reason)| format!("{}: {reason}", reason.name()))
+            .map(|(_, reason)| story.told(&format!("{}: {reason}", reason.name())))
             .collect();
         of_policy.dedup();
         let found = match of_policy.as_slice() {
@@ -312,7 +320,7 @@ fn refusals(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
     misses
 }
 
-fn calls(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
+fn calls(scenario: &Scenario, records: &[Record], story: &Story) -> Vec<Miss> {
     let Some(wanted) = &scenario.document.spec.expect.calls else { return Vec::new() };
     let found: Vec<&str> = records
         .iter()
@@ -325,13 +333,13 @@ fn calls(scenario: &Scenario, records: &[Record]) -> Vec<Miss> {
     for (index, expected) in wanted.iter().enumerate() {
         let path = format!("expect/calls/{index}");
         match found.get(index) {
-            Some(why) if why.contains(expected.as_str()) => {}
-            Some(why) => misses.push(miss(scenario, &path, expected.clone(), *why)),
+            Some(why) if story.says(why, expected) => {}
+            Some(why) => misses.push(miss(scenario, &path, expected.clone(), story.told(why))),
             None => misses.push(miss(scenario, &path, expected.clone(), "nobody was called")),
         }
     }
     for more in found.iter().skip(wanted.len()) {
-        misses.push(miss(scenario, "expect/calls", "nobody more is called", *more));
+        misses.push(miss(scenario, "expect/calls", "nobody more is called", story.told(more)));
     }
     misses
 }
@@ -422,15 +430,103 @@ pub(super) fn order(
     index: usize,
     order: &OrderDocument,
     refusal: Option<&str>,
+    story: &Story,
 ) -> Option<Miss> {
     let path = format!("orders/{index}");
     match (&order.refused, refusal) {
         (None, None) => None,
-        (Some(wanted), Some(refusal)) if refusal.contains(wanted.as_str()) => None,
+        (Some(wanted), Some(refusal)) if story.says(refusal, wanted) => None,
         (Some(wanted), refusal) => {
-            let found = refusal.unwrap_or("it was taken");
+            let found = refusal.map_or("it was taken".to_owned(), |refusal| story.told(refusal));
             Some(miss(scenario, &format!("{path}/refused"), format!("refused: {wanted}"), found))
         }
-        (None, Some(refusal)) => Some(miss(scenario, &path, "the order is taken", refusal)),
+        (None, Some(refusal)) => Some(miss(scenario, &path, "the order is taken", story.told(refusal))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::book::{Book, Source, SourceFile};
+    use paramedic_policies::load;
+
+    use crate::scenario::{Unasked, play, read};
+
+    const POLICY: &str = "apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: cart-errors}
+spec:
+  mode: enforce
+  match: ['alertname=\"A\"']
+  for: 5m
+  target: {kind: Deployment, namespace: shop, name: cart}
+  when: [{query: 'rate(consumed_total{queue=\"mail\"}[5m])', is: '> 1'}]
+  ladder: [{restart: {}}]
+";
+
+    fn book() -> Book {
+        let files = vec![SourceFile { path: "cart.yaml".to_owned(), text: POLICY.to_owned() }];
+        load::book(Source { files, settings: Default::default(), tzdb: String::new() }).expect("it loads")
+    }
+
+    /// Each miss as `what: expected, found`, what was asked in vain, and what nobody asked.
+    fn judged(queue: &str, expect: &str) -> (Vec<String>, Vec<String>, Vec<Unasked>) {
+        played(&format!("    - {{query: 'rate(consumed_total{{queue=\"{queue}\"}}[5m])', is: 2}}\n"), expect)
+    }
+
+    fn played(facts: &str, expect: &str) -> (Vec<String>, Vec<String>, Vec<Unasked>) {
+        let text = format!(
+            "apiVersion: paramedic.dev/v1alpha1\nkind: Scenario\nmetadata: {{name: a}}\nspec:
+  world: {{workloads: [{{namespace: shop, name: cart, replicas: 4}}]}}
+  alerts: [{{labels: {{alertname: A}}, until: 20m}}]
+  facts:
+{facts}  expect: {{{expect}}}\n"
+        );
+        let scenarios = read(&text, "cart.yaml").expect("it can be read");
+        let played = play(&scenarios[0], &book()).expect("it can be played");
+        let misses = played.misses.iter().map(|one| format!("{}: {}, {}", one.what, one.wanted, one.found));
+        (misses.collect(), played.untold, played.unasked)
+    }
+
+    #[test]
+    fn what_is_found_is_told_in_the_times_of_the_story() {
+        let expect = "actions: [{do: restart, ends: failed}], refusals: [{policy: cart-errors, reason: tooYoung, says: 9m}]";
+        let (misses, _, _) = judged("mail", expect);
+        let restarted = "spec.template.metadata.annotations[\"kubectl.kubernetes.io/restartedAt\"]";
+        let wanted = [
+            format!("expect.actions[0].ends: failed, done: {restarted} none -> +0:05:00"),
+            "expect.refusals[0]: tooYoung, with `9m`, tooYoung: open for 0s, wanted for 5m, until +0:05:00"
+                .to_owned(),
+        ];
+        assert_eq!(misses, wanted);
+    }
+
+    #[test]
+    fn what_the_story_says_may_be_expected_and_what_the_records_say_too() {
+        for says in ["until +0:05:00", "until 2026-11-23T09:05:00.000Z"] {
+            let expect = format!("refusals: [{{policy: cart-errors, reason: tooYoung, says: '{says}'}}]");
+            assert_eq!(judged("mail", &expect).0, [""; 0], "{says}");
+        }
+    }
+
+    #[test]
+    fn what_was_told_and_never_asked_stands_beside_what_was_asked_and_not_told() {
+        let (_, untold, unasked) = judged("mial", "actions: []");
+        assert_eq!(untold, ["rate(consumed_total{queue=\"mail\"}[5m])"]);
+        let about = "rate(consumed_total{queue=\"mial\"}[5m])".to_owned();
+        assert_eq!(unasked, [Unasked { line: 8, column: 7, about }]);
+        let (_, untold, unasked) = judged("mail", "actions: [{do: restart}]");
+        assert_eq!((untold, unasked), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_series_and_a_place_that_nothing_asked_are_told_too() {
+        let facts = "    - {series: 'up{job=\"carts\"}', is: 1}
+    - {policy: cart-errors, place: 'when[0]', is: 2}
+    - {policy: cart-errors, place: verification, is: 1}\n";
+        let (misses, untold, unasked) = played(facts, "actions: [{do: restart}]");
+        assert_eq!((misses, untold), (Vec::new(), Vec::new()));
+        let told: Vec<String> =
+            unasked.into_iter().map(|one| format!("{}: {}", one.line, one.about)).collect();
+        assert_eq!(told, ["8: up{job=\"carts\"}", "10: verification of cart-errors"]);
     }
 }

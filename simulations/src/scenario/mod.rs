@@ -14,6 +14,7 @@ pub mod coverage;
 pub mod document;
 pub mod expect_document;
 pub mod fact_document;
+mod hollow;
 mod judge;
 mod play;
 mod read;
@@ -33,7 +34,7 @@ use serde_json::Value;
 
 pub use coverage::Coverage;
 pub use judge::Miss;
-pub use play::{Played, play};
+pub use play::{Played, Unasked, play};
 pub use read::read;
 
 use document::ScenarioDocument;
@@ -101,13 +102,19 @@ impl Scenario {
         unknown
             .map(|(path, name)| {
                 let (line, column) = self.place(&format!("/spec/{path}"));
+                let is_of_action = path.starts_with("orders/") && !path.ends_with("/policy");
+                let hint = if is_of_action {
+                    "name the policy whose newest action is meant, or whose open proposal; one of those given with --policies"
+                } else {
+                    "name one of the policies, or name more of them with --policies"
+                };
                 Problem {
                     severity: Severity::Error,
                     file: self.file.clone(),
                     line,
                     column,
                     message: format!("there is no policy `{name}` among those given"),
-                    hint: Some("name one of the policies, or name more of them with --policies".to_owned()),
+                    hint: Some(hint.to_owned()),
                 }
             })
             .collect()

@@ -22,9 +22,11 @@ use paramedic_remediations::ports::world::{Deliveries, World as Outside};
 use paramedic_remediations::{Remedies, Sealed};
 
 use super::document::{AlertDocument, ChangeDocument, FaultDocument, FaultWord, OrderDocument, RunDocument};
+use super::fact_document::FactDocument;
 use super::judge::{self, Miss};
 use super::schedule::{self, Happening};
-use super::{Scenario, setting, story};
+use super::story::Story;
+use super::{Scenario, setting};
 use crate::adapters::SimulatedCluster;
 use crate::run::{Memory, Run};
 use crate::world::facts::Said;
@@ -41,6 +43,19 @@ pub struct Played {
     pub misses: Vec<Miss>,
     /// What Prometheus was asked and was not told.
     pub untold: Vec<String>,
+    /// What it was told and was never asked.
+    pub unasked: Vec<Unasked>,
+}
+
+/// A fact of a scenario that nothing asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unasked {
+    /// Where it stands.
+    pub line: usize,
+    /// And in which column.
+    pub column: usize,
+    /// What it is about, as it is written.
+    pub about: String,
 }
 
 /// Plays a scenario under the policies of a book.
@@ -86,6 +101,17 @@ fn concerned(scenario: &Scenario, book: &Book) -> Source {
     }
 }
 
+impl Scenario {
+    /// One of its facts that nobody asked.
+    fn unasked(&self, index: usize) -> Option<Unasked> {
+        let FactDocument { series, query, policy, place, .. } = self.document.spec.facts.get(index)?;
+        let asked = || Some(format!("{} of {}", place.as_ref()?, policy.as_ref()?));
+        let about = series.clone().or_else(|| query.clone()).or_else(asked)?;
+        let (line, column) = self.place(&format!("/spec/facts/{index}"));
+        Some(Unasked { line, column, about })
+    }
+}
+
 struct Play<'s> {
     scenario: &'s Scenario,
     run: Run,
@@ -116,15 +142,17 @@ impl<'s> Play<'s> {
         self.run.pass_until(end).await;
         let (scenario, run) = (self.scenario, &self.run);
         let mut misses = self.misses;
-        misses.extend(judge::judge(scenario, run));
-        let story = story::of(run.records(), scenario.begins);
+        let story = Story::of(run.records(), scenario.begins);
+        misses.extend(judge::judge(scenario, run, &story));
         misses.extend(judge::idle(scenario, &story));
         misses.sort_by_key(|miss| (miss.line, miss.column));
+        let unasked = run.world(|world| world.facts.unasked());
         Played {
-            story,
+            story: story.lines,
             records: run.records().to_vec(),
             misses,
             untold: run.world(|world| world.facts.untold().map(str::to_owned).collect()),
+            unasked: unasked.into_iter().filter_map(|index| scenario.unasked(index)).collect(),
         }
     }
 
@@ -275,7 +303,8 @@ impl<'s> Play<'s> {
             Some(command) => self.run.order(&order.by, command),
             None => Some("there is nothing that this order could be about".to_owned()),
         };
-        self.misses.extend(judge::order(self.scenario, index, order, refusal.as_deref()));
+        let story = Story::of(self.run.records(), self.scenario.begins);
+        self.misses.extend(judge::order(self.scenario, index, order, refusal.as_deref(), &story));
     }
 
     /// The newest proposal of a policy.
@@ -343,7 +372,10 @@ impl Outside for Told {
             if !is_query || world.outages.prometheus {
                 return None;
             }
-            world.facts.asked(&question.case.policy, &question.fact, world.now()).cloned()
+            let (position, spell) = world.facts.place(&question.case.policy, &question.fact, world.now())?;
+            let spell = spell.clone();
+            world.facts.asked([position]);
+            Some(spell)
         });
         let Some(spell) = told else { return self.remedies.answer(question).await };
         tokio::time::sleep(spell.takes.duration()).await;

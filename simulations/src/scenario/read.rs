@@ -10,7 +10,7 @@ use paramedic_policies::target::is_dns_subdomain;
 
 use super::document::ScenarioDocument;
 use super::expect_document::StateDocument;
-use super::{BEGINS, Scenario, amounts, schema, times};
+use super::{BEGINS, Scenario, amounts, hollow, schema, times};
 use crate::scenario::setting;
 use crate::world::kinds;
 
@@ -109,6 +109,9 @@ fn checked(document: &ScenarioDocument, tree: &Tree, faults: &mut Vec<Fault>) {
     }
     for (path, problem, hint) in times::faults(spec) {
         fault(&format!("/spec/{path}"), problem, &hint);
+    }
+    for (path, problem, hint) in hollow::faults(spec) {
+        fault(&format!("/spec/{path}"), problem, hint);
     }
     for (path, problem) in amounts::faults(spec) {
         fault(

@@ -4,6 +4,7 @@
 use paramedic_policies::time::{Moment, Span};
 
 use super::Scenario;
+use super::amounts::ROUNDS_MAX;
 use super::document::Spec;
 
 /// How long a scenario lasts that does not say it.
@@ -11,9 +12,6 @@ const LASTS: Span = Span::from_hours(1);
 
 /// No alert is repeated more often in one scenario.
 pub(super) const REPEATS_MAX: u64 = 1_000;
-
-/// No alert comes back more often in one scenario.
-pub(super) const ROUNDS_MAX: u64 = 1_000;
 
 /// Something that happens: positions in the scenario's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub(super) fn of(scenario: &Scenario) -> (Vec<(Moment, Happening)>, Moment) {
     for (index, alert) in spec.alerts.iter().enumerate() {
         let (times, every) =
             alert.recurs.as_ref().map_or((1, Span::ZERO), |recurs| (recurs.times, recurs.every));
-        for round in 0..u64::from(times).min(ROUNDS_MAX) {
+        for round in 0..u64::from(times).min(ROUNDS_MAX.into()) {
             let later = begins + Span::from_ms(every.ms().saturating_mul(round));
             all.push((later + alert.from, Happening::Fires(index)));
             all.extend(alert.until.map(|until| (later + until, Happening::Ends(index))));

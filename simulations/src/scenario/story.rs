@@ -14,14 +14,33 @@ use paramedic_policies::time::Moment;
 
 use crate::transcript;
 
-/// One line for each thing that happened, with its time.
-pub(super) fn of(records: &[Record], begins: Moment) -> Vec<String> {
-    let mut teller = Teller { begins, ..Teller::default() };
-    let told = records.iter().filter_map(|record| {
-        let line = teller.line(record)?;
-        Some(format!("{} {}", since(begins, record.at), teller.plain(&line)))
-    });
-    told.collect()
+/// What happened, and the words for whatever else is said of it.
+pub(super) struct Story {
+    /// One line for each thing that happened, with its time.
+    pub(super) lines: Vec<String>,
+    teller: Teller,
+}
+
+impl Story {
+    /// What these records tell.
+    pub(super) fn of(records: &[Record], begins: Moment) -> Self {
+        let mut teller = Teller { begins, ..Teller::default() };
+        let told = records.iter().filter_map(|record| {
+            let line = teller.line(record)?;
+            Some(format!("{} {}", since(begins, record.at), teller.plain(&line)))
+        });
+        Self { lines: told.collect(), teller }
+    }
+
+    /// A text of the records as the lines have it.
+    pub(super) fn told(&self, text: &str) -> String {
+        self.teller.plain(text)
+    }
+
+    /// Whether a text of the records says this, as the records have it or as the lines do.
+    pub(super) fn says(&self, text: &str, part: &str) -> bool {
+        text.contains(part) || self.told(text).contains(part)
+    }
 }
 
 /// What was told so far.
@@ -55,7 +74,6 @@ impl Teller {
             }
             Event::Ruled { ruling } => self.ruled(record.seq, ruling),
             Event::Intended { intent } => Some(self.intended(intent)),
-            ended @ Event::Ended { .. } => transcript::line(ended).map(|line| in_words(&line)),
             other => transcript::line(other),
         }
     }
@@ -120,8 +138,9 @@ impl Teller {
 
     /// The line without what only a machine knows: sequences of records, and moments of a day that nobody lived.
     fn plain(&self, line: &str) -> String {
+        let line = in_words(line);
         let mut plain = String::with_capacity(line.len());
-        let mut rest = line;
+        let mut rest = line.as_str();
         while !rest.is_empty() {
             if let Some((told, after)) = self.name(rest, &plain) {
                 plain.push_str(&told);
@@ -141,15 +160,22 @@ impl Teller {
         if let Some(moment) = text.get(..MOMENT).and_then(|text| text.parse::<Moment>().ok()) {
             return Some((since(self.begins, moment), &text[MOMENT..]));
         }
-        if before.ends_with(|last: char| last.is_alphanumeric()) {
-            return None;
-        }
         let numbered = |word: &str| {
             let after = text.strip_prefix(word)?;
             let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (number, after) = after.split_at(digits);
             Some((Seq(number.parse().ok()?), after))
         };
+        // Beside its name the number of an alert is its name once more.
+        if let Some((seq, after)) = numbered(" (episode ")
+            && let (Some(alert), Some(after)) = (self.alerts.get(&seq), after.strip_prefix(')'))
+            && before.contains(alert.as_str())
+        {
+            return Some((String::new(), after));
+        }
+        if before.ends_with(|last: char| last.is_alphanumeric()) {
+            return None;
+        }
         if let Some((seq, after)) = numbered("intent ") {
             return Some((format!("action {}", self.actions.get(&seq)?), after));
         }
@@ -164,12 +190,21 @@ impl Teller {
     }
 }
 
-/// What becomes of whole objects, in words where a difference has signs.
+/// What becomes of whole objects, and what is not there before or after, in words where a difference has signs.
 fn in_words(line: &str) -> String {
-    line.replace(" - -> created", " is created")
+    let line = line
+        .replace(" - -> created", " is created")
         .replace(" present -> deleted", " is deleted")
         .replace(" running -> evicted", " is evicted")
-        .replace(" - -> ", " none -> ")
+        .replace(" - -> ", " none -> ");
+    let (mut told, mut rest) = (String::with_capacity(line.len()), line.as_str());
+    while let Some((before, after)) = rest.split_once(" -> -") {
+        let is_alone = after.chars().next().is_none_or(|next| matches!(next, ' ' | ',' | ';' | ')'));
+        told.push_str(before);
+        told.push_str(if is_alone { " -> none" } else { " -> -" });
+        rest = after;
+    }
+    told + rest
 }
 
 /// How long a moment is, as records write it.
@@ -200,5 +235,30 @@ mod tests {
         assert_eq!(told("until 1970-01-01T00:18:40.000Z: ä"), "until +0:02:00: ä");
         assert_eq!(told("since 1970-01-01T00:16:39.000Z"), "since -0:00:01");
         assert_eq!(told("until 1970-01-08T00:16:40.000Z"), "until +7d 0:00:00");
+    }
+
+    #[test]
+    fn what_is_not_there_is_none_before_and_after() {
+        let told = |line: &str| Teller::default().plain(line);
+        assert_eq!(
+            told("done: a - -> x, b x -> -, c - -> created"),
+            "done: a none -> x, b x -> none, c is created"
+        );
+        assert_eq!(told("limit-rps 5 -> - on prod/ingress/web"), "limit-rps 5 -> none on prod/ingress/web");
+        assert_eq!(told("limit-rps 5 -> -"), "limit-rps 5 -> none");
+        assert_eq!(told("offset 5 -> -5, x -> --fast"), "offset 5 -> -5, x -> --fast");
+    }
+
+    #[test]
+    fn an_alert_is_named_once() {
+        let mut teller = Teller::default();
+        teller.alerts.insert(Seq(5), "DiskFull".to_owned());
+        let told = |line: &str| teller.plain(line);
+        assert_eq!(
+            told("DiskFull is still open (episode 5); taken back"),
+            "DiskFull is still open; taken back"
+        );
+        assert_eq!(told("somebody waits (episode 5)"), "somebody waits (DiskFull)");
+        assert_eq!(told("DiskFull is still open (episode 6)"), "DiskFull is still open (episode 6)");
     }
 }

@@ -193,6 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn an_order_about_an_action_or_a_proposal_names_its_policy() {
+        for (order, column) in [("undo", 27), ("approve", 30), ("deny", 27)] {
+            let all = problems(&format!("orders: [{{at: 1m, {order}: restart}}]"));
+            assert!(
+                all.starts_with(&format!("cart.yaml:5:{column}: error: there is no policy `restart`")),
+                "{all}"
+            );
+            assert!(
+                all.contains("hint: name the policy whose newest action is meant, or whose open proposal"),
+                "{all}"
+            );
+            let all = problems(&format!("orders: [{{at: 1m, {order}: 7}}]"));
+            assert!(
+                all.ends_with("must be text, found the number 7\n  hint: such as the name of a policy"),
+                "{all}"
+            );
+            assert_eq!(problems(&format!("orders: [{{at: 1m, {order}: cart-errors}}]")), "");
+        }
+    }
+
+    #[test]
     fn a_place_is_one_at_which_the_policy_asks() {
         for place in ["when[7]", "let.none"] {
             let all = problems(&format!("facts: [{{policy: cart-errors, place: '{place}', is: 1}}]"));

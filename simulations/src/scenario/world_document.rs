@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::amounts::REPLICAS_MAX;
+
 /// The cluster as it is at the beginning.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -43,9 +45,11 @@ pub struct WorkloadDocument {
     pub name: String,
     /// How many replicas it wants.
     #[serde(default = "three")]
+    #[schemars(range(max = REPLICAS_MAX))]
     pub replicas: u32,
     /// How many of them are ready; all, where nothing is said. The others never become it.
     #[serde(default)]
+    #[schemars(range(max = REPLICAS_MAX))]
     pub ready: Option<u32>,
     /// Its labels.
     #[serde(default)]
@@ -121,8 +125,10 @@ pub struct DeployDocument {
 #[schemars(rename = "Hpa")]
 pub struct HpaDocument {
     /// `minReplicas`.
+    #[schemars(range(max = REPLICAS_MAX))]
     pub min: u32,
     /// `maxReplicas`.
+    #[schemars(range(max = REPLICAS_MAX))]
     pub max: u32,
 }
 

@@ -65,10 +65,11 @@ impl Told {
     }
 }
 
-/// All that is told, and what was asked in vain.
+/// All that is told, what of it was asked, and what was asked in vain.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     told: Vec<Told>,
+    asked: BTreeSet<usize>,
     untold: BTreeSet<String>,
 }
 
@@ -78,34 +79,46 @@ impl Facts {
         self.told.push(told);
     }
 
-    /// The answer to an expression.
-    pub fn expression(&self, text: &str, now: Moment) -> Option<&Spell> {
+    /// The answer to an expression, with its position among what was told.
+    pub fn expression(&self, text: &str, now: Moment) -> Option<(usize, &Spell)> {
         self.first(now, |about| matches!(about, About::Expression(known) if known == text))
     }
 
-    /// The answer to what a policy asks at one place.
-    pub fn asked(&self, by: &str, at: &Place, now: Moment) -> Option<&Spell> {
+    /// The answer to what a policy asks at one place, with its position among what was told.
+    pub fn place(&self, by: &str, at: &Place, now: Moment) -> Option<(usize, &Spell)> {
         self.first(
             now,
             |about| matches!(about, About::Asked { policy, place } if policy == by && place == at),
         )
     }
 
-    fn first(&self, now: Moment, is_it: impl Fn(&About) -> bool) -> Option<&Spell> {
-        self.told.iter().find(|told| is_it(&told.about))?.at(now)
+    fn first(&self, now: Moment, is_it: impl Fn(&About) -> bool) -> Option<(usize, &Spell)> {
+        let (position, told) = self.told.iter().enumerate().find(|(_, told)| is_it(&told.about))?;
+        Some((position, told.at(now)?))
     }
 
-    /// The series of a metric with their answers; nothing where the metric was never told of.
-    pub fn series(&self, metric: &str, now: Moment) -> Option<Vec<(&Labels, &Spell)>> {
+    /// The series of a metric with their positions and answers; nothing where the metric was never told of.
+    pub fn series(&self, metric: &str, now: Moment) -> Option<Vec<(usize, &Labels, &Spell)>> {
         let known: Vec<_> = self
             .told
             .iter()
-            .filter_map(|told| match &told.about {
-                About::Series { name, labels } if name == metric => Some((labels, told.at(now)?)),
+            .enumerate()
+            .filter_map(|(position, told)| match &told.about {
+                About::Series { name, labels } if name == metric => Some((position, labels, told.at(now)?)),
                 About::Series { .. } | About::Expression(_) | About::Asked { .. } => None,
             })
             .collect();
         (!known.is_empty()).then_some(known)
+    }
+
+    /// Notes what was asked of what was told, by its positions.
+    pub fn asked(&mut self, positions: impl IntoIterator<Item = usize>) {
+        self.asked.extend(positions);
+    }
+
+    /// What was told and nobody asked, by its positions.
+    pub fn unasked(&self) -> Vec<usize> {
+        (0..self.told.len()).filter(|position| !self.asked.contains(position)).collect()
     }
 
     /// Notes what nobody was told how to answer.

@@ -234,6 +234,7 @@ mod tests {
             ok: true,
             misses: Vec::new(),
             untold: Vec::new(),
+            unasked: Vec::new(),
             story: story.iter().map(|line| (*line).to_owned()).collect(),
         }
     }

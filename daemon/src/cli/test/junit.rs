@@ -6,6 +6,20 @@ use std::path::Path;
 use super::{Outcome, Told};
 use crate::cli::failure::Failure;
 
+/// Whether the file's place is one: where it is not, nothing is run.
+pub(super) fn could_be_written(file: &Path) -> Result<(), Failure> {
+    let could_not = |why: String| Failure::users(format!("could not write {}: {why}", file.display()));
+    if file.is_dir() {
+        return Err(could_not("it is a folder".to_owned()).hint("name a file in it, such as junit.xml"));
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => Err(could_not(format!("there is no folder {}", folder.display()))
+            .hint("make the folder, or name another one; nothing was run")),
+    }
+}
+
 /// Writes the file.
 pub(super) fn write(file: &Path, outcomes: &[Outcome]) -> Result<(), Failure> {
     std::fs::write(file, text(outcomes))
@@ -94,9 +108,25 @@ mod tests {
                 vec![Told { place: told("a.yaml:3:1"), what, expected, found: told("nothing"), diff }]
             },
             untold: Vec::new(),
+            unasked: Vec::new(),
             story: vec!["+00:00 A opens".into()],
         };
         assert_eq!(text(&[one(true), one(false)]), WRITTEN);
+    }
+
+    #[test]
+    fn a_place_that_is_none_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let told = |file: &Path| could_be_written(file).map_err(|failure| failure.to_string());
+        assert_eq!(told(Path::new("junit.xml")), Ok(()));
+        assert_eq!(told(&folder.path().join("junit.xml")), Ok(()));
+        let missing = told(&folder.path().join("no/junit.xml")).expect_err("there is no such folder");
+        assert!(
+            missing.contains("junit.xml: there is no folder ") && missing.contains("hint: make the folder"),
+            "{missing}"
+        );
+        let itself = told(folder.path()).expect_err("it is a folder");
+        assert!(itself.contains(": it is a folder\nhint: "), "{itself}");
     }
 
     #[test]

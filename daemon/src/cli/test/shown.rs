@@ -20,14 +20,14 @@ pub(super) fn outcomes(outcomes: &[Outcome], console: &mut Console<'_>) -> Resul
             for line in &miss.diff {
                 writeln!(console.out, "    {}", plain(line))?;
             }
-            if !miss.diff.is_empty() {
+            if miss.is_of_transcript() {
                 continue;
             }
             writeln!(console.out, "    expected  {}", plain(&miss.expected))?;
             writeln!(console.out, "    found     {}", plain(&miss.found))?;
         }
         // A transcript that differs has told it already.
-        if outcome.misses.iter().any(|miss| miss.diff.is_empty()) && !outcome.story.is_empty() {
+        if outcome.misses.iter().any(|miss| !miss.is_of_transcript()) && !outcome.story.is_empty() {
             writeln!(console.out, "  what happened:")?;
             for line in &outcome.story {
                 writeln!(console.out, "    {}", plain(line))?;
@@ -35,6 +35,9 @@ pub(super) fn outcomes(outcomes: &[Outcome], console: &mut Console<'_>) -> Resul
         }
         for promql in &outcome.untold {
             writeln!(console.out, "  Prometheus was asked and not told: {}", plain(promql))?;
+        }
+        for told in &outcome.unasked {
+            writeln!(console.out, "  Prometheus was told and not asked: {}", plain(told))?;
         }
         if !outcome.untold.is_empty() {
             writeln!(console.out, "  hint: tell it under `facts`, as a `series` or as a `query`")?;

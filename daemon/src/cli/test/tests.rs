@@ -1,0 +1,90 @@
+//! What people read of a whole run, where no single part of it can show it.
+
+use std::path::Path;
+
+use crate::cli::tests::{Ran, paramedic};
+
+const POLICY: &str = "apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: stuck-consumer}
+spec:
+  mode: enforce
+  match: ['alertname=\"QueueStuck\"']
+  for: 5m
+  target: {kind: Deployment, namespace: shop, name: consumer}
+  when: [{query: 'sum(rate(consumed_total{queue=\"mail\"}[5m]))', is: '< 1'}]
+  ladder: [{restart: {}}]
+";
+
+/// One that is as expected, and one with a slip in its fact.
+const SCENARIOS: &str = "apiVersion: paramedic.dev/v1alpha1
+kind: Scenario
+metadata: {name: rolled}
+spec:
+  world: {workloads: [{namespace: shop, name: consumer, replicas: 4}]}
+  alerts: [{labels: {alertname: QueueStuck}, until: 9m}]
+  facts: [{query: 'sum(rate(consumed_total{queue=\"mail\"}[5m]))', is: 0}]
+  expect: {actions: [{do: restart, at: 5m}]}
+---
+apiVersion: paramedic.dev/v1alpha1
+kind: Scenario
+metadata: {name: slipped}
+spec:
+  world: {workloads: [{namespace: shop, name: consumer, replicas: 4}]}
+  alerts: [{labels: {alertname: QueueStuck}, until: 9m}]
+  facts: [{query: 'sum(rate(consumed_total{queue=\"mial\"}[5m]))', is: 0}]
+  expect: {actions: [{do: restart, at: 5m}]}
+";
+
+/// Runs the scenarios of a folder of their own; what is written is told without the folder's name.
+fn ran(more: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("policy.yaml"), POLICY).expect("a file");
+    std::fs::create_dir(at("scenarios")).expect("a folder");
+    std::fs::write(at("scenarios/consumer.yaml"), SCENARIOS).expect("a file");
+    let args = ["test", &at("scenarios"), "--policies", &at("policy.yaml")];
+    let ran = paramedic(&[&args[..], more].concat());
+    let home = format!("{}{}", folder.path().display(), std::path::MAIN_SEPARATOR);
+    Ran { code: ran.code, out: ran.out.replace(&home, ""), err: ran.err.replace(&home, "") }
+}
+
+#[test]
+fn a_filter_that_finds_nothing_is_what_is_told() {
+    let Ran { code, out, err } = ran(&["--filter", "nonsense"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let wanted = "error: of 2 scenarios none has `nonsense` in its name or file\nhint: --filter takes a part of a name such as `rolled`";
+    assert!(err.starts_with(wanted), "{err}");
+    assert_eq!(ran(&["--filter", "roll"]).err, "1 scenario: ok\n");
+}
+
+#[test]
+fn what_was_told_and_not_asked_stands_beside_what_was_asked_and_not_told() {
+    let wanted = "
+  Prometheus was asked and not told: rate(consumed_total{queue=\"mail\"}[5m])
+  Prometheus was told and not asked: scenarios/consumer.yaml:16:11: sum(rate(consumed_total{queue=\"mial\"}[5m]))
+  hint: tell it under `facts`";
+    let Ran { code, out, .. } = ran(&[]);
+    assert_eq!(code, 1);
+    assert!(out.contains(wanted), "{out}");
+    let data: serde_json::Value = serde_json::from_str(&ran(&["-o", "json"]).out).expect("JSON");
+    assert_eq!(data.pointer("/scenarios/0/unasked"), Some(&serde_json::json!([])));
+    let place = data.pointer("/scenarios/1/unasked/0").and_then(serde_json::Value::as_str);
+    assert!(place.is_some_and(|place| place.contains("consumer.yaml:16:11: sum(rate(")), "{data}");
+}
+
+#[test]
+fn results_are_shown_though_their_file_cannot_be_written() {
+    let too_long = format!("{}.xml", "x".repeat(300));
+    for (filter, code, verdict) in
+        [("rolled", 1, "1 scenario: ok"), ("consumer", 1, "error: 1 of 2 scenarios failed")]
+    {
+        let ran = ran(&["--filter", filter, "--junit", &too_long]);
+        assert!(ran.out.starts_with("ok      scenarios/consumer.yaml: rolled\n"), "{}", ran.out);
+        assert!(ran.err.contains("error: could not write xxx") && ran.err.contains(verdict), "{}", ran.err);
+        assert_eq!(ran.code, code);
+    }
+    let ran = ran(&["--junit", &Path::new("no").join("such").join("junit.xml").display().to_string()]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("there is no folder") && ran.err.contains("nothing was run"), "{}", ran.err);
+}
