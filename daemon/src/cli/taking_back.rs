@@ -463,10 +463,14 @@ impl Seen {
             Event::RevertHeld { intent, why, order_over: true, .. } if *intent == self.intent => {
                 Some(End::Nothing { why: why.clone() })
             }
-            Event::RevertHeld { intent, until, why, order_over: false, .. } if *intent == self.intent => {
+            Event::RevertHeld { intent, until, why, order_over: false, behind, .. }
+                if *intent == self.intent =>
+            {
                 // Short holds, one after the other, are a long one.
                 let since = *self.held_since.get_or_insert(record.at);
-                let counts = record.seq >= self.news && until.since(since) > HELD_MAX;
+                // Behind another effect it is looked at again as soon as that has ended.
+                let lasts_to = if behind.is_some() { record.at } else { *until };
+                let counts = record.seq >= self.news && lasts_to.since(since) > HELD_MAX;
                 counts.then(|| End::Held { until: *until, why: why.clone() })
             }
             // Shown, and nothing follows from them here.
@@ -507,5 +511,38 @@ impl End {
             }
         };
         Item::not(intent, record, result, Failure::users(error).hint(hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two blocks on one object are taken back one after the other: the second is not held by anybody's decision.
+    #[test]
+    fn what_waits_for_the_effect_before_it_is_followed_and_not_told_as_held() {
+        let at =
+            |secs: u64| "2026-11-21T09:00:00Z".parse::<Moment>().expect("a time") + Span::from_secs(secs);
+        let held = |seq, secs, behind| Record {
+            seq: Seq(seq),
+            at: at(secs),
+            schema: 1,
+            event: Event::RevertHeld {
+                intent: Seq(7),
+                until: at(secs) + Span::from_mins(5),
+                why: "intent 9 is under way on this target".to_owned(),
+                order_over: false,
+                reason: String::new(),
+                failures: 0,
+                since: None,
+                behind,
+            },
+        };
+        let mut seen = Seen { intent: Seq(7), news: Seq(1), revert: None, held_since: None };
+        assert!(seen.take(&held(10, 0, Some(Seq(9)))).is_none(), "it is looked at again once 9 has ended");
+        let long = seen.take(&held(11, 121, Some(Seq(9))));
+        assert!(matches!(long, Some(End::Held { .. })), "two minutes are long");
+        let mut seen = Seen { intent: Seq(7), news: Seq(1), revert: None, held_since: None };
+        assert!(matches!(seen.take(&held(10, 0, None)), Some(End::Held { .. })), "a pause is told at once");
     }
 }

@@ -1,13 +1,10 @@
 //! What an operator does by hand: run a policy, undo an action. Taken here, decided by the engine under the same guards as what an alert
 //! starts, and answered when it is on record; what comes of it is told by the records of its episode.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use paramedic_policies::action::{Action, Intent, Outcome};
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::alert::Labels;
 use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
@@ -209,77 +206,5 @@ async fn past(archive: &dyn Archive, id: Seq) -> Result<Option<Past>, ApiError> 
         let filter = Filter { intent: Some(id), kind, limit, ..Filter::default() };
         events.extend(archive.query(filter).await?.items.into_iter().map(|record| record.event));
     }
-    Ok(Some(told(*intent, events)))
-}
-
-/// The same from the records that are about it: first what was intended, then how that ended. What was taken back of it
-/// in part is left out of the action, so that the rest can still be undone.
-fn told(intent: Intent, events: Vec<Event>) -> Past {
-    let id = intent.id;
-    let mut past = Past { intent, outcome: None, taken_back: None, into: None };
-    let mut reverts = BTreeMap::new();
-    for event in events {
-        match event {
-            Event::Intended { intent } if intent.reverts == Some(id) => {
-                reverts.insert(intent.id, intent.action);
-            }
-            Event::Ended { intent, outcome } if intent == id => past.outcome = Some(outcome),
-            Event::Ended { intent, outcome: Outcome::Done { .. } } => {
-                match reverts.get(&intent).map(Action::rest) {
-                    Some(Some((rest, _))) => past.intent.action = rest,
-                    Some(None) => past.taken_back = Some(intent),
-                    // Of an intent that it led to.
-                    None => {}
-                }
-            }
-            Event::RevertDropped { intent, into, .. } if intent == id => past.into = past.into.or(into),
-            // Of the intents that it led to.
-            _ => {}
-        }
-    }
-    past
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn intended(id: u64, reverts: Option<u64>, action: &Value) -> Event {
-        let event = json!({"kind": "intended", "intent": {
-            "id": id, "episode": 1, "policy": "block", "book": paramedic_policies::book::Digest::default(), "rung": 0,
-            "step": 0, "target": {"kind": "Deployment", "namespace": "prod", "name": "web"}, "uid": "u", "action": action,
-            "mode": "enforce", "at": "2026-11-21T08:30:00Z", "deadline": "2026-11-21T08:40:00Z", "charged": true,
-            "reverts": reverts, "epoch": 1,
-        }});
-        serde_json::from_value(event).expect("an intent as it is recorded")
-    }
-
-    fn done(intent: u64) -> Event {
-        Event::Ended { intent: Seq(intent), outcome: Outcome::Done { diff: None, already: false } }
-    }
-
-    /// Of two addresses the first was let in: the second can still be.
-    #[test]
-    fn what_was_taken_back_in_part_can_still_be_undone() {
-        let entry = |address: &str| json!({"range": address, "for": "1h", "times": 1});
-        let (first, second) = (entry("203.0.113.7"), entry("203.0.113.8"));
-        let terms = json!({"by": "networkPolicy", "clientAddress": "peer", "for": "1h", "private": false,
-            "ipv4Bits": 32, "ipv6Bits": 64, "entries": 100, "enforced": false,
-            "controller": ["ingress-nginx", "ingress-nginx-controller"]});
-        let block = json!({"blockIp": {"block": {"ranges": [first, second], "terms": terms}}});
-        let part = json!({"blockIp": {"unblock": {"ranges": [first], "rest": [second],
-            "again": "2026-11-21T09:30:00Z", "terms": terms}}});
-        let all = json!({"blockIp": {"unblock": {"ranges": [second], "terms": terms}}});
-        let Event::Intended { intent } = intended(9, None, &block) else { panic!("it is one") };
-        let mut events = vec![intended(12, Some(9), &part), done(9), done(12)];
-        let past = told(*intent.clone(), events.clone());
-        assert_eq!(
-            (past.taken_back, past.intent.action.to_string().as_str()),
-            (None, "block 203.0.113.8 for 1h")
-        );
-        events.extend([intended(15, Some(9), &all), done(15)]);
-        assert_eq!(told(*intent, events).taken_back, Some(Seq(15)));
-    }
+    Ok(Some(Past::of(*intent, events)))
 }

@@ -12,7 +12,7 @@ use paramedic_policies::book::{Book, Source};
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::load::Problem;
 use paramedic_policies::notifications::{Notice, Receipt};
-use paramedic_policies::order::Command;
+use paramedic_policies::order::{Command, Past};
 use paramedic_policies::question::{Ask, Question};
 use paramedic_policies::ruling::Verdict;
 use paramedic_policies::settings::Settings;
@@ -287,7 +287,10 @@ impl<'s> Play<'s> {
             let key = format!("scenario-{}", index + 1);
             Some(Command::Run { policy, labels, reason, dry_run, key })
         } else if let Some(policy) = &order.undo {
-            self.action(policy).map(|intent| Command::Undo { intent, only: Vec::new(), reason, past: None })
+            self.action(policy).map(|past| {
+                let (intent, past) = (past.intent.id, Some(Box::new(past)));
+                Command::Undo { intent, only: Vec::new(), reason, past }
+            })
         } else if let Some(policy) = &order.approve {
             self.proposal(policy).map(|proposal| Command::Approve { proposal, comment })
         } else if let Some(policy) = &order.deny {
@@ -318,13 +321,13 @@ impl<'s> Play<'s> {
     }
 
     /// The newest action of a policy that took nothing back.
-    fn action(&self, policy: &str) -> Option<Seq> {
-        self.run.records().iter().rev().find_map(|record| match &record.event {
-            Event::Intended { intent } if intent.policy == policy && intent.reverts.is_none() => {
-                Some(intent.id)
-            }
+    fn action(&self, policy: &str) -> Option<Past> {
+        let records = self.run.records();
+        let intent = records.iter().rev().find_map(|record| match &record.event {
+            Event::Intended { intent } if intent.policy == policy && intent.reverts.is_none() => Some(intent),
             _ => None,
-        })
+        })?;
+        Some(Past::of((**intent).clone(), records.iter().map(|record| record.event.clone())))
     }
 
     /// The newest call for a person.

@@ -1,6 +1,10 @@
 //! `paramedic cleanup` on a real API server: what real levers left is found by its stamps and taken away, and what a
 //! colleague changed since is left.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use paramedic_policies::action::{Intent, Outcome, Wish};
 use paramedic_policies::remediation::block_ip::{self, ClientAddress, Means, Terms, Whom};
@@ -14,10 +18,13 @@ use paramedic_remediations::Remedies;
 use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::world::World;
 use paramedic_tests::control_plane::{ControlPlane, Namespace, User};
-use paramedic_tests::paramedic::{Said, command};
+use paramedic_tests::paramedic::{Paramedic, Said, command};
+use paramedic_tests::scratch::Scratch;
+use paramedic_tests::waiting::{eventually, seen};
 use serde_json::{Value, json};
 
-use crate::remediations::least::{Asks, WEB, any};
+use super::kubeconfig;
+use crate::remediations::least::{Asks, WEB, account_with, any, book};
 use crate::remediations::stand::{intent, kubernetes, preflight, rests, sealed, stamp, target, world};
 
 const POLICIES: [Asks; 6] = [
@@ -215,4 +222,38 @@ async fn what_a_colleague_changed_and_what_nobody_remembers_is_left() {
     );
     assert_eq!(shop.get("Deployment", "web").await["spec"]["replicas"], json!(3));
     assert!(shop.try_get("NetworkPolicy", "paramedic-block-deployment-web").await.is_some());
+}
+
+/// Not by its address: a daemon inside the cluster calls it otherwise than whoever cleans from outside.
+#[tokio::test]
+async fn nothing_is_cleaned_beside_a_daemon_that_acts_on_the_same_cluster_or_cannot_tell() {
+    let Some(cluster) = ControlPlane::shared().await else { return };
+    let shop = cluster.namespace("cleanup-beside").await;
+    let folder = Scratch::new("cleanup-beside");
+    let least = kubeconfig(cluster, &account_with(cluster, &BTreeMap::new()).await, &folder);
+    let admin = cluster.kubeconfig(User::Admin);
+    let book = book(&shop, &[(WEB, "[{restart: {}}]")]);
+    let policy = &book.source().files[0].text;
+    let clean = async |server: &str, more: &[&str]| {
+        cleanup(cluster, &shop, &[&["--yes", "--server", server], more].concat()).await
+    };
+    for (account, mode, refused, way_on) in [
+        (admin.as_path(), "enforce", "and acts on this cluster", false),
+        (Path::new(&least), "approve", "nobody knows whether that is this cluster", true),
+        (admin.as_path(), "dry-run", "", true),
+    ] {
+        let plan = Paramedic::plan().policy("restart.yaml", policy).kubeconfig(account).mode(mode);
+        let daemon = plan.start().await;
+        eventually(Duration::from_secs(60), "the daemon has asked the API server", async || {
+            let (_, status) = daemon.get("/api/v1/status").await;
+            let knows = status["clusterUid"].is_string() || mode == "approve";
+            seen(knows && status["kubernetesAnswers"]["is"] == "answered", || status.to_string())
+        })
+        .await;
+        let said = clean(&daemon.url(), &[]).await;
+        assert_eq!(said.code, Some(i32::from(!refused.is_empty())), "{mode}: {said:?}");
+        assert!(said.stderr.contains(refused), "{mode}: {said:?}");
+        let said = clean(&daemon.url(), &["--daemon-is-elsewhere"]).await;
+        assert_eq!(said.code, Some(i32::from(!way_on)), "{mode}: {said:?}");
+    }
 }
