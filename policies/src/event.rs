@@ -18,6 +18,10 @@ use crate::state::CaseId;
 use crate::target::Target;
 use crate::time::Moment;
 
+pub use conclusion::Conclusion;
+
+mod conclusion;
+
 /// Position in the journal, from 1. Every id is one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -539,39 +543,6 @@ pub enum Advance {
     NotBegun,
     /// The last step of a sequence that has begun was so already; it is looked whether that helps.
     Already,
-}
-
-/// How a case ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Conclusion {
-    /// The last step was verified.
-    Helped,
-    /// The last step was done; nothing says how to verify it.
-    Done,
-    /// In dry-run: the first rung was rehearsed.
-    Rehearsed,
-    /// Nothing had to be changed.
-    Already,
-    /// No rung helped.
-    Exhausted,
-    /// A verification or an outcome is unknown.
-    Unknown,
-    /// An action failed too often, or was refused when it was to be done.
-    Failed,
-    /// The alert ended first.
-    Resolved,
-    /// The policy left the book, or was changed before the case had begun; of a case of an older journal also
-    /// [`TakenBack`](Self::TakenBack) and [`Cancelled`](Self::Cancelled).
-    Withdrawn,
-    /// An operator denied it.
-    Denied,
-    /// A guard refused what was ordered by hand: nobody tries it again.
-    Refused,
-    /// What was done was taken back before anybody knew whether it helped: a person wants it so, or its time was over.
-    TakenBack,
-    /// What was ordered by hand was cancelled: what of it had not begun stays undone.
-    Cancelled,
 }
 
 #[cfg(test)]

@@ -410,3 +410,41 @@ impl Deliveries for EveryMessageArrives {
         Receipt::Taken { said: "taken".to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::book::{Source, SourceFile};
+    use paramedic_policies::load;
+
+    use super::super::{play, read};
+
+    /// The state has forgotten what is over and lasts; the records have not.
+    #[test]
+    fn what_lasts_is_undone_long_after_it_was_done() {
+        let policy = "apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: cart-slow}
+spec:
+  mode: enforce
+  match: ['alertname=\"A\"']
+  target: {kind: Deployment, namespace: shop, name: cart}
+  ladder: [{scale: {by: 2, max: 9}}]
+";
+        let scenario = "apiVersion: paramedic.dev/v1alpha1
+kind: Scenario
+metadata: {name: a}
+spec:
+  world: {workloads: [{namespace: shop, name: cart, replicas: 4}]}
+  alerts: [{labels: {alertname: A}, until: 5m}]
+  orders: [{at: 20m, by: ana, undo: cart-slow}]
+  expect: {state: [{kind: Deployment, namespace: shop, name: cart, replicas: 4}], actions: [{do: 4 -> 6}, {do: 6 -> 4}]}
+";
+        let files = vec![SourceFile { path: "cart.yaml".to_owned(), text: policy.to_owned() }];
+        let source = Source { files, settings: Default::default(), tzdb: String::new() };
+        let book = load::book(source).expect("it loads");
+        let played = play(&read(scenario, "cart.yaml").expect("it can be read")[0], &book);
+        let misses = played.expect("it can be played").misses;
+        let misses: Vec<String> = misses.iter().map(|one| format!("{}: {}", one.what, one.found)).collect();
+        assert_eq!(misses, [""; 0]);
+    }
+}
