@@ -138,6 +138,7 @@ struct Case {
     /// Whether the last ruling waits, and for which proposal, where it is one.
     waits: bool,
     proposal: Option<Seq>,
+    last_ruled: Option<Seq>,
     conclusion: Option<Conclusion>,
 }
 
@@ -248,7 +249,9 @@ impl Tally {
             }
             Event::Concluded { case, conclusion } => {
                 if let Some(case) = self.case(case) {
-                    case.conclusion = Some(*conclusion);
+                    // One whose policy was changed before it had begun is decided anew (the kinds come one after the other).
+                    let goes_on = *conclusion == Conclusion::Withdrawn && case.last_ruled > Some(record.seq);
+                    case.conclusion = (!goes_on).then_some(*conclusion).or(case.conclusion);
                 }
             }
             Event::Closed { why: Closing::Expired | Closing::Over, .. }
@@ -294,8 +297,7 @@ impl Tally {
     fn ruled(&mut self, seq: Seq, at: Moment, ruling: &Ruling) {
         let id = CaseId { episode: ruling.episode, policy: ruling.policy.clone() };
         let Some(case) = self.case(&id) else { return };
-        // A case of a policy that was changed before it had begun is decided anew: it is not over.
-        case.conclusion = case.conclusion.filter(|before| *before != Conclusion::Withdrawn);
+        case.last_ruled = Some(seq);
         (case.waits, case.proposal) = match ruling.verdict {
             ruling::Verdict::Propose { .. } => (true, Some(seq)),
             ruling::Verdict::Hold { .. } => (true, None),
