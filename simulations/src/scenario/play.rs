@@ -437,7 +437,7 @@ spec:
   world: {workloads: [{namespace: shop, name: cart, replicas: 4}]}
   alerts: [{labels: {alertname: A}, until: 5m}]
   orders: [{at: 20m, by: ana, undo: cart-slow}]
-  expect: {state: [{kind: Deployment, namespace: shop, name: cart, replicas: 4}], actions: [{do: 4 -> 6}, {do: 6 -> 4}]}
+  expect: {state: [{kind: Deployment, namespace: shop, name: cart, field: spec.replicas, is: 4}], actions: [{do: 4 -> 6}, {do: 6 -> 4, takesBack: true}]}
 ";
         let files = vec![SourceFile { path: "cart.yaml".to_owned(), text: policy.to_owned() }];
         let source = Source { files, settings: Default::default(), tzdb: String::new() };
