@@ -17,6 +17,9 @@ use crate::redaction::Redactor;
 /// A larger file belongs into Prometheus, or into lines of webhooks, which are read one by one.
 const BYTES_MAX: u64 = 512 * 1024 * 1024;
 
+/// By how much the clock of whoever wrote it may be ahead of ours.
+const AHEAD_MAX: Span = Span::from_mins(5);
+
 const HINT: &str = "write a list of alerts, or one a line: {\"labels\": {\"alertname\": \"X\"}, \"startsAt\": \
                     \"2026-11-21T08:30:00Z\", \"endsAt\": \"2026-11-21T08:40:00Z\"}; see ops/docs/backtest.md";
 
@@ -58,9 +61,17 @@ impl Written {
     }
 
     /// What is wrong with its times.
-    fn problem(&self) -> Option<String> {
-        let is_no_time = self.starts_at.unix_ms() <= 0;
-        is_no_time.then(|| format!("`startsAt` is {}, when no alert began", self.starts_at))
+    fn problem(&self, now: Moment) -> Option<String> {
+        let begins = self.starts_at;
+        if begins.unix_ms() <= 0 {
+            return Some(format!("`startsAt` is {begins}, when no alert began"));
+        }
+        if begins > now + AHEAD_MAX {
+            return Some(format!("`startsAt` is {begins}, and it is {now}: that is no past"));
+        }
+        // Year 1 is no end.
+        let end = self.ends_at.filter(|end| end.unix_ms() > 0 && *end < begins)?;
+        Some(format!("`endsAt` is {end}, before `startsAt` {begins}"))
     }
 }
 
@@ -81,7 +92,10 @@ impl AlertsFile {
             let problem = format!("{place} has more than {BYTES_MAX} bytes");
             return Err(wrong(problem, "cut it into several, or use --from alertmanager-jsonl"));
         }
-        let mut written = written(&text, &place)?;
+        let mut written = written(&text, &place, now)?;
+        if written.is_empty() {
+            return Err(super::hollow(path, "alert", HINT));
+        }
         drop(text);
         // Before they are compared: what redaction makes one alert is one.
         for one in &mut written {
@@ -128,7 +142,7 @@ impl AlertsFile {
     }
 }
 
-fn written(text: &[u8], place: &str) -> Result<Vec<Written>, HistoryError> {
+fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<Written>, HistoryError> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     let bad = |place: String, error: serde_json::Error| wrong(format!("{place}: {error}"), HINT);
     match first {
@@ -136,7 +150,7 @@ fn written(text: &[u8], place: &str) -> Result<Vec<Written>, HistoryError> {
         Some(b'[') => {
             let all: Vec<Written> =
                 serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error))?;
-            match all.iter().zip(1..).find_map(|(one, number)| Some((number, one.problem()?))) {
+            match all.iter().zip(1..).find_map(|(one, number)| Some((number, one.problem(now)?))) {
                 None => Ok(all),
                 Some((number, problem)) => Err(wrong(format!("{place}: alert {number}: {problem}"), HINT)),
             }
@@ -149,7 +163,7 @@ fn written(text: &[u8], place: &str) -> Result<Vec<Written>, HistoryError> {
                     let place = format!("{place}:{}", number + 1);
                     let one: Written =
                         serde_json::from_slice(line).map_err(|error| bad(place.clone(), error))?;
-                    match one.problem() {
+                    match one.problem(now) {
                         None => Ok(one),
                         Some(problem) => Err(wrong(format!("{place}: {problem}"), HINT)),
                     }
@@ -252,6 +266,24 @@ mod tests {
         let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("it is wrong");
         let place = file.path().display().to_string();
         assert_eq!(error.problem, format!("{place}:2: missing field `labels` at line 1 column 2"));
+        for (times, problem) in [
+            (
+                r#""startsAt":"2026-11-21T08:00:00Z","endsAt":"2026-11-21T07:00:00Z""#,
+                "`endsAt` is 2026-11-21T07:00:00.000Z, before `startsAt` 2026-11-21T08:00:00.000Z",
+            ),
+            (
+                r#""startsAt":"2026-11-21T12:06:00Z""#,
+                "`startsAt` is 2026-11-21T12:06:00.000Z, and it is 2026-11-21T12:00:00.000Z: that is no past",
+            ),
+        ] {
+            std::fs::write(file.path(), format!(r#"{{"labels":{{"alertname":"A"}},{times}}}"#))
+                .expect("text");
+            let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("no past");
+            assert_eq!(error.problem, format!("{place}:1: {problem}"));
+        }
+        std::fs::write(file.path(), "[ ]").expect("text");
+        let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("nothing");
+        assert_eq!(error.problem, format!("{place} holds no alert: it does not show that nothing happened"));
         let zero = r#"{"labels":{"alertname":"A"},"startsAt":"0001-01-01T00:00:00Z"}"#;
         for (text, which) in [(format!("\n{zero}\n"), ":2:"), (format!("[{zero}]"), ": alert 1:")] {
             std::fs::write(file.path(), text).expect("text");

@@ -31,12 +31,16 @@ pub trait Stream: Send {
     async fn next(&mut self) -> Result<Option<Record>, HistoryError>;
 }
 
+const HINT: &str = "each line is a record, as `paramedic audit export` writes them";
+
 /// Records that `paramedic audit export` wrote.
 pub struct Exported {
     path: PathBuf,
     lines: Box<dyn BufRead + Send>,
     line: u64,
     text: Vec<u8>,
+    /// Whether a record was read.
+    has_any: bool,
 }
 
 impl std::fmt::Debug for Exported {
@@ -51,7 +55,13 @@ impl Exported {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
-        Ok(Self { path: path.to_owned(), lines: super::lines(path)?, line: 0, text: Vec::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            lines: super::lines(path)?,
+            line: 0,
+            text: Vec::new(),
+            has_any: false,
+        })
     }
 }
 
@@ -62,13 +72,16 @@ impl Stream for Exported {
             self.line += 1;
             let place = format!("{}:{}", self.path.display(), self.line);
             if !next_line(&mut self.lines, LINE_BYTES_MAX, &mut self.text, &place)? {
-                return Ok(None);
+                return match self.has_any {
+                    true => Ok(None),
+                    false => Err(super::hollow(&self.path, "record", HINT)),
+                };
             }
             if !self.text.iter().all(u8::is_ascii_whitespace) {
-                return serde_json::from_slice(&self.text).map(Some).map_err(|error| {
-                    let hint = "each line is a record, as `paramedic audit export` writes them";
-                    wrong(format!("{place}: this is no record: {error}"), hint)
-                });
+                self.has_any = true;
+                return serde_json::from_slice(&self.text)
+                    .map(Some)
+                    .map_err(|error| wrong(format!("{place}: this is no record: {error}"), HINT));
             }
         }
     }

@@ -25,6 +25,12 @@ pub(crate) fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> Hist
     HistoryError { problem: problem.into(), hint: Some(hint.into()), is_content: true }
 }
 
+/// A file with nothing in it: what could not be written reads like a quiet past, and no gate may open for that.
+pub(crate) fn hollow(path: &Path, what: &str, hint: &str) -> HistoryError {
+    let problem = format!("{} holds no {what}: it does not show that nothing happened", path.display());
+    wrong(problem, hint)
+}
+
 /// What neither the caller nor the content is to blame for.
 pub(crate) fn failed(problem: impl Into<String>, hint: Option<String>) -> HistoryError {
     HistoryError { problem: problem.into(), hint, is_content: false }

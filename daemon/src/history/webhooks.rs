@@ -80,7 +80,10 @@ impl History for Webhooks {
             self.line += 1;
             let place = self.place();
             if !next_line(&mut self.lines, LINE_BYTES_MAX, &mut self.text, &place)? {
-                return Ok(None);
+                return match self.last {
+                    Some(_) => Ok(None),
+                    None => Err(super::hollow(&self.path, "delivery", HINT)),
+                };
             }
             if !self.text.iter().all(u8::is_ascii_whitespace) {
                 return self.heard().map(Some);
@@ -134,6 +137,7 @@ mod tests {
                 "FILE:2: it was received at 2026-11-21T08:09:00.000Z, and the line before it at 2026-11-21T08:10:00.000Z",
             ),
             ("[]", "FILE:1: this is no webhook's payload"),
+            ("\n", "FILE holds no delivery: it does not show that nothing happened"),
         ] {
             let error = read(text).await.expect_err("it is wrong");
             assert!(error.starts_with(problem), "{error}");

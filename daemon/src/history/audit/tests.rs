@@ -118,3 +118,12 @@ async fn two_deliveries_of_one_moment_stay_two() {
     assert_eq!(told(&mut audit).await, wanted);
     assert_eq!(audit.doubts(), [""; 0]);
 }
+
+#[tokio::test]
+async fn an_export_without_a_record_is_no_quiet_past() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "\n").expect("text");
+    let error = Exported::open(file.path()).expect("it opens").next().await.expect_err("it is empty");
+    let place = file.path().display();
+    assert_eq!(error.problem, format!("{place} holds no record: it does not show that nothing happened"));
+}
