@@ -241,3 +241,32 @@ spec:
     assert_eq!(ended(&story), [Conclusion::TakenBack]);
     assert_eq!((story.count("verified"), story.calls()), (0, Vec::<&str>::new()));
 }
+
+/// A freeze ends by its own time, though the alert is open: nobody knows what it was good for.
+#[test]
+fn who_took_something_back_unjudged_while_its_alert_is_open_calls_a_person() {
+    let freeze = r#"
+apiVersion: paramedic.dev/v1alpha1
+kind: RemediationPolicy
+metadata: {name: freeze}
+spec:
+  mode: enforce
+  match: ['alertname="Slow"']
+  target: {kind: Deployment, namespace: "{{ labels.namespace }}", name: "{{ labels.deployment }}"}
+  ladder:
+    - freezeDeploys: {for: 5m}
+      verify: {query: "slow", is: "< 1", settle: 6m, hold: 2m, within: 15m}
+  guards: {cooldown: 1h, relapse: 0s, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
+  onFailure: {notify: [sre]}
+"#;
+    let mut story = Story::new(&[freeze]);
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    story.pass("10m");
+    assert_eq!(story.intents().len(), 2, "frozen, and thawed: {:?}", story.kinds());
+    assert_eq!((story.count("verified"), story.count("concluded")), (0, 1), "{:?}", story.kinds());
+    let [call] = story.calls()[..] else { panic!("one call: {:?}", story.calls()) };
+    assert_eq!(
+        call,
+        "what was done has been taken back before anybody knew whether it helped, and the alert is still open"
+    );
+}
