@@ -1,5 +1,6 @@
 //! `paramedic audit`: reading the journal, never writing it.
 
+mod ends;
 mod export;
 mod query;
 pub(super) mod report;
