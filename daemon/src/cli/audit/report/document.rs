@@ -1,6 +1,6 @@
 //! The report as data: what `--output json` gives, and what both writers read. It adds nothing to the records but sums.
 
-use paramedic_policies::event::{Closing, Record, Seq, Worth};
+use paramedic_policies::event::{Closing, Conclusion, Record, Seq, Worth};
 use paramedic_policies::ruling;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
@@ -140,6 +140,8 @@ pub(super) fn standing(case: &CaseTold) -> (String, Tone) {
         let tone = match ended.how.worth() {
             Worth::Helped => Tone::Good,
             Worth::Unchecked | Worth::Rehearsed => Tone::Info,
+            // Nobody knows either whether it helped.
+            Worth::EndedEarly if ended.how == Conclusion::TakenBack => Tone::Doubt,
             Worth::EndedEarly => Tone::Idle,
             Worth::NotKnown => Tone::Doubt,
             Worth::DidNotHelp => Tone::Bad,
