@@ -17,7 +17,7 @@ use super::eyes::Eyes;
 use super::failure::Failure;
 use super::records::{JournalArgs, Records};
 use super::ruling;
-use super::story::{ask, found, list, short};
+use super::story::{ask, concluded, found, list, short};
 use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
 use crate::config::Configuration;
@@ -331,7 +331,8 @@ fn shown(explanation: &Explanation, all: bool) -> String {
         let verdict = waits.map_or_else(|| ruling::verdict(made), waiting);
         text += &format!("\n  {} ({}): {verdict}\n", plain(&made.policy), made.place);
         if let Some(standing) = &account.standing {
-            text += &format!("    now     {}\n", plain(&standing.phase));
+            let how = standing.ended.map(|ended| format!(" ({})", concluded(ended))).unwrap_or_default();
+            text += &format!("    now     {}{how}\n", plain(&standing.phase));
         }
         let (mut verdict, mut first) = (made.verdict, None);
         if let Some(waits) = waits {
