@@ -50,7 +50,7 @@ struct Shown {
 }
 
 pub(super) async fn run(args: ShowArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     show(&*records, Seq(args.seq), args.all, args.output.output, console).await
 }
 
