@@ -17,7 +17,7 @@ use super::console::Console;
 use super::failure::Failure;
 
 pub(super) use query::row;
-pub(super) use selection::When;
+pub(super) use selection::{When, window};
 
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]

@@ -9,7 +9,7 @@ use paramedic_policies::time::{Moment, Span};
 
 use super::ends::Ends;
 use super::report::{Spread, Took};
-use super::selection::When;
+use super::selection::{When, window_of};
 use super::unknown;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
@@ -49,15 +49,8 @@ pub struct StatsArgs {
 }
 
 pub(super) async fn run(args: StatsArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let since = args.since.moment(console.now);
-    let until = args.until.map_or(console.now, |until| until.moment(console.now));
-    if since >= until {
-        let error = format!("nothing is between --since {since} and --until {until}");
-        return Err(
-            Failure::users(error).hint("--since is the earlier of the two; 30d means thirty days ago")
-        );
-    }
-    let records = args.journal.open()?;
+    let (since, until) = window_of(args.since, args.until, console.now)?;
+    let records = args.journal.open_watched()?;
     let mut tally = Tally::of(args.policy.clone(), since, until);
     for kind in tally::KINDS {
         if !read(&*records, kind, since, args.policy.as_deref(), &mut tally).await? {

@@ -34,6 +34,7 @@ fn filters_narrow_and_say_when_nothing_is_left() {
         &["--target", "shop/Deployment/card"],
         &["--namespace", "shop", "--alert", "CartError", "--since", "1d"],
         &["--namespace", "shop", "--since", "1m"],
+        &["--since", "2030-01-01T00:00:00Z"],
     ] {
         text += &format!("$ paramedic audit query {}\n{}\n", more.join(" "), query(more));
     }
@@ -54,6 +55,7 @@ fn statistics_say_what_each_policy_is_worth() {
         &["--since", "1h", "--policy", "search-slow"],
         &["--since", "1h", "--output", "json"],
         &["--since", "1h", "--until", "2h"],
+        &["--since", "2030-01-01T00:00:00Z"],
     ] {
         text += &format!("$ paramedic audit stats {}\n{}\n", more.join(" "), stats(more));
     }
