@@ -23,6 +23,9 @@ pub struct Standing {
     /// How it ended, where it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Conclusion>,
+    /// The proposal that waits for a person, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Seq>,
     /// What it waits for, while an action of it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<UnderWay>,
@@ -132,6 +135,10 @@ pub(super) fn standing(state: &State, policy: &Policy, case: &Case, next: Option
         last_ruling: case.last_ruling.as_ref().map(|last| last.seq),
         over: case.phase == Phase::Resting,
         ended: case.ended.filter(|_| case.phase == Phase::Resting),
+        proposal: match &case.phase {
+            Phase::Proposed { proposal, .. } => Some(*proposal),
+            _ => None,
+        },
         under_way: under_way(state, policy, case, next),
     }
 }

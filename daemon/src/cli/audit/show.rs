@@ -107,7 +107,7 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
                 made.place,
                 story::short(&made.book)
             )?;
-            write!(console.out, "{}", ruling::shown(made, 2))?;
+            write!(console.out, "{}", ruling::shown(made, record.seq, 2))?;
         }
         Event::Received { unreadable, correlation, .. } => {
             writeln!(console.out, "  correlation {}", plain(correlation))?;
