@@ -18,7 +18,7 @@ use crate::state::CaseId;
 use crate::target::Target;
 use crate::time::Moment;
 
-pub use conclusion::Conclusion;
+pub use conclusion::{Conclusion, Worth};
 
 mod conclusion;
 

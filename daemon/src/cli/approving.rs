@@ -19,8 +19,8 @@ const BEGINS_WITHIN: Duration = Duration::from_secs(30);
 
 /// What an approval led to.
 enum Came {
-    /// The intent, in words.
-    Begun(String),
+    /// The intent, and what it is in words.
+    Begun(Seq, String),
     /// Why nothing was begun, and what to do.
     Kept(String, String),
 }
@@ -65,7 +65,12 @@ pub(super) async fn followed(
     };
     match tokio::time::timeout(BEGINS_WITHIN, watched).await {
         Ok(came) => match came? {
-            Came::Begun(what) => Ok(writeln!(console.err, "approved, and begun: {}; {whole}", plain(&what))?),
+            Came::Begun(intent, what) => Ok(writeln!(
+                console.err,
+                "approved, and begun: {}\nit is being done, and is verified then where the policy says how\nfollow it: \
+                 paramedic audit tail --follow --intent {intent}\nthe whole story: paramedic audit show {proposal}",
+                plain(&what)
+            )?),
             Came::Kept(why, hint) => Err(Failure::users(format!("approved, but {}", plain(&why))).hint(hint)),
         },
         Err(_) => {
@@ -83,7 +88,8 @@ fn came(record: &Record, proposed: &Ruling) -> Option<Came> {
     let (episode, policy) = (proposed.episode, proposed.policy.as_str());
     match &record.event {
         Event::Intended { intent } if intent.episode == episode && intent.policy == policy => {
-            Some(Came::Begun(format!("{} on {} (intent {})", intent.action, intent.target, intent.id)))
+            let what = format!("{} on {} (intent {})", intent.action, intent.target, intent.id);
+            Some(Came::Begun(intent.id, what))
         }
         Event::Ruled { ruling } if ruling.episode == episode && ruling.policy == policy => {
             let (how, hint) = match ruling.verdict {

@@ -114,6 +114,7 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
     let found = reload::found(&configuration.policies, &configuration.settings())
         .map_err(|problems| Failure::unread(&problems, "policy"))?;
     let by_default = serve.mode.is_none() && serve.config.is_none();
+    let is_configured = serve.config.is_some();
     let printed = serve.config.is_some().then(|| configuration.printed());
     let (files, written) = (found.source.files.len(), Written::of(&found.source));
     let by_hand = world.asks_by_hand().then(|| built_in::with(found.source.clone()));
@@ -140,6 +141,7 @@ pub(super) async fn run(args: CheckArgs, console: &mut Console<'_>) -> Result<()
         files,
         written,
         by_default,
+        is_configured,
         book,
         problems,
         tokens: Tokens::of(&configuration),
@@ -155,6 +157,8 @@ struct Told {
     written: Written,
     /// Whether nobody said how far the daemon may go.
     by_default: bool,
+    /// Whether a configuration was given, which may set what policies name.
+    is_configured: bool,
     book: Option<Book>,
     problems: Vec<Problem>,
     tokens: Tokens,
@@ -179,15 +183,25 @@ fn broken(problems: Vec<Problem>, output: Output, console: &mut Console<'_>) -> 
 
 impl Told {
     fn write(self, output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
-        let Self { files, written, by_default, book, problems, tokens, configuration, live } = self;
+        let Self { files, written, by_default, is_configured, book, problems, tokens, configuration, live } =
+            self;
         let in_world = live.iter().flat_map(|live| &live.problems);
         let all = || problems.iter().chain(in_world.clone());
         let errors = all().filter(|problem| problem.is_error()).count();
         let warnings = all().count() - errors + tokens.token_warnings.len();
         let errors = errors + tokens.token_problems.len();
         let loads = problems.iter().all(|problem| !problem.is_error());
+        // Errors that no change of the policies mends.
+        let wants = |problem: &&Problem| {
+            problem.is_error()
+                && problem.hint.as_ref().is_some_and(|hint| hint.contains("in the configuration"))
+        };
+        let wants_configuration = !is_configured && problems.iter().any(|problem| wants(&problem));
         let hint = if !tokens.token_problems.is_empty() {
             "`serve` does not start with this; a running daemon keeps what it has"
+        } else if wants_configuration {
+            "these policies use what a configuration sets, and none is given: add `--config FILE`. For policies/maestro \
+             simulations/maestro.yaml is an example, and ops/docs/runbooks.md says what each name means"
         } else if loads {
             "the policies load; what they need of the world is not all there"
         } else {

@@ -16,8 +16,8 @@ use super::console::{Console, Output, OutputArg};
 use super::eyes::Eyes;
 use super::failure::Failure;
 use super::records::{JournalArgs, Records};
-use super::ruling;
-use super::story::{ask, found, list, short};
+use super::ruling::{self, Coming};
+use super::story::{ask, concluded, found, list, short};
 use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
 use crate::config::Configuration;
@@ -285,7 +285,7 @@ async fn recorded(
     let labels = alert.map(|labels| list(&labels)).unwrap_or_default();
     writeln!(console.out, "  alert {}, episode {}  {}", plain(&made.alert), made.episode, plain(&labels))?;
     writeln!(console.out, "  by {} at {}", made.policy, made.place)?;
-    write!(console.out, "{}", ruling::shown(made, 2))?;
+    write!(console.out, "{}", ruling::shown(made, record.seq, 2))?;
     match adopted {
         None => {
             writeln!(console.out, "  book {}, whose text is no longer in the journal", short(&made.book))?
@@ -331,7 +331,8 @@ fn shown(explanation: &Explanation, all: bool) -> String {
         let verdict = waits.map_or_else(|| ruling::verdict(made), waiting);
         text += &format!("\n  {} ({}): {verdict}\n", plain(&made.policy), made.place);
         if let Some(standing) = &account.standing {
-            text += &format!("    now     {}\n", plain(&standing.phase));
+            let how = standing.ended.map(|ended| format!(" ({})", concluded(ended))).unwrap_or_default();
+            text += &format!("    now     {}{how}\n", plain(&standing.phase));
         }
         let (mut verdict, mut first) = (made.verdict, None);
         if let Some(waits) = waits {
@@ -349,7 +350,8 @@ fn shown(explanation: &Explanation, all: bool) -> String {
         if is_last || account.standing.as_ref().is_some_and(|standing| standing.over) {
             text += "            what follows is what a new alert of this kind would meet\n";
         }
-        text += &ruling::shown_after(made, verdict, first, 4);
+        let proposal = account.standing.as_ref().and_then(|standing| standing.proposal);
+        text += &ruling::shown_after(made, Coming { verdict, first, proposal }, 4);
         if all && !account.facts.is_empty() {
             let mut table = Table::headless(6);
             for (name, shown) in &account.facts {

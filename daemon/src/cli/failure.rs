@@ -56,6 +56,17 @@ impl Failure {
         self
     }
 
+    /// With another failure beside it, where there is one.
+    #[must_use]
+    pub(super) fn and(mut self, other: Result<(), Self>) -> Self {
+        if let Err(other) = other {
+            self.error = format!("{}; {}", self.error, other.error);
+            let hints: Vec<String> = self.hint.into_iter().chain(other.hint).collect();
+            self.hint = (!hints.is_empty()).then(|| hints.join("; "));
+        }
+        self
+    }
+
     /// 0, 1 or 2.
     pub fn code(&self) -> u8 {
         match self.whose {

@@ -308,7 +308,7 @@ pub(super) fn show(record: &Record, console: &mut Console<'_>) -> Result<(), Fai
                     made.place,
                     story::short(&made.book)
                 )?;
-                writeln!(console.out, "{}", ruling::shown(made, 2))?;
+                writeln!(console.out, "{}", ruling::shown(made, record.seq, 2))?;
             }
         }
         _ => writeln!(console.out, "{line}")?,

@@ -93,7 +93,7 @@ pub(super) async fn freeze(args: FreezeArgs, console: &mut Console<'_>) -> Resul
         let heads = ["INTENT", "NAMESPACES", "UNTIL", "BY", "WHY"];
         return in_force::list(&found, "freeze", heads, order.how.output(), console, |one| {
             let names = frozen(&one.action).unwrap_or_default().join(",");
-            vec![[one.id.to_string(), names, one.ends(), one.by(), one.why.clone()]]
+            vec![[one.id.to_string(), names, until(one), one.by(), one.why.clone()]]
         });
     }
     let names: BTreeSet<String> = namespaces.into_iter().collect();
@@ -113,6 +113,16 @@ pub(super) async fn freeze(args: FreezeArgs, console: &mut Console<'_>) -> Resul
 fn frozen(action: &Action) -> Option<&[String]> {
     let Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)) = action else { return None };
     Some(&freeze.wish.namespaces)
+}
+
+/// Until when it refuses deploys: by its intent, as the cluster knows it; what is left of it is taken away a little later.
+fn until(one: &InForce) -> String {
+    match &one.action {
+        Action::FreezeDeploys(freeze_deploys::Action::Freeze(freeze)) if !one.late => {
+            (one.since + freeze.wish.lasts).to_string()
+        }
+        _ => one.ends(),
+    }
 }
 
 /// The namespaces that an order by hand would freeze.
@@ -174,4 +184,26 @@ pub(super) async fn thaw(args: ThawArgs, console: &mut Console<'_>) -> Result<()
     }
     let cancelled = waiting::cancel(&client, &waiting, how.reason(), how.dry_run(), console).await?;
     take_back(&client, &chosen, cancelled, &how, console).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cluster opens by the intent's time, not by the time at which the intent had ended.
+    #[test]
+    fn a_freeze_is_listed_until_the_time_that_the_cluster_has() {
+        let freeze = serde_json::json!({"freezeDeploys": {"freeze": {
+            "namespaces": ["shop"], "for": "2h", "breakGlass": "sre", "exempt": "paramedic"
+        }}});
+        let mut one: InForce = serde_json::from_value(serde_json::json!({
+            "id": 7, "episode": 3, "policy": "p", "mode": "enforce", "action": freeze,
+            "target": {"kind": "namespace", "namespace": "", "name": "shop"},
+            "since": "2026-11-21T09:00:00Z", "until": "2026-11-21T11:00:01.200Z",
+        }))
+        .expect("as the daemon lists it");
+        assert_eq!(until(&one), "2026-11-21T11:00:00.000Z");
+        one.late = true;
+        assert_eq!(until(&one), "not taken back yet");
+    }
 }

@@ -22,6 +22,7 @@ mod in_force;
 mod live;
 mod orders;
 mod plan;
+mod progress;
 mod rbac;
 mod records;
 mod ruling;
@@ -45,6 +46,7 @@ use paramedic_policies::time::Moment;
 
 pub use console::{Console, Output};
 pub use failure::{Failure, Whose};
+use progress::InPlaceOf;
 
 /// Takes alerts from Alertmanager, acts on them under guards, checks that it helped, and records why.
 #[derive(Debug, Clone, Parser)]
@@ -126,7 +128,7 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let now = Moment::from_unix_ms(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let (mut out, mut err) = (InPlaceOf(std::io::stdout()), InPlaceOf(std::io::stderr()));
     let mut console = Console { out: &mut out, err: &mut err, now };
     ExitCode::from(run(std::env::args_os().collect(), &mut console))
 }

@@ -185,7 +185,10 @@ pub(super) async fn approve(args: ApproveArgs, console: &mut Console<'_>) -> Res
     writeln!(console.out, "record {record}")?;
     match stream {
         Some(stream) => approving::followed(&client, stream, Seq(id), Seq(record), console).await,
-        None => Ok(writeln!(console.err, "approved; what follows: paramedic audit show {id}")?),
+        None => Ok(writeln!(
+            console.err,
+            "approved: it is decided again with fresh facts, and then done or not\nwhat comes of it: paramedic audit show {id}"
+        )?),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::progress::Watched;
 use crate::causes::causes;
 use crate::client::{Client, ClientError};
 use crate::journal::{Filter, OpenError, ReadError, Reader};
@@ -61,6 +62,16 @@ impl JournalArgs {
             Some(dir) => Ok(Box::new(Directory { reader: open(dir)? })),
             None => Ok(Box::new(self.server.client()?)),
         }
+    }
+}
+
+impl JournalArgs {
+    /// The journal, for reading a lot of it: on a terminal, how far that is.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or the client not be set up.
+    pub(crate) fn open_watched(&self) -> Result<Box<dyn Records>, Failure> {
+        Watched::open(|| self.open())
     }
 }
 

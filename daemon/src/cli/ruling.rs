@@ -4,25 +4,31 @@
 use std::fmt::Write as _;
 
 use paramedic_policies::action::{Diff, Mode};
+use paramedic_policies::event::Seq;
 use paramedic_policies::guard::{Finding, Stance};
 use paramedic_policies::ruling::{Cap, Ruling, Verdict};
 
 use super::story::{guard, source, stance};
 use super::table::{Table, plain};
 
-/// A ruling in several lines, each moved to the right.
-pub(super) fn shown(ruling: &Ruling, indent: usize) -> String {
-    shown_after(ruling, ruling.verdict, None, indent)
+/// A recorded ruling in several lines, each moved to the right.
+pub(super) fn shown(ruling: &Ruling, seq: Seq, indent: usize) -> String {
+    let proposal = matches!(ruling.verdict, Verdict::Propose { .. }).then_some(seq);
+    shown_after(ruling, Coming { verdict: ruling.verdict, first: None, proposal }, indent)
 }
 
-/// The same of what comes only after something else, which `first` says by a word and a sentence; `verdict` is what the
-/// guards came to.
-pub(super) fn shown_after(
-    ruling: &Ruling,
-    verdict: Verdict,
-    first: Option<[String; 2]>,
-    indent: usize,
-) -> String {
+/// What is known around a ruling of how it comes to act.
+pub(super) struct Coming {
+    /// What the guards came to.
+    pub(super) verdict: Verdict,
+    /// What it comes only after, by a word and a sentence.
+    pub(super) first: Option<[String; 2]>,
+    /// The proposal that waits for a person.
+    pub(super) proposal: Option<Seq>,
+}
+
+/// The same of what would be decided.
+pub(super) fn shown_after(ruling: &Ruling, coming: Coming, indent: usize) -> String {
     let mut head = Table::headless(indent);
     let target = ruling.target.as_ref().map_or("not known".to_owned(), ToString::to_string);
     head.row(["target".to_owned(), target]);
@@ -37,13 +43,14 @@ pub(super) fn shown_after(
         text.push_str(&difference(diff, indent));
     }
     text.push_str(&guards(&ruling.findings, indent));
-    text.push_str(&to_act(ruling, verdict, first, indent));
+    text.push_str(&to_act(ruling, coming, indent));
     text
 }
 
 /// What would have to change for this to act: one line for each reason, and for a mode that only looks. Guards that were
 /// not asked may still refuse then.
-fn to_act(ruling: &Ruling, verdict: Verdict, first: Option<[String; 2]>, indent: usize) -> String {
+fn to_act(ruling: &Ruling, coming: Coming, indent: usize) -> String {
+    let Coming { verdict, first, proposal } = coming;
     let mut table = Table::headless(indent + 2);
     let mut is_needed = first.is_some();
     first.into_iter().for_each(|row| table.row(row));
@@ -60,7 +67,12 @@ fn to_act(ruling: &Ruling, verdict: Verdict, first: Option<[String; 2]>, indent:
         (None, Mode::DryRun) => Some("`mode: enforce` or `approve` in the policy".to_owned()),
         // An approval is decided again when it is given.
         (None, Mode::Approve) if verdict == Verdict::Act => None,
-        (None, Mode::Approve) => Some("a person's approval: `paramedic approve`".to_owned()),
+        (None, Mode::Approve) => Some(match proposal {
+            Some(proposal) => format!("a person's approval: `paramedic approve {proposal}`"),
+            None => "a person's approval once it is proposed: `paramedic approve` with the number that `paramedic status` \
+                     shows then"
+                .to_owned(),
+        }),
         (None, Mode::Enforce) => None,
     };
     if let Some(mode) = mode {

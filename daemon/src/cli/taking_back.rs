@@ -127,11 +127,18 @@ enum Became {
     Failed,
     /// Nobody was told.
     Unknown,
+    /// The connection was lost before it could be ordered.
+    NotOrdered,
 }
 
 impl Item {
     fn not(intent: Seq, record: Option<Seq>, result: Became, failure: Failure) -> Self {
         Self { intent, record, result, why: Some(failure.error.clone()), failure: Some(failure) }
+    }
+
+    /// What the lost connection leaves open; that it is lost is said once.
+    fn lost(intent: Seq, record: Option<Seq>, result: Became, failure: &Failure) -> Self {
+        Self { intent, record, result, why: Some(failure.error.clone()), failure: None }
     }
 }
 
@@ -165,9 +172,17 @@ pub(super) async fn take_back(
         return rehearse(client, wanted, orders, output, console).await;
     }
     // Opened first: what is recorded between the two is in the first query.
-    let mut stream = if how.no_wait || wanted.is_empty() { None } else { Some(client.stream().await?) };
+    let opened = if how.no_wait || wanted.is_empty() { Ok(None) } else { client.stream().await.map(Some) };
+    let (mut stream, mut lost) = match opened {
+        Ok(stream) => (stream, None),
+        Err(error) => (None, Some(Failure::from(error))),
+    };
     let (mut ordered, mut items) = (Vec::new(), Vec::new());
     for Wanted { intent, only } in wanted {
+        if let Some(failure) = &lost {
+            items.push(Item::lost(*intent, None, Became::NotOrdered, failure));
+            continue;
+        }
         let path = format!("/api/v1/intents/{intent}/undo");
         let body = json!({"reason": how.reason, "only": only});
         match posted::<Taken>(client, &path, &body, console).await {
@@ -180,22 +195,31 @@ pub(super) async fn take_back(
             Err(failure) if failure.whose == Whose::Users => {
                 items.push(Item::not(*intent, None, Became::Refused, failure));
             }
-            Err(failure) => return Err(unfinished(&ordered, failure)),
+            Err(failure) => {
+                // Whether it was taken, nobody knows.
+                items.push(Item::lost(*intent, None, Became::Unknown, &failure));
+                lost = Some(unfinished(&ordered, failure));
+            }
         }
     }
     let deadline = Instant::now() + FOLLOWED_MAX;
     for (index, order) in ordered.iter().enumerate() {
-        let item = match &mut stream {
-            None => given(order, output, console)?,
-            Some(stream) => match follow(client, stream, order, deadline, output, console).await {
+        let item = match (&lost, &mut stream) {
+            (Some(failure), _) => Item::lost(order.intent, order.record, Became::Ordered, failure),
+            (None, None) => given(order, output, console)?,
+            (None, Some(stream)) => match follow(client, stream, order, deadline, output, console).await {
                 Ok(item) => item,
-                Err(failure) => return Err(unfinished(&ordered[index..], failure)),
+                Err(failure) => {
+                    let item = Item::lost(order.intent, order.record, Became::Ordered, &failure);
+                    lost = Some(unfinished(&ordered[index..], failure));
+                    item
+                }
             },
         };
         items.push(item);
     }
     items.sort_by_key(|item| item.intent);
-    told(items, &orders, output, console)
+    told(items, &orders, lost, output, console)
 }
 
 /// What the daemon says an order would come to: it decides as it does of the order.
@@ -263,7 +287,7 @@ async fn rehearse(
         console.err,
         "NOTHING WAS ORDERED, this was a rehearsal; it is done only where all is as it was left"
     )?;
-    told(items, &orders, output, console)
+    told(items, &orders, None, output, console)
 }
 
 /// An order that nobody follows.
@@ -293,10 +317,11 @@ fn unfinished(ordered: &[Ordered], failure: Failure) -> Failure {
     }
 }
 
-/// What became of all of them.
+/// What became of all of them, also where the connection was lost on the way.
 fn told(
     items: Vec<Item>,
     orders: &[Cancelled],
+    lost: Option<Failure>,
     output: Output,
     console: &mut Console<'_>,
 ) -> Result<(), Failure> {
@@ -308,16 +333,22 @@ fn told(
     let all = items.len();
     let mut failures: Vec<(Seq, Failure)> =
         items.into_iter().filter_map(|item| Some((item.intent, item.failure?))).collect();
-    match (all, failures.len()) {
-        (_, 0) => waiting::checked(orders),
-        (1, _) => Err(failures.remove(0).1),
-        (all, failed) => {
-            for (intent, failure) in &failures {
-                writeln!(console.err, "intent {intent}: {}", failure.error)?;
-            }
+    if failures.len() == 1 && all == 1 {
+        return Err(failures.remove(0).1.and(waiting::checked(orders)));
+    }
+    for (intent, failure) in &failures {
+        writeln!(console.err, "intent {intent}: {}", failure.error)?;
+    }
+    let left = waiting::checked(orders);
+    match (lost, failures.len()) {
+        (Some(lost), _) => Err(lost.and(left)),
+        (None, 0) => left,
+        (None, failed) => {
             let which: Vec<String> = failures.iter().map(|(intent, _)| intent.to_string()).collect();
             let error = format!("{} of {all} taken back; not {}", all - failed, which.join(", "));
-            Err(Failure::users(error).hint("`paramedic status` shows what is still in force, and why"))
+            let failure =
+                Failure::users(error).hint("`paramedic status` shows what is still in force, and why");
+            Err(failure.and(left))
         }
     }
 }
@@ -513,6 +544,9 @@ impl End {
         Item::not(intent, record, result, Failure::users(error).hint(hint))
     }
 }
+
+#[cfg(test)]
+mod lost;
 
 #[cfg(test)]
 mod tests {

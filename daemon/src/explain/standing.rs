@@ -2,10 +2,10 @@
 //! and the policy alone; it must never say that something would be done which another thing decides first.
 
 use paramedic_policies::action::Mode;
-use paramedic_policies::event::Seq;
+use paramedic_policies::event::{Conclusion, Seq};
 use paramedic_policies::policy::{Policy, Step};
 use paramedic_policies::ruling::Verdict;
-use paramedic_policies::state::{Case, Phase, State};
+use paramedic_policies::state::{Case, Lease, Phase, State};
 use paramedic_policies::time::Moment;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,12 @@ pub struct Standing {
     pub last_ruling: Option<Seq>,
     /// Whether nothing more will be done for this episode, whatever the guards say now.
     pub over: bool,
+    /// How it ended, where it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Conclusion>,
+    /// The proposal that waits for a person, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Seq>,
     /// What it waits for, while an action of it is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<UnderWay>,
@@ -128,6 +134,11 @@ pub(super) fn standing(state: &State, policy: &Policy, case: &Case, next: Option
         phase,
         last_ruling: case.last_ruling.as_ref().map(|last| last.seq),
         over: case.phase == Phase::Resting,
+        ended: case.ended.filter(|_| case.phase == Phase::Resting),
+        proposal: match &case.phase {
+            Phase::Proposed { proposal, .. } => Some(*proposal),
+            _ => None,
+        },
         under_way: under_way(state, policy, case, next),
     }
 }
@@ -160,11 +171,13 @@ fn under_way(state: &State, policy: &Policy, case: &Case, next: Option<Verdict>)
             let at_the_latest = *since + verify.within;
             // A check that holds at the end may finish its `hold`.
             let until = held_since.map_or(at_the_latest, |held| at_the_latest.max(held + verify.hold));
-            let then = vec![
+            let seen = [
                 then("it helped", after_help(policy, case, "nothing more is done")),
                 then("it did not help", after_no_help(policy, case)),
                 then("nobody can tell", "a person is called, and nothing more is done".to_owned()),
             ];
+            let back = state.leases.get(intent).and_then(|lease| taken_back_first(lease, until));
+            let then = seen.into_iter().chain(back).collect();
             Some(UnderWay { intent: *intent, verifying: true, until, then, next })
         }
         Phase::Waiting { .. }
@@ -174,6 +187,19 @@ fn under_way(state: &State, policy: &Policy, case: &Case, next: Option<Verdict>)
         | Phase::Withheld
         | Phase::Resting => None,
     }
+}
+
+/// What comes where it is taken back before its verification is over: then nobody judges it any more.
+fn taken_back_first(lease: &Lease, until: Moment) -> Option<Then> {
+    let by_itself = lease.ordered.is_some() || lease.intent.action.ends_by_order_alone().is_none();
+    let when = match (lease.held, lease.due) {
+        // What holds it may end at any time.
+        (true, _) => "it is taken back first, once nothing holds that".to_owned(),
+        (false, due) if due < until => format!("it is taken back first, at {due} at the earliest"),
+        (false, _) => return None,
+    };
+    let comes = "over, nobody knows whether it helped; a person is called if the alert is open".to_owned();
+    by_itself.then_some(Then { when, comes })
 }
 
 fn after_help(policy: &Policy, case: &Case, otherwise: &str) -> String {

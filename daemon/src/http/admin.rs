@@ -2,20 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::Shared;
+use super::{Shared, exposition};
 use crate::peers::Reachable;
 
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-pub(super) async fn metrics(State(served): State<Shared>) -> Response {
+pub(super) async fn metrics(State(served): State<Shared>, headers: HeaderMap) -> Response {
     let not_in_force = served.book.borrow().not_in_force.len();
     served.metrics.stands_now(&served.inbox.standing(), served.clock.wall(), not_in_force);
-    ([(header::CONTENT_TYPE, OPENMETRICS)], served.metrics.text(served.inbox.depth())).into_response()
+    exposition::negotiated(&headers, served.metrics.text(served.inbox.depth())).into_response()
 }
 
 /// The process answers; whether it is of use is what `/readyz` says.

@@ -7,6 +7,7 @@ mod by_hand;
 mod doubt;
 mod error;
 mod explain;
+mod exposition;
 mod in_force;
 mod lists;
 mod openapi;

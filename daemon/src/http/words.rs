@@ -5,7 +5,7 @@
 pub const VERDICTS: [&str; 7] = ["act", "hold", "withhold", "propose", "helped", "didNotHelp", "unknown"];
 
 /// Of effects, then of whole cases.
-pub const OUTCOMES: [&str; 11] = [
+pub const OUTCOMES: [&str; 13] = [
     "done",
     "refused",
     "failed",
@@ -17,6 +17,8 @@ pub const OUTCOMES: [&str; 11] = [
     "resolved",
     "withdrawn",
     "denied",
+    "takenBack",
+    "cancelled",
 ];
 
 /// Every kind of record, in the order in which an alert meets them.
@@ -62,21 +64,42 @@ pub const KINDS: [&str; 37] = [
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use serde_json::Value;
 
+    /// What the events of the golden journal say, where they say anything.
+    fn said(what: impl Fn(&Value) -> Option<&str>) -> BTreeSet<String> {
+        let golden = include_str!("../../tests/golden/records-v1.jsonl");
+        let records = golden.lines().map(|line| serde_json::from_str::<Value>(line).expect("a record"));
+        records.filter_map(|record| what(&record["event"]).map(str::to_owned)).collect()
+    }
+
+    /// The name of a value that may have more inside.
+    fn name(value: &Value) -> Option<&str> {
+        let inside = || value.as_object()?.keys().next().map(String::as_str);
+        value.as_str().or_else(|| value["is"].as_str()).or_else(inside)
+    }
+
+    fn known(words: &[&str]) -> BTreeSet<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
     #[test]
     fn every_kind_of_record_can_be_asked_for() {
-        let golden = include_str!("../../tests/golden/records-v1.jsonl");
-        let mut kinds: Vec<String> = golden
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("a record"))
-            .map(|record| record["event"]["kind"].as_str().expect("a kind").to_owned())
-            .collect();
-        kinds.sort();
-        kinds.dedup();
-        let mut known = KINDS.map(str::to_owned).to_vec();
-        known.sort();
-        assert_eq!(kinds, known);
+        assert_eq!(said(|event| event["kind"].as_str()), known(&KINDS));
+    }
+
+    /// Each is in the golden journal, so a new one cannot be forgotten here.
+    #[test]
+    fn every_outcome_and_every_verdict_can_be_asked_for() {
+        // What was collected is found as done.
+        let mut outcomes = said(|event| name(&event["outcome"]).filter(|outcome| *outcome != "collected"));
+        outcomes.extend(said(|event| event["conclusion"].as_str()));
+        assert_eq!(outcomes, known(&OUTCOMES));
+        let mut verdicts = said(|event| name(&event["ruling"]["verdict"]));
+        verdicts.extend(said(|event| event["verdict"].as_str()));
+        assert_eq!(verdicts, known(&VERDICTS));
     }
 }

@@ -42,6 +42,33 @@ async fn an_approval_during_a_pause_says_that_it_is_held_and_fails() {
     let (code, _, err) = beside(&daemon, &["approve", &again]).await;
     assert_eq!(code, 0, "{err}");
     assert!(err.starts_with("approved, and begun: restart on shop/deployment/cart (intent "), "{err}");
+    let follow = "\nfollow it: paramedic audit tail --follow --intent ";
+    assert!(err.contains("\nit is being done, and is verified then") && err.contains(follow), "{err}");
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_person_is_all_that_is_missing_the_command_is_named() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let daemon = daemon(dir.path()).await;
+    let file = dir.path().join("alert.yaml");
+    std::fs::write(&file, "labels: {alertname: CartErrors}\nstartsAt: 2026-11-21T08:00:00Z\n")
+        .expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let takes = "    to act, it takes\n      mode  a person's approval";
+    let (_, before, _) = beside(&daemon, &["explain", file]).await;
+    let once = format!("{takes} once it is proposed: `paramedic approve` with the number that ");
+    assert!(before.contains(&once), "{before}");
+    alert(&daemon, "CartErrors").await;
+    let proposal = proposed(&daemon).await;
+    let named = format!("{takes}: `paramedic approve {proposal}`\n");
+    let (_, waiting, _) = beside(&daemon, &["explain", file]).await;
+    assert!(waiting.contains(&named), "{waiting}");
+    let (_, recorded, _) = beside(&daemon, &["explain", &proposal]).await;
+    assert!(
+        recorded.contains(&format!("a person's approval: `paramedic approve {proposal}`\n")),
+        "{recorded}"
+    );
     daemon.stop().await.expect("it stops");
 }
 

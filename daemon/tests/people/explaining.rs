@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use paramedic::serve::Daemon;
 use serde_json::Value;
 
-use super::{PATIENCE, alert, beside, daemon};
+use super::{PATIENCE, POLICIES, alert, beside, daemon, daemon_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_being_verified_is_waited_for_and_never_said_to_be_done_again() {
@@ -15,15 +16,7 @@ async fn what_is_being_verified_is_waited_for_and_never_said_to_be_done_again() 
     std::fs::write(&file, "labels: {alertname: SearchSlow}\nstartsAt: 2026-11-21T08:00:00Z\n")
         .expect("a file");
     let file = file.to_str().expect("UTF-8");
-    let begin = Instant::now();
-    let text = loop {
-        let (code, out, err) = beside(&daemon, &["explain", file]).await;
-        assert_eq!(code, 0, "{err}");
-        if out.contains("being verified") {
-            break out;
-        }
-        assert!(begin.elapsed() < PATIENCE, "never verified:\n{out}");
-    };
+    let text = explained(&daemon, file, "being verified").await;
     assert!(text.contains("): WAITS for the verification of intent "), "{text}");
     assert!(!text.contains("): ACT"), "{text}");
     for says in [
@@ -37,11 +30,54 @@ async fn what_is_being_verified_is_waited_for_and_never_said_to_be_done_again() 
         assert!(text.contains(says), "{says:?} is not in:\n{text}");
     }
     assert!(!text.contains("the sequence has begun"), "{text}");
+    assert!(!text.contains("taken back first"), "it is taken back after its verification: {text}");
     let (_, json, _) = beside(&daemon, &["explain", file, "-o", "json"]).await;
     let json: Value = serde_json::from_str(&json).expect("JSON");
     let account = &json[0]["policies"][0];
     assert_eq!(account["ruling"]["verdict"]["is"], "hold", "{account}");
     assert_eq!(account["standing"]["underWay"]["verifying"], true, "{account}");
     assert_eq!(account["standing"]["underWay"]["next"]["is"], "act", "{account}");
+    daemon.stop().await.expect("it stops");
+}
+
+/// What `explain` says once it says this.
+async fn explained(daemon: &Daemon, file: &str, once: &str) -> String {
+    let begin = Instant::now();
+    loop {
+        let (code, out, err) = beside(daemon, &["explain", file]).await;
+        assert_eq!(code, 0, "{err}");
+        if out.contains(once) {
+            return out;
+        }
+        assert!(begin.elapsed() < PATIENCE, "never {once}:\n{out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_that_its_own_revert_ends_says_so() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let daemon = daemon_of(dir.path(), &POLICIES.replace("after: 1h", "after: 10m")).await;
+    alert(&daemon, "SearchSlow").await;
+    let file = dir.path().join("alert.yaml");
+    std::fs::write(&file, "labels: {alertname: SearchSlow}\nstartsAt: 2026-11-21T08:00:00Z\n")
+        .expect("a file");
+    let text = explained(&daemon, file.to_str().expect("UTF-8"), "being verified").await;
+    assert!(text.contains("            it is taken back first, at "), "{text}");
+    assert!(text.contains(" at the earliest: over, nobody knows whether it helped; "), "{text}");
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_says_how_it_ended() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let verified = "      verify: {rollout: complete, within: 30m}\n    - restart: {}\n";
+    assert!(POLICIES.contains(verified));
+    let daemon = daemon_of(dir.path(), &POLICIES.replace(verified, "")).await;
+    alert(&daemon, "SearchSlow").await;
+    let file = dir.path().join("alert.yaml");
+    std::fs::write(&file, "labels: {alertname: SearchSlow}\nstartsAt: 2026-11-21T08:00:00Z\n")
+        .expect("a file");
+    let text = explained(&daemon, file.to_str().expect("UTF-8"), "    now     over").await;
+    assert!(text.contains("for this episode (it was done; nothing says how to verify it)\n"), "{text}");
     daemon.stop().await.expect("it stops");
 }

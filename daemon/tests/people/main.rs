@@ -90,8 +90,13 @@ impl World for Willing {
 }
 
 async fn daemon(dir: &std::path::Path) -> Daemon {
+    daemon_of(dir, POLICIES).await
+}
+
+/// A daemon with other policies.
+async fn daemon_of(dir: &std::path::Path, text: &str) -> Daemon {
     let policies = dir.join("policies.yaml");
-    std::fs::write(&policies, POLICIES).expect("a file");
+    std::fs::write(&policies, text).expect("a file");
     let mut configuration = Configuration {
         listen: "127.0.0.1:0".to_owned(),
         admin_listen: "127.0.0.1:0".to_owned(),

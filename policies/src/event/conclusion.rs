@@ -1,4 +1,5 @@
-//! How a case ends: one word for each way, which the journal keeps and every count and story is made from.
+//! How a case ends: one word for each way, which the journal keeps and every count and story is made from; and what each
+//! says about the worth of acting.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,4 +33,40 @@ pub enum Conclusion {
     TakenBack,
     /// What was ordered by hand was cancelled: what of it had not begun stays undone.
     Cancelled,
+}
+
+/// What the end of a case says about the worth of acting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// A verification showed that it helped.
+    Helped,
+    /// It is as it should be, and nobody looked whether that helped.
+    Unchecked,
+    /// No rung helped, or an action failed.
+    DidNotHelp,
+    /// Nobody knows.
+    NotKnown,
+    /// Nothing: it was only rehearsed.
+    Rehearsed,
+    /// Nothing: it was over before that could be seen, whether anything was done by then or not.
+    EndedEarly,
+}
+
+impl Conclusion {
+    /// What this end says about the worth of acting.
+    pub fn worth(self) -> Worth {
+        match self {
+            Self::Helped => Worth::Helped,
+            Self::Done | Self::Already => Worth::Unchecked,
+            Self::Exhausted | Self::Failed => Worth::DidNotHelp,
+            Self::Unknown => Worth::NotKnown,
+            Self::Rehearsed => Worth::Rehearsed,
+            Self::Resolved
+            | Self::Withdrawn
+            | Self::Denied
+            | Self::Refused
+            | Self::TakenBack
+            | Self::Cancelled => Worth::EndedEarly,
+        }
+    }
 }

@@ -375,7 +375,7 @@ macro_rules! remediations {
             }
 
             /// Why time alone never takes it back, where that is so; the words end where the order is named.
-            pub(crate) fn ends_by_order_alone(&self) -> Option<&'static str> {
+            pub fn ends_by_order_alone(&self) -> Option<&'static str> {
                 match self { $(Self::$name(action) => action.ends_by_order_alone(),)+ }
             }
 

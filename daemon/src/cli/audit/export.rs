@@ -25,7 +25,7 @@ pub struct ExportArgs {
 
 pub(super) async fn run(args: ExportArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let filter = args.which.filter(console.now)?;
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     export(&*records, filter, console).await
 }
 

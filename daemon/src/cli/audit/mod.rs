@@ -1,5 +1,6 @@
 //! `paramedic audit`: reading the journal, never writing it.
 
+mod ends;
 mod export;
 mod query;
 pub(super) mod report;
@@ -16,7 +17,7 @@ use super::console::Console;
 use super::failure::Failure;
 
 pub(super) use query::row;
-pub(super) use selection::When;
+pub(super) use selection::{When, window};
 
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]

@@ -34,7 +34,7 @@ pub struct QueryArgs {
 
 pub(super) async fn run(args: QueryArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let filter = args.which.filter(console.now)?;
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     query(&*records, args, filter, console).await
 }
 

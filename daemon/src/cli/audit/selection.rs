@@ -89,19 +89,46 @@ impl FromStr for When {
     }
 }
 
+/// From when until when, where either may be left open.
+///
+/// # Errors
+/// When nothing can be between them.
+pub(crate) fn window(
+    since: Option<When>,
+    until: Option<When>,
+    now: Moment,
+) -> Result<(Option<Moment>, Option<Moment>), Failure> {
+    let (since, until) = (since.map(|when| when.moment(now)), until.map(|when| when.moment(now)));
+    since.map_or(Ok(()), |since| may_hold(since, until, now))?;
+    Ok((since, until))
+}
+
+/// From when until when, which is now where nobody says.
+///
+/// # Errors
+/// When nothing can be between them.
+pub(crate) fn window_of(since: When, until: Option<When>, now: Moment) -> Result<(Moment, Moment), Failure> {
+    let (since, until) = (since.moment(now), until.map_or(now, |until| until.moment(now)));
+    may_hold(since, Some(until), now)?;
+    Ok((since, until))
+}
+
+fn may_hold(since: Moment, until: Option<Moment>, now: Moment) -> Result<(), Failure> {
+    if since > now {
+        return Err(Failure::users(format!("--since {since} is in the future: it is {now} now"))
+            .hint("name a time that has been, or how long ago: 2h means two hours ago"));
+    }
+    match until.filter(|until| since >= *until) {
+        None => Ok(()),
+        Some(until) => Err(Failure::users(format!("nothing is between --since {since} and --until {until}"))
+            .hint("--since is the earlier of the two; 2h means two hours ago")),
+    }
+}
+
 impl Selection {
     /// As the journal takes it.
     pub(crate) fn filter(&self, now: Moment) -> Result<Filter, Failure> {
-        let since = self.since.map(|when| when.moment(now));
-        let until = self.until.map(|when| when.moment(now));
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            let error = format!("nothing is between --since {since} and --until {until}");
-            return Err(
-                Failure::users(error).hint("--since is the earlier of the two; 2h means two hours ago")
-            );
-        }
+        let (since, until) = window(self.since, self.until, now)?;
         if let Some(target) = self.target.as_ref().filter(|target| target.split('/').count() != 3) {
             let error = format!("`{target}` is no target");
             return Err(Failure::users(error).hint("write NAMESPACE/KIND/NAME, such as shop/deployment/cart"));

@@ -50,7 +50,7 @@ struct Shown {
 }
 
 pub(super) async fn run(args: ShowArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     show(&*records, Seq(args.seq), args.all, args.output.output, console).await
 }
 
@@ -107,7 +107,7 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
                 made.place,
                 story::short(&made.book)
             )?;
-            write!(console.out, "{}", ruling::shown(made, 2))?;
+            write!(console.out, "{}", ruling::shown(made, record.seq, 2))?;
         }
         Event::Received { unreadable, correlation, .. } => {
             writeln!(console.out, "  correlation {}", plain(correlation))?;

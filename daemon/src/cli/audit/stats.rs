@@ -7,8 +7,9 @@ mod tally;
 use paramedic_policies::counted::counted;
 use paramedic_policies::time::{Moment, Span};
 
+use super::ends::Ends;
 use super::report::{Spread, Took};
-use super::selection::When;
+use super::selection::{When, window_of};
 use super::unknown;
 use crate::cli::console::{Console, Output, OutputArg};
 use crate::cli::failure::Failure;
@@ -48,15 +49,8 @@ pub struct StatsArgs {
 }
 
 pub(super) async fn run(args: StatsArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let since = args.since.moment(console.now);
-    let until = args.until.map_or(console.now, |until| until.moment(console.now));
-    if since >= until {
-        let error = format!("nothing is between --since {since} and --until {until}");
-        return Err(
-            Failure::users(error).hint("--since is the earlier of the two; 30d means thirty days ago")
-        );
-    }
-    let records = args.journal.open()?;
+    let (since, until) = window_of(args.since, args.until, console.now)?;
+    let records = args.journal.open_watched()?;
     let mut tally = Tally::of(args.policy.clone(), since, until);
     for kind in tally::KINDS {
         if !read(&*records, kind, since, args.policy.as_deref(), &mut tally).await? {
@@ -128,37 +122,12 @@ fn shown(
     let all = if is_of_one { " of all policies" } else { "" };
     writeln!(console.out, "{since} to {until}: {}{all}{by_hand}", counted(stats.episodes, "episode"))?;
 
-    let mut cases = Table::new([
-        "POLICY",
-        "CASES",
-        "ACTED",
-        "HELPED",
-        "NOT HELPED",
-        "UNKNOWN",
-        "UNCHECKED",
-        "REHEARSED",
-        "ENDED AFTER",
-        "UNDER WAY",
-        "PENDING",
-        "NOTHING DONE",
-        "DECIDE",
-    ]);
+    let columns = Ends::default().columns().map(|(name, _)| name.to_uppercase());
+    let head = std::iter::once("POLICY".to_owned()).chain(columns);
+    let mut cases = Table::new(head.chain(["DECIDE".to_owned()]));
     for one in &stats.policies {
-        cases.row([
-            one.policy.clone(),
-            one.cases.to_string(),
-            one.acted.to_string(),
-            one.helped.to_string(),
-            one.not_helped.to_string(),
-            one.unknown.to_string(),
-            one.unchecked.to_string(),
-            one.rehearsed.to_string(),
-            one.ended_after.to_string(),
-            one.under_way.to_string(),
-            one.pending.to_string(),
-            one.nothing_done.to_string(),
-            times(&one.decide),
-        ]);
+        let counts = one.ends.columns().map(|(_, count)| count.to_string());
+        cases.row(std::iter::once(one.policy.clone()).chain(counts).chain([times(&one.decide)]));
     }
     section(
         console,

@@ -23,7 +23,7 @@ pub struct VerifyArgs {
 }
 
 pub(super) async fn run(args: VerifyArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     verify(&*records, args.output.output, console).await
 }
 

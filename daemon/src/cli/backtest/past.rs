@@ -14,7 +14,7 @@ use paramedic_policies::load::{self, Problem};
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Facts, Heard, History, HistoryError, NoFacts, Terms};
 
-use crate::cli::audit::When;
+use crate::cli::audit::{When, window};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, Whose};
 use crate::cli::records::{JournalArgs, PAGE, Records};
@@ -120,16 +120,7 @@ impl PastArgs {
 
     /// Opens it.
     pub(crate) async fn open(&self, configuration: &Configuration, now: Moment) -> Result<Past, Failure> {
-        let since = self.since.map(|when| when.moment(now));
-        let until = self.until.map(|when| when.moment(now));
-        if let (Some(since), Some(until)) = (since, until)
-            && since >= until
-        {
-            let error = format!("nothing is between --since {since} and --until {until}");
-            return Err(
-                Failure::users(error).hint("--since is the earlier of the two; 2h means two hours ago")
-            );
-        }
+        let (since, until) = window(self.since, self.until, now)?;
         self.refuse_what_is_for_another_source()?;
         let redactor = Redactor::of(&configuration.redaction);
         let mut terms = Terms {

@@ -74,15 +74,19 @@ pub(super) struct How {
 
 async fn look(client: &Client, cluster: &Cluster, uid: impl AsyncFnOnce() -> Option<String>) -> Beside {
     let at = client.server();
-    let perhaps = |problem: String| Beside::Perhaps(format!("something is at {at}: {}", plain(&problem)));
+    let perhaps =
+        |known: &str, problem: String| Beside::Perhaps(format!("{known} {at}: {}", plain(&problem)));
+    // Nobody has answered, so nothing says that there is anybody.
+    let unheard = |problem: String| perhaps("nobody knows whether a daemon runs at", problem);
     match tokio::time::timeout(WITHIN, client.get::<Value>("/api/v1/status", &())).await {
         Ok(Ok(status)) => match says(&status, at) {
             Says::Judged(beside) => beside,
             Says::Acts { on, its } => judged(at, cluster, &on, its.as_deref(), uid().await.as_deref()),
         },
         Ok(Err(ClientError::Unreachable { nobody: true, .. })) => Beside::Nothing,
-        Ok(Err(error)) => perhaps(error.to_string()),
-        Err(_) => perhaps(format!("no answer within {} s", WITHIN.as_secs())),
+        Ok(Err(ClientError::Unreachable { problem, .. })) => unheard(problem),
+        Ok(Err(error)) => perhaps("something answers at", error.to_string()),
+        Err(_) => unheard(format!("no answer within {} s", WITHIN.as_secs())),
     }
 }
 

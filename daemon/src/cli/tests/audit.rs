@@ -1,5 +1,7 @@
 //! `audit` over a small journal: one alert withheld, restarted, verified, resolved; a pause; an alert nobody matches.
 
+use paramedic_policies::action::Outcome;
+
 use super::fixture;
 use super::paramedic;
 
@@ -32,6 +34,7 @@ fn filters_narrow_and_say_when_nothing_is_left() {
         &["--target", "shop/Deployment/card"],
         &["--namespace", "shop", "--alert", "CartError", "--since", "1d"],
         &["--namespace", "shop", "--since", "1m"],
+        &["--since", "2030-01-01T00:00:00Z"],
     ] {
         text += &format!("$ paramedic audit query {}\n{}\n", more.join(" "), query(more));
     }
@@ -52,10 +55,47 @@ fn statistics_say_what_each_policy_is_worth() {
         &["--since", "1h", "--policy", "search-slow"],
         &["--since", "1h", "--output", "json"],
         &["--since", "1h", "--until", "2h"],
+        &["--since", "2030-01-01T00:00:00Z"],
     ] {
         text += &format!("$ paramedic audit stats {}\n{}\n", more.join(" "), stats(more));
     }
     insta::assert_snapshot!(text);
+}
+
+/// Both documents count the same cases: whoever lays one beside the other must not find two numbers.
+#[test]
+fn statistics_and_report_agree_on_how_cases_ended() {
+    let what = || "no answer".to_owned();
+    for outcome in [
+        Outcome::Done { diff: None, already: false },
+        Outcome::Done { diff: None, already: true },
+        Outcome::Failed { what: what(), applied: false, diff: None },
+        Outcome::Failed { what: what(), applied: true, diff: None },
+        Outcome::Unknown { what: what() },
+    ] {
+        let journal = fixture::told(fixture::Tale { outcome: outcome.clone(), words: None });
+        let counts = |command: &str| {
+            let args = ["audit", command, "--data-dir", journal.path(), "--since", "1h", "--output", "json"];
+            let json: serde_json::Value = serde_json::from_str(&paramedic(&args).out).expect("JSON");
+            let columns = [
+                "cases",
+                "acted",
+                "helped",
+                "notHelped",
+                "unknown",
+                "unchecked",
+                "rehearsed",
+                "endedAfter",
+                "underWay",
+                "pending",
+                "nothingDone",
+            ];
+            columns.map(|column| json["policies"][0][column].as_u64().expect("a number"))
+        };
+        let told = counts("report");
+        assert_eq!(told, counts("stats"), "{outcome:?}");
+        assert_eq!(told[2..].iter().sum::<u64>(), told[0], "{outcome:?}");
+    }
 }
 
 #[test]

@@ -99,6 +99,22 @@ fn a_configuration_is_shown_whole() {
     insta::assert_snapshot!(Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) });
 }
 
+/// The ready-made policies name what is different everywhere.
+#[test]
+fn policies_that_need_a_configuration_say_so_and_name_one() {
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = |name: &str| repository.join(name).display().to_string();
+    let ran = paramedic(&["check", &path("policies/maestro")]);
+    let hint = ran.err.lines().last().expect("a hint");
+    assert!(
+        ran.code == 1 && hint.starts_with("hint: these policies use what a configuration sets"),
+        "{hint}"
+    );
+    let example = hint.split_whitespace().find(|word| word.ends_with(".yaml")).expect("an example");
+    let ran = paramedic(&["check", "--config", &path(example), &path("policies/maestro")]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
 #[test]
 fn a_broken_configuration_shows_every_problem_at_once() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -56,7 +56,7 @@ pub(in crate::cli) struct Fixture {
 }
 
 impl Fixture {
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::cli) fn path(&self) -> &str {
         self.dir.path().to_str().expect("UTF-8")
     }
 

@@ -1,6 +1,6 @@
 //! The report as data: what `--output json` gives, and what both writers read. It adds nothing to the records but sums.
 
-use paramedic_policies::event::{Closing, Conclusion, Record, Seq};
+use paramedic_policies::event::{Closing, Conclusion, Record, Seq, Worth};
 use paramedic_policies::ruling;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
@@ -137,17 +137,14 @@ impl Tone {
 /// How a case ended or where it stands, in a few words.
 pub(super) fn standing(case: &CaseTold) -> (String, Tone) {
     if let Some(ended) = case.conclusion {
-        let tone = match ended.how {
-            Conclusion::Helped => Tone::Good,
-            Conclusion::Done | Conclusion::Already | Conclusion::Rehearsed => Tone::Info,
-            Conclusion::Resolved
-            | Conclusion::Withdrawn
-            | Conclusion::Denied
-            | Conclusion::Refused
-            | Conclusion::TakenBack
-            | Conclusion::Cancelled => Tone::Idle,
-            Conclusion::Unknown => Tone::Doubt,
-            Conclusion::Exhausted | Conclusion::Failed => Tone::Bad,
+        let tone = match ended.how.worth() {
+            Worth::Helped => Tone::Good,
+            Worth::Unchecked | Worth::Rehearsed => Tone::Info,
+            // Nobody knows either whether it helped.
+            Worth::EndedEarly if ended.how == Conclusion::TakenBack => Tone::Doubt,
+            Worth::EndedEarly => Tone::Idle,
+            Worth::NotKnown => Tone::Doubt,
+            Worth::DidNotHelp => Tone::Bad,
         };
         return (story::concluded(ended.how).to_owned(), tone);
     }

@@ -9,6 +9,7 @@ use paramedic_policies::time::{Moment, Span};
 use serde::{Serialize, Serializer};
 
 use super::incident::{ActionTold, CaseTold, Incident};
+use crate::cli::audit::ends::Ends;
 
 /// A length of time, or why there is none. In JSON: milliseconds, `"notReached"` or `"unknown"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,6 +115,9 @@ fn approve(case: &CaseTold) -> Took {
 /// What a person did to a proposal that was approved.
 pub(super) const APPROVED: &str = "approved";
 
+/// What nobody did to a proposal whose time ran out.
+pub(super) const LAPSED: &str = "answered in time";
+
 fn act(action: &ActionTold) -> Took {
     match &action.ended {
         Some(ended) if ended.outcome == "unknown" => Took::Unknown,
@@ -135,22 +139,9 @@ fn verify(action: &ActionTold) -> Took {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyFigures {
     pub policy: String,
-    /// Episodes that were received in the window and that it spoke on.
-    pub cases: usize,
-    /// Of them: something was done.
-    pub acted: usize,
-    /// A check showed that it had helped.
-    pub helped: usize,
-    /// Done, and nothing says how to verify it; or it was so already.
-    pub unchecked: usize,
-    /// No rung helped, or the action failed.
-    pub not_helped: usize,
-    /// Nobody knows.
-    pub unknown: usize,
-    /// Rehearsed in dry-run.
-    pub rehearsed: usize,
-    /// Everything else: the alert ended first, a guard refused to the end, denied, or still under way.
-    pub nothing_done: usize,
+    /// Of the episodes that were received in the window.
+    #[serde(flatten)]
+    pub ends: Ends,
     /// In the order of [`MEASURES`].
     pub times: BTreeMap<&'static str, Spread>,
 }
@@ -205,27 +196,6 @@ pub(super) fn by_policy(incidents: &[Incident], since: Option<Moment>) -> Vec<Po
 }
 
 fn of_policy(policy: &str, cases: &[&CaseTold]) -> PolicyFigures {
-    let mut sum = PolicyFigures { policy: policy.to_owned(), cases: cases.len(), ..PolicyFigures::default() };
-    for case in cases {
-        sum.acted += usize::from(case.has_acted());
-        let place = match case.conclusion.map(|ended| ended.how) {
-            Some(Conclusion::Helped) => &mut sum.helped,
-            Some(Conclusion::Done | Conclusion::Already) => &mut sum.unchecked,
-            Some(Conclusion::Exhausted | Conclusion::Failed) => &mut sum.not_helped,
-            Some(Conclusion::Unknown) => &mut sum.unknown,
-            Some(Conclusion::Rehearsed) => &mut sum.rehearsed,
-            Some(
-                Conclusion::Resolved
-                | Conclusion::Withdrawn
-                | Conclusion::Denied
-                | Conclusion::Refused
-                | Conclusion::TakenBack
-                | Conclusion::Cancelled,
-            )
-            | None => &mut sum.nothing_done,
-        };
-        *place += 1;
-    }
     let own = || cases.iter().flat_map(|case| &case.actions).filter(|action| action.is_counted());
     let of_cases =
         |take: fn(&Figures) -> Took| -> Vec<Took> { cases.iter().map(|case| take(&case.figures)).collect() };
@@ -237,14 +207,44 @@ fn of_policy(policy: &str, cases: &[&CaseTold]) -> PolicyFigures {
         own().map(verify).collect(),
         of_cases(|figures| figures.remediate),
     ];
-    sum.times =
-        MEASURES.iter().map(|(name, _)| *name).zip(times.iter().map(|times| Spread::of(times))).collect();
-    sum
+    let spreads = times.iter().map(|times| Spread::of(times));
+    PolicyFigures {
+        policy: policy.to_owned(),
+        ends: Ends::of(cases.iter().map(|case| case.known())),
+        times: MEASURES.iter().map(|(name, _)| *name).zip(spreads).collect(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use paramedic_policies::event::Event;
+
+    use super::super::fold::fold;
     use super::*;
+    use crate::cli::tests::fixture;
+
+    /// Who acted did not do nothing, however its case ended.
+    #[test]
+    fn what_was_done_and_is_over_before_it_is_verified_is_never_nothing() {
+        for how in [
+            Conclusion::Resolved,
+            Conclusion::Withdrawn,
+            Conclusion::Denied,
+            Conclusion::Refused,
+            Conclusion::TakenBack,
+            Conclusion::Cancelled,
+        ] {
+            let mut records = fixture::journal().records;
+            for record in &mut records {
+                if let Event::Concluded { conclusion, .. } = &mut record.event {
+                    *conclusion = how;
+                }
+            }
+            let [policy] = &by_policy(&fold(&records).incidents, None)[..] else { panic!("one policy") };
+            let Ends { cases, acted, ended_after, nothing_done, .. } = policy.ends;
+            assert_eq!((cases, acted, ended_after, nothing_done), (1, 1, 1, 0), "{how:?}");
+        }
+    }
 
     fn known(secs: &[u64]) -> Vec<Took> {
         secs.iter().map(|secs| Took::Known(Span::from_secs(*secs))).collect()

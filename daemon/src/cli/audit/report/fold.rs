@@ -12,12 +12,13 @@ use paramedic_policies::ruling::Ruling;
 use paramedic_policies::state::CaseId;
 use paramedic_policies::time::Moment;
 
-use super::figures::{APPROVED, Figures};
+use super::figures::{APPROVED, Figures, LAPSED};
 use super::incident::{
     ActionTold, CaseTold, Closed, Concluded, Curve, Decision, Deed, Ended, Incident, Lease, Leased, Line,
     Look, Point, Refusal, Verified,
 };
 use super::lanes::lane;
+use crate::cli::audit::ends::has_effect;
 use crate::cli::story;
 
 /// Answers that one curve keeps: a long hold asks the same for days.
@@ -129,7 +130,7 @@ impl Fold {
             Event::Denied { proposal, by, comment } => {
                 self.answered(seq, at, *proposal, by, "denied", comment)
             }
-            Event::Lapsed { proposal } => self.answered(seq, at, *proposal, "nobody", "answered in time", ""),
+            Event::Lapsed { proposal } => self.answered(seq, at, *proposal, "nobody", LAPSED, ""),
             Event::Escalated { why, notify, .. } => {
                 let whom = if notify.is_empty() { "nobody is named".to_owned() } else { notify.join(", ") };
                 self.person(seq, at, &whom, "called", why);
@@ -277,13 +278,14 @@ impl Fold {
     }
 
     fn ended(&mut self, seq: Seq, at: Moment, intent: Seq, outcome: &Outcome) {
-        let (already, applied, diff) = match outcome {
-            Outcome::Done { diff, already } => (*already, !already, diff.as_ref()),
-            Outcome::Failed { applied, .. } => (false, *applied, None),
-            Outcome::Collected { .. } => (false, false, None),
-            Outcome::Refused { .. } => (false, false, None),
-            Outcome::Unknown { .. } => (false, true, None),
+        let (already, diff) = match outcome {
+            Outcome::Done { diff, already } => (*already, diff.as_ref()),
+            Outcome::Failed { .. }
+            | Outcome::Collected { .. }
+            | Outcome::Refused { .. }
+            | Outcome::Unknown { .. } => (false, None),
         };
+        let applied = has_effect(outcome);
         let Some(action) = self.action(intent) else { return };
         action.ended = Some(Ended {
             seq,

@@ -15,6 +15,7 @@ use super::markup::Markup;
 use super::picture::{self, Paper};
 use super::words::{clock, moment};
 use super::{chart, figures};
+use crate::cli::audit::ends::Ends;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -123,32 +124,13 @@ fn policies(report: &Report, body: &mut Markup) {
         body.leaf("p", &[], "No policy spoke on an alert that was received in this window.");
         return;
     }
-    let heads = [
-        "policy",
-        "cases",
-        "acted",
-        "helped",
-        "not helped",
-        "unknown",
-        "not checked",
-        "rehearsed",
-        "nothing done",
-    ];
+    let mut heads = vec!["policy"];
+    heads.extend(Ends::default().columns().map(|(name, _)| name));
     table(&heads, body, |rows| {
         for sum in &report.policies {
             rows.element("tr", &[], |row| {
                 row.element("td", &[], |cell| cell.leaf("b", &[], &sum.policy));
-                let counts = [
-                    sum.cases,
-                    sum.acted,
-                    sum.helped,
-                    sum.not_helped,
-                    sum.unknown,
-                    sum.unchecked,
-                    sum.rehearsed,
-                    sum.nothing_done,
-                ];
-                heads[1..].iter().zip(counts).for_each(|(name, count)| cell("", name, row, count));
+                sum.ends.columns().iter().for_each(|(name, count)| cell("", name, row, count));
             });
         }
     });

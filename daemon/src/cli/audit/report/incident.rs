@@ -12,7 +12,8 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
 
-use super::figures::Figures;
+use super::figures::{Figures, LAPSED};
+use crate::cli::audit::ends::Known;
 
 /// An alert from its opening to its end, with everything that policies made of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -278,9 +279,29 @@ impl Incident {
 }
 
 impl CaseTold {
-    /// Whether something was done that was no rehearsal and takes nothing back.
-    pub(super) fn has_acted(&self) -> bool {
-        self.actions.iter().any(ActionTold::is_counted)
+    /// What is counted of it.
+    pub(super) fn known(&self) -> Known {
+        let own = || self.actions.iter().filter(|action| action.is_counted());
+        Known {
+            conclusion: self.conclusion.map(|ended| ended.how),
+            acted: own().any(|action| action.ended.as_ref().is_none_or(|ended| ended.applied)),
+            tried: own().next().is_some(),
+            waits: self.rulings.last().is_some_and(Decision::waits),
+        }
+    }
+}
+
+impl Decision {
+    /// Whether it waits for a person or a guard.
+    fn waits(&self) -> bool {
+        match self.verdict {
+            ruling::Verdict::Hold { .. } => true,
+            // One that was approved is decided again.
+            ruling::Verdict::Propose { .. } => {
+                self.answer.as_ref().is_none_or(|answer| answer.what != LAPSED)
+            }
+            ruling::Verdict::Act | ruling::Verdict::Withhold => false,
+        }
     }
 }
 

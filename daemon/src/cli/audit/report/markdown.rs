@@ -7,9 +7,10 @@ use paramedic_policies::action::{Change, Mode};
 use paramedic_policies::evidence::{Evidence, Kept};
 
 use super::document::{Report, TOLD_MAX, ending, leased, spread, standing, took, verdict};
-use super::figures::{MEASURES, PolicyFigures};
+use super::figures::MEASURES;
 use super::incident::{ActionTold, CaseTold, Curve, Decision, Incident};
 use super::words::{block, clock, code, copied, moment, prose, span};
+use crate::cli::audit::ends::Ends;
 use crate::cli::story;
 
 /// Values of a curve that are written out.
@@ -55,17 +56,12 @@ fn policies(report: &Report, text: &mut String) {
         text.push_str("No policy spoke on an alert that was received in this window.\n\n");
         return;
     }
-    text.push_str("| policy | cases | acted | helped | not helped | unknown | not checked | rehearsed | nothing done |\n");
-    text.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    let columns = Ends::default().columns();
+    row(std::iter::once("policy").chain(columns.map(|(name, _)| name)).map(str::to_owned), text);
+    row(std::iter::once("---").chain(columns.map(|_| "--:")).map(str::to_owned), text);
     for sum in &report.policies {
-        let PolicyFigures { policy, cases, acted, helped, not_helped, unknown, unchecked, rehearsed, .. } =
-            sum;
-        let _ = writeln!(
-            text,
-            "| {} | {cases} | {acted} | {helped} | {not_helped} | {unknown} | {unchecked} | {rehearsed} | {} |",
-            code(policy),
-            sum.nothing_done
-        );
+        let counts = sum.ends.columns().map(|(_, count)| count.to_string());
+        row(std::iter::once(code(&sum.policy)).chain(counts), text);
     }
     text.push_str("\nMedian / 90th percentile, and how many are known; only values that were observed.\n\n");
     let names = || MEASURES.iter().map(|(name, _)| (*name).to_owned());

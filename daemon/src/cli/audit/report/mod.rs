@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use paramedic_policies::event::{Event, Seq};
 
-use super::selection::When;
+use super::selection::{When, window_of};
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
@@ -90,7 +90,7 @@ enum Format {
 
 pub(super) async fn run(args: ReportArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let format = format(args.output, args.file.as_deref())?;
-    let records = args.journal.open()?;
+    let records = args.journal.open_watched()?;
     let about = about(&args, &*records, console).await?;
     let gathered = gather::gather(&*records, about).await?;
     let mut report = Report::of(about, gathered, console.now);
@@ -175,13 +175,7 @@ async fn about(args: &ReportArgs, records: &dyn Records, console: &Console<'_>) 
             (Seq(seq), Some(Seq(seq)))
         }
         (None, None, Some(since)) => {
-            let until = args.until.map_or(console.now, |until| until.moment(console.now));
-            let since = since.moment(console.now);
-            if since >= until {
-                let error = format!("nothing is between --since {since} and --until {until}");
-                let hint = "--since is the earlier of the two; 2h means two hours ago";
-                return Err(Failure::users(error).hint(hint));
-            }
+            let (since, until) = window_of(since, args.until, console.now)?;
             return Ok(About::Window { since, until });
         }
         (None, None, None) => return Err(Failure::users("nothing is named").hint("see `--help`")),

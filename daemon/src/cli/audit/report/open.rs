@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::incident::{ActionTold, CaseTold, Incident, Leased};
 use super::words::moment;
+use crate::cli::story;
 
 /// One open question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,6 +79,10 @@ fn of_case(case: &CaseTold, open: &mut Vec<Open>) {
         Some(Conclusion::Done) => {
             ask(format!("{}: it was done, and nothing says how to verify that it helped", case.policy));
         }
+        Some(Conclusion::TakenBack) => {
+            let how = story::concluded(Conclusion::TakenBack);
+            ask(format!("{}: {how}", case.policy));
+        }
         // What is not known is asked where it happened.
         Some(Conclusion::Unknown) => {}
         Some(
@@ -88,7 +93,6 @@ fn of_case(case: &CaseTold, open: &mut Vec<Open>) {
             | Conclusion::Withdrawn
             | Conclusion::Denied
             | Conclusion::Refused
-            | Conclusion::TakenBack
             | Conclusion::Cancelled,
         ) => {}
         None => match (last.verdict, &last.answer) {
@@ -230,4 +234,31 @@ fn of_orders(records: &[Record], now: Moment, open: &mut Vec<Open>) {
     }
     let all = paused.into_values().chain(quarantined.into_values()).chain(storm).chain(clock);
     open.extend(all.map(|(seq, what)| Open { seq, what }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::{Tone, standing};
+    use super::super::fold::fold;
+    use super::*;
+    use crate::cli::tests::fixture;
+
+    /// Nobody knows whether it helped, and a person was called for it.
+    #[test]
+    fn what_was_taken_back_before_it_was_verified_stays_a_question() {
+        let mut records = fixture::journal().records;
+        for record in &mut records {
+            if let Event::Concluded { conclusion, .. } = &mut record.event {
+                *conclusion = Conclusion::TakenBack;
+            }
+        }
+        let incidents = fold(&records).incidents;
+        let now = records.last().expect("it has some").at;
+        let asked: Vec<String> =
+            questions(&records, &incidents, now).into_iter().map(|open| open.what).collect();
+        let words = "cart-errors: what was done was taken back before anybody knew whether it helped";
+        assert!(asked.iter().any(|what| what == words), "{asked:?}");
+        let case = incidents.iter().flat_map(|incident| &incident.cases).next().expect("a case");
+        assert_eq!(standing(case).1, Tone::Doubt);
+    }
 }

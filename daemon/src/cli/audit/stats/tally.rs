@@ -10,6 +10,7 @@ use paramedic_policies::state::CaseId;
 use paramedic_policies::time::Moment;
 use serde::Serialize;
 
+use super::super::ends::{Ends, Known, has_effect};
 use super::super::report::{Spread, Took};
 use crate::cli::story;
 
@@ -35,33 +36,12 @@ pub(super) struct Stats {
     pub without_us: Vec<WithoutUs>,
 }
 
-/// How a policy's cases ended. The nine numbers from `helped` on add up to `cases`.
+/// How a policy's cases ended.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct OfPolicy {
     pub policy: String,
-    /// Episodes that it spoke on.
-    pub cases: usize,
-    /// Of them: something was done, or nobody knows whether it was; an intent that ended without an effect is none.
-    pub acted: usize,
-    /// A verification showed that it had helped.
-    pub helped: usize,
-    /// No rung helped, or an action failed.
-    pub not_helped: usize,
-    /// Nobody knows.
-    pub unknown: usize,
-    /// Done, and nothing says how to verify it; or it was so already.
-    pub unchecked: usize,
-    /// Rehearsed in dry-run.
-    pub rehearsed: usize,
-    /// Something was done, and the alert was over, or the case was taken back, before it was known whether it helped.
-    pub ended_after: usize,
-    /// Something was done, and the case has not ended yet.
-    pub under_way: usize,
-    /// Nothing was done, and something still may: it waits for a person, for a guard, or to be tried again.
-    pub pending: usize,
-    /// The alert ended first, a guard refused to the end, denied, withdrawn, or refused for as long as nothing changes.
-    pub nothing_done: usize,
+    #[serde(flatten)]
+    pub ends: Ends,
     /// From the opening until the first ruling that acts or proposes.
     pub decide: Spread,
 }
@@ -179,19 +159,6 @@ impl End {
     }
 }
 
-/// Whether this outcome says that nothing was changed.
-fn is_void(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Refused { .. }
-        | Outcome::Failed { applied: false, .. }
-        | Outcome::Done { already: true, .. }
-        | Outcome::Collected { .. } => true,
-        Outcome::Done { already: false, .. }
-        | Outcome::Failed { applied: true, .. }
-        | Outcome::Unknown { .. } => false,
-    }
-}
-
 /// The counts while records are read.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -236,7 +203,7 @@ impl Tally {
             Event::Intended { intent } => self.intended(record.seq, at, intent),
             Event::Ended { intent, outcome } => {
                 if let Some(made) = self.intents.get_mut(intent) {
-                    made.is_void = is_void(outcome);
+                    made.is_void = !has_effect(outcome);
                 }
                 if let Some(deed) = self.deeds.get_mut(intent) {
                     deed.ended = Some((at, End::of(outcome)));
@@ -362,42 +329,19 @@ impl Tally {
     }
 
     fn of_policy(&self, policy: &str, cases: &[(&CaseId, &Case)]) -> OfPolicy {
-        let mut sum = OfPolicy { policy: policy.to_owned(), cases: cases.len(), ..OfPolicy::default() };
-        let mut decide = Vec::new();
-        for (id, case) in cases {
-            sum.acted += usize::from(case.acted);
-            let place = match case.conclusion {
-                Some(Conclusion::Helped) => &mut sum.helped,
-                Some(Conclusion::Done | Conclusion::Already) => &mut sum.unchecked,
-                Some(Conclusion::Exhausted | Conclusion::Failed) => &mut sum.not_helped,
-                Some(Conclusion::Unknown) => &mut sum.unknown,
-                Some(Conclusion::Rehearsed) => &mut sum.rehearsed,
-                Some(
-                    Conclusion::Resolved
-                    | Conclusion::Withdrawn
-                    | Conclusion::Denied
-                    | Conclusion::Refused
-                    | Conclusion::TakenBack
-                    | Conclusion::Cancelled,
-                ) if case.acted => &mut sum.ended_after,
-                None if case.acted => &mut sum.under_way,
-                None if case.waits || case.tried => &mut sum.pending,
-                Some(
-                    Conclusion::Resolved
-                    | Conclusion::Withdrawn
-                    | Conclusion::Denied
-                    | Conclusion::Refused
-                    | Conclusion::TakenBack
-                    | Conclusion::Cancelled,
-                )
-                | None => &mut sum.nothing_done,
-            };
-            *place += 1;
+        let known = |(_, case): &(&CaseId, &Case)| {
+            let Case { conclusion, acted, tried, waits, .. } = **case;
+            Known { conclusion, acted, tried, waits }
+        };
+        let decide = cases.iter().map(|(id, case)| {
             let opened = self.episodes.get(&id.episode).and_then(|episode| episode.opened);
-            decide.push(case.decided.map_or(Took::NotReached, |at| Took::between(opened, at)));
+            case.decided.map_or(Took::NotReached, |at| Took::between(opened, at))
+        });
+        OfPolicy {
+            policy: policy.to_owned(),
+            ends: Ends::of(cases.iter().map(known)),
+            decide: Spread::of(&decide.collect::<Vec<_>>()),
         }
-        sum.decide = Spread::of(&decide);
-        sum
     }
 
     fn remediations(&self) -> Vec<OfRemediation> {

@@ -84,5 +84,23 @@ async fn whoever_takes_the_call_and_says_nothing_may_be_a_daemon() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let silent = format!("http://{}", listener.local_addr().expect("bound"));
     let (failure, _) = beside(&silent, CLEAN, None).await;
-    assert!(failure.is_some_and(|failure| failure.error.contains("no answer within 3 s")));
+    let error = failure.expect("it may be one").error;
+    assert!(error.contains("no answer within 3 s"), "{error}");
+    assert!(error.contains("nobody knows whether a daemon runs at"), "nothing was heard of it: {error}");
+}
+
+/// As a firewall hangs up, or a tunnel whose other end is gone.
+#[tokio::test]
+async fn where_nobody_answers_nothing_is_said_to_be() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = format!("http://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(async move {
+        while let Ok((call, _)) = listener.accept().await {
+            drop(call);
+        }
+    });
+    let (failure, _) = beside(&at, CLEAN, None).await;
+    let error = failure.expect("there may be one").error;
+    assert!(error.contains(&format!("nobody knows whether a daemon runs at {at}: ")), "{error}");
+    assert!(!error.contains("something"), "{error}");
 }
