@@ -45,8 +45,8 @@ fn pause(on: &str) -> Command {
     Command::Pause { scope, until: None, reason: String::new() }
 }
 
-/// The policies whose cases were ended because of it.
-fn withdrawn(story: &Story) -> Vec<(&str, Seq)> {
+/// The cases that were ended because of an order: of which policy, for which episode.
+fn ended_by_it(story: &Story) -> Vec<(&str, Seq)> {
     let all = story.records.iter().filter_map(|(_, event)| match event {
         Event::Concluded { case, conclusion: Conclusion::TakenBack | Conclusion::Cancelled } => {
             Some((case.policy.as_str(), case.episode))
@@ -78,7 +78,7 @@ fn only_an_order_of_the_same_policy_for_the_same_target_is_stopped() {
     story.deliver(vec![slow]);
     assert_eq!((story.intents().len(), story.state.cases.len()), (1, 4), "{}", story.last_ruling());
     story.order(undoing(intent));
-    assert_eq!(withdrawn(&story), [("more", same)]);
+    assert_eq!(ended_by_it(&story), [("more", same)]);
 }
 
 /// It changes nothing, so nothing of it would be there again.
@@ -97,7 +97,7 @@ fn a_rehearsal_that_waits_goes_on() {
     );
     story.order(undoing(intent));
     assert_eq!((story.count("revertOrdered"), story.count("cancelled")), (1, 0));
-    assert!(withdrawn(&story).is_empty());
+    assert!(ended_by_it(&story).is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_under_way_already_is_left_to_its_end() {
     story.order(run("more", "web", "k-2"));
     assert_eq!(story.state.in_flight.len(), 1, "{}", story.last_ruling());
     story.order(undoing(intent));
-    assert!(withdrawn(&story).is_empty());
+    assert!(ended_by_it(&story).is_empty());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
     story.pass("2m");
     assert_eq!(story.count("advanced"), 1, "it waits for its second step");
     story.order(undoing(intent));
-    assert_eq!((story.count("concluded"), withdrawn(&story).len()), (1, 1));
+    assert_eq!((story.count("concluded"), ended_by_it(&story).len()), (1, 1));
     assert_eq!(
         story.calls(),
         [
@@ -205,10 +205,8 @@ fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
     story.feed(&Input::Wake);
 }
 
-/// What is verified after it was taken back would be judged by what comes without it.
-#[test]
-fn what_was_taken_back_by_its_own_time_is_not_judged_any_more() {
-    let brief = r#"
+/// More replicas for five minutes, then a restart; what they come to is known after eight.
+const BRIEF: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
 metadata: {name: brief}
@@ -220,26 +218,65 @@ spec:
     - scale: {by: 2, max: 20}
       revert: {after: 5m}
       verify: {query: "slow", is: "< 1", settle: 6m, hold: 2m, within: 15m}
-  guards: {cooldown: 1m, relapse: 0s, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
-  onFailure: {notify: [sre]}
+    - restart: {}
+  guards: {cooldown: 1m, relapse: 2h, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
+  onFailure: {notify: [sre], quarantineAfter: 1}
 "#;
-    let ended = |story: &Story| {
-        let of = |(_, event): &(Moment, Event)| match event {
-            Event::Concluded { conclusion, .. } => Some(*conclusion),
-            _ => None,
-        };
-        story.records.iter().filter_map(of).collect::<Vec<_>>()
+
+fn conclusions(story: &Story) -> Vec<Conclusion> {
+    let of = |(_, event): &(Moment, Event)| match event {
+        Event::Concluded { conclusion, .. } => Some(*conclusion),
+        _ => None,
     };
+    story.records.iter().filter_map(of).collect()
+}
+
+/// What is verified after it was taken back would be judged by what comes without it.
+#[test]
+fn what_was_taken_back_by_its_own_time_is_not_judged_any_more() {
     // The alert is over by then: nobody has to be told.
-    let mut story = Story::new(&[brief]);
+    let mut story = Story::new(&[BRIEF]);
     let slow = alert("Slow", "prod/web");
     story.deliver(vec![slow.clone()]);
     story.pass("3m");
     story.deliver(vec![resolved(slow, story.now)]);
     story.pass("20m");
     assert_eq!(story.intents().len(), 2, "done, and taken back: {:?}", story.kinds());
-    assert_eq!(ended(&story), [Conclusion::TakenBack]);
+    assert_eq!(conclusions(&story), [Conclusion::TakenBack]);
     assert_eq!((story.count("verified"), story.calls()), (0, Vec::<&str>::new()));
+}
+
+/// Nobody knows whether it would have helped: that is no reason for the next rung, nor a round that did not help.
+#[test]
+fn a_relapse_after_what_was_taken_back_unjudged_is_withheld_and_calls_a_person() {
+    for is_undone in [false, true] {
+        let mut story = Story::new(&[BRIEF]);
+        let slow = alert("Slow", "prod/web");
+        story.deliver(vec![slow.clone()]);
+        story.pass("3m");
+        if is_undone {
+            story.order(undoing(story.last("intended")));
+        }
+        story.deliver(vec![resolved(slow.clone(), story.now)]);
+        story.pass("20m");
+        assert_eq!(conclusions(&story), [Conclusion::TakenBack], "undone: {is_undone}");
+        let ended = story.state.last_ladders.values().next().expect("it is remembered").ended_at;
+
+        let mut again = slow;
+        again.starts_at = story.now;
+        story.deliver(vec![again.clone()]);
+        let why =
+            format!("nobody knows whether rung 1 helped, which ended at {ended}, and the trouble is there");
+        assert_eq!(story.last_ruling(), format!("withhold: {why}"), "undone: {is_undone}");
+        assert_eq!(story.calls(), [why.as_str()]);
+        assert_eq!((story.intents().len(), story.state.efficacy.len()), (2, 0), "{:?}", story.intents());
+        // Once that is long ago it is trouble of its own, and begins with the first rung.
+        story.deliver(vec![resolved(again.clone(), story.now)]);
+        story.pass("2h");
+        again.starts_at = story.now;
+        story.deliver(vec![again]);
+        assert_eq!(story.intents()[2..], ["brief: scale 4 -> 6 on prod/deployment/web"]);
+    }
 }
 
 /// A freeze ends by its own time, though the alert is open: nobody knows what it was good for.
