@@ -116,7 +116,11 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
         }
         Verdict::Withhold => Phase::Withheld,
         Verdict::Propose { until } => match &ruling.action {
-            Some(action) => Phase::Proposed { proposal: seq, action: action.clone(), due: until },
+            Some(action) => {
+                // Whatever kept it is over: what does not fit its approval is looked at again soon.
+                case.fact_failures = 0;
+                Phase::Proposed { proposal: seq, action: action.clone(), due: until }
+            }
             None => Phase::Withheld,
         },
     };
