@@ -307,3 +307,51 @@ spec:
         "what was done has been taken back before anybody knew whether it helped, and the alert is still open"
     );
 }
+
+/// What the longest stay ends in the middle of a verification, and however its revert ends, is one event and one call.
+#[test]
+fn the_end_of_what_is_still_verified_is_one_call_with_all_that_is_known() {
+    let long = BRIEF.replace("within: 15m", "within: 30m");
+    let done = Outcome::Done { diff: None, already: false };
+    let half = Outcome::Failed { what: "half of it".to_owned(), applied: true, diff: None };
+    let lost = Outcome::Unknown { what: "no answer".to_owned() };
+    let at_it = "it is looked at again until it is; nobody knows whether it helped";
+    for (outcome, says) in [
+        (
+            done.clone(),
+            format!(
+                "was taken back after 20m, and Slow is still open (episode 5); nobody knows whether it helped"
+            ),
+        ),
+        (half, format!("is not known to be taken back: that ended failed: half of it; {at_it}")),
+        (lost, format!("is not known to be taken back: that ended unknown: no answer; {at_it}")),
+    ] {
+        let mut story = Story::new(&[&long]);
+        story.deliver(vec![alert("Slow", "prod/web")]);
+        let intent = story.last("intended");
+        story.pass("10m");
+        story.outcome = Some(outcome);
+        story.pass("10m");
+        assert_eq!(conclusions(&story), [Conclusion::TakenBack], "{:?}", story.kinds());
+        let of = format!("scale 4 -> 6 on prod/deployment/web (intent {intent}) {says}");
+        assert_eq!(story.calls(), [of.as_str()]);
+        story.outcome = Some(done.clone());
+        story.pass("1h");
+    }
+}
+
+/// A person was told before that it is not taken back: what is told of the case says only what is known.
+#[test]
+fn what_may_have_been_taken_back_is_not_said_to_be() {
+    let mut story = Story::new(&[&BRIEF.replace("within: 15m", "within: 3h")]);
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    story.pass("10m");
+    story.blind = Some("no answer".to_owned());
+    story.pass("50m");
+    assert_eq!(story.calls().len(), 1, "it is not taken back yet: {:?}", story.calls());
+    (story.blind, story.outcome) = (None, Some(Outcome::Unknown { what: "no answer".to_owned() }));
+    story.pass("9m");
+    assert_eq!(conclusions(&story), [Conclusion::TakenBack], "{:?}", story.kinds());
+    let told = "what was done may have been taken back before anybody knew whether it helped, and the alert is still open";
+    assert_eq!(story.calls()[1..], [told]);
+}
