@@ -8,6 +8,7 @@ use crate::book::Book;
 use crate::engine::agenda::unanswered;
 use crate::engine::follow;
 use crate::engine::sequence::{self, AtHand};
+use crate::engine::undo::Anyway;
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, growing};
 use crate::event::{About, Advance, Conclusion, Event, Seq};
 use crate::guard::{pause, protection};
@@ -174,6 +175,18 @@ fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
         from: done + after,
         until: done + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
     })
+}
+
+/// What takes it back where nobody orders it.
+pub(super) fn anyway(state: &State, now: Moment, lease: &Lease) -> Anyway {
+    if by_order_alone(lease).is_some() {
+        return Anyway::Never;
+    }
+    match needed(state, lease).filter(|needed| now < needed.until) {
+        Some(needed) => Anyway::DueAtTheLatest(needed.until),
+        None if lease.held => Anyway::LookedAt(lease.due),
+        None => Anyway::Due(lease.due),
+    }
 }
 
 /// What follows from the look at the target: take back only what is still ours.

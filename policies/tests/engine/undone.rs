@@ -1,7 +1,7 @@
 //! An order that takes something back stops what would do it again, and nothing else.
 
 use paramedic_policies::action::Outcome;
-use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
+use paramedic_policies::engine::undo::{self, Anyway, Rehearsed, Wanted};
 use paramedic_policies::event::{Conclusion, Event, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, Past, PauseScope};
@@ -138,7 +138,7 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
 /// What a rehearsal says of an undo; every undo in these stories is held to what was said of it.
 fn rehearsed(story: &Story, intent: Seq) -> Result<Rehearsed, String> {
     let wanted = Wanted { intent, only: &[], reason: "", past: None };
-    undo::rehearse(&story.state, &story.state.current_book(), "ada", &wanted)
+    undo::rehearse(&story.state, &story.state.current_book(), story.now, "ada", &wanted)
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_rehearsal_of_an_undo_says_what_the_order_would_come_to() {
     let waits = story.last("opened");
     let due = story.state.leases[&intent].due;
     let said = rehearsed(&story, intent).expect("it can be taken back");
-    assert_eq!((said.action.to_string().as_str(), said.until), ("scale 4 -> 6", Some(due)));
+    assert_eq!((said.action.to_string().as_str(), said.anyway), ("scale 4 -> 6", Anyway::Due(due)));
     assert_eq!((said.repeated, &said.held, &said.cancels[..]), (false, &None, &[waits][..]));
 
     story.order(pause("web"));
@@ -165,6 +165,47 @@ fn a_rehearsal_of_an_undo_says_what_the_order_would_come_to() {
     let already = format!("intent {revert} is taking intent {intent} back already");
     assert_eq!(rehearsed(&story, intent).err(), Some(already));
     assert_eq!(story.state.leases.len(), 1, "nothing follows from a rehearsal");
+}
+
+/// The end of a pause is no record: what holds an undo is judged by the clock, as the order is.
+#[test]
+fn a_rehearsal_after_the_end_of_a_pause_is_not_held_by_it() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    let until = story.now + "10m".parse().expect("a span");
+    let Command::Pause { scope, reason, .. } = pause("web") else { unreachable!() };
+    story.order(Command::Pause { scope, until: Some(until), reason });
+    let held = |story: &Story| rehearsed(story, intent).expect("it can be taken back").held;
+    assert_eq!(held(&story), Some(format!("target prod/deployment/web is paused by ada until {until}")));
+    story.pass("20m");
+    assert_eq!(held(&story), None);
+    story.order(undoing(intent));
+    assert_eq!((story.count("revertHeld"), story.intents().len()), (0, 2), "{:?}", story.kinds());
+}
+
+/// What its own time comes to is said as it is, and not as a time at which it is only looked at.
+#[test]
+fn a_rehearsal_says_when_it_would_be_due_anyway() {
+    let mut story = Story::new(&[BRIEF]);
+    let slow = alert("Slow", "prod/web");
+    story.deliver(vec![slow.clone()]);
+    let (intent, begun) = (story.last("intended"), story.now);
+    let anyway = |story: &Story| rehearsed(story, intent).expect("it can be taken back").anyway;
+    let at = |minutes: &str| begun + minutes.parse().expect("a span");
+    assert_eq!(anyway(&story), Anyway::DueAtTheLatest(at("20m")));
+    story.pass("6m");
+    assert_eq!(anyway(&story), Anyway::DueAtTheLatest(at("20m")), "it is held while its alert is open");
+    story.blind = Some("no answer".to_owned());
+    story.deliver(vec![resolved(slow.clone(), story.now)]);
+    let due = story.state.leases[&intent].due;
+    assert!(story.now < due && due < at("7m"), "nobody can look: {due}");
+    assert_eq!(anyway(&story), Anyway::LookedAt(due));
+
+    let mut story = Story::new(&[BRIEF]);
+    story.deliver(vec![slow.clone()]);
+    story.deliver(vec![resolved(slow, story.now)]);
+    assert_eq!(rehearsed(&story, story.last("intended")).map(|said| said.anyway), Ok(Anyway::Due(at("5m"))));
 }
 
 /// What a later one restores is not said to be nobody's.
