@@ -134,8 +134,15 @@ pub struct Preflight {
     pub diff: Option<Diff>,
 }
 
+/// So many labels of what would be touched are kept: far more than a node full of pods has. Each pod may carry as many as
+/// somebody likes, and all that is kept is recorded at each look.
+const BESIDE_MAX: usize = 4096;
+
+/// Stands for any name and any value where more labels were seen than are kept: no label is written so.
+const ANY: &str = "*";
+
 /// The labels of objects that would be touched beside the target (pods that would leave a node, the workload of a pod): by
-/// name and value, each with one object that has it.
+/// name and value, each with one object that has it. Beyond a bound only one object more is known, which may have any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Beside(BTreeMap<String, BTreeMap<String, String>>);
@@ -143,9 +150,15 @@ pub struct Beside(BTreeMap<String, BTreeMap<String, String>>);
 impl Beside {
     /// Adds the labels of an object, named as people know it.
     pub fn add(&mut self, object: &str, labels: &BTreeMap<String, String>) {
+        let mut kept: usize = self.0.values().map(BTreeMap::len).sum();
         for (name, value) in labels {
-            let objects = self.0.entry(name.clone()).or_default();
-            objects.entry(value.clone()).or_insert_with(|| object.to_owned());
+            if self.0.get(name).is_some_and(|objects| objects.contains_key(value)) {
+                continue;
+            }
+            let (name, value) = if kept < BESIDE_MAX { (name.as_str(), value.as_str()) } else { (ANY, ANY) };
+            let objects = self.0.entry(name.to_owned()).or_default();
+            objects.entry(value.to_owned()).or_insert_with(|| object.to_owned());
+            kept += 1;
         }
     }
 
@@ -154,11 +167,14 @@ impl Beside {
         self.0.is_empty()
     }
 
-    /// An object with a label of this name, and of this value where one is given.
+    /// An object with a label of this name, and of this value where one is given. Where more were seen than are kept, one
+    /// that may have it: what protects is never overlooked.
     pub fn with(&self, name: &str, value: Option<&str>) -> Option<&str> {
-        let objects = self.0.get(name)?;
-        let object = value.map_or_else(|| objects.values().next(), |value| objects.get(value));
-        object.map(String::as_str)
+        let kept = self.0.get(name).and_then(|objects| match value {
+            None => objects.values().next(),
+            Some(value) => objects.get(value),
+        });
+        kept.or_else(|| self.0.get(ANY)?.get(ANY)).map(String::as_str)
     }
 }
 
@@ -174,4 +190,31 @@ pub struct Surroundings {
     pub added: u32,
     /// Workloads in the cluster, for the storm's share.
     pub workloads: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(name: &str, value: &str) -> BTreeMap<String, String> {
+        [(name.to_owned(), value.to_owned())].into()
+    }
+
+    /// A protecting label that comes after too many others must not be overlooked.
+    #[test]
+    fn beyond_the_bound_an_object_may_have_any_label() {
+        let mut beside = Beside::default();
+        for pod in 0..BESIDE_MAX {
+            beside.add(&format!("pod prod/web-{pod}"), &labels("pod-name", &format!("web-{pod}")));
+            beside.add("pod prod/web-0", &labels("pod-name", "web-0"));
+        }
+        assert_eq!(beside.with("tier", Some("gold")), None, "all of them are known");
+        for pod in 0..3 {
+            beside.add(&format!("pod prod/db-{pod}"), &labels("tier", "gold"));
+        }
+        assert_eq!(beside.with("tier", Some("gold")), Some("pod prod/db-0"));
+        assert_eq!(beside.with("app", None), Some("pod prod/db-0"), "in doubt");
+        assert_eq!(beside.with("pod-name", Some("web-7")), Some("pod prod/web-7"));
+        assert_eq!(beside.0.values().map(BTreeMap::len).sum::<usize>(), BESIDE_MAX + 1);
+    }
 }

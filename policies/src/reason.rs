@@ -399,7 +399,9 @@ impl Reason {
             | Self::JobRunning { .. }
             | Self::RollingOut { .. }
             | Self::DisruptionBudget { .. }
-            | Self::Changed { .. } => true,
+            | Self::Changed { .. }
+            // The approval is spent; what would be done now is proposed anew.
+            | Self::NotAsApproved { .. } => true,
             Self::ClockStepped { .. }
             | Self::Quarantined { .. }
             | Self::OtherCluster { .. }
@@ -417,8 +419,7 @@ impl Reason {
             | Self::OutOfBounds { .. }
             | Self::WouldLower { .. }
             | Self::ServerRefused { .. }
-            | Self::NoKubernetes
-            | Self::NotAsApproved { .. } => false,
+            | Self::NoKubernetes => false,
         }
     }
 

@@ -196,7 +196,7 @@ pub enum RungEnd {
     Tried,
     /// Nothing of it was done.
     NotDone,
-    /// Nobody knows whether it was done, or whether it helped.
+    /// Nobody knows whether it was done, or whether it helped: what was taken back before that is one of these.
     Unknown,
 }
 

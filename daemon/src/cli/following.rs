@@ -231,7 +231,9 @@ impl Seen {
                 return failed("the policy was changed or removed meanwhile");
             }
             Some(Conclusion::TakenBack) => {
-                return failed("it was taken back before anybody knew whether it helped");
+                return failed(
+                    "its time was over, or a person wanted it back, before anybody knew whether it helped",
+                );
             }
             Some(Conclusion::Cancelled) => {
                 let by = cancelled_by.map_or(String::new(), |by| format!(" by {}", plain(&by)));

@@ -368,7 +368,9 @@ pub(super) fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Withdrawn => "the policy is no longer in force, or was changed",
         Conclusion::Denied => "an operator denied it",
         Conclusion::Refused => "a guard refused what was run by hand",
-        Conclusion::TakenBack => "what was done was taken back before anybody knew whether it helped",
+        Conclusion::TakenBack => {
+            "its time was over, or a person wanted it back, before anybody knew whether it helped"
+        }
         Conclusion::Cancelled => "the order was cancelled",
     }
 }

@@ -224,24 +224,33 @@ pub(super) async fn take_back(
 
 /// What the daemon says an order would come to: it decides as it does of the order.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Rehearsed {
     repeated: bool,
     says: String,
     target: Target,
     until: Option<Moment>,
+    #[serde(default)]
+    at_the_latest: bool,
+    #[serde(default)]
+    looked_at: Option<Moment>,
     held: Option<String>,
     cancels: Vec<Seq>,
 }
 
 impl Rehearsed {
     fn words(&self) -> String {
-        let Self { repeated, says, target, until, held, cancels: _ } = self;
+        let Self { repeated, says, target, until, at_the_latest, looked_at, held, cancels: _ } = self;
         let mut text = format!("{says} on {target}");
-        match until {
-            _ if *repeated => text += ", which is ordered or under way already",
-            Some(until) => text += &format!(", due at {until} anyway"),
-            None => text += ", which nothing else would take back",
-        }
+        text += &match (until, looked_at) {
+            _ if *repeated => ", which is ordered or under way already".to_owned(),
+            (Some(until), _) if *at_the_latest => {
+                format!(", due at {until} at the latest anyway: it stays while its alert is open")
+            }
+            (Some(until), _) => format!(", due at {until} anyway"),
+            (None, Some(again)) => format!(", due already, and looked at again at {again}"),
+            (None, None) => ", which nothing else would take back".to_owned(),
+        };
         if let Some(why) = held {
             text += &format!("; held now: {why}");
         }
@@ -551,6 +560,32 @@ mod lost;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What nobody takes back is not said to be due, nor is a look the end of it.
+    #[test]
+    fn a_rehearsal_says_when_it_would_be_due_anyway() {
+        const STAYS: &str = "it stays while its alert is open";
+        const PAUSED: &str = "paused by ada";
+        let (at, none) = ("2026-11-21T09:00:00.000Z", None);
+        for (until, latest, again, says) in [
+            (Some(at), false, none, format!("due at {at} anyway")),
+            (Some(at), true, none, format!("due at {at} at the latest anyway: {STAYS}")),
+            (none, false, Some(at), format!("due already, and looked at again at {at}; held now: {PAUSED}")),
+            (none, false, none, "which nothing else would take back".to_owned()),
+        ] {
+            let target = json!({"kind": "Deployment", "namespace": "prod", "name": "web"});
+            let mut answer = json!({
+                "intent": 7, "dryRun": true, "repeated": false, "says": "scale 4 -> 6", "target": target,
+                "until": until, "atTheLatest": latest, "lookedAt": again, "cancels": [],
+                "held": again.map(|_| PAUSED),
+            });
+            let would: Rehearsed = serde_json::from_value(answer.clone()).expect("an answer");
+            assert_eq!(would.words(), format!("scale 4 -> 6 on prod/deployment/web, {says}"));
+            answer["repeated"] = json!(true);
+            let would: Rehearsed = serde_json::from_value(answer).expect("an answer");
+            assert!(would.words().contains(", which is ordered or under way already"), "{}", would.words());
+        }
+    }
 
     /// Two blocks on one object are taken back one after the other: the second is not held by anybody's decision.
     #[test]

@@ -7,7 +7,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use paramedic_policies::address::AddressRange;
 use paramedic_policies::alert::Labels;
-use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
+use paramedic_policies::engine::undo::{self, Anyway, Rehearsed, Wanted};
 use paramedic_policies::event::{Event, Seq};
 use paramedic_policies::load::built_in;
 use paramedic_policies::order::{Command, Past};
@@ -182,15 +182,26 @@ async fn rehearsed(
     past: Option<Box<Past>>,
 ) -> Answer {
     let command = Command::Undo { intent, only: only.clone(), reason: String::new(), past: past.clone() };
+    // The end of a pause is no record: what holds it is judged by the clock, as the order would be.
+    let now = served.clock.wall();
     let decided = served.inbox.look(move |state| {
         let wanted = Wanted { intent, only: &only, reason: "", past: past.as_deref() };
-        undo::rehearse(state, &state.current_book(), &by, &wanted)
+        undo::rehearse(state, &state.current_book(), now, &by, &wanted)
     });
     match decided.await? {
-        Ok(Rehearsed { repeated, action, target, until, held, cancels }) => Ok(Json(json!({
-            "intent": intent, "dryRun": true, "repeated": repeated, "action": action, "says": action.to_string(),
-            "target": target, "until": until, "held": held, "cancels": cancels,
-        }))),
+        Ok(Rehearsed { repeated, action, target, anyway, held, cancels }) => {
+            let (until, latest, looked_at) = match anyway {
+                Anyway::Never => (None, false, None),
+                Anyway::Due(at) => (Some(at), false, None),
+                Anyway::DueAtTheLatest(at) => (Some(at), true, None),
+                Anyway::LookedAt(at) => (None, false, Some(at)),
+            };
+            Ok(Json(json!({
+                "intent": intent, "dryRun": true, "repeated": repeated, "action": action,
+                "says": action.to_string(), "target": target, "until": until, "atTheLatest": latest,
+                "lookedAt": looked_at, "held": held, "cancels": cancels,
+            })))
+        }
         Err(why) => Err(ApiError::new(StatusCode::CONFLICT, why, hint(served, &command).await)),
     }
 }

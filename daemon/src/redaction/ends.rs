@@ -1,12 +1,14 @@
 //! Cleans what errands bring back: the end of an effect, the answer to a question, the receipt of a message. What comes
 //! from a container's log, a service or an object of the cluster is a stranger's text. Must never touch what is acted
-//! by: the action of a preflight stays as it is.
+//! by: the action of a preflight stays as it is, but for who wrote a number last. That is evidence for later: where it
+//! is hidden, nobody is found again, and a person is called instead.
 
-use paramedic_policies::action::{Diff, DiffSource, Outcome};
+use paramedic_policies::action::{Action, Diff, DiffSource, Outcome};
 use paramedic_policies::answer::{Answer, Found, Preflight};
 use paramedic_policies::input::Input;
 use paramedic_policies::notifications::Receipt;
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::scale;
 use serde_json::Value;
 
 use super::Redactor;
@@ -54,7 +56,10 @@ impl Redactor {
     fn found(&self, found: &mut Found) {
         match found {
             Found::Preflight(preflight) => {
-                let Preflight { refusals, passed, diff, .. } = &mut **preflight;
+                let Preflight { refusals, passed, diff, action, .. } = &mut **preflight;
+                if let Some(Action::Scale(scale::Action { set_by: Some(by), .. })) = action {
+                    self.replace(by);
+                }
                 self.reasons(refusals);
                 passed.iter_mut().for_each(|text| self.replace(text));
                 self.diff(diff.as_mut());
@@ -135,6 +140,18 @@ mod tests {
         Some(Diff { fields: vec![change], source: DiffSource::Applied })
     }
 
+    /// What is compared after a crash stays as it is.
+    #[test]
+    fn a_writer_that_is_a_program_is_left_as_it_is() {
+        for by in [
+            "helm at 2026-11-21T07:33:05.000Z",
+            "paramedic-3f0b8f1e-1c52-4b4c-9f0d-6f1a2b3c4d5e-1047 at 2026-11-21T07:33:05.000Z",
+            "kube-controller-manager at 2026-11-21T07:33:05.000Z",
+        ] {
+            assert_eq!(Redactor::default().text(by), by);
+        }
+    }
+
     #[test]
     fn every_text_that_an_errand_brings_back_is_redacted() {
         let bad = |text: &str| Reason::BadValue { what: "state".to_owned(), problem: text.to_owned() };
@@ -159,7 +176,13 @@ mod tests {
             Box::new(|text| {
                 told(Found::Preflight(Box::new(Preflight {
                     uid: "uid".to_owned(),
-                    action: None,
+                    action: Some(Action::Scale(scale::Action {
+                        lever: scale::Lever::Replicas,
+                        from: 3,
+                        to: 5,
+                        wanted: None,
+                        set_by: Some(text.to_owned()),
+                    })),
                     already: false,
                     refusals: vec![bad(text)],
                     passed: vec![text.to_owned()],

@@ -2,7 +2,7 @@
 
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::alert::{EpisodeKey, Labels};
-use paramedic_policies::answer::Number;
+use paramedic_policies::answer::{Answer, Beside, Found, Number, Preflight};
 use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq, Unreadable};
 use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
@@ -17,6 +17,24 @@ use paramedic_policies::target::Target;
 use paramedic_policies::time::Span;
 
 use crate::every_kind::{asked, case, intended, moment, text};
+
+fn beside() -> Vec<Event> {
+    let mut beside = Beside::default();
+    beside.add("prod/pod/db-0", &[(text("app"), text("db")), (text("tier"), text("gold"))].into());
+    beside.add("prod/pod/web-1", &[(text("app"), text("web")), (text("tier"), text("gold"))].into());
+    let found = Found::Preflight(Box::new(Preflight {
+        uid: text("9f1e6c1a-0000-4000-8000-000000000001"),
+        action: None,
+        already: false,
+        refusals: Vec::new(),
+        passed: Vec::new(),
+        labels: [].into(),
+        beside,
+        surroundings: None,
+        diff: None,
+    }));
+    vec![Event::Told { answer: Answer { question: Seq(4), taken_at: moment(3), found } }]
+}
 
 pub(crate) fn samples() -> Vec<Event> {
     [
@@ -36,6 +54,7 @@ pub(crate) fn samples() -> Vec<Event> {
         cancelled(),
         set_by_somebody(),
         taken_back(),
+        beside(),
     ]
     .concat()
 }

@@ -8,6 +8,7 @@ use crate::book::Book;
 use crate::engine::agenda::unanswered;
 use crate::engine::follow;
 use crate::engine::sequence::{self, AtHand};
+use crate::engine::undo::Anyway;
 use crate::engine::{ATTEMPTS_MAX, EFFECT_DEADLINE, growing};
 use crate::event::{About, Advance, Conclusion, Event, Seq};
 use crate::guard::{pause, protection};
@@ -174,6 +175,18 @@ fn needed<'a>(state: &'a State, lease: &Lease) -> Option<Needed<'a>> {
         from: done + after,
         until: done + Span::from_ms(after.ms().saturating_mul(STAYS_TIMES)),
     })
+}
+
+/// What takes it back where nobody orders it.
+pub(super) fn anyway(state: &State, now: Moment, lease: &Lease) -> Anyway {
+    if by_order_alone(lease).is_some() {
+        return Anyway::Never;
+    }
+    match needed(state, lease).filter(|needed| now < needed.until) {
+        Some(needed) => Anyway::DueAtTheLatest(needed.until),
+        None if lease.held => Anyway::LookedAt(lease.due),
+        None => Anyway::Due(lease.due),
+    }
 }
 
 /// What follows from the look at the target: take back only what is still ours.
@@ -386,26 +399,40 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 /// After the effect of a revert. Only what is known to be taken back is over: whatever else came of it, the next look
 /// tells what is left. A person is called where something was left half done, or it was tried often.
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
-    let unseen = unseen(state, revert, outcome);
-    unseen.into_iter().chain(followed(state, now, revert, outcome)).collect()
+    let mut followed = followed(state, now, revert, outcome);
+    let Some(case) = unseen(state, revert, outcome) else { return followed };
+    let is_open = state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
+    let called = state.policy_of(case).filter(|policy| is_open || sequence::is_early(policy, case));
+    let call = called.and_then(|policy| {
+        let told = |why: String| sequence::told(policy, case, AtHand::Done, why);
+        // One event is one call: what has become of the revert is told with it.
+        let already = followed.iter_mut().find_map(|event| match event {
+            Event::Escalated { why, .. } => Some(why),
+            _ => None,
+        });
+        if let Some(why) = already {
+            *why = told(format!("{why}; nobody knows whether it helped"));
+            return None;
+        }
+        let what = match outcome {
+            Outcome::Done { .. } | Outcome::Collected { .. } if revert.action.rest().is_none() => "has been",
+            Outcome::Done { .. } | Outcome::Collected { .. } => "has in part been",
+            Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => "may have been",
+        };
+        let open = if is_open { ", and the alert is still open" } else { "" };
+        let why = format!("what was done {what} taken back before anybody knew whether it helped{open}");
+        Some(follow::escalated(case, policy, told(why)))
+    });
+    let over = follow::concluded(case, Conclusion::TakenBack);
+    call.into_iter().chain([over]).chain(followed).collect()
 }
 
-/// A case that still watches what has been taken back, as a whole or in part, would take for the action's doing what comes
-/// without it: it ends, and a person is told where its alert is open.
-fn unseen(state: &State, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
+/// The case that still watches what has been taken back, as a whole or in part: it would take for the action's doing what
+/// comes without it. It ends, and a person is told where its alert is open.
+fn unseen<'a>(state: &'a State, revert: &Intent, outcome: &Outcome) -> Option<&'a Case> {
     let watches = |case: &&Case| matches!(case.phase, Phase::Verifying { intent, .. } if Some(intent) == revert.reverts);
     let case = state.cases.get(&CaseId::of(revert)).filter(watches);
-    let Some(case) = case.filter(|_| trace(outcome) != Trace::Nothing) else { return Vec::new() };
-    let why = "what was done has been taken back before anybody knew whether it helped";
-    let is_open = state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
-    match state.policy_of(case).filter(|_| is_open) {
-        Some(policy) => {
-            let why =
-                sequence::told(policy, case, AtHand::Done, format!("{why}, and the alert is still open"));
-            vec![follow::escalated(case, policy, why), follow::concluded(case, Conclusion::TakenBack)]
-        }
-        None => sequence::ends(state, case, Conclusion::TakenBack, AtHand::Done, why),
-    }
+    case.filter(|_| trace(outcome) != Trace::Nothing)
 }
 
 fn followed(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {

@@ -94,7 +94,7 @@ pub(super) fn order(state: &State, now: Moment, order: &Order) -> Vec<Event> {
         }
         Command::Undo { intent, only, reason, past } => {
             let wanted = undo::Wanted { intent: *intent, only, reason, past: past.as_deref() };
-            undo::order(state, &by, &wanted).unwrap_or_else(refused)
+            undo::order(state, now, &by, &wanted).unwrap_or_else(refused)
         }
     }
 }

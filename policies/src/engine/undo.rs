@@ -29,6 +29,19 @@ pub struct Wanted<'a> {
     pub past: Option<&'a Past>,
 }
 
+/// What takes an action back that nobody wants taken back by an order. What holds it when its time is over is told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anyway {
+    /// Nothing: it has no end, or its end is left to a person.
+    Never,
+    /// Its time is over then.
+    Due(Moment),
+    /// It stays while its alert is open, until then at the latest.
+    DueAtTheLatest(Moment),
+    /// Its time is over, and something holds it: it is looked at again then, or earlier.
+    LookedAt(Moment),
+}
+
 /// What an order to take something back would come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rehearsed {
@@ -38,20 +51,28 @@ pub struct Rehearsed {
     pub action: Action,
     /// On what.
     pub target: Target,
-    /// When it would be taken back anyway; none where nothing else would do it.
-    pub until: Option<Moment>,
+    /// When nobody orders it.
+    pub anyway: Anyway,
     /// What would hold it now, as far as that is known without a look.
     pub held: Option<String>,
     /// The orders by hand that would be cancelled with it.
     pub cancels: Vec<Seq>,
 }
 
-/// What the order would come to, decided as the order is. Nothing follows from it.
+/// What the order would come to, decided as the order is if it were given now. Nothing follows from it.
 ///
 /// # Errors
 /// Why it would be refused, in the words in which it would be.
-pub fn rehearse(state: &State, book: &Book, by: &str, wanted: &Wanted<'_>) -> Result<Rehearsed, String> {
-    let events = order(state, by, wanted)?;
+pub fn rehearse(
+    state: &State,
+    book: &Book,
+    now: Moment,
+    by: &str,
+    wanted: &Wanted<'_>,
+) -> Result<Rehearsed, String> {
+    // As an order is: what a clock says that was put back makes nothing younger.
+    let now = now.max(state.now);
+    let events = order(state, now, by, wanted)?;
     let lease = state.leases.get(&wanted.intent);
     let known = lease.map(|lease| &lease.intent).or_else(|| wanted.past.map(|past| &past.intent));
     let known = known.ok_or_else(|| unknown(wanted.intent))?;
@@ -64,8 +85,8 @@ pub fn rehearse(state: &State, book: &Book, by: &str, wanted: &Wanted<'_>) -> Re
         repeated: !events.iter().any(is_order),
         action: known.action.part(wanted.only).unwrap_or_else(|| known.action.clone()),
         target: known.target.clone(),
-        until: lease.map(|lease| lease.due),
-        held: lease::held_once_ordered(state, book, state.now, known),
+        anyway: lease.map_or(Anyway::Never, |lease| lease::anyway(state, now, lease)),
+        held: lease::held_once_ordered(state, book, now, known),
         cancels: events.iter().filter_map(cancelled).collect(),
     })
 }
@@ -74,7 +95,7 @@ pub fn rehearse(state: &State, book: &Book, by: &str, wanted: &Wanted<'_>) -> Re
 ///
 /// # Errors
 /// Why it cannot be taken back, in words.
-pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<Event>, String> {
+pub(super) fn order(state: &State, now: Moment, by: &str, wanted: &Wanted<'_>) -> Result<Vec<Event>, String> {
     let Wanted { intent, only, reason, past } = *wanted;
     let is_part = !only.is_empty();
     let ordered = |of: Option<Box<Intent>>, done: &Intent| {
@@ -82,12 +103,12 @@ pub(super) fn order(state: &State, by: &str, wanted: &Wanted<'_>) -> Result<Vec<
         let mut events = vec![Event::RevertOrdered { intent, by: by.to_owned(), reason, only, of }];
         events.extend(stopped(state, done));
         if !is_part {
-            events.extend(again(state, by, done));
+            events.extend(again(state, now, by, done));
         }
         Ok(events)
     };
     // Whoever orders it once more means what was ordered since then, too.
-    let once_more = |done: &Intent| if is_part { Vec::new() } else { again(state, by, done) };
+    let once_more = |done: &Intent| if is_part { Vec::new() } else { again(state, now, by, done) };
     if state.in_flight.contains_key(&intent) {
         return Err(format!("intent {intent} is still under way; it can be undone once it has ended"));
     }
@@ -132,14 +153,14 @@ fn stopped(state: &State, intent: &Intent) -> Vec<Event> {
 
 /// Who wants it taken back does not want it done again by an order that still waits for its guards, minutes later and with
 /// nobody watching. A rehearsal does nothing again.
-fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
+fn again(state: &State, now: Moment, by: &str, intent: &Intent) -> Vec<Event> {
     let is_same = |case: &&Case| {
         case.id != CaseId::of(intent)
             && case.id.policy == intent.policy
             && case.phase != Phase::Resting
             && !case.phase.is_under_way()
             && by_hand::of(state, case.id.episode).is_some_and(|order| !order.dry_run)
-            && may_be_on(state, case, intent)
+            && may_be_on(state, now, case, intent)
     };
     let why = "a person wants taken back what it would do again";
     let withdrawn = |case: &Case| {
@@ -153,7 +174,7 @@ fn again(state: &State, by: &str, intent: &Intent) -> Vec<Event> {
 
 /// Whether an order is for the target of this intent. One whose target nobody has looked up yet is, where it names the same
 /// as whatever the intent was made for.
-fn may_be_on(state: &State, case: &Case, intent: &Intent) -> bool {
+fn may_be_on(state: &State, now: Moment, case: &Case, intent: &Intent) -> bool {
     if let Some(target) = &case.target {
         return *target == intent.target;
     }
@@ -161,7 +182,7 @@ fn may_be_on(state: &State, case: &Case, intent: &Intent) -> bool {
         return false;
     };
     let book = state.current_book();
-    let inquiry = Inquiry { state, book: &book, policy, episode, case, now: state.now, ask_anyway: false };
+    let inquiry = Inquiry { state, book: &book, policy, episode, case, now, ask_anyway: false };
     match inquiry.aim() {
         Aim::Known(target) => target == intent.target,
         Aim::Sought(_) | Aim::Pending => {

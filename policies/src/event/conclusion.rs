@@ -29,7 +29,8 @@ pub enum Conclusion {
     Denied,
     /// A guard refused what was ordered by hand: nobody tries it again.
     Refused,
-    /// What was done was taken back before anybody knew whether it helped: a person wants it so, or its time was over.
+    /// A person wanted back what was done, or its time was over, before anybody knew whether it helped. Whether it is taken
+    /// back by then, the records of its revert tell.
     TakenBack,
     /// What was ordered by hand was cancelled: what of it had not begun stays undone.
     Cancelled,

@@ -17,7 +17,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
         return Finding::not_asked(Guard::Approval);
     };
     match &preflight.action {
-        Some(now) if now == approved => {
+        Some(now) if now.does_the_same(approved) => {
             Finding::allows(Guard::Approval, format!("{now}, as approved by {by}"))
         }
         now => {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::action::Action;
     use crate::guard::fixtures::*;
-    use crate::remediation::restart;
+    use crate::remediation::{restart, scale as scaling};
     use std::collections::BTreeSet;
 
     fn approved(action: Action) -> World {
@@ -72,6 +72,30 @@ mod tests {
             world.says(judge),
             "refuses: approved was `restart`, now it would be `restart of an object that has changed`"
         );
+    }
+
+    /// As a release in between changes it, or the first look of a version that knows it.
+    #[test]
+    fn who_wrote_the_number_last_is_no_part_of_what_was_approved() {
+        let set_by = |by: Option<&str>| match scale(3, 5) {
+            Action::Scale(action) => {
+                Action::Scale(scaling::Action { set_by: by.map(str::to_owned), ..action })
+            }
+            other => panic!("{other:?}"),
+        };
+        for before in [None, Some("helm at 2026-11-21T07:00:00.000Z")] {
+            let mut world = approved(set_by(before));
+            world.preflight(|preflight| {
+                preflight.action = Some(set_by(Some("helm at 2026-11-21T08:25:00.000Z")));
+            });
+            assert_eq!(world.says(judge), "allows: scale 3 -> 5, as approved by ann", "{before:?}");
+        }
+        let mut world = approved(set_by(None));
+        world.preflight(|preflight| {
+            let Some(Action::Scale(action)) = &mut preflight.action else { panic!("it is one") };
+            action.lever = scaling::Lever::MinReplicas { hpa: "web".to_owned(), uid: "uid-hpa".to_owned() };
+        });
+        assert!(world.says(judge).starts_with("refuses: "), "another field is another act");
     }
 
     #[test]

@@ -174,13 +174,15 @@ impl Walk {
         }
         let ends_after = revert_after.flatten().or(lasts);
         if let (Some(after), Some(Some(Verification { settle, hold, within, .. }))) = (ends_after, &verify)
-            && after < *within
+            // What holds at the end of `within` may finish its `hold`.
+            && after.ms() <= within.ms().saturating_add(hold.ms())
         {
-            let told = if after.ms() < settle.ms() + hold.ms() { "before" } else { "perhaps before" };
+            let told =
+                if after.ms() < settle.ms().saturating_add(hold.ms()) { "before" } else { "perhaps before" };
             self.warn(
                 fields.at_key("verify"),
                 format!("`{name}` is taken back after {after}, {told} `verify` has told whether it helped: `settle` {settle}, `hold` {hold}, `within` {within}"),
-                "let it last longer than `within`: what is taken back first counts as not known",
+                "let it last longer than `within` and `hold` together: what is taken back first counts as not known",
             );
         }
         fields.close(self);

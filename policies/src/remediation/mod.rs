@@ -102,12 +102,17 @@ pub(crate) trait Asks: Sized {
 }
 
 /// An absolute change, shown as people read it.
-pub(crate) trait Acts: Sized + std::fmt::Display {
+pub(crate) trait Acts: Sized + std::fmt::Display + PartialEq {
     /// The change that takes it back, where one exists.
     fn inverse(&self) -> Option<Self>;
 
     /// The two as one change that begins where the earlier began; none where they change different fields.
     fn after(&self, earlier: &Self) -> Option<Self>;
+
+    /// Whether both do the very same. What was only seen beside it, as evidence for later, is no part of the act.
+    fn does_the_same(&self, other: &Self) -> bool {
+        self == other
+    }
 
     /// Why no replica can become unavailable by it, where that is so.
     fn spares_replicas(&self) -> Option<&'static str> {
@@ -320,6 +325,17 @@ macro_rules! remediations {
                     (action, earlier) => {
                         debug_assert_ne!(action.name(), earlier.name());
                         None
+                    }
+                }
+            }
+
+            /// Whether both do the very same, whatever was seen beside it.
+            pub(crate) fn does_the_same(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$name(action), Self::$name(other)) => action.does_the_same(other),)+
+                    (action, other) => {
+                        debug_assert_ne!(action.name(), other.name());
+                        false
                     }
                 }
             }

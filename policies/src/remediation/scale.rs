@@ -205,6 +205,13 @@ impl Acts for Action {
     fn after(&self, earlier: &Self) -> Option<Self> {
         (self.lever == earlier.lever).then(|| Self { from: earlier.from, ..self.clone() })
     }
+
+    /// The server notes who wrote the field last with the time of all that they wrote: a deploy that leaves the number as it
+    /// is changes that, and a person approves a number.
+    fn does_the_same(&self, other: &Self) -> bool {
+        let Self { lever, from, to, wanted, set_by: _ } = self;
+        (lever, from, to, wanted) == (&other.lever, &other.from, &other.to, &other.wanted)
+    }
 }
 
 impl std::fmt::Display for Action {

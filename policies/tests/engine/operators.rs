@@ -41,6 +41,53 @@ fn what_is_done_is_what_was_approved_or_nothing() {
     );
 }
 
+/// Nobody waits for the alert to be repeated: what would be done now is asked by itself.
+#[test]
+fn what_does_not_fit_its_approval_any_more_is_proposed_anew() {
+    let scale = RESTART_THEN_SCALE.replace("    - restart: {}\n", "    - scale: {by: 1, max: 10}\n");
+    let mut story = Story::with(&[&scale], &Settings { mode: Mode::Approve, ..settings() });
+    story.blind = Some("no answer".to_owned());
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    // Nobody could look for a while: that makes the next pause no longer.
+    story.pass("20m");
+    story.blind = None;
+    story.pass("10m");
+    let first = story.last("ruled");
+    story.replicas = 7;
+    story.order(Command::Approve { proposal: first, comment: String::new() });
+    let says = "hold: approved was `scale 4 -> 5`, now it would be `scale 7 -> 8`";
+    assert_eq!(story.last_ruling(), says);
+    story.pass("1m");
+    assert_eq!(story.last_ruling(), "propose: ");
+    let second = story.last("ruled");
+    story.order(Command::Approve { proposal: first, comment: String::new() });
+    assert_eq!((story.count("orderRefused"), story.intents().len()), (1, 0), "the first is spent");
+    story.order(Command::Approve { proposal: second, comment: String::new() });
+    assert_eq!(story.intents(), ["errors: scale 7 -> 8 on prod/deployment/web"]);
+}
+
+/// A second step that fits no more is asked anew too, although its alert is over by then.
+#[test]
+fn a_step_that_does_not_fit_its_approval_any_more_is_proposed_anew() {
+    let two = RESTART_THEN_SCALE.replace("  ladder:", "  sequence:");
+    let two = two.replace("      revert: {after: 1h}\n", "      mode: approve\n");
+    let mut story = Story::new(&[&two]);
+    story.series.insert("errors".to_owned(), crate::story::value(0.0));
+    let errors = alert("Errors", "prod/web");
+    story.deliver(vec![errors.clone()]);
+    story.pass("10m");
+    let first = story.last("ruled");
+    assert_eq!(story.last_ruling(), "propose: ");
+    story.deliver(vec![crate::story::resolved(errors, story.now)]);
+    story.replicas = 7;
+    story.order(Command::Approve { proposal: first, comment: String::new() });
+    story.pass("1m");
+    assert_eq!((story.last_ruling().as_str(), story.calls()), ("propose: ", Vec::<&str>::new()));
+    let second = story.last("ruled");
+    story.order(Command::Approve { proposal: second, comment: String::new() });
+    assert_eq!(story.intents()[1..], ["errors: scale 7 -> 9 on prod/deployment/web"]);
+}
+
 #[test]
 fn a_denied_proposal_is_over() {
     let mut story = approving();

@@ -1,6 +1,7 @@
 //! How a quarantine ends: by the clock where it only isolates, by a person where pods were taken out of production.
 
 use paramedic_policies::action::{Mode, Outcome};
+use paramedic_policies::engine::undo::{self, Anyway};
 use paramedic_policies::event::Event;
 use paramedic_policies::order::{Command, Past};
 use paramedic_policies::settings::Settings;
@@ -42,6 +43,10 @@ fn a_detached_pod_stays_isolated_when_its_time_is_over_and_a_person_is_called() 
         story.intents(),
         ["breach: quarantine and detach web-1 for 7d, then ask a person on prod/deployment/web"]
     );
+    let intent = story.last("intended");
+    let wanted = undo::Wanted { intent, only: &[], reason: "", past: None };
+    let would = undo::rehearse(&story.state, &story.state.current_book(), story.now, "ada", &wanted);
+    assert_eq!(would.map(|would| would.anyway), Ok(Anyway::Never), "its end is left to a person");
     story.pass("6days 23h");
     assert!(story.calls().is_empty(), "{:?}", story.calls());
     story.pass("2h");

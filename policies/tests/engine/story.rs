@@ -422,7 +422,7 @@ impl Story {
     fn rehearsed(&self, command: &Command) -> Option<Result<Rehearsed, String>> {
         let Command::Undo { intent, only, reason, past } = command else { return None };
         let wanted = Wanted { intent: *intent, only, reason, past: past.as_deref() };
-        Some(undo::rehearse(&self.state, &self.state.current_book(), "ada", &wanted))
+        Some(undo::rehearse(&self.state, &self.state.current_book(), self.now, "ada", &wanted))
     }
 
     /// Lets time pass, with every wake-up on the way.

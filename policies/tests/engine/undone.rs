@@ -1,7 +1,7 @@
 //! An order that takes something back stops what would do it again, and nothing else.
 
 use paramedic_policies::action::Outcome;
-use paramedic_policies::engine::undo::{self, Rehearsed, Wanted};
+use paramedic_policies::engine::undo::{self, Anyway, Rehearsed, Wanted};
 use paramedic_policies::event::{Conclusion, Event, Seq};
 use paramedic_policies::input::Input;
 use paramedic_policies::order::{Command, Past, PauseScope};
@@ -45,8 +45,8 @@ fn pause(on: &str) -> Command {
     Command::Pause { scope, until: None, reason: String::new() }
 }
 
-/// The policies whose cases were ended because of it.
-fn withdrawn(story: &Story) -> Vec<(&str, Seq)> {
+/// The cases that were ended because of an order: of which policy, for which episode.
+fn ended_by_it(story: &Story) -> Vec<(&str, Seq)> {
     let all = story.records.iter().filter_map(|(_, event)| match event {
         Event::Concluded { case, conclusion: Conclusion::TakenBack | Conclusion::Cancelled } => {
             Some((case.policy.as_str(), case.episode))
@@ -78,7 +78,7 @@ fn only_an_order_of_the_same_policy_for_the_same_target_is_stopped() {
     story.deliver(vec![slow]);
     assert_eq!((story.intents().len(), story.state.cases.len()), (1, 4), "{}", story.last_ruling());
     story.order(undoing(intent));
-    assert_eq!(withdrawn(&story), [("more", same)]);
+    assert_eq!(ended_by_it(&story), [("more", same)]);
 }
 
 /// It changes nothing, so nothing of it would be there again.
@@ -97,7 +97,7 @@ fn a_rehearsal_that_waits_goes_on() {
     );
     story.order(undoing(intent));
     assert_eq!((story.count("revertOrdered"), story.count("cancelled")), (1, 0));
-    assert!(withdrawn(&story).is_empty());
+    assert!(ended_by_it(&story).is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_under_way_already_is_left_to_its_end() {
     story.order(run("more", "web", "k-2"));
     assert_eq!(story.state.in_flight.len(), 1, "{}", story.last_ruling());
     story.order(undoing(intent));
-    assert!(withdrawn(&story).is_empty());
+    assert!(ended_by_it(&story).is_empty());
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
     story.pass("2m");
     assert_eq!(story.count("advanced"), 1, "it waits for its second step");
     story.order(undoing(intent));
-    assert_eq!((story.count("concluded"), withdrawn(&story).len()), (1, 1));
+    assert_eq!((story.count("concluded"), ended_by_it(&story).len()), (1, 1));
     assert_eq!(
         story.calls(),
         [
@@ -138,7 +138,7 @@ fn a_case_that_waits_for_its_next_step_is_ended_once() {
 /// What a rehearsal says of an undo; every undo in these stories is held to what was said of it.
 fn rehearsed(story: &Story, intent: Seq) -> Result<Rehearsed, String> {
     let wanted = Wanted { intent, only: &[], reason: "", past: None };
-    undo::rehearse(&story.state, &story.state.current_book(), "ada", &wanted)
+    undo::rehearse(&story.state, &story.state.current_book(), story.now, "ada", &wanted)
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_rehearsal_of_an_undo_says_what_the_order_would_come_to() {
     let waits = story.last("opened");
     let due = story.state.leases[&intent].due;
     let said = rehearsed(&story, intent).expect("it can be taken back");
-    assert_eq!((said.action.to_string().as_str(), said.until), ("scale 4 -> 6", Some(due)));
+    assert_eq!((said.action.to_string().as_str(), said.anyway), ("scale 4 -> 6", Anyway::Due(due)));
     assert_eq!((said.repeated, &said.held, &said.cancels[..]), (false, &None, &[waits][..]));
 
     story.order(pause("web"));
@@ -165,6 +165,47 @@ fn a_rehearsal_of_an_undo_says_what_the_order_would_come_to() {
     let already = format!("intent {revert} is taking intent {intent} back already");
     assert_eq!(rehearsed(&story, intent).err(), Some(already));
     assert_eq!(story.state.leases.len(), 1, "nothing follows from a rehearsal");
+}
+
+/// The end of a pause is no record: what holds an undo is judged by the clock, as the order is.
+#[test]
+fn a_rehearsal_after_the_end_of_a_pause_is_not_held_by_it() {
+    let mut story = Story::new(&[&policy("more")]);
+    story.order(run("more", "web", "k-1"));
+    let intent = story.last("intended");
+    let until = story.now + "10m".parse().expect("a span");
+    let Command::Pause { scope, reason, .. } = pause("web") else { unreachable!() };
+    story.order(Command::Pause { scope, until: Some(until), reason });
+    let held = |story: &Story| rehearsed(story, intent).expect("it can be taken back").held;
+    assert_eq!(held(&story), Some(format!("target prod/deployment/web is paused by ada until {until}")));
+    story.pass("20m");
+    assert_eq!(held(&story), None);
+    story.order(undoing(intent));
+    assert_eq!((story.count("revertHeld"), story.intents().len()), (0, 2), "{:?}", story.kinds());
+}
+
+/// What its own time comes to is said as it is, and not as a time at which it is only looked at.
+#[test]
+fn a_rehearsal_says_when_it_would_be_due_anyway() {
+    let mut story = Story::new(&[BRIEF]);
+    let slow = alert("Slow", "prod/web");
+    story.deliver(vec![slow.clone()]);
+    let (intent, begun) = (story.last("intended"), story.now);
+    let anyway = |story: &Story| rehearsed(story, intent).expect("it can be taken back").anyway;
+    let at = |minutes: &str| begun + minutes.parse().expect("a span");
+    assert_eq!(anyway(&story), Anyway::DueAtTheLatest(at("20m")));
+    story.pass("6m");
+    assert_eq!(anyway(&story), Anyway::DueAtTheLatest(at("20m")), "it is held while its alert is open");
+    story.blind = Some("no answer".to_owned());
+    story.deliver(vec![resolved(slow.clone(), story.now)]);
+    let due = story.state.leases[&intent].due;
+    assert!(story.now < due && due < at("7m"), "nobody can look: {due}");
+    assert_eq!(anyway(&story), Anyway::LookedAt(due));
+
+    let mut story = Story::new(&[BRIEF]);
+    story.deliver(vec![slow.clone()]);
+    story.deliver(vec![resolved(slow, story.now)]);
+    assert_eq!(rehearsed(&story, story.last("intended")).map(|said| said.anyway), Ok(Anyway::Due(at("5m"))));
 }
 
 /// What a later one restores is not said to be nobody's.
@@ -205,10 +246,8 @@ fn what_is_being_taken_back_already_is_said_and_nothing_else_hinders_it() {
     story.feed(&Input::Wake);
 }
 
-/// What is verified after it was taken back would be judged by what comes without it.
-#[test]
-fn what_was_taken_back_by_its_own_time_is_not_judged_any_more() {
-    let brief = r#"
+/// More replicas for five minutes, then a restart; what they come to is known after eight.
+const BRIEF: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
 metadata: {name: brief}
@@ -220,26 +259,65 @@ spec:
     - scale: {by: 2, max: 20}
       revert: {after: 5m}
       verify: {query: "slow", is: "< 1", settle: 6m, hold: 2m, within: 15m}
-  guards: {cooldown: 1m, relapse: 0s, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
-  onFailure: {notify: [sre]}
+    - restart: {}
+  guards: {cooldown: 1m, relapse: 2h, concurrency: 9, blastRadius: {targets: off, unavailable: off}}
+  onFailure: {notify: [sre], quarantineAfter: 1}
 "#;
-    let ended = |story: &Story| {
-        let of = |(_, event): &(Moment, Event)| match event {
-            Event::Concluded { conclusion, .. } => Some(*conclusion),
-            _ => None,
-        };
-        story.records.iter().filter_map(of).collect::<Vec<_>>()
+
+fn conclusions(story: &Story) -> Vec<Conclusion> {
+    let of = |(_, event): &(Moment, Event)| match event {
+        Event::Concluded { conclusion, .. } => Some(*conclusion),
+        _ => None,
     };
+    story.records.iter().filter_map(of).collect()
+}
+
+/// What is verified after it was taken back would be judged by what comes without it.
+#[test]
+fn what_was_taken_back_by_its_own_time_is_not_judged_any_more() {
     // The alert is over by then: nobody has to be told.
-    let mut story = Story::new(&[brief]);
+    let mut story = Story::new(&[BRIEF]);
     let slow = alert("Slow", "prod/web");
     story.deliver(vec![slow.clone()]);
     story.pass("3m");
     story.deliver(vec![resolved(slow, story.now)]);
     story.pass("20m");
     assert_eq!(story.intents().len(), 2, "done, and taken back: {:?}", story.kinds());
-    assert_eq!(ended(&story), [Conclusion::TakenBack]);
+    assert_eq!(conclusions(&story), [Conclusion::TakenBack]);
     assert_eq!((story.count("verified"), story.calls()), (0, Vec::<&str>::new()));
+}
+
+/// Nobody knows whether it would have helped: that is no reason for the next rung, nor a round that did not help.
+#[test]
+fn a_relapse_after_what_was_taken_back_unjudged_is_withheld_and_calls_a_person() {
+    for is_undone in [false, true] {
+        let mut story = Story::new(&[BRIEF]);
+        let slow = alert("Slow", "prod/web");
+        story.deliver(vec![slow.clone()]);
+        story.pass("3m");
+        if is_undone {
+            story.order(undoing(story.last("intended")));
+        }
+        story.deliver(vec![resolved(slow.clone(), story.now)]);
+        story.pass("20m");
+        assert_eq!(conclusions(&story), [Conclusion::TakenBack], "undone: {is_undone}");
+        let ended = story.state.last_ladders.values().next().expect("it is remembered").ended_at;
+
+        let mut again = slow;
+        again.starts_at = story.now;
+        story.deliver(vec![again.clone()]);
+        let why =
+            format!("nobody knows whether rung 1 helped, which ended at {ended}, and the trouble is there");
+        assert_eq!(story.last_ruling(), format!("withhold: {why}"), "undone: {is_undone}");
+        assert_eq!(story.calls(), [why.as_str()]);
+        assert_eq!((story.intents().len(), story.state.efficacy.len()), (2, 0), "{:?}", story.intents());
+        // Once that is long ago it is trouble of its own, and begins with the first rung.
+        story.deliver(vec![resolved(again.clone(), story.now)]);
+        story.pass("2h");
+        again.starts_at = story.now;
+        story.deliver(vec![again]);
+        assert_eq!(story.intents()[2..], ["brief: scale 4 -> 6 on prod/deployment/web"]);
+    }
 }
 
 /// A freeze ends by its own time, though the alert is open: nobody knows what it was good for.
@@ -269,4 +347,52 @@ spec:
         call,
         "what was done has been taken back before anybody knew whether it helped, and the alert is still open"
     );
+}
+
+/// What the longest stay ends in the middle of a verification, and however its revert ends, is one event and one call.
+#[test]
+fn the_end_of_what_is_still_verified_is_one_call_with_all_that_is_known() {
+    let long = BRIEF.replace("within: 15m", "within: 30m");
+    let done = Outcome::Done { diff: None, already: false };
+    let half = Outcome::Failed { what: "half of it".to_owned(), applied: true, diff: None };
+    let lost = Outcome::Unknown { what: "no answer".to_owned() };
+    let at_it = "it is looked at again until it is; nobody knows whether it helped";
+    for (outcome, says) in [
+        (
+            done.clone(),
+            format!(
+                "was taken back after 20m, and Slow is still open (episode 5); nobody knows whether it helped"
+            ),
+        ),
+        (half, format!("is not known to be taken back: that ended failed: half of it; {at_it}")),
+        (lost, format!("is not known to be taken back: that ended unknown: no answer; {at_it}")),
+    ] {
+        let mut story = Story::new(&[&long]);
+        story.deliver(vec![alert("Slow", "prod/web")]);
+        let intent = story.last("intended");
+        story.pass("10m");
+        story.outcome = Some(outcome);
+        story.pass("10m");
+        assert_eq!(conclusions(&story), [Conclusion::TakenBack], "{:?}", story.kinds());
+        let of = format!("scale 4 -> 6 on prod/deployment/web (intent {intent}) {says}");
+        assert_eq!(story.calls(), [of.as_str()]);
+        story.outcome = Some(done.clone());
+        story.pass("1h");
+    }
+}
+
+/// A person was told before that it is not taken back: what is told of the case says only what is known.
+#[test]
+fn what_may_have_been_taken_back_is_not_said_to_be() {
+    let mut story = Story::new(&[&BRIEF.replace("within: 15m", "within: 3h")]);
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    story.pass("10m");
+    story.blind = Some("no answer".to_owned());
+    story.pass("50m");
+    assert_eq!(story.calls().len(), 1, "it is not taken back yet: {:?}", story.calls());
+    (story.blind, story.outcome) = (None, Some(Outcome::Unknown { what: "no answer".to_owned() }));
+    story.pass("9m");
+    assert_eq!(conclusions(&story), [Conclusion::TakenBack], "{:?}", story.kinds());
+    let told = "what was done may have been taken back before anybody knew whether it helped, and the alert is still open";
+    assert_eq!(story.calls()[1..], [told]);
 }

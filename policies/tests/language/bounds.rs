@@ -162,3 +162,30 @@ fn a_policy_shadows_another_only_on_the_same_target_and_never_a_freer_one() {
         assert_eq!(both(before, after), "");
     }
 }
+
+/// What holds at the end of `within` may finish its `hold`: all of that must fit into the time that it lasts.
+#[test]
+fn a_step_that_is_taken_back_before_its_verification_may_be_over_is_warned_of() {
+    let steps = [
+        ("scale: {to: 3, allowDown: true}", "revert: {after: AFTER}"),
+        ("freezeDeploys: {for: AFTER}", "mode: approve"),
+    ];
+    let told = |step: (&str, &str), after: &str| {
+        let verify = "verify: {rollout: complete, settle: 1m, hold: 2m, within: 10m}";
+        let (does, more) = (step.0.replace("AFTER", after), step.1.replace("AFTER", after));
+        of("errors", "", TARGET, &format!("  ladder:\n    - {does}\n      {more}\n      {verify}\n"))
+    };
+    for step in steps {
+        for (after, when) in [("2m 59s", "before"), ("3m", "perhaps before"), ("12m", "perhaps before")] {
+            let wanted = format!(
+                "warning: `ladder[0]` is taken back after {after}, {when} `verify` has told whether it helped: `settle` 1m, \
+                 `hold` 2m, `within` 10m"
+            );
+            let said = told(step, after);
+            assert_says(&said, &wanted);
+            assert_says(&said, "hint: let it last longer than `within` and `hold` together");
+            assert_eq!(said.lines().count(), 2, "nothing else: {said}");
+        }
+        assert_eq!(told(step, "12m 1s"), "", "it is told before that");
+    }
+}

@@ -116,7 +116,11 @@ pub(super) fn ruled(state: &mut State, now: Moment, seq: Seq, ruling: &Ruling) {
         }
         Verdict::Withhold => Phase::Withheld,
         Verdict::Propose { until } => match &ruling.action {
-            Some(action) => Phase::Proposed { proposal: seq, action: action.clone(), due: until },
+            Some(action) => {
+                // Whatever kept it is over: what does not fit its approval is looked at again soon.
+                case.fact_failures = 0;
+                Phase::Proposed { proposal: seq, action: action.clone(), due: until }
+            }
             None => Phase::Withheld,
         },
     };
@@ -194,7 +198,8 @@ pub(super) fn advanced(state: &mut State, now: Moment, advanced: &Advanced<'_>) 
 }
 
 /// What is known of the rung at hand when its case ends. Doubt, and what never happened, are no proof that it does not
-/// help.
+/// help; what was taken back before anybody knew is doubt. An order by hand, which alone is cancelled, is remembered for
+/// no relapse.
 fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
     match conclusion {
         Conclusion::Helped
@@ -202,20 +207,14 @@ fn rung_end(conclusion: Conclusion, begun: bool) -> RungEnd {
         | Conclusion::Rehearsed
         | Conclusion::Already
         | Conclusion::Exhausted => RungEnd::Tried,
-        Conclusion::Unknown => RungEnd::Unknown,
+        Conclusion::Unknown | Conclusion::TakenBack | Conclusion::Cancelled => RungEnd::Unknown,
         Conclusion::Failed if begun => RungEnd::Unknown,
-        Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied | Conclusion::TakenBack
-            if begun =>
-        {
-            RungEnd::Tried
-        }
+        Conclusion::Resolved | Conclusion::Withdrawn | Conclusion::Denied if begun => RungEnd::Tried,
         Conclusion::Failed
         | Conclusion::Resolved
         | Conclusion::Withdrawn
         | Conclusion::Denied
-        | Conclusion::Refused
-        | Conclusion::TakenBack
-        | Conclusion::Cancelled => RungEnd::NotDone,
+        | Conclusion::Refused => RungEnd::NotDone,
     }
 }
 
