@@ -55,6 +55,10 @@ pub struct Explanation {
     pub open_since: Moment,
     /// When this was looked at.
     pub at: Moment,
+    /// Whether the alert says that it is over: then nothing would be done for it, and what policies say is what it would meet
+    /// if it fired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resolved: bool,
     /// The daemon's cap on modes.
     pub cap: Mode,
     /// Digest of the book in force.
@@ -120,7 +124,8 @@ pub async fn explain(
     let key = EpisodeKey::of(&alert.labels, &book.settings().episodes.dropped_labels);
     let known = state.open.get(&key).and_then(|id| state.episodes.get(id));
     let episode = known.cloned().unwrap_or_else(|| imagined(state, book, key, alert, now));
-    of_episode(state, book, &episode, known.is_some(), world, now).await
+    let explained = of_episode(state, book, &episode, known.is_some(), world, now).await;
+    Explanation { resolved: alert.status == AlertStatus::Resolved, ..explained }
 }
 
 /// What would happen to this subject; `None` where the state knows no such episode.
@@ -165,6 +170,7 @@ async fn of_episode(
         episode: known.then_some(episode.id),
         open_since: episode.opened_at,
         at: now,
+        resolved: false,
         cap: book.settings().mode,
         book: book.digest(),
         policies: join_all(accounts).await,
@@ -184,7 +190,8 @@ fn imagined(state: &State, book: &Book, key: EpisodeKey, alert: &Alert, now: Mom
         opened_at: alert.starts_at.min(now),
         seen_at: now,
         expires_at: now + book.settings().episodes.expiry,
-        closed_at: (alert.status == AlertStatus::Resolved).then_some(now),
+        // What is over is explained as if it fired, and said to be over.
+        closed_at: None,
         fingerprint: alert.fingerprint.clone(),
         correlation: "explain".to_owned(),
         by_hand: None,

@@ -2,6 +2,7 @@
 //! (`delete_pod`), which goes past them. One request that tests the pod's uid, then a watch until it is gone. It must never
 //! try again where a budget said no, and never end what nothing would replace.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::block_ip::{text, texts};
 use crate::checks::{self, Checks, Seen};
+use crate::makers;
 use crate::one_change::{self, Carried, OneChange, Trace};
 use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
 use crate::ports::clock::left;
@@ -108,7 +110,13 @@ async fn look(cluster: &dyn Cluster, namespace: &str, name: &str) -> Result<Look
     let budgets = cluster.list(BUDGETS, namespace, "").await?;
     let space = cluster.get(&NAMESPACES.named("", namespace)).await?;
     let (workload, job) = match &pod {
-        Some(pod) => (pods::workload(cluster, pod).await?, pods::job(cluster, pod).await?),
+        Some(pod) => {
+            let job = match pods::job(pod) {
+                Some(at) => cluster.get(&at).await?,
+                None => None,
+            };
+            (pods::workload(cluster, pod).await?, job)
+        }
         None => (None, None),
     };
     Ok(Looked { pod, budgets, namespace: space, workload, job })
@@ -169,9 +177,7 @@ pub(crate) async fn preflight(
     };
     let labels = texts(pod, "/metadata/labels");
     let mut beside = Beside::default();
-    if let Some(workload) = &looked.workload {
-        beside.add(&workload.target.to_string(), &workload.labels);
-    }
+    makers::labels(cluster, &[pod], &BTreeMap::new(), &mut beside, &mut checks).await?;
     let mut seen = Seen { uid: uid.clone(), labels, beside, surroundings, diff: None };
     if pods::is_going(pod) {
         checks.pass("it has been told to end already");

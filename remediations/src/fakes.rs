@@ -2,6 +2,7 @@
 //! effect, test old values as the API server does, and lose answers when told to.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -107,12 +108,20 @@ pub(crate) struct FakeCluster {
     pub(crate) logs: Mutex<BTreeMap<String, String>>,
     /// A resource that the server does not know.
     pub(crate) unserved: Mutex<Option<Resource>>,
+    /// A resource whose objects no role lets us read.
+    pub(crate) forbidden: Mutex<Option<Resource>>,
     /// Before so many of the next changes somebody else writes their object, as a kubelet writes a status.
     pub(crate) races: Mutex<usize>,
     /// Whether admission refuses the proof of a freeze; else every dry run passes.
     pub(crate) enforces: Mutex<bool>,
     /// Once so many changes have reached the server, somebody pauses everything.
     pub(crate) pauses: Mutex<Option<(usize, Stopper)>>,
+    /// Every question that reached the server.
+    pub(crate) asked: Mutex<Vec<String>>,
+    /// How many objects are being read now, and were at most.
+    pub(crate) reading: (AtomicUsize, AtomicUsize),
+    /// Whether objects take their time to come.
+    pub(crate) is_slow: AtomicBool,
 }
 
 impl FakeCluster {
@@ -129,9 +138,13 @@ impl FakeCluster {
             then: Mutex::default(),
             logs: Mutex::default(),
             unserved: Mutex::default(),
+            forbidden: Mutex::default(),
             races: Mutex::default(),
             enforces: Mutex::new(true),
             pauses: Mutex::default(),
+            asked: Mutex::default(),
+            reading: Default::default(),
+            is_slow: AtomicBool::new(false),
         })
     }
 
@@ -145,10 +158,23 @@ impl FakeCluster {
     }
 
     fn sees(&self, tried: impl FnOnce() -> String) -> Result<(), LookError> {
+        let tried = tried();
+        self.asked.lock().expect("no test panicked").push(tried.clone());
         if *self.looks_fail.lock().expect("no test panicked") {
-            return Err(LookError::Failed { tried: tried(), problem: "connection refused".into() });
+            return Err(LookError::Failed { tried, problem: "connection refused".into() });
         }
         Ok(())
+    }
+
+    /// One reader more, until its answer comes.
+    async fn reads(&self) {
+        let (now, most) = &self.reading;
+        let begun = now.fetch_add(1, Ordering::SeqCst) + 1;
+        most.fetch_max(begun, Ordering::SeqCst);
+        if self.is_slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        now.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn workload(&self) -> Workload {
@@ -239,7 +265,7 @@ impl Cluster for FakeCluster {
     }
 
     async fn look(&self, wanted: &Target) -> Result<Workload, LookError> {
-        self.sees(|| format!("get {wanted}"))?;
+        self.sees(|| format!("look at {wanted}"))?;
         if wanted.name == self.workload().target.name {
             Ok(self.workload())
         } else {
@@ -269,6 +295,10 @@ impl Cluster for FakeCluster {
 
     async fn get(&self, at: &Address) -> Result<Option<Value>, LookError> {
         self.sees(|| format!("get {at}"))?;
+        self.reads().await;
+        if self.forbidden.lock().expect("no test panicked").as_ref() == Some(&at.resource) {
+            return Err(LookError::Forbidden { tried: format!("get {at}"), problem: "no right".into() });
+        }
         Ok(self.objects.lock().expect("no test panicked").get(at).cloned())
     }
 

@@ -30,6 +30,7 @@ pub mod identity;
 pub mod in_memory;
 mod ingress_nginx;
 pub mod kubernetes;
+mod makers;
 mod one_change;
 mod ownership;
 mod patch;

@@ -153,14 +153,9 @@ pub(crate) fn free(pod: &Value) -> Result<String, Reason> {
 }
 
 /// The Job of a pod, where one makes it.
-///
-/// # Errors
-/// When nobody knows.
-pub(crate) async fn job(cluster: &dyn Cluster, pod: &Value) -> Result<Option<Value>, LookError> {
-    match controller(pod).filter(|owner| owner.kind == "Job" && owner.group == JOBS.group) {
-        Some(owner) => cluster.get(&JOBS.named(text(pod, "/metadata/namespace"), &owner.name)).await,
-        None => Ok(None),
-    }
+pub(crate) fn job(pod: &Value) -> Option<Address> {
+    let owner = controller(pod).filter(|owner| owner.kind == "Job" && owner.group == JOBS.group)?;
+    Some(JOBS.named(text(pod, "/metadata/namespace"), &owner.name))
 }
 
 /// Whether its Job tries again what ends with this pod. A pod that is told to end counts as failed to it, by an eviction and

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::block_ip::{DAEMON_SETS, selects, text, texts};
 use crate::checks::{self, Checks, Seen};
+use crate::makers::{self, STATEFUL_SETS};
 use crate::one_change::{self, OneChange as _, half};
 use crate::pods::{self, NAMESPACES, PODS};
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
@@ -34,7 +35,6 @@ mod wall;
 /// Label of a pod in quarantine: the stamp of its intent.
 pub(crate) const QUARANTINE: &str = "paramedic.dev/quarantine";
 
-const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
 const SERVICES: Resource = Resource::namespaced("", "v1", "services", "Service");
 
 /// What a look before a quarantine shows.
@@ -151,9 +151,7 @@ impl Plans for Wish {
         for pod in &free {
             beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
         }
-        if let Some(workload) = &looked.workload {
-            beside.add(&workload.target.to_string(), &workload.labels);
-        }
+        makers::labels(cluster, &free, &BTreeMap::new(), &mut beside, &mut checks).await?;
         let (uid, labels) = (looked.uid.clone(), looked.labels.clone());
         let mut seen = Seen { uid, labels, beside, surroundings, diff: None };
         if free.is_empty() {

@@ -1,17 +1,17 @@
 //! Alerts as people have them at hand: one alert, a webhook's payload, or what `GET /api/v2/alerts` answers; in JSON or
-//! YAML. Read leniently: nothing here is ever acted on.
+//! YAML. Each is read as the webhook reads it, which refuses some, but for a status: where none is written, it fires.
 
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use paramedic_policies::alert::{Alert, AlertStatus, Labels};
+use paramedic_policies::alert::Alert;
 use paramedic_policies::load::yaml;
 use paramedic_policies::time::Moment;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::intake::payload;
 
 /// How long Alertmanager may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -19,22 +19,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// How much is read of a file: a storm of tens of thousands of alerts is smaller.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written {
-    labels: Labels,
-    #[serde(default)]
-    annotations: Labels,
-    #[serde(default)]
-    status: Value,
-    #[serde(default)]
-    starts_at: Option<Moment>,
-    #[serde(default)]
-    fingerprint: Option<String>,
+/// Alerts as the webhook takes them.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) alerts: Vec<Alert>,
+    /// Why each of those is left out that the webhook refuses.
+    pub(super) refused: Vec<String>,
 }
 
 /// The alerts of a file; `-` is standard input.
-pub(super) fn read(path: &Path, now: Moment) -> Result<Vec<Alert>, Failure> {
+pub(super) fn read(path: &Path, now: Moment) -> Result<Heard, Failure> {
     let shown = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut text = String::new();
     let opened: std::io::Result<Box<dyn std::io::Read>> = if path == Path::new("-") {
@@ -45,15 +39,20 @@ pub(super) fn read(path: &Path, now: Moment) -> Result<Vec<Alert>, Failure> {
     opened
         .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
         .map_err(|error| Failure::users(format!("could not read {shown}: {error}")))?;
-    parse(&text, now).map_err(|problem| {
+    let heard = parse(&text, now).map_err(|problem| {
         Failure::users(format!("{shown}: {problem}")).hint(
             "give one alert (an object with `labels`), a webhook payload, or the answer of /api/v2/alerts, as JSON or YAML",
         )
-    })
+    })?;
+    match (heard.alerts.is_empty(), heard.refused.first()) {
+        (true, Some(problem)) => Err(Failure::users(format!("{shown}: {problem}"))
+            .hint("the webhook refuses it too, and nothing would be done for it")),
+        _ => Ok(heard),
+    }
 }
 
 /// Everything that fires at an Alertmanager, silenced and inhibited alerts left out: those are never sent.
-pub(super) async fn firing(url: &str, now: Moment) -> Result<Vec<Alert>, Failure> {
+pub(super) async fn firing(url: &str, now: Moment) -> Result<Heard, Failure> {
     if let Err(error) = reqwest::Url::parse(url) {
         return Err(Failure::users(format!("the URL of Alertmanager is none: {error}"))
             .hint("write it such as http://alertmanager:9093"));
@@ -63,9 +62,9 @@ pub(super) async fn firing(url: &str, now: Moment) -> Result<Vec<Alert>, Failure
             .hint("is the URL right? it is the one of Alertmanager's own page, path prefix included")
     };
     let text = asked(url, FIRING).await.map_err(failed)?;
-    let mut alerts = parse(&text, now).map_err(failed)?;
-    alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(alerts)
+    let mut heard = parse(&text, now).map_err(failed)?;
+    heard.alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(heard)
 }
 
 /// What fires, silenced and inhibited alerts left out.
@@ -105,12 +104,18 @@ pub(super) fn shown(url: &str) -> String {
     parsed.as_str().trim_end_matches('/').to_owned()
 }
 
-fn parse(text: &str, now: Moment) -> Result<Vec<Alert>, String> {
+fn parse(text: &str, now: Moment) -> Result<Heard, String> {
     let value = value(text)?;
+    let mut group = "firing".to_owned();
     let items = match value {
         Value::Array(items) => items,
         Value::Object(mut fields) => match fields.remove("alerts") {
-            Some(Value::Array(items)) => items,
+            Some(Value::Array(items)) => {
+                if let Some(Value::String(status)) = fields.remove("status") {
+                    group = status;
+                }
+                items
+            }
             Some(_) => return Err("`alerts` is not a list".to_owned()),
             None if fields.contains_key("labels") => vec![Value::Object(fields)],
             None => return Err("there is neither `labels` nor `alerts`".to_owned()),
@@ -119,11 +124,14 @@ fn parse(text: &str, now: Moment) -> Result<Vec<Alert>, String> {
             return Err("this is no alert".to_owned());
         }
     };
-    items
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| alert(item, now).map_err(|why| format!("alert {index}: {why}")))
-        .collect()
+    let mut heard = Heard::default();
+    for (index, item) in items.into_iter().enumerate() {
+        match alert(item, &group, now) {
+            Ok(alert) => heard.alerts.push(alert),
+            Err(problem) => heard.refused.push(format!("alert {index}: {problem}")),
+        }
+    }
+    Ok(heard)
 }
 
 fn value(text: &str) -> Result<Value, String> {
@@ -141,27 +149,29 @@ fn value(text: &str) -> Result<Value, String> {
     }
 }
 
-fn alert(item: Value, now: Moment) -> Result<Alert, String> {
-    let written: Written = serde_json::from_value(item).map_err(|error| error.to_string())?;
-    // A webhook has a word here, the API an object; both mean firing unless they say otherwise.
-    let resolved = written.status.as_str() == Some("resolved");
-    Ok(Alert {
-        status: if resolved { AlertStatus::Resolved } else { AlertStatus::Firing },
-        labels: written.labels,
-        annotations: written.annotations,
-        starts_at: written.starts_at.unwrap_or(now),
-        ends_at: None,
-        fingerprint: written.fingerprint,
-    })
+fn alert(mut item: Value, group: &str, now: Moment) -> Result<Alert, String> {
+    // A webhook has a word here, the API an object, with which all fire that it lists.
+    if let Some(fields) = item.as_object_mut()
+        && fields.get("status").is_some_and(Value::is_object)
+    {
+        fields.insert("status".to_owned(), "firing".into());
+    }
+    payload::one(&item, group, now)
 }
 
 #[cfg(test)]
 mod tests {
+    use paramedic_policies::alert::AlertStatus;
+
     use super::*;
 
     fn names(text: &str) -> Result<Vec<String>, String> {
         let now = Moment::from_unix_ms(0);
-        Ok(parse(text, now)?.iter().map(|alert| alert.name().to_owned()).collect())
+        let heard = parse(text, now)?;
+        match heard.refused.first() {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(heard.alerts.iter().map(|alert| alert.name().to_owned()).collect()),
+        }
     }
 
     #[test]
@@ -188,9 +198,37 @@ mod tests {
             ("7", "this is no alert"),
             ("{}", "there is neither `labels` nor `alerts`"),
             (r#"{"alerts": 1}"#, "`alerts` is not a list"),
-            (r#"[{"labels": {"a": 1}}]"#, "alert 0: invalid type: integer `1`, expected a string"),
+            (r#"[{"labels": {"a": 1}}]"#, "alert 0: `labels`: `a` is a number, not text"),
+            (r#"[7]"#, "alert 0: is a number, not an object"),
         ] {
             assert_eq!(names(text).expect_err("no alert"), why);
         }
+    }
+
+    #[test]
+    fn what_the_webhook_refuses_or_changes_is_refused_or_changed_alike() {
+        let now: Moment = "2026-11-21T09:00:00Z".parse().expect("a time");
+        let long = "x".repeat(5000);
+        let alerts = [
+            r#"{"status": "firing", "labels": {"alertname": "A", "empty": ""}, "annotations": {"a": "b\u0007"}, "fingerprint": "../x"}"#.to_owned(),
+            r#"{"status": "resolved", "labels": {"alertname": "B"}, "endsAt": "2026-11-21T08:00:00Z"}"#.to_owned(),
+            r#"{"status": "firing", "labels": {"alertname": "\u001b[31mC"}}"#.to_owned(),
+            format!(r#"{{"status": "firing", "labels": {{"alertname": "D", "query": "{long}"}}}}"#),
+            r#"{"status": "firing", "labels": {}}"#.to_owned(),
+            r#"{"status": "gone", "labels": {"alertname": "E"}}"#.to_owned(),
+            r#"{"status": "firing", "labels": {"alertname": "F"}, "startsAt": "soon"}"#.to_owned(),
+        ];
+        let body = format!(r#"{{"version": "4", "status": "firing", "alerts": [{}]}}"#, alerts.join(","));
+        let webhook = payload::read(body.as_bytes(), now).expect("a payload");
+        let heard = parse(&body, now).expect("alerts");
+        assert_eq!((heard.alerts.len(), &heard.alerts), (2, &webhook.alerts));
+        let refused: Vec<String> = webhook
+            .unreadable
+            .iter()
+            .map(|one| format!("alert {}: {}", one.index.unwrap_or_default(), one.problem))
+            .collect();
+        assert_eq!(heard.refused, refused);
+        let resolved = parse(r#"{"status": "resolved", "alerts": [{"labels": {"alertname": "G"}}]}"#, now);
+        assert!(resolved.expect("alerts").alerts.iter().all(|one| one.status == AlertStatus::Resolved));
     }
 }

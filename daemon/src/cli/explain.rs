@@ -22,7 +22,9 @@ use super::table::{Table, plain};
 use crate::client::{Client, ClientError};
 use crate::config::Configuration;
 use crate::explain::{Explanation, Subject, Then, UnderWay, Unmatched, explain};
+use crate::intake;
 use crate::journal::Filter;
+use crate::redaction::Redactor;
 use crate::reload;
 use crate::serve::ServeArgs;
 
@@ -126,7 +128,7 @@ enum Meant {
 pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let output = args.output.output;
     let meant = match (&args.what, &args.alertmanager_url) {
-        (_, Some(url)) => Meant::Alerts(alerts::firing(url, console.now).await?),
+        (_, Some(url)) => Meant::Alerts(taken(alerts::firing(url, console.now).await?, console)?),
         (Some(what), None) => meant(what, console)?,
         (None, None) => return Err(Failure::users("nothing is named").hint("see `paramedic explain --help`")),
     };
@@ -179,9 +181,17 @@ pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<
     Ok(())
 }
 
-fn meant(what: &str, console: &Console<'_>) -> Result<Meant, Failure> {
+/// The alerts that the webhook takes; of the others it is said why not.
+fn taken(heard: alerts::Heard, console: &mut Console<'_>) -> Result<Vec<Alert>, Failure> {
+    for problem in &heard.refused {
+        writeln!(console.err, "left out, as the webhook refuses it: {problem}")?;
+    }
+    Ok(heard.alerts)
+}
+
+fn meant(what: &str, console: &mut Console<'_>) -> Result<Meant, Failure> {
     if what == "-" || std::fs::exists(what).unwrap_or(false) {
-        return Ok(Meant::Alerts(alerts::read(what.as_ref(), console.now)?));
+        return Ok(Meant::Alerts(taken(alerts::read(what.as_ref(), console.now)?, console)?));
     }
     let is_hex = what.bytes().all(|byte| byte.is_ascii_hexdigit());
     // Fingerprints have 16 digits or 32; a journal of 10^15 records is not of this world.
@@ -228,11 +238,13 @@ async fn alone(
     let configuration = args.configuration()?;
     let book = loaded(&configuration, console)?;
     let eyes = Eyes::of(&configuration).await?;
+    let redactor = Redactor::of(&configuration.redaction);
     // Nobody else leads a world without a past.
     let state = State { leader: true, ..State::new() };
     let mut explanations = Vec::new();
     for subject in subjects {
-        let Subject::Alert(alert) = subject else { continue };
+        let Subject::Alert(mut alert) = subject else { continue };
+        intake::believed(&mut alert, &redactor).map_err(Failure::users)?;
         explanations.push(explain(&state, &book, &alert, &eyes, console.now).await);
     }
     if !explanations.is_empty() {
@@ -312,7 +324,7 @@ async fn recorded(
 
 /// An explanation as people read it.
 fn shown(explanation: &Explanation, all: bool) -> String {
-    let Explanation { alert, labels, episode, open_since, at, policies, others, .. } = explanation;
+    let Explanation { alert, labels, episode, open_since, at, resolved, policies, others, .. } = explanation;
     let mut text = format!("{}  {}\n", plain(alert), plain(&list(labels)));
     let age = super::story::later(*open_since, *at);
     text += &match episode {
@@ -321,6 +333,16 @@ fn shown(explanation: &Explanation, all: bool) -> String {
             "  not known to the daemon; explained as if open since {open_since} ({})\n",
             age.trim_start_matches('+')
         ),
+    };
+    text += match (resolved, episode) {
+        (false, _) => "",
+        (true, None) => {
+            "  it is resolved: nothing would be done for it; what follows is what it would meet if it fired\n"
+        }
+        (true, Some(_)) => {
+            "  it is resolved: this would end its episode, and nothing more would be begun for it; what follows is what it \
+             meets while it fires\n"
+        }
     };
     if policies.is_empty() {
         text += "  no policy matches: nothing would be done\n";

@@ -11,7 +11,8 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
-use super::{failed, wrong};
+use super::{Refused, failed, wrong};
+use crate::intake::{Pairs, payload};
 use crate::redaction::Redactor;
 
 /// A larger file belongs into Prometheus, or into lines of webhooks, which are read one by one.
@@ -29,6 +30,7 @@ pub struct AlertsFile {
     /// From the last to the first, so that the next is taken from the end.
     changes: Vec<Change>,
     alerts: Vec<Alert>,
+    refused: Refused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,9 +43,9 @@ struct Change {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
-    labels: Labels,
+    labels: Pairs,
     #[serde(default)]
-    annotations: Labels,
+    annotations: Pairs,
     starts_at: Moment,
     #[serde(default)]
     ends_at: Option<Moment>,
@@ -52,7 +54,29 @@ struct Written {
     updated_at: Option<Moment>,
 }
 
+/// One that the webhook takes.
+struct Taken {
+    labels: Labels,
+    annotations: Labels,
+    starts_at: Moment,
+    ended: Option<Moment>,
+}
+
 impl Written {
+    /// As the webhook would have taken it.
+    ///
+    /// # Errors
+    /// Why it would have refused it.
+    fn taken(self, redactor: &Redactor, now: Moment) -> Result<Taken, String> {
+        let ended = self.ended(now);
+        let (mut labels, mut annotations) =
+            (payload::labels(self.labels)?, payload::annotations(self.annotations)?);
+        // Before they are compared: what redaction makes one alert is one.
+        redactor.labels(&mut labels);
+        redactor.annotations(&mut annotations);
+        Ok(Taken { labels, annotations, starts_at: self.starts_at, ended })
+    }
+
     /// When it ended. Alertmanager writes year 1 where there is no end, and for what still fires when it would forget it.
     fn ended(&self, now: Moment) -> Option<Moment> {
         let is_guess = |end: &Moment| self.updated_at.is_some_and(|updated| *end > updated);
@@ -92,29 +116,30 @@ impl AlertsFile {
             let problem = format!("{place} has more than {BYTES_MAX} bytes");
             return Err(wrong(problem, "cut it into several, or use --from alertmanager-jsonl"));
         }
-        let mut written = written(&text, &place, now)?;
+        let (mut written, mut refused) = (Vec::new(), Refused::default());
+        for (at, one) in self::written(&text, &place, now)? {
+            match one.taken(redactor, now) {
+                Ok(one) => written.push(one),
+                Err(problem) => refused.add(1, || format!("{at}: {problem}")),
+            }
+        }
         if written.is_empty() {
-            return Err(super::hollow(path, "alert", HINT));
+            return Err(refused.all(HINT).unwrap_or_else(|| super::hollow(path, "alert", HINT)));
         }
         drop(text);
-        // Before they are compared: what redaction makes one alert is one.
-        for one in &mut written {
-            redactor.labels(&mut one.labels);
-            redactor.annotations(&mut one.annotations);
-        }
         let begins: HashSet<(&Labels, Moment)> =
             written.iter().map(|one| (&one.labels, one.starts_at)).collect();
         let ends: Vec<Option<Moment>> = written
             .iter()
             .map(|one| {
-                let end = one.ended(now)?;
+                let end = one.ended?;
                 let is_begin = begins.contains(&(&one.labels, end));
                 Some(if is_begin { end - Span::from_ms(1) } else { end })
             })
             .collect();
         let (mut alerts, mut changes) = (Vec::with_capacity(written.len()), Vec::new());
         for (one, ends_at) in written.into_iter().zip(ends) {
-            let Written { labels, annotations, starts_at, .. } = one;
+            let Taken { labels, annotations, starts_at, .. } = one;
             let alert = alerts.len();
             changes.push(Change { at: starts_at, is_end: false, alert });
             changes.extend(ends_at.map(|at| Change { at, is_end: true, alert }));
@@ -128,7 +153,7 @@ impl AlertsFile {
             });
         }
         changes.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(Self { changes, alerts })
+        Ok(Self { changes, alerts, refused })
     }
 
     fn alert(&self, change: Change) -> Option<Alert> {
@@ -142,7 +167,8 @@ impl AlertsFile {
     }
 }
 
-fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<Written>, HistoryError> {
+/// All of them, each with its place.
+fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<(String, Written)>, HistoryError> {
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
     let bad = |place: String, error: serde_json::Error| wrong(format!("{place}: {error}"), HINT);
     match first {
@@ -150,10 +176,14 @@ fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<Written>, Histor
         Some(b'[') => {
             let all: Vec<Written> =
                 serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error))?;
-            match all.iter().zip(1..).find_map(|(one, number)| Some((number, one.problem(now)?))) {
-                None => Ok(all),
-                Some((number, problem)) => Err(wrong(format!("{place}: alert {number}: {problem}"), HINT)),
-            }
+            let placed = all.into_iter().zip(1..).map(|(one, number)| {
+                let place = format!("{place}: alert {number}");
+                match one.problem(now) {
+                    None => Ok((place, one)),
+                    Some(problem) => Err(wrong(format!("{place}: {problem}"), HINT)),
+                }
+            });
+            placed.collect()
         }
         Some(_) => {
             let lines = text.split(|byte| *byte == b'\n').enumerate();
@@ -164,7 +194,7 @@ fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<Written>, Histor
                     let one: Written =
                         serde_json::from_slice(line).map_err(|error| bad(place.clone(), error))?;
                     match one.problem(now) {
-                        None => Ok(one),
+                        None => Ok((place, one)),
                         Some(problem) => Err(wrong(format!("{place}: {problem}"), HINT)),
                     }
                 })
@@ -183,6 +213,10 @@ impl History for AlertsFile {
             alerts.extend(self.alert(change));
         }
         Ok(Some(Heard { at: first.at, alerts, truncated: 0 }))
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        self.refused.doubt().into_iter().collect()
     }
 }
 
@@ -210,6 +244,38 @@ mod tests {
             }
         }
         assert_eq!(told, ["08:00 A Firing", "08:05 B Firing", "08:05 A Resolved"]);
+    }
+
+    #[tokio::test]
+    async fn what_the_webhook_refuses_is_left_out_and_said() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = r#"
+            {"labels": {"alertname": "A", "empty": ""}, "startsAt": "2026-11-21T08:00:00Z"}
+            {"labels": {"alertname": "\u001b[31mB"}, "startsAt": "2026-11-21T08:01:00Z"}
+            {"labels": {}, "startsAt": "2026-11-21T08:02:00Z"}
+        "#;
+        std::fs::write(file.path(), text).expect("it takes text");
+        let mut alerts = AlertsFile::open(file.path(), &Redactor::default(), now()).expect("it opens");
+        let said = "what came of 2 alerts that the webhook refuses, which are left out (the first: FILE:3: `labels`: \
+                    `alertname` has the control character U+001B)";
+        let doubts = alerts.doubts().join("\n").replace(&file.path().display().to_string(), "FILE");
+        assert_eq!(doubts, said);
+        let heard = alerts.next().await.expect("it reads").expect("an alert");
+        assert_eq!(
+            heard.alerts[0].labels.keys().collect::<Vec<_>>(),
+            ["alertname"],
+            "an empty label is none"
+        );
+        assert_eq!(alerts.next().await.expect("it reads"), None);
+
+        std::fs::write(file.path(), r#"[{"labels": {"a": 7}, "startsAt": "2026-11-21T08:01:00Z"}]"#)
+            .expect("it takes text");
+        let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("nothing is left");
+        assert!(
+            error
+                .problem
+                .ends_with(": alert 1: `labels`: `a` is a number, not text: the webhook refuses that")
+        );
     }
 
     #[tokio::test]

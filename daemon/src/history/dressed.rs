@@ -72,10 +72,28 @@ impl Dressed {
         dressed
     }
 
+    /// The labels of each alert, with the moments of each series that is one of it. Two that were joined may be of two rules
+    /// that are evaluated some seconds apart: what lies between their moments is no interval of either.
+    pub fn apart(&self) -> impl Iterator<Item = (&Labels, &[i64])> {
+        self.series.iter().flat_map(|one| {
+            let several = self.several.get(&one.labels);
+            let alone = several.is_none().then_some(one.at.as_slice());
+            let joined = several.into_iter().flat_map(HashMap::values).map(Vec::as_slice);
+            alone.into_iter().chain(joined).map(|at| (&one.labels, at))
+        })
+    }
+
     /// When the alerts fired, for whoever looks them up by labels.
     pub fn fired(&self) -> Fired<'_> {
         let by_labels = self.series.iter().map(|one| (&one.labels, one.at.as_slice())).collect();
         Fired { by_labels, several: &self.several }
+    }
+}
+
+/// As they are, none joined.
+impl From<Vec<Series>> for Dressed {
+    fn from(series: Vec<Series>) -> Self {
+        Self { series, several: HashMap::new() }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod webhooks;
 use std::io::{BufRead, Read as _};
 use std::path::Path;
 
+use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::HistoryError;
 
 /// What the caller can put right.
@@ -29,6 +30,32 @@ pub(crate) fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> Hist
 pub(crate) fn hollow(path: &Path, what: &str, hint: &str) -> HistoryError {
     let problem = format!("{} holds no {what}: it does not show that nothing happened", path.display());
     wrong(problem, hint)
+}
+
+/// Alerts that the webhook refuses: left out of the past, as the daemon left them out, and said.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    many: usize,
+    first: Option<String>,
+}
+
+impl Refused {
+    /// So many more, one of them for this.
+    pub(crate) fn add(&mut self, many: usize, problem: impl FnOnce() -> String) {
+        self.many += many;
+        self.first.get_or_insert_with(problem);
+    }
+
+    /// What that puts into doubt.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let (first, many) = (self.first.as_ref()?, counted(self.many, "alert"));
+        Some(format!("what came of {many} that the webhook refuses, which are left out (the first: {first})"))
+    }
+
+    /// That nothing else was there.
+    pub(crate) fn all(&self, hint: &str) -> Option<HistoryError> {
+        Some(wrong(format!("{}: the webhook refuses that", self.first.as_ref()?), hint))
+    }
 }
 
 /// What neither the caller nor the content is to blame for.

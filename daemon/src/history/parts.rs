@@ -30,6 +30,10 @@ static OF_SIZE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the expression is sound")
 });
 
+/// How they say that one was too late.
+static OF_TIME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)timed? ?out|deadline").expect("the expression is sound"));
+
 /// What a query may read too much of. Who limits how often or how many at once exceeds limits too, and names none of these.
 static AMOUNT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(?:samples|series|chunks|bytes|memory|points|time range)\b")
@@ -148,6 +152,12 @@ pub fn is_of_size(said: &str) -> bool {
     OF_SIZE.is_match(said)
 }
 
+/// Whether a warning beside an answer is of an amount, which a shorter time may mend. A store that hangs answers late of
+/// anything, each time after all that it may take: to ask it again and again would take days.
+pub fn is_of_amount(warning: &str) -> bool {
+    is_of_size(warning) && !OF_TIME.is_match(warning)
+}
+
 /// Whether it was asked, and did not answer in time.
 fn is_late(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
@@ -260,6 +270,9 @@ mod tests {
         let crowded = "couldn't start executing the request in 10.000 seconds, since -search.maxConcurrentRequests=8 concurrent \
                        requests are executed. Possible solutions: to increase -search.maxQueueDuration=10s; to increase \
                        -search.maxQueryDuration";
+        for (status, words) in too_much {
+            assert_eq!(is_of_amount(words), !words.contains("deadline"), "{status} {words}");
+        }
         assert_eq!(kind(429, crowded), "later");
         let rate = "the request has been rejected because the tenant exceeded the request rate limit";
         assert_eq!(kind(429, &json(rate)), "later");

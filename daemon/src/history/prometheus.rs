@@ -135,13 +135,13 @@ impl AlertsSeries {
             _ => stretch.length,
         };
         self.send_for_more();
-        let doubtful = self.runs.doubtful(&chunk.alerts.series);
+        let doubtful = self.runs.doubtful(&chunk.alerts);
         let since = if doubtful.is_empty() {
             Vec::new()
         } else {
             self.since(&doubtful, &chunk).await.map_err(unread)?
         };
-        self.runs.see(chunk.alerts.series, &since, chunk.stretch.until);
+        self.runs.see(chunk.alerts, &since, chunk.stretch.until);
         Ok(())
     }
 

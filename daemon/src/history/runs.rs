@@ -10,6 +10,7 @@ use paramedic_policies::counted::counted;
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::Heard;
 
+use super::dressed::Dressed;
 use super::samples::Series;
 
 /// After this Prometheus itself takes a series for gone.
@@ -62,8 +63,8 @@ impl Runs {
     }
 
     /// The names of alerts that miss evaluations in this chunk, though too few to have ended for certain.
-    pub fn doubtful(&mut self, series: &[Series]) -> BTreeSet<String> {
-        series.iter().for_each(|one| self.measure(one));
+    pub fn doubtful(&mut self, alerts: &Dressed) -> BTreeSet<String> {
+        self.measure(alerts);
         let misses = |one: &&Series| {
             let interval = self.interval(&one.labels);
             let patience = self.patience(interval);
@@ -72,31 +73,34 @@ impl Runs {
             let gaps = all.clone().zip(all.skip(1)).map(|(before, after)| after - before);
             gaps.into_iter().any(|gap| gap > interval + interval / 2 && gap <= patience)
         };
-        series.iter().filter(misses).map(|one| name(&one.labels).to_owned()).collect()
+        alerts.series.iter().filter(misses).map(|one| name(&one.labels).to_owned()).collect()
     }
 
     /// The samples of a chunk that ends at this moment, and what `ALERTS_FOR_STATE` has of those in doubt. Chunks come in
     /// order, without a gap.
-    pub fn see(&mut self, series: Vec<Series>, since: &[Series], until: Moment) {
-        for one in &series {
-            self.measure(one);
-        }
+    pub fn see(&mut self, alerts: Dressed, since: &[Series], until: Moment) {
+        self.measure(&alerts);
         let since: HashMap<&Labels, &Series> = since.iter().map(|one| (&one.labels, one)).collect();
-        for one in series {
+        for one in alerts.series {
             self.follow(one, &since);
         }
         self.seen_until = until.unix_ms();
         self.end_what_is_gone();
     }
 
-    fn measure(&mut self, series: &Series) {
-        let gaps = series.at.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0);
+    fn measure(&mut self, alerts: &Dressed) {
+        for (labels, at) in alerts.apart() {
+            self.measure_one(name(labels), at);
+        }
+    }
+
+    fn measure_one(&mut self, name: &str, at: &[i64]) {
+        let gaps = at.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0);
         let (shortest, many) =
             gaps.fold((i64::MAX, 0), |(shortest, many), gap| (shortest.min(gap), many + 1));
         if many == 0 {
             return;
         }
-        let name = name(&series.labels);
         match self.measured.get_mut(name) {
             Some((known, of)) => (*known, *of) = ((*known).min(shortest), *of + many),
             None => {
@@ -246,6 +250,8 @@ fn name(labels: &Labels) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::dressed::Dress;
+    use crate::redaction::Redactor;
 
     fn series(name: &str, minutes: &[i64]) -> Series {
         let labels = [("alertname".to_owned(), name.to_owned())].into_iter().collect();
@@ -270,7 +276,7 @@ mod tests {
     #[test]
     fn a_run_begins_with_its_first_sample_and_ends_an_interval_after_its_last() {
         let mut runs = Runs::new(None);
-        runs.see(vec![series("A", &[1, 2, 3, 5, 6, 20, 21]), series("B", &[20])], &[], at(60));
+        runs.see(vec![series("A", &[1, 2, 3, 5, 6, 20, 21]), series("B", &[20])].into(), &[], at(60));
         let all =
             ["1 A Firing", "7 A Resolved", "20 A Firing", "20 B Firing", "21 B Resolved", "22 A Resolved"];
         assert_eq!(told(&mut runs, false), all);
@@ -280,9 +286,9 @@ mod tests {
     #[test]
     fn a_run_goes_on_over_the_border_of_two_chunks() {
         let mut runs = Runs::new(None);
-        runs.see(vec![series("A", &[57, 58, 59, 60])], &[], at(60));
+        runs.see(vec![series("A", &[57, 58, 59, 60])].into(), &[], at(60));
         assert_eq!(told(&mut runs, false), [""; 0], "nothing is certain yet");
-        runs.see(vec![series("A", &[60, 61, 62])], &[], at(120));
+        runs.see(vec![series("A", &[60, 61, 62])].into(), &[], at(120));
         assert_eq!(told(&mut runs, false), ["57 A Firing", "63 A Resolved"]);
     }
 
@@ -291,16 +297,16 @@ mod tests {
         let alerts = series("A", &[1, 2, 4, 5, 7]);
         let since = Series { values: vec![60.0, 60.0, 240.0, 240.0, 240.0], ..alerts.clone() };
         let mut runs = Runs::new(None);
-        assert_eq!(runs.doubtful(&[series("B", &[1, 2, 3])]).len(), 0);
-        assert_eq!(runs.doubtful(std::slice::from_ref(&alerts)).into_iter().collect::<Vec<_>>(), ["A"]);
-        runs.see(vec![alerts], &[since], at(60));
+        assert_eq!(runs.doubtful(&vec![series("B", &[1, 2, 3])].into()).len(), 0);
+        assert_eq!(runs.doubtful(&vec![alerts.clone()].into()).into_iter().collect::<Vec<_>>(), ["A"]);
+        runs.see(vec![alerts].into(), &[since], at(60));
         assert_eq!(told(&mut runs, false), ["1 A Firing", "3 A Resolved", "4 A Firing", "8 A Resolved"]);
     }
 
     #[test]
     fn what_fires_at_the_end_has_no_end() {
         let mut runs = Runs::new(Some(Span::from_mins(1)));
-        runs.see(vec![series("A", &[58, 59, 60])], &[], at(60));
+        runs.see(vec![series("A", &[58, 59, 60])].into(), &[], at(60));
         assert_eq!(told(&mut runs, true), ["58 A Firing"]);
         assert_eq!(runs.still_firing(), 1);
     }
@@ -308,7 +314,7 @@ mod tests {
     #[test]
     fn rules_that_are_evaluated_seldom_need_to_be_known() {
         let mut seldom = Runs::new(Some(Span::from_mins(10)));
-        seldom.see(vec![series("A", &[10, 20, 30, 50])], &[], at(200));
+        seldom.see(vec![series("A", &[10, 20, 30, 50])].into(), &[], at(200));
         assert_eq!(told(&mut seldom, false), ["10 A Firing", "60 A Resolved"]);
     }
 
@@ -317,7 +323,7 @@ mod tests {
         let each_minute: Vec<i64> = (0..30).collect();
         let told = |given: Option<u64>, minutes: &[i64]| {
             let mut runs = Runs::new(given.map(Span::from_mins));
-            runs.see(vec![series("A", minutes), series("B", &[5, 6])], &[], at(60));
+            runs.see(vec![series("A", minutes), series("B", &[5, 6])].into(), &[], at(60));
             runs.contradicted()
         };
         let day = told(Some(24 * 60), &each_minute).expect("it is contradicted");
@@ -328,5 +334,23 @@ mod tests {
             assert_eq!(told(given, minutes), None);
         }
         assert_eq!(told(Some(10), &[1, 2, 30]), None, "too few to tell");
+    }
+
+    #[test]
+    fn two_rules_whose_alerts_are_joined_are_measured_apart() {
+        let minutes: Vec<i64> = (0..30).collect();
+        let of = |user: &str, offset: i64| {
+            let mut one = series("A", &minutes);
+            one.labels.insert("user".to_owned(), user.to_owned());
+            one.at.iter_mut().for_each(|at| *at += offset);
+            one
+        };
+        let redactor = Redactor { labels: ["user".to_owned()].into(), ..Redactor::default() };
+        let both = vec![of("ada@corp.example", 0), of("bob@corp.example", 7_000)];
+        let joined = Dressed::of(both, &Dress { added: None, redactor });
+        let mut runs = Runs::new(None);
+        assert_eq!(runs.doubtful(&joined).len(), 0, "no evaluation is missing");
+        runs.see(joined, &[], at(60));
+        assert_eq!(told(&mut runs, true), ["0 A Firing", "30 A Resolved"]);
     }
 }

@@ -127,7 +127,7 @@ impl Reader {
             match answered {
                 // A store behind it may have come to a limit of its own: of less, it may give all.
                 Ok((samples, _))
-                    if length > shortest && samples.lacks.as_deref().is_some_and(parts::is_of_size) =>
+                    if length > shortest && samples.lacks.as_deref().is_some_and(parts::is_of_amount) =>
                 {
                     (length, was_cut) = (halved(length, shortest), true);
                 }

@@ -9,7 +9,7 @@ use paramedic_policies::time::Moment;
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
-use super::{LINE_BYTES_MAX, next_line, wrong};
+use super::{LINE_BYTES_MAX, Refused, next_line, wrong};
 use crate::intake::{self, Sent};
 use crate::redaction::Redactor;
 
@@ -24,6 +24,8 @@ pub struct Webhooks {
     line: u64,
     last: Option<Moment>,
     text: Vec<u8>,
+    has_alerts: bool,
+    refused: Refused,
 }
 
 impl std::fmt::Debug for Webhooks {
@@ -45,7 +47,8 @@ impl Webhooks {
     /// When it cannot be opened.
     pub fn open(path: &Path, redactor: Redactor) -> Result<Self, HistoryError> {
         let (path, lines) = (path.to_owned(), super::lines(path)?);
-        Ok(Self { path, lines, redactor, line: 0, last: None, text: Vec::new() })
+        let (has_alerts, refused) = (false, Refused::default());
+        Ok(Self { path, lines, redactor, line: 0, last: None, text: Vec::new(), has_alerts, refused })
     }
 
     fn place(&self) -> String {
@@ -65,10 +68,24 @@ impl Webhooks {
         self.last = Some(at);
         let sent = Sent { sender: "history", correlation: "", at, body: &self.text };
         let (delivery, problem) = intake::read(&sent, &self.redactor);
-        match problem {
-            // Also where the others of the line could be read: nothing is left out in silence.
+        // The daemon leaves such alerts out, and goes on: nothing is left out in silence.
+        let mut are_alerts = false;
+        for one in delivery.unreadable {
+            let many = match (one.index, one.count) {
+                (Some(_), _) => 1,
+                (None, Some(count)) => usize::try_from(count).unwrap_or(usize::MAX),
+                (None, None) => continue,
+            };
+            are_alerts = true;
+            let which = one.index.map(|index| format!(" alert {index}:")).unwrap_or_default();
+            self.refused.add(many, || format!("{place}:{which} {}", one.problem));
+        }
+        match problem.filter(|_| !are_alerts) {
             Some(problem) => Err(wrong(format!("{place}: {problem}"), problem.hint)),
-            None => Ok(Heard { at, alerts: delivery.alerts, truncated: delivery.truncated }),
+            None => {
+                self.has_alerts |= !delivery.alerts.is_empty();
+                Ok(Heard { at, alerts: delivery.alerts, truncated: delivery.truncated })
+            }
         }
     }
 }
@@ -80,15 +97,21 @@ impl History for Webhooks {
             self.line += 1;
             let place = self.place();
             if !next_line(&mut self.lines, LINE_BYTES_MAX, &mut self.text, &place)? {
-                return match self.last {
-                    Some(_) => Ok(None),
-                    None => Err(super::hollow(&self.path, "delivery", HINT)),
+                let nothing_read = self.refused.all(HINT).filter(|_| !self.has_alerts);
+                return match (self.last, nothing_read) {
+                    (Some(_), Some(refused)) => Err(refused),
+                    (Some(_), None) => Ok(None),
+                    (None, _) => Err(super::hollow(&self.path, "delivery", HINT)),
                 };
             }
             if !self.text.iter().all(u8::is_ascii_whitespace) {
                 return self.heard().map(Some);
             }
         }
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        self.refused.doubt().into_iter().collect()
     }
 }
 
@@ -125,6 +148,25 @@ mod tests {
         let told: Vec<String> =
             heard.iter().map(|one| format!("{} {:?}", one.at, one.alerts[0].status)).collect();
         assert_eq!(told, ["2026-11-21T08:00:30.000Z Firing", "2026-11-21T08:10:00.000Z Resolved"]);
+    }
+
+    #[tokio::test]
+    async fn what_the_webhook_refuses_is_left_out_and_said() {
+        let odd = |at: &str| line(at, "firing").replace("\"X\"", "\"X\\u0007\"");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let text = [line("08:00:30", "firing"), odd("08:01:00"), odd("08:02:00")].join("\n");
+        file.write_all(text.as_bytes()).expect("it takes text");
+        let mut webhooks = Webhooks::open(file.path(), Redactor::default()).expect("it opens");
+        let mut alerts = 0;
+        while let Some(heard) = webhooks.next().await.expect("it reads") {
+            alerts += heard.alerts.len();
+        }
+        let doubts = webhooks.doubts().join("\n").replace(&file.path().display().to_string(), "FILE");
+        let said = "what came of 2 alerts that the webhook refuses, which are left out (the first: FILE:2: alert 0: \
+                    `labels`: `alertname` has the control character U+0007)";
+        assert_eq!((alerts, doubts.as_str()), (1, said));
+        let error = read(&odd("08:01:00")).await.expect_err("nothing is left");
+        assert!(error.contains("U+0007: the webhook refuses that"), "{error}");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use super::orders::read;
 use super::{ApiError, Shared};
 use crate::explain::{self, Explanation, Subject};
+use crate::intake;
 
 /// Explanations at once: each copies the state and asks Prometheus and the cluster.
 pub const AT_ONCE: usize = 2;
@@ -22,7 +23,11 @@ pub(super) async fn explain(
     State(served): State<Shared>,
     body: Bytes,
 ) -> Result<Json<Explanation>, ApiError> {
-    let subject: Subject = read(&body)?;
+    let mut subject: Subject = read(&body)?;
+    if let Subject::Alert(alert) = &mut subject {
+        let hint = "the webhook refuses such an alert, and nothing would be done for it";
+        intake::believed(alert, &served.redactor).map_err(|problem| ApiError::bad(problem, hint))?;
+    }
     let busy = || {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too many explanations are under way", "come again")
     };

@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for Count {
 
 /// Names with their values, and what is wrong with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// Those that are text, without the empty ones.
     pub(super) pairs: Labels,
     /// The first name whose value is none, or that is there twice.

@@ -6,11 +6,13 @@ pub mod correlation;
 mod lenient;
 pub mod payload;
 
+use paramedic_policies::alert::Alert;
 use paramedic_policies::event::Unreadable;
 use paramedic_policies::input::Delivery;
 use paramedic_policies::time::Moment;
 
 use crate::redaction::Redactor;
+pub(crate) use lenient::Pairs;
 pub use payload::{BodyProblem, Payload};
 
 /// A webhook as it was sent.
@@ -62,6 +64,22 @@ pub fn read(sent: &Sent<'_>, redactor: &Redactor) -> (Delivery, Option<BodyProbl
             (delivery, problem)
         }
     }
+}
+
+/// An alert that came another way than by a webhook, as a webhook's is kept: bounded, and redacted.
+///
+/// # Errors
+/// Why a webhook's would be refused.
+pub(crate) fn believed(alert: &mut Alert, redactor: &Redactor) -> Result<(), String> {
+    // As in Prometheus, a label without a value is no label.
+    alert.labels.retain(|_, value| !value.is_empty());
+    alert.annotations.retain(|_, value| !value.is_empty());
+    bounds::labels(&alert.labels).map_err(|problem| format!("`labels`: {problem}"))?;
+    alert.annotations = bounds::annotations(std::mem::take(&mut alert.annotations));
+    alert.fingerprint = alert.fingerprint.take().filter(|text| bounds::is_fingerprint(text));
+    redactor.labels(&mut alert.labels);
+    redactor.annotations(&mut alert.annotations);
+    Ok(())
 }
 
 /// The delivery to be recorded of a body that was not even read.

@@ -147,6 +147,16 @@ fn envelope(body: &[u8]) -> Result<Envelope<'_>, BodyProblem> {
     serde_json::from_slice(body).map_err(|error| BodyProblem::new(format!("the body is not JSON: {error}")))
 }
 
+/// One alert by itself, as it is read of a payload; one without a word of its own has this status of its group.
+///
+/// # Errors
+/// Why it is refused.
+pub(crate) fn one(written: &serde_json::Value, group: &str, now: Moment) -> Result<Alert, String> {
+    let text = written.to_string();
+    let element: Element<'_> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    alert(element, &Text::Is(group.into()), now)
+}
+
 fn alert(element: Element<'_>, group: &Text<'_>, now: Moment) -> Result<Alert, String> {
     let fields = match element {
         Element::Fields(fields) => fields,
@@ -160,7 +170,8 @@ fn alert(element: Element<'_>, group: &Text<'_>, now: Moment) -> Result<Alert, S
     // What has ended did so before it was heard of. A later end would make a late repeat of what fires anew; one before
     // the alert's own beginning, by a sender whose clock is ahead, would end another.
     let ends_at = ends_at.map(|at| at.min(now.max(starts_at)));
-    let fingerprint = fields.fingerprint.text().filter(|text| is_fingerprint(text)).map(str::to_owned);
+    let fingerprint =
+        fields.fingerprint.text().filter(|text| bounds::is_fingerprint(text)).map(str::to_owned);
     Ok(Alert { status, labels, annotations, starts_at, ends_at, fingerprint })
 }
 
@@ -181,64 +192,30 @@ fn status(fields: &Fields<'_>, group: &Text<'_>) -> Result<AlertStatus, String> 
     }
 }
 
-fn labels(read: Pairs) -> Result<Labels, String> {
+/// The labels of an alert.
+///
+/// # Errors
+/// Why the alert is refused.
+pub(crate) fn labels(read: Pairs) -> Result<Labels, String> {
     if let Some(noun) = read.not_object {
         return Err(format!("`labels` is {noun}, not an object"));
     }
     if let Some(problem) = read.problem {
         return Err(format!("`labels`: {problem}"));
     }
-    let labels = read.pairs;
-    if labels.is_empty() {
-        return Err("`labels`: there are none, so nothing says what this alert is".to_owned());
-    }
-    if labels.len() > bounds::LABELS_MAX {
-        return Err(format!("`labels`: {} of them, at most {} may be", labels.len(), bounds::LABELS_MAX));
-    }
-    for (name, value) in &labels {
-        let shown = || bounds::quoted(name);
-        if name.is_empty() {
-            return Err("`labels`: one has no name".to_owned());
-        }
-        if name.len() > bounds::NAME_BYTES_MAX {
-            let most = bounds::NAME_BYTES_MAX;
-            return Err(format!(
-                "`labels`: the name {} has {} bytes, at most {most} may be",
-                shown(),
-                name.len()
-            ));
-        }
-        if value.len() > bounds::VALUE_BYTES_MAX {
-            let most = bounds::VALUE_BYTES_MAX;
-            return Err(format!("`labels`: {} has {} bytes, at most {most} may be", shown(), value.len()));
-        }
-        let odd = |text: &str| text.chars().find(|character| !bounds::is_plain(*character));
-        if let Some(odd) = odd(name).or_else(|| odd(value)) {
-            return Err(format!("`labels`: {} has the control character U+{:04X}", shown(), u32::from(odd)));
-        }
-    }
-    Ok(labels)
+    bounds::labels(&read.pairs).map_err(|problem| format!("`labels`: {problem}"))?;
+    Ok(read.pairs)
 }
 
 /// Annotations describe; they are cut and cleaned rather than refused, unless they are no annotations at all.
-fn annotations(read: Pairs) -> Result<Labels, String> {
-    if let Some(noun) = read.not_object {
-        return Err(format!("`annotations` is {noun}, not an object"));
+///
+/// # Errors
+/// What they are instead.
+pub(crate) fn annotations(read: Pairs) -> Result<Labels, String> {
+    match read.not_object {
+        Some(noun) => Err(format!("`annotations` is {noun}, not an object")),
+        None => Ok(bounds::annotations(read.pairs)),
     }
-    let mut annotations = read.pairs;
-    annotations.retain(|name, _| name.len() <= bounds::NAME_BYTES_MAX && name.chars().all(bounds::is_plain));
-    while annotations.len() > bounds::ANNOTATIONS_MAX {
-        annotations.pop_last();
-    }
-    for value in annotations.values_mut() {
-        if value.len() > bounds::ANNOTATION_BYTES_MAX {
-            *value = bounds::cut(value, bounds::ANNOTATION_BYTES_MAX);
-        }
-        if !value.chars().all(bounds::is_plain) {
-            *value = value.chars().map(|c| if bounds::is_plain(c) { c } else { '\u{fffd}' }).collect();
-        }
-    }
-    Ok(annotations)
 }
 
 /// A time, or none where it is absent or Go's zero time.
@@ -257,9 +234,4 @@ fn time(field: &str, text: &Text<'_>) -> Result<Option<Moment>, String> {
         },
         other => Err(format!("`{field}` is {}, not a time", other.noun().unwrap_or("something else"))),
     }
-}
-
-/// Alertmanager's are 16 hexadecimal digits; look-alikes vary.
-fn is_fingerprint(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

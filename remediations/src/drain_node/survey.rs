@@ -13,8 +13,10 @@ use serde_json::Value;
 use super::cordon::{self, DRAINING_UNTIL, NODES};
 use crate::block_ip::{text, texts};
 use crate::checks::Checks;
+use crate::makers;
 use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
 use crate::ports::cluster::{Cluster, Keep, LookError};
+use crate::ports::objects::Address;
 use crate::stamp::{INTENT, annotation};
 
 /// What we need to see and to be called by, wherever it runs; what takes the place of Prometheus and of Alertmanager too, as
@@ -45,8 +47,8 @@ pub(super) struct Survey {
     pods: Vec<Value>,
     budgets: Vec<Value>,
     namespaces: BTreeMap<String, Value>,
-    /// The Jobs of those pods, by the uid of the pod.
-    jobs: BTreeMap<String, Value>,
+    /// The Jobs of those that have not run to their end.
+    jobs: BTreeMap<Address, Value>,
     /// The user that we are to the API server, where it says so.
     us: Option<String>,
 }
@@ -56,12 +58,9 @@ pub(super) async fn look(cluster: &dyn Cluster, target: &Target) -> Result<Surve
     let nodes = cluster.list(NODES, "", "").await?;
     let here = Keep::Where("/spec/nodeName", target.name.clone());
     let pods = cluster.scan(PODS, &format!("spec.nodeName={}", target.name), here).await?;
-    let mut jobs = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| !pods::is_over(pod)) {
-        if let Some(job) = pods::job(cluster, pod).await? {
-            jobs.insert(text(pod, "/metadata/uid").to_owned(), job);
-        }
-    }
+    let jobs: BTreeSet<Address> =
+        pods.iter().filter(|pod| !pods::is_over(pod)).filter_map(pods::job).collect();
+    let jobs = makers::got(cluster, jobs).await?;
     let budgets = cluster.list(BUDGETS, "", "").await?;
     let spaces = cluster.list(NAMESPACES, "", "").await?;
     let namespaces =
@@ -144,7 +143,7 @@ impl Survey {
             checks.note(
                 pods::replaced(pod).map(|owner| format!("{} comes back by {owner}", pods::address(pod))),
             );
-            if let Some(job) = self.jobs.get(text(pod, "/metadata/uid")) {
+            if let Some(job) = pods::job(pod).and_then(|at| self.jobs.get(&at)) {
                 checks.note(pods::tried_again(pod, job));
             }
             checks.note(pods::storage(pod, storage));
@@ -153,6 +152,21 @@ impl Survey {
         }
         checks.pass(format!("{staying} pods of DaemonSets, static, ended or ending are left alone"));
         leaving
+    }
+
+    /// The labels of the pods that would leave, and of what made them.
+    pub(super) async fn beside(
+        &self,
+        cluster: &dyn Cluster,
+        leaving: &[&Value],
+        checks: &mut Checks,
+    ) -> Result<Beside, LookError> {
+        let mut beside = Beside::default();
+        for pod in leaving {
+            beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
+        }
+        makers::labels(cluster, leaving, &self.jobs, &mut beside, checks).await?;
+        Ok(beside)
     }
 
     /// A pod or a namespace that somebody has paused holds the whole drain.
@@ -219,22 +233,6 @@ pub(super) fn out_of_service(node: &Value, nodes: &[Value], max: u32, now: Momen
         }
         None => Ok("no other node is being drained by us".into()),
     });
-}
-
-/// The labels of the pods that would leave, and of their workloads: each is looked at once.
-pub(super) async fn beside(cluster: &dyn Cluster, leaving: &[&Value]) -> Result<Beside, LookError> {
-    let mut beside = Beside::default();
-    let mut looked_at = BTreeSet::new();
-    for pod in leaving {
-        beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
-        let controller = pods::controller(pod).map(|owner| owner.to_string());
-        if looked_at.insert((text(pod, "/metadata/namespace"), controller))
-            && let Some(workload) = pods::workload(cluster, pod).await?
-        {
-            beside.add(&workload.target.to_string(), &workload.labels);
-        }
-    }
-    Ok(beside)
 }
 
 /// The replicas of the namespace that would lose the largest share; of all that have workloads which can be counted.

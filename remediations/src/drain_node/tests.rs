@@ -16,11 +16,12 @@ use super::cordon::{DRAINING_UNTIL, NODES};
 use crate::fakes::{Answer, FakeCluster, STAMP, eyes, intent, names, now, on, preflight, refused, sealed};
 use crate::pods::{BUDGETS, NAMESPACES, PODS};
 use crate::ports::halt::Halt;
-use crate::ports::objects::{Address, REPLICA_SETS};
+use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
 use crate::stamp::INTENT;
 
 mod beside;
+mod makers;
 
 fn target() -> Target {
     Target { kind: "Node".into(), namespace: String::new(), name: "node-a".into() }
@@ -357,8 +358,7 @@ async fn a_lost_answer_is_found_out_by_looking() {
 #[tokio::test(start_paused = true)]
 async fn what_protects_a_pod_that_would_leave_or_its_workload_is_told() {
     let cluster = fleet();
-    cluster.workload.lock().expect("no test panicked").labels =
-        [("gold".to_owned(), "yes".to_owned())].into();
+    put(&cluster, DEPLOYMENTS.named("prod", "web"), json!({"metadata": {"labels": {"gold": "yes"}}}));
     let mut tagged = pod("ReplicaSet", "web-2");
     tagged["metadata"]["labels"]["tier"] = json!("0");
     put(&cluster, PODS.named("stage", "web-2"), tagged);

@@ -16,7 +16,7 @@ use crate::fakes::{
 };
 use crate::pods::{BUDGETS, JOBS, NAMESPACES, PODS};
 use crate::ports::halt::Halt;
-use crate::ports::objects::{Address, REPLICA_SETS};
+use crate::ports::objects::{Address, DEPLOYMENTS, REPLICA_SETS};
 use crate::ports::world::World;
 
 fn target() -> Target {
@@ -292,8 +292,7 @@ async fn a_pod_that_does_not_go_in_time_is_told() {
 #[tokio::test(start_paused = true)]
 async fn what_protects_the_workload_of_a_pod_is_told() {
     let cluster = with(|_| {});
-    cluster.workload.lock().expect("no test panicked").labels =
-        [("gold".to_owned(), "yes".to_owned())].into();
+    put(&cluster, DEPLOYMENTS.named("prod", "web"), json!({"metadata": {"labels": {"gold": "yes"}}}));
     for wish in [evict(), delete()] {
         let beside = asked(&cluster, wish).await.beside;
         assert_eq!(beside.with("gold", Some("yes")), Some("prod/deployment/web"));

@@ -8,9 +8,10 @@ use paramedic_policies::remediation::quarantine::{Held, Quarantine};
 use paramedic_policies::target::Target;
 use serde_json::{Value, json};
 
-use super::{QUARANTINE, STATEFUL_SETS, labels_behind, told};
+use super::{QUARANTINE, labels_behind, told};
 use crate::block_ip::{self, POLICIES, selects, text, texts};
 use crate::checks::Checks;
+use crate::makers::STATEFUL_SETS;
 use crate::pods;
 use crate::ports::cluster::{Cluster, LookError};
 use crate::ports::objects::REPLICA_SETS;

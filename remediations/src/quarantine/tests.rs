@@ -390,8 +390,9 @@ async fn a_release_that_is_stopped_leaves_the_wall_until_it_is_done() {
 #[tokio::test(start_paused = true)]
 async fn what_protects_a_pod_or_its_workload_is_told() {
     let cluster = shop();
-    cluster.workload.lock().expect("no test panicked").labels =
-        [("gold".to_owned(), "yes".to_owned())].into();
+    let mut deployment = get(&cluster, &DEPLOYMENTS.named("prod", "web")).unwrap_or_default();
+    deployment["metadata"]["labels"] = json!({"gold": "yes"});
+    put(&cluster, DEPLOYMENTS.named("prod", "web"), deployment);
     let mut tagged = pod("web-2");
     tagged["metadata"]["labels"]["tier"] = json!("0");
     put(&cluster, PODS.named("prod", "web-2"), tagged);

@@ -4,6 +4,7 @@
 use paramedic_policies::target::Origin;
 
 use super::{Aim, MAKERS, Rights, Verb, everywhere};
+use crate::makers;
 use crate::ports::objects::{AUTOSCALERS, DEPLOYMENTS, REPLICA_SETS, Resource};
 
 const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
@@ -35,11 +36,13 @@ impl Rights {
         }
     }
 
-    /// `pods::workload`: what makes a pod, with all that stands around it.
+    /// `pods::workload`: what makes a pod, with all that stands around it; and `makers::of`: the object of each that made it.
     pub(crate) fn maker(&mut self, aim: &Aim<'_>, everywhere: bool) {
-        let makers = aim.makers(&MAKERS, everywhere);
-        self.look(&[Verb::Get], &makers.beside(REPLICA_SETS));
-        self.workload(&makers);
+        let workloads = aim.makers(&MAKERS, everywhere);
+        self.workload(&workloads);
+        for resource in makers::READ {
+            self.look(&[Verb::Get], &workloads.beside(resource));
+        }
     }
 
     /// What stands around it: replicas of the namespace, and how many workloads there are in the whole cluster, by

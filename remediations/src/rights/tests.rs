@@ -157,3 +157,27 @@ fn what_is_printed_is_yaml_of_kubernetes() {
     let kinds: Vec<_> = parsed.documents.iter().map(|document| document.to_json()["kind"].clone()).collect();
     assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]);
 }
+
+#[test]
+fn whoever_ends_or_cuts_off_pods_may_read_all_that_makes_them() {
+    let pod = r#"{kind: Pod, namespace: shop, name: "{{ labels.pod }}"}"#;
+    let node = r#"{from: {node: "{{ labels.node }}"}}"#;
+    for (target, ladder, home) in [
+        (pod, "[{evictPod: {}}]", Some("shop")),
+        (pod, "[{deletePod: {}}]", Some("shop")),
+        (pod, "[{quarantine: {for: 1h}}]", Some("shop")),
+        (node, "[{drainNode: {}}]", None),
+    ] {
+        let rights = of_book(&book(Mode::DryRun, &[("p", target, ladder)]), &Plurals::new());
+        for resource in crate::makers::READ {
+            let wanted = Right {
+                namespace: home.map(str::to_owned),
+                group: resource.group.into(),
+                resource: resource.plural.into(),
+                name: None,
+                verb: Verb::Get,
+            };
+            assert!(rights.contains_key(&wanted), "{ladder} needs to {wanted}");
+        }
+    }
+}

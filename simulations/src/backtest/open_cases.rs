@@ -109,7 +109,11 @@ impl OpenCases {
         let over = |open: &OpenEpisode| open.is_closed && open.cases.values().all(|case| case.is_over);
         self.episodes.get(&episode).filter(|open| over(open))?;
         let over = self.episodes.remove(&episode)?;
-        self.by_identity.remove(&(over.key, over.opened_at));
+        // One that began in the same moment may have taken its place.
+        let identity = (over.key, over.opened_at);
+        if self.by_identity.get(&identity) == Some(&episode) {
+            self.by_identity.remove(&identity);
+        }
         Some(over)
     }
 
@@ -145,5 +149,27 @@ mod tests {
         assert_eq!(rules(5, Some("a"), 3), [3, 4, 5]);
         let said = |secs| case.at(at(secs)).and_then(|said| Some(said.refusals.first()?.1));
         assert_eq!([said(2), said(3), said(4), said(9)], [None, Some("b"), None, Some("a")]);
+    }
+
+    #[test]
+    fn one_that_begins_in_the_moment_of_another_is_not_forgotten_with_it() {
+        let (key, at) = (EpisodeKey::of(&Labels::new(), &[]), Moment::from_unix_ms(1000));
+        let one = || OpenEpisode {
+            alert: "A".to_owned(),
+            labels: Labels::new(),
+            key,
+            opened_at: at,
+            cases: [("p".to_owned(), OpenCase::default())].into(),
+            is_closed: false,
+        };
+        let mut open = OpenCases::default();
+        open.opened(Seq(1), one());
+        assert!(open.closed(Seq(1)).is_none(), "its policy is not done with it");
+        open.opened(Seq(2), one());
+        assert!(open.concluded(Seq(1), "p").is_some());
+        assert!(open.of(key, at).is_some_and(|open| !open.is_closed), "the second is there");
+        open.closed(Seq(2));
+        open.concluded(Seq(2), "p");
+        assert!(open.of(key, at).is_none());
     }
 }

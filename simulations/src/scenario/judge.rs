@@ -430,17 +430,23 @@ pub(super) fn order(
     index: usize,
     order: &OrderDocument,
     refusal: Option<&str>,
-    story: &Story,
+    records: &[Record],
 ) -> Option<Miss> {
     let path = format!("orders/{index}");
-    match (&order.refused, refusal) {
-        (None, None) => None,
-        (Some(wanted), Some(refusal)) if story.says(refusal, wanted) => None,
-        (Some(wanted), refusal) => {
-            let found = refusal.map_or("it was taken".to_owned(), |refusal| story.told(refusal));
-            Some(miss(scenario, &format!("{path}/refused"), format!("refused: {wanted}"), found))
+    let Some(refusal) = refusal else {
+        let wanted = order.refused.as_ref()?;
+        let wanted = format!("refused: {wanted}");
+        return Some(miss(scenario, &format!("{path}/refused"), wanted, "it was taken"));
+    };
+    // Only a refusal names records: a story is as long as all that came before.
+    let story = Story::of(records, scenario.begins);
+    match &order.refused {
+        Some(wanted) if story.says(refusal, wanted) => None,
+        Some(wanted) => {
+            let wanted = format!("refused: {wanted}");
+            Some(miss(scenario, &format!("{path}/refused"), wanted, story.told(refusal)))
         }
-        (None, Some(refusal)) => Some(miss(scenario, &path, "the order is taken", story.told(refusal))),
+        None => Some(miss(scenario, &path, "the order is taken", story.told(refusal))),
     }
 }
 

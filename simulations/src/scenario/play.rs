@@ -306,8 +306,8 @@ impl<'s> Play<'s> {
             Some(command) => self.run.order(&order.by, command),
             None => Some("there is nothing that this order could be about".to_owned()),
         };
-        let story = Story::of(self.run.records(), self.scenario.begins);
-        self.misses.extend(judge::order(self.scenario, index, order, refusal.as_deref(), &story));
+        let miss = judge::order(self.scenario, index, order, refusal.as_deref(), self.run.records());
+        self.misses.extend(miss);
     }
 
     /// The newest proposal of a policy.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use paramedic_policies::alert::{Alert, AlertStatus};
 use paramedic_policies::answer::Found;
 use paramedic_policies::book::Book;
+use paramedic_policies::counted::counted;
 use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::time::Moment;
 use paramedic_remediations::KubernetesEyes;
@@ -187,7 +188,15 @@ async fn answering(prometheus: Arc<dyn MetricsPort>, report: &mut Report) -> Opt
 async fn firing(args: &LiveArgs, world: &World, now: Moment, report: &mut Report) -> Vec<Alert> {
     if let Some(url) = &args.alertmanager_url {
         match alerts::firing(url, now).await {
-            Ok(alerts) => return alerts,
+            Ok(heard) => {
+                if let Some(first) = heard.refused.first() {
+                    let many = counted(heard.refused.len(), "alert");
+                    let problem = format!("{many} that the webhook refuses; the first: {first}");
+                    let hint = "nothing is done for such an alert: mend its rule".to_owned();
+                    report.world(Severity::Warning, "Alertmanager", problem, hint);
+                }
+                return heard.alerts;
+            }
             Err(failure) => {
                 report.world(Severity::Error, "Alertmanager", failure.error, failure.hint);
             }

@@ -25,9 +25,31 @@ fn without_a_daemon_every_guard_speaks() {
 }
 
 #[test]
-fn a_hostile_label_is_refused_and_never_reaches_the_terminal() {
-    let hostile = ALERT.replace("deployment: cart", r#"deployment: "../\e[31mcart""#);
+fn a_label_that_is_no_name_is_refused() {
+    let hostile = ALERT.replace("deployment: cart", "deployment: ../cart");
     insta::assert_snapshot!(explain(&hostile, &[]));
+}
+
+#[test]
+fn a_resolved_alert_is_said_to_be_over() {
+    let ran = explain(&ALERT.replace("startsAt", "status: resolved\nstartsAt"), &[]);
+    let said = "it is resolved: nothing would be done for it; what follows is what it would meet if it fired";
+    assert!(ran.code == 0 && ran.out.contains(said), "{ran}");
+    let json = explain(&ALERT.replace("startsAt", "status: resolved\nstartsAt"), &["--output", "json"]);
+    assert!(json.out.contains("\"resolved\": true"), "{json}");
+    assert!(!explain(ALERT, &[]).out.contains("resolved"));
+}
+
+#[test]
+fn what_the_webhook_refuses_is_not_explained() {
+    let refused = explain(&ALERT.replace("deployment: cart", r#"deployment: "\e[31mcart""#), &[]);
+    assert_eq!(refused.code, 1, "{refused}");
+    let said = "alert 0: `labels`: `deployment` has the control character U+001B";
+    assert!(refused.err.contains(said) && refused.err.contains("the webhook refuses it too"), "{refused}");
+    assert!(!refused.err.contains('\u{1b}'), "it never reaches the terminal: {refused}");
+    let two = format!("---\n{}---\n{ALERT}", ALERT.replace("deployment: cart", r#"deployment: "\a""#));
+    let ran = explain(&two, &[]);
+    assert!(ran.code == 0 && ran.err.contains("left out, as the webhook refuses it: alert 0"), "{ran}");
 }
 
 #[test]

@@ -239,6 +239,17 @@ async fn an_answer_that_is_not_whole_is_taken_and_said() {
     assert_eq!(series.doubts(), [said]);
 }
 
+#[tokio::test]
+async fn a_store_that_hangs_is_not_asked_for_ever_shorter_times() {
+    let hangs = "receive series from 10.0.0.7:10901: rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+    let served = served(0, Beyond::Warns(hangs)).await;
+    let mut series = an_hour_and_a_half(&served.url, LONG, Redactor::default());
+    assert_eq!(in_time(told(&mut series)).await, Ok(Vec::new()));
+    assert!(series.doubts()[0].contains("context deadline exceeded"), "{:?}", series.doubts());
+    let asked: Vec<i64> = served.asked.lock().expect("asked").iter().map(|(minutes, _)| *minutes).collect();
+    assert_eq!(asked, [60, 30], "each question takes all the time that the store may take");
+}
+
 /// A Prometheus with these alerts, `ALERTS` and `ALERTS_FOR_STATE` both: samples in minutes, and since when they are active.
 async fn with_alerts(ends: Ends, alerts: &'static [(&'static str, &'static [(i64, i64)])]) -> String {
     serve(move |question| {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fakes::names;
-use crate::quarantine::STATEFUL_SETS;
+use crate::makers::STATEFUL_SETS;
 use crate::stamp::MANAGED_BY;
 
 const LABEL: &str = "journal-3";

@@ -38,7 +38,7 @@ impl Mistake {
 }
 
 /// All of them.
-pub const MISTAKES: [Mistake; 22] = [
+pub const MISTAKES: [Mistake; 23] = [
     Mistake {
         name: "acts-before-recording",
         says: "the journal gives its receipt before it has written",
@@ -107,6 +107,14 @@ pub const MISTAKES: [Mistake; 22] = [
         from: 0,
         within: 64,
         plant: |parts| parts.engine = |ahead| Box::new(engines::Uncharged(ahead)),
+    },
+    Mistake {
+        name: "reaches-unsaid",
+        says: "a drain does not say in which namespaces it evicts",
+        caught_by: &["ceilings", "blast-radius"],
+        from: 0,
+        within: 64,
+        plant: |parts| parts.outside = |outside| std::sync::Arc::new(outsides::Placeless(outside)),
     },
     Mistake {
         name: "trusts-stale-facts",

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paramedic_policies::action::{Intent, Outcome};
+use paramedic_policies::action::{Action, Intent, Outcome};
 use paramedic_policies::answer::Found;
 use paramedic_policies::notifications::{Notice, Receipt};
 use paramedic_policies::question::Question;
+use paramedic_policies::remediation::drain_node;
 use paramedic_remediations::Sealed;
 use paramedic_remediations::ports::halt::Halt;
 use paramedic_remediations::ports::metrics::Metrics;
@@ -43,6 +44,34 @@ impl Outside for Silent {
 
     async fn deliver(&self, _: &Sealed<Notice>) -> Receipt {
         Receipt::Taken { said: "202".to_owned() }
+    }
+}
+
+/// Does not say in which namespaces a drain evicts.
+pub(super) struct Placeless(pub(super) Arc<dyn Outside>);
+
+#[async_trait]
+impl Outside for Placeless {
+    async fn answer(&self, question: &Question) -> Found {
+        let mut found = self.0.answer(question).await;
+        if let Found::Preflight(preflight) = &mut found
+            && let Some(Action::DrainNode(drain_node::Action::Drain(drain))) = &mut preflight.action
+        {
+            drain.namespaces.clear();
+        }
+        found
+    }
+
+    async fn perform(&self, seal: &Sealed<Intent>, halt: &Halt) -> Outcome {
+        self.0.perform(seal, halt).await
+    }
+
+    async fn close(&self, seal: &Sealed<Intent>) -> Outcome {
+        self.0.close(seal).await
+    }
+
+    async fn deliver(&self, notice: &Sealed<Notice>) -> Receipt {
+        self.0.deliver(notice).await
     }
 }
 
