@@ -360,9 +360,8 @@ fn the_end_of_what_is_still_verified_is_one_call_with_all_that_is_known() {
     for (outcome, says) in [
         (
             done.clone(),
-            format!(
-                "was taken back after 20m, and Slow is still open (episode 5); nobody knows whether it helped"
-            ),
+            "was taken back after 20m, and Slow is still open (episode 5); nobody knows whether it helped"
+                .to_owned(),
         ),
         (half, format!("is not known to be taken back: that ended failed: half of it; {at_it}")),
         (lost, format!("is not known to be taken back: that ended unknown: no answer; {at_it}")),
