@@ -1,4 +1,4 @@
-//! What is said of webhooks that were not taken.
+//! What is said of webhooks that were not taken, and of alerts that would not be.
 
 use super::*;
 
@@ -45,4 +45,14 @@ async fn bodies_that_are_only_announced_turn_nobody_away() {
     }
     let (status, answer) = server.post("/webhook/alertmanager", &batch(&[alert("A")])).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_webhook_would_refuse_is_not_explained() {
+    let server = Server::start().await;
+    let mut odd = alert("A");
+    odd["labels"]["job"] = json!("a\u{7}b");
+    let (status, answer) = server.post("/api/v1/explain", &json!({"alert": odd})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    assert_eq!(answer["error"], "`labels`: `job` has the control character U+0007");
 }
