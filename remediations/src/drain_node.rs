@@ -74,7 +74,7 @@ impl Plans for Wish {
         let mut seen = Seen {
             uid: text(&survey.node, "/metadata/uid").to_owned(),
             labels: texts(&survey.node, "/metadata/labels"),
-            beside: survey.beside(cluster, &leaving, &mut checks).await?,
+            beside: survey.beside(cluster, &leaving, now, &mut checks).await?,
             surroundings: Some(survey::surroundings(cluster, &leaving).await?),
             diff: None,
         };

@@ -74,7 +74,7 @@ pub(crate) async fn got(
         .await
 }
 
-/// The labels of what made these pods, and of what made that; notes of which kinds none are read.
+/// The labels of what made these pods, and of what made that; notes of which kinds none are read. Gives what was read.
 ///
 /// # Errors
 /// As [`of`].
@@ -84,9 +84,10 @@ pub(crate) async fn labels(
     known: &BTreeMap<Address, Value>,
     beside: &mut Beside,
     checks: &mut Checks,
-) -> Result<(), LookError> {
-    for (at, object) in of(cluster, pods, known).await? {
-        beside.add(&at.to_string(), &texts(&object, "/metadata/labels"));
+) -> Result<BTreeMap<Address, Value>, LookError> {
+    let makers = of(cluster, pods, known).await?;
+    for (at, object) in &makers {
+        beside.add(&at.to_string(), &texts(object, "/metadata/labels"));
     }
     let unread = unread(pods);
     if !unread.is_empty() {
@@ -95,7 +96,7 @@ pub(crate) async fn labels(
             "labels of {kinds} are not read; what these make is protected by labels of its pods"
         ));
     }
-    Ok(())
+    Ok(makers)
 }
 
 /// The kinds of what made pods that are not read.

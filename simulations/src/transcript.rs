@@ -135,7 +135,7 @@ fn concluded(conclusion: Conclusion) -> &'static str {
         Conclusion::Withdrawn => "the policy left the book or was changed",
         Conclusion::Denied => "denied",
         Conclusion::Refused => "refused",
-        Conclusion::TakenBack => "taken back before it was known to help",
+        Conclusion::TakenBack => "its time was over, or a person wanted it back, before it was known to help",
         Conclusion::Cancelled => "the order was cancelled",
     }
 }

@@ -154,18 +154,23 @@ impl Survey {
         leaving
     }
 
-    /// The labels of the pods that would leave, and of what made them.
+    /// The labels of the pods that would leave, and of what made them; what somebody has paused of that holds the whole drain.
     pub(super) async fn beside(
         &self,
         cluster: &dyn Cluster,
         leaving: &[&Value],
+        now: Moment,
         checks: &mut Checks,
     ) -> Result<Beside, LookError> {
         let mut beside = Beside::default();
         for pod in leaving {
             beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
         }
-        makers::labels(cluster, leaving, &self.jobs, &mut beside, checks).await?;
+        for (at, maker) in makers::labels(cluster, leaving, &self.jobs, &mut beside, checks).await? {
+            if let refused @ Err(_) = pods::pause(&at.to_string(), Some(&maker), now) {
+                checks.note(refused);
+            }
+        }
         Ok(beside)
     }
 

@@ -193,7 +193,7 @@ async fn a_cordon_that_somebody_else_set_is_not_ours() {
 #[tokio::test(start_paused = true)]
 async fn each_obstacle_refuses_in_its_own_words() {
     type Change = fn(&FakeCluster);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
         ("another is cordoned", |cluster| {
             let mut other = ready_node();
             other["spec"]["unschedulable"] = json!(true);
@@ -242,6 +242,10 @@ async fn each_obstacle_refuses_in_its_own_words() {
         ("a paused namespace", |cluster| {
             let paused = json!({"paramedic.dev/pause-until": "2027-01-01T00:00:00Z"});
             put(cluster, NAMESPACES.named("", "stage"), json!({"metadata": {"annotations": paused}}));
+        }),
+        ("a paused workload", |cluster| {
+            let paused = json!({"paramedic.dev/pause-until": "2027-01-01T00:00:00Z"});
+            put(cluster, DEPLOYMENTS.named("stage", "web"), json!({"metadata": {"annotations": paused}}));
         }),
         ("a paused node", |cluster| {
             let mut paused = ready_node();

@@ -192,7 +192,7 @@ pub enum EndWord {
     Denied,
     /// A guard refused what was ordered by hand.
     Refused,
-    /// What was done was taken back before anybody knew whether it helped.
+    /// A person wanted back what was done, or its time was over, before anybody knew whether it helped.
     TakenBack,
     /// The order was cancelled.
     Cancelled,

@@ -256,7 +256,7 @@ mod tests {
         let now = records.last().expect("it has some").at;
         let asked: Vec<String> =
             questions(&records, &incidents, now).into_iter().map(|open| open.what).collect();
-        let words = "cart-errors: what was done was taken back before anybody knew whether it helped";
+        let words = "cart-errors: its time was over, or a person wanted it back, before anybody knew whether it helped";
         assert!(asked.iter().any(|what| what == words), "{asked:?}");
         let case = incidents.iter().flat_map(|incident| &incident.cases).next().expect("a case");
         assert_eq!(standing(case).1, Tone::Doubt);
