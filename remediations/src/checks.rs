@@ -20,10 +20,11 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    /// Notes one check.
+    /// Notes one check; what refuses in the same words as another is said once.
     pub(crate) fn note(&mut self, found: Result<String, Reason>) {
         match found {
             Ok(passed) => self.passed.push(passed),
+            Err(reason) if self.refusals.contains(&reason) => {}
             Err(reason) => self.refusals.push(reason),
         }
     }

@@ -177,13 +177,14 @@ pub(crate) async fn preflight(
     };
     let labels = texts(pod, "/metadata/labels");
     let mut beside = Beside::default();
-    makers::labels(cluster, &[pod], &BTreeMap::new(), &mut beside, &mut checks).await?;
+    let makers = makers::labels(cluster, &[pod], &BTreeMap::new(), &mut beside, &mut checks).await?;
     let mut seen = Seen { uid: uid.clone(), labels, beside, surroundings, diff: None };
     if pods::is_going(pod) {
         checks.pass("it has been told to end already");
         return Ok(checks.into_preflight(seen, None, true));
     }
     looked.obstacles(pod, how, storage, eyes.now(), &mut checks);
+    makers::pauses(&makers, eyes.now(), &mut checks);
     let ending = Ending { target, uid: &uid, how, storage };
     if diff && checks.is_clear() {
         seen.diff = one_change::preview(cluster, &ending.request(), &mut checks).await;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
 use paramedic_policies::answer::Beside;
+use paramedic_policies::time::Moment;
 use serde_json::Value;
 
 use crate::block_ip::{DAEMON_SETS, text, texts};
@@ -97,6 +98,17 @@ pub(crate) async fn labels(
         ));
     }
     Ok(makers)
+}
+
+/// A pause on what people wrote of these: what another of them made is none of theirs (a ReplicaSet keeps for ever each
+/// annotation that its Deployment ever had).
+pub(crate) fn pauses(makers: &BTreeMap<Address, Value>, now: Moment, checks: &mut Checks) {
+    let is_made = |object: &Value| address(object).is_some_and(|above| makers.contains_key(&above));
+    for (at, object) in makers.iter().filter(|(_, object)| !is_made(object)) {
+        if let refused @ Err(_) = pods::pause(&at.to_string(), Some(object), now) {
+            checks.note(refused);
+        }
+    }
 }
 
 /// The kinds of what made pods that are not read.

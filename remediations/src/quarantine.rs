@@ -151,13 +151,14 @@ impl Plans for Wish {
         for pod in &free {
             beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
         }
-        makers::labels(cluster, &free, &BTreeMap::new(), &mut beside, &mut checks).await?;
+        let makers = makers::labels(cluster, &free, &BTreeMap::new(), &mut beside, &mut checks).await?;
         let (uid, labels) = (looked.uid.clone(), looked.labels.clone());
         let mut seen = Seen { uid, labels, beside, surroundings, diff: None };
         if free.is_empty() {
             let is_done = !looked.pods.is_empty();
             return Ok(checks.into_preflight(seen, None, is_done));
         }
+        makers::pauses(&makers, now, &mut checks);
         let pods = ground::held(cluster, target, &free, &looked.services, self.detach, &mut checks).await?;
         let quarantine = Quarantine { wish: self.clone(), pods };
         ground::ground(cluster, &target.namespace, &free, &quarantine, &mut checks).await?;

@@ -191,10 +191,13 @@ impl Told {
         let warnings = all().count() - errors + tokens.token_warnings.len();
         let errors = errors + tokens.token_problems.len();
         let loads = problems.iter().all(|problem| !problem.is_error());
-        // Errors that no change of the policies mends.
+        // Errors that no change of the policies mends: a variable is not set.
         let wants = |problem: &&Problem| {
             problem.is_error()
-                && problem.hint.as_ref().is_some_and(|hint| hint.contains("in the configuration"))
+                && problem
+                    .hint
+                    .as_ref()
+                    .is_some_and(|hint| hint.contains("under `vars` in the configuration"))
         };
         let wants_configuration = !is_configured && problems.iter().any(|problem| wants(&problem));
         let hint = if !tokens.token_problems.is_empty() {

@@ -340,8 +340,8 @@ fn shown(explanation: &Explanation, all: bool) -> String {
             "  it is resolved: nothing would be done for it; what follows is what it would meet if it fired\n"
         }
         (true, Some(_)) => {
-            "  it is resolved: this would end its episode, and nothing more would be begun for it; what follows is what it \
-             meets while it fires\n"
+            "  it is resolved: this would end its episode, and no ladder is begun for it; a sequence that has begun goes on. What \
+             follows is what it meets while it fires\n"
         }
     };
     if policies.is_empty() {

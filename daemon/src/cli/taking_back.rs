@@ -263,6 +263,16 @@ fn told(
             orders.iter().map(|one| json!(one)).chain(items.iter().map(|one| json!(one))).collect();
         console.data(output, &json!({"items": all}))?;
     }
+    for Item { intent, result, .. } in &items {
+        match result {
+            Became::Unknown => writeln!(
+                console.err,
+                "intent {intent}: nobody knows whether its order was taken: paramedic audit show {intent}"
+            )?,
+            Became::NotOrdered => writeln!(console.err, "intent {intent}: not ordered")?,
+            _ => {}
+        }
+    }
     let all = items.len();
     let mut failures: Vec<(Seq, Failure)> =
         items.into_iter().filter_map(|item| Some((item.intent, item.failure?))).collect();

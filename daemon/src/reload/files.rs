@@ -129,7 +129,7 @@ enum LeftOut {
 impl LeftOut {
     fn message(self) -> &'static str {
         match self {
-            Self::Folder => "this folder inside a folder of policies is not read",
+            Self::Folder => "this folder inside the named one is not read",
             Self::Name => "this file is not read: its name ends neither in `.yaml` nor in `.yml`",
             Self::DanglingLink => "this link leads nowhere, so nothing is read",
             Self::NoFile => "this is no regular file, so it is not read",
@@ -138,7 +138,7 @@ impl LeftOut {
 
     fn hint(self) -> &'static str {
         match self {
-            Self::Folder => "name it with a `--policies` of its own, or move its files up",
+            Self::Folder => "name it too, or move its files up",
             Self::Name => "rename it, or move it elsewhere",
             Self::DanglingLink | Self::NoFile => "remove it, or put a file in its place",
         }

@@ -166,11 +166,8 @@ impl Survey {
         for pod in leaving {
             beside.add(&pods::address(pod).to_string(), &texts(pod, "/metadata/labels"));
         }
-        for (at, maker) in makers::labels(cluster, leaving, &self.jobs, &mut beside, checks).await? {
-            if let refused @ Err(_) = pods::pause(&at.to_string(), Some(&maker), now) {
-                checks.note(refused);
-            }
-        }
+        let makers = makers::labels(cluster, leaving, &self.jobs, &mut beside, checks).await?;
+        makers::pauses(&makers, now, checks);
         Ok(beside)
     }
 

@@ -228,6 +228,9 @@ async fn evidence_and_the_last_try_of_a_job_are_not_ended() {
     put(&of_job, JOBS.named("prod", "migrate"), retried);
     let found = asked(&of_job, evict()).await;
     assert!(found.action.is_some(), "its Job tries again: {found:?}");
+    let paused = json!({"annotations": {"paramedic.dev/pause-until": "2027-01-01T00:00:00Z"}});
+    put(&of_job, JOBS.named("prod", "migrate"), json!({"metadata": paused, "spec": {"backoffLimit": 2}}));
+    assert_eq!(names(&asked(&of_job, evict()).await.refusals), ["pausedByAnnotation"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,6 +99,16 @@ fn a_configuration_is_shown_whole() {
     insta::assert_snapshot!(Ran { code: ran.code, out: plain(ran.out), err: plain(ran.err) });
 }
 
+/// A mistake of the policy's own is not mended by a configuration.
+#[test]
+fn a_policy_that_names_no_endpoint_is_not_said_to_need_a_configuration() {
+    let policy = GOOD.replace("restart: {}", "http: {path: /x}");
+    assert_ne!(policy, GOOD);
+    let ran = check(&[("cart.yaml", &policy)], &[]);
+    assert!(ran.code == 1 && ran.out.contains("in the configuration"), "{ran}");
+    assert!(!ran.err.contains("--config"), "{ran}");
+}
+
 /// The ready-made policies name what is different everywhere.
 #[test]
 fn policies_that_need_a_configuration_say_so_and_name_one() {

@@ -95,3 +95,20 @@ async fn a_full_node_is_asked_about_by_one_small_request_for_each_that_made_its_
     let most = cluster.reading.1.load(Ordering::SeqCst);
     assert!(most > 1 && most <= AT_ONCE, "{most} at once");
 }
+
+/// The Deployment controller copies annotations to its ReplicaSet, and takes none away again.
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_heeded_where_people_write_it() {
+    let paused = |owner: Value| {
+        let pause = json!({"paramedic.dev/pause-until": "2027-01-01T00:00:00Z"});
+        json!({"metadata": {"annotations": pause, "ownerReferences": owner}})
+    };
+    let cluster = fleet();
+    pod_of(&cluster, "shop-1-x", ("apps/v1", "ReplicaSet", "shop-1"));
+    put(&cluster, REPLICA_SETS.named("prod", "shop-1"), paused(owned("apps/v1", "Deployment", "shop")));
+    put(&cluster, DEPLOYMENTS.named("prod", "shop"), labelled("of-shop"));
+    let found = asked(&cluster).await;
+    assert_eq!(names(&found.refusals), [""; 0], "its Deployment is not paused any more");
+    put(&cluster, REPLICA_SETS.named("prod", "shop-1"), paused(json!([])));
+    assert_eq!(names(&asked(&cluster).await.refusals), ["pausedByAnnotation"], "one that nobody made");
+}

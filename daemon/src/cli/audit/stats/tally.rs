@@ -15,8 +15,8 @@ use super::super::report::{Spread, Took};
 use crate::cli::story;
 
 /// The kinds that are read, in this order: what others refer to comes first.
-pub(super) const KINDS: [&str; 8] =
-    ["opened", "closed", "ruled", "lapsed", "intended", "ended", "verified", "concluded"];
+pub(super) const KINDS: [&str; 9] =
+    ["opened", "closed", "ruled", "lapsed", "intended", "ended", "verified", "concluded", "advanced"];
 
 /// Those that are read of all policies, though one is named: an episode belongs to none, and whether an alert ended without
 /// us depends on whether any policy acted on it.
@@ -120,6 +120,7 @@ struct Case {
     proposal: Option<Seq>,
     last_ruled: Option<Seq>,
     conclusion: Option<Conclusion>,
+    last_concluded: Option<Seq>,
 }
 
 /// An intent of whichever policy, as far as it tells whether something was done.
@@ -219,6 +220,13 @@ impl Tally {
                     // One whose policy was changed before it had begun is decided anew (the kinds come one after the other).
                     let goes_on = *conclusion == Conclusion::Withdrawn && case.last_ruled > Some(record.seq);
                     case.conclusion = (!goes_on).then_some(*conclusion).or(case.conclusion);
+                    case.last_concluded = Some(record.seq);
+                }
+            }
+            Event::Advanced { case, .. } => {
+                // A case that goes on after it was over is not over: what it did has ended, and its alert has not.
+                if let Some(case) = self.case(case).filter(|case| case.last_concluded < Some(record.seq)) {
+                    case.conclusion = None;
                 }
             }
             Event::Closed { why: Closing::Expired | Closing::Over, .. }
@@ -227,7 +235,6 @@ impl Tally {
             | Event::Told { .. }
             | Event::Held { .. }
             | Event::Looked { .. }
-            | Event::Advanced { .. }
             | Event::Escalated { .. }
             | Event::Notified { .. }
             | Event::Delivered { .. }

@@ -1,5 +1,6 @@
 //! The counts, over the records of a journal that was lived through.
 
+use paramedic_policies::event::Advance;
 use paramedic_policies::time::Span;
 
 use super::*;
@@ -69,6 +70,36 @@ fn a_case_that_acted_is_never_one_of_which_nothing_was_done() {
     }
     let one = ended(None).ends;
     assert_eq!((one.acted, one.under_way, one.nothing_done), (1, 1, 0), "{one:?}");
+}
+
+/// A freeze whose time is over while its alert is open, for example: it is to be done again.
+#[test]
+fn a_case_that_goes_on_after_it_was_over_is_under_way() {
+    let records = fixture::journal().records;
+    let concluded = records.iter().find_map(|record| match &record.event {
+        Event::Concluded { case, .. } => Some((record.clone(), case.clone())),
+        _ => None,
+    });
+    let (record, case) = concluded.expect("a case ended");
+    let again = |seq| Record {
+        seq,
+        event: Event::Advanced {
+            case: case.clone(),
+            rung: 0,
+            step: 0,
+            why: Advance::Again,
+            due: None,
+            target: None,
+        },
+        ..record.clone()
+    };
+    let ends = |more: Record| {
+        let all: Vec<Record> = records.iter().cloned().chain([more]).collect();
+        counted(&all).policies.remove(0).ends
+    };
+    let (before, after) = (ends(again(Seq(1))), ends(again(record.seq.plus(records.len()))));
+    assert_eq!((before.helped, before.under_way), (1, 0), "it went on, and ended then: {before:?}");
+    assert_eq!((after.helped, after.under_way), (0, 1), "{after:?}");
 }
 
 #[test]
