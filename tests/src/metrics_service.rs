@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::ports::free_address;
+use crate::ports::listen;
 use crate::receiver::Received;
 
 /// What the service does with requests to its breakers.
@@ -60,8 +60,7 @@ impl MetricsService {
             .route("/api/resilience/circuit-breakers", get(list))
             .route("/api/resilience/circuit-breakers/{name}/reset", post(reset))
             .with_state(shared.clone());
-        let address = free_address();
-        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port can be bound");
+        let (listener, address) = listen().await;
         let task = tokio::spawn(async move {
             axum::serve(listener, routes).await.expect("a bound listener serves");
         });

@@ -29,6 +29,15 @@ pub fn free_address() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
+/// A listener on a free port, for a server within this process. It is bound once: a child that is started between a look at a
+/// port and its bind has, for a moment, what we looked with open too.
+pub async fn listen() -> (tokio::net::TcpListener, SocketAddr) {
+    let listener =
+        tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port can be bound");
+    let address = listener.local_addr().expect("a bound listener has an address");
+    (listener, address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::ports::free_address;
+use crate::ports::listen;
 use crate::waiting::eventually;
 
 /// The largest body that a test looks at.
@@ -72,8 +72,7 @@ impl WebhookReceiver {
         let kept = Kept { requests: Vec::new(), answer: StatusCode::OK };
         let shared = Arc::new(Mutex::new(kept));
         let routes = Router::new().fallback(keep).with_state(shared.clone());
-        let address = free_address();
-        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port can be bound");
+        let (listener, address) = listen().await;
         let task = tokio::spawn(async move {
             axum::serve(listener, routes).await.expect("a bound listener serves");
         });
