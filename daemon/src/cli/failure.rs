@@ -67,10 +67,11 @@ impl Failure {
         self
     }
 
-    /// 0, 1 or 2.
+    /// 1 or 2; 141 where nobody reads any more, as a shell says of a program that SIGPIPE ended: what was not said to its end
+    /// may have been a failure, and must not pass for a success.
     pub fn code(&self) -> u8 {
         match self.whose {
-            Whose::Nobodys => 0,
+            Whose::Nobodys => 141,
             Whose::Users => 1,
             Whose::Ours => 2,
         }
@@ -97,5 +98,18 @@ impl From<std::io::Error> for Failure {
             return Self { whose: Whose::Nobodys, error: String::new(), hint: None };
         }
         Self::ours(format!("could not write the output: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `set -o pipefail; paramedic plan … | head -1` must not pass where the plan would have failed.
+    #[test]
+    fn who_stops_reading_makes_no_success() {
+        let gone = Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert_eq!(gone.code(), 141);
+        assert_eq!(Failure::from(std::io::Error::from(std::io::ErrorKind::StorageFull)).code(), 2);
     }
 }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::alert::EpisodeKey;
+use paramedic_policies::counted::counted;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
@@ -54,6 +56,8 @@ pub struct Plan {
     pub why_later: Vec<Because>,
     /// By policy, those that change alone.
     pub policies: Vec<Change>,
+    /// Policies whose mode is another one: the same actions, and something else becomes of them.
+    pub modes: Vec<ModeChange>,
     /// The first of those added.
     pub added_actions: Vec<OneSided>,
     /// The first of those removed.
@@ -62,6 +66,34 @@ pub struct Plan {
     pub retimed_actions: Vec<Retimed>,
     /// What history cannot tell, and how that was treated.
     pub unknown: Vec<String>,
+}
+
+/// A policy in another mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModeChange {
+    /// Its name.
+    pub policy: String,
+    /// Its mode under the old policies.
+    pub before: Mode,
+    /// Its mode under the new ones.
+    pub after: Mode,
+    /// Its actions under the new ones.
+    pub actions: u64,
+}
+
+impl ModeChange {
+    /// Whether more may happen by it.
+    pub fn is_raised(&self) -> bool {
+        self.after > self.before
+    }
+}
+
+impl std::fmt::Display for ModeChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { policy, before, after, actions } = self;
+        write!(f, "{policy}: {before} -> {after}, {}", counted(*actions, "action"))
+    }
 }
 
 /// What changes of one policy.
@@ -326,6 +358,13 @@ impl Differences {
         let (added, removed, retimed) =
             (sum(|one| one.added), sum(|one| one.removed), sum(|one| one.retimed));
         let changes = |one: &Change| one.added + one.removed + one.retimed > 0;
+        let mode_of = |name: &str| old.policies.iter().find(|one| one.policy == name).map(|one| one.mode);
+        let modes = new.policies.iter().filter_map(|one| {
+            let before = mode_of(&one.policy).filter(|before| *before != one.mode)?;
+            let actions = one.actions.values().sum();
+            Some(ModeChange { policy: one.policy.clone(), before, after: one.mode, actions })
+        });
+        let modes = modes.collect();
         Plan {
             from: new.from,
             until: new.until,
@@ -344,6 +383,7 @@ impl Differences {
             why_earlier: ranked(self.why_earlier),
             why_later: ranked(self.why_later),
             policies: self.policies.into_values().filter(changes).collect(),
+            modes,
             retimed_actions: self.retimed,
             unknown: new.unknown,
         }

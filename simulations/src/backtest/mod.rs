@@ -29,7 +29,7 @@ mod verdicts;
 mod why;
 mod window;
 
-pub use differences::{Change, OneSided, Plan, Retimed};
+pub use differences::{Change, ModeChange, OneSided, Plan, Retimed};
 pub use facts::{Facts, Learned, NoFacts};
 pub use history::{Heard, History, HistoryError};
 pub use over::{backtest, plan};

@@ -72,7 +72,14 @@ pub async fn plan(
     new.pass(end.until, facts).await?;
     differences.end(end.until, old.tally(), new.tally());
     let unknown = unknown(terms, &window, &end, new.tally().looked_up);
-    let (old, new) = (old.finish(end.until, Vec::new()), new.finish(end.until, unknown));
+    let (old, mut new) = (old.finish(end.until, Vec::new()), new.finish(end.until, unknown));
+    new.unknown.extend(new.not_known.iter().map(|one| {
+        let cases = counted(one.cases, "case");
+        format!(
+            "what {} would do in {cases}: its {} is not known any more, so they are withheld and not compared",
+            one.policy, one.fact
+        )
+    }));
     Ok(differences.plan(&old, new))
 }
 

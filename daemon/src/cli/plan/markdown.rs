@@ -58,6 +58,13 @@ pub(super) fn written(plan: &Plan) -> String {
             ));
         }
     }
+    if !plan.modes.is_empty() {
+        line("\n**Modes that change:**\n");
+        for one in &plan.modes {
+            let actions = counted(one.actions, "action");
+            line(&format!("- {}: {} -> {}, {actions}", code(&one.policy), one.before, one.after));
+        }
+    }
     let mut part = |name: &str, all: u64, acted: Vec<String>| {
         if acted.is_empty() {
             return;

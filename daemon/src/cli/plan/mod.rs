@@ -14,6 +14,7 @@ use super::backtest::past::{self, PastArgs, Watched};
 use super::backtest::{Format, told};
 use super::console::{Console, Output};
 use super::failure::Failure;
+use super::words::minute;
 use crate::config::Configuration;
 use why::Side;
 
@@ -93,7 +94,26 @@ fn read_alike(old: &Configuration, new: &Configuration) -> Option<String> {
 }
 
 fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
-    match most.filter(|most| plan.added > *most) {
+    let Some(most) = most else { return Ok(()) };
+    if plan.began == 0 {
+        let time = format!("{} to {}", minute(plan.from), minute(plan.until));
+        return Err(Failure::users(format!(
+            "no alert began from {time} (UTC): that shows nothing, and --max-new-actions lets nothing through by it"
+        ))
+        .hint("name a time with alerts (--since, --until), or a newer history"));
+    }
+    let raised: u64 = plan.modes.iter().filter(|one| one.is_raised()).map(|one| one.actions).sum();
+    if raised > most {
+        let policies: Vec<String> =
+            plan.modes.iter().filter(|one| one.is_raised()).map(ToString::to_string).collect();
+        return Err(Failure::users(format!(
+            "the change lets {} happen that were only shown before ({}), --max-new-actions allows {most}",
+            counted(raised, "action"),
+            policies.join("; ")
+        ))
+        .hint("read what these policies would do (`paramedic backtest`); if it is meant, raise the bound for this change"));
+    }
+    match Some(most).filter(|most| plan.added > *most) {
         None => Ok(()),
         Some(most) => {
             let added = counted(plan.added, "action");

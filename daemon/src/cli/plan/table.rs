@@ -39,6 +39,11 @@ pub(super) fn written(plan: &Plan) -> String {
         // A string takes all that is written to it.
         let _ = write!(text, "\npolicies that change\n{table}");
     }
+    if !plan.modes.is_empty() {
+        let lines: Vec<String> = plan.modes.iter().map(|one| format!("  {one}\n")).collect();
+        // A string takes all that is written to it.
+        let _ = write!(text, "\nmodes that change\n{}", lines.concat());
+    }
     actions(
         &mut text,
         "added",

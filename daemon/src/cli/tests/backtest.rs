@@ -160,6 +160,32 @@ fn a_plan_is_a_gate() {
     insta::assert_snapshot!("plan-gate", format!("exit {}\n{}", ran.code, ran.err));
 }
 
+/// The same actions, and now they happen.
+#[test]
+fn a_policy_that_may_do_more_than_show_is_no_plan_without_a_change() {
+    let past = Past::new();
+    let policies = POLICIES.replace("COOLDOWN", "30m");
+    past.write("raised.yaml", &policies);
+    past.write("shown.yaml", &policies.replace("mode: enforce", "mode: dry-run"));
+    let ran = past.run(&["plan", "shown.yaml", "raised.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
+    assert!(
+        ran.out.contains("**Modes that change:**") && ran.out.contains(": dry-run -> enforce, "),
+        "{ran}"
+    );
+    assert!(ran.code == 1 && ran.err.contains("happen that were only shown before"), "{ran}");
+    let lowered = past.run(&["plan", "raised.yaml", "shown.yaml"], &["--max-new-actions", "0"]);
+    assert!(lowered.code == 0 && lowered.out.contains("modes that change"), "{lowered}");
+}
+
+#[test]
+fn a_past_without_an_alert_lets_no_change_through() {
+    let past = Past::new();
+    let quiet = ["--until", "2026-01-01T00:00:00Z"];
+    let gate = [&quiet[..], &["--max-new-actions", "0"]].concat();
+    let ran = past.run(&["plan", "old.yaml", "new.yaml"], &gate);
+    assert!(ran.code == 1 && ran.err.contains("no alert began from"), "{ran}");
+}
+
 #[test]
 fn what_cannot_be_replayed_is_the_users_fault() {
     let past = Past::new();

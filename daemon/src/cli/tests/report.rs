@@ -230,3 +230,39 @@ fn around<'t>(text: &'t str, what: &str) -> &'t str {
     let from = text.floor_char_boundary(at.saturating_sub(80));
     &text[from..text.ceil_char_boundary((at + 80).min(text.len()))]
 }
+
+/// A device or a pipe keeps what it is, and a link leads where it led.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_to_and_never_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let journal = fixture::journal();
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |path: &std::path::Path| {
+        let path = path.to_str().expect("UTF-8");
+        paramedic(&[
+            "audit",
+            "report",
+            "--data-dir",
+            journal.path(),
+            "--since",
+            "1h",
+            "--file",
+            path,
+            "-o",
+            "json",
+        ])
+    };
+    let full = std::path::Path::new("/dev/full");
+    let ran = write(full);
+    assert!(ran.code == 1 && ran.err.contains("could not write /dev/full"), "{ran}");
+    assert!(std::fs::metadata(full).expect("it is there").file_type().is_char_device());
+
+    let (file, link) = (dir.path().join("kept"), dir.path().join("link"));
+    std::fs::write(&file, "old").expect("a file");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    assert_eq!(write(&link).code, 0);
+    assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert!(std::fs::read_to_string(&file).expect("text").starts_with('{'));
+}

@@ -133,8 +133,15 @@ fn by_ending(file: &Path) -> Option<Format> {
     }
 }
 
-/// Writes a file whole or not at all, and for its owner alone: a report holds what alerts and logs say.
+/// Writes a file whole or not at all, and for its owner alone: a report holds what alerts and logs say. What is no file, such
+/// as a device or a pipe, is written to, and never replaced.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        let mut open = std::fs::OpenOptions::new().write(true).open(file)?;
+        return std::io::Write::write_all(&mut open, text.as_bytes());
+    }
+    // Where a link leads to.
+    let file = &std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let beside = folder.join(format!(".{name}.{}", std::process::id()));
