@@ -102,13 +102,16 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
         ))
         .hint("name a time with alerts (--since, --until), or a newer history"));
     }
-    let raised: u64 = plan.modes.iter().filter(|one| one.is_raised()).map(|one| one.actions).sum();
-    if raised > most {
-        let policies: Vec<String> =
-            plan.modes.iter().filter(|one| one.is_raised()).map(ToString::to_string).collect();
+    let raised: Vec<_> = plan.modes.iter().filter(|one| one.is_raised()).collect();
+    let is_raised = |policy: &str| raised.iter().any(|one| one.policy == policy);
+    // All that a policy does counts where it may do more than before, and what is added where it may not.
+    let may: u64 = raised.iter().map(|one| one.actions).sum();
+    let added: u64 = plan.policies.iter().filter(|one| !is_raised(&one.policy)).map(|one| one.added).sum();
+    if may > 0 && may + added > most {
+        let policies: Vec<String> = raised.iter().map(ToString::to_string).collect();
         return Err(Failure::users(format!(
-            "the change lets {} happen that were only shown before ({}), --max-new-actions allows {most}",
-            counted(raised, "action"),
+            "the change lets {} happen that a lower mode held back ({}), and adds {added}, --max-new-actions allows {most}",
+            counted(may, "action"),
             policies.join("; ")
         ))
         .hint("read what these policies would do (`paramedic backtest`); if it is meant, raise the bound for this change"));

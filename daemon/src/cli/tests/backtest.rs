@@ -172,7 +172,7 @@ fn a_policy_that_may_do_more_than_show_is_no_plan_without_a_change() {
         ran.out.contains("**Modes that change:**") && ran.out.contains(": dry-run -> enforce, "),
         "{ran}"
     );
-    assert!(ran.code == 1 && ran.err.contains("happen that were only shown before"), "{ran}");
+    assert!(ran.code == 1 && ran.err.contains("happen that a lower mode held back"), "{ran}");
     let lowered = past.run(&["plan", "raised.yaml", "shown.yaml"], &["--max-new-actions", "0"]);
     assert!(lowered.code == 0 && lowered.out.contains("modes that change"), "{lowered}");
 }
