@@ -1,16 +1,16 @@
-//! Two books over one past: which actions are new, which are gone, which come at another time. Actions are the same where
-//! policy, remediation, target and the alert's episode are; where a case does the same thing twice, the first goes with the
-//! first. It holds only those that have no counterpart yet.
+//! Two books over one past: which actions are new, which are gone, which do something else, which come at another time.
+//! Actions are counterparts where policy, remediation, target and the alert's episode are the same; where a case does the same
+//! thing twice, the first goes with the first. It holds only those that have no counterpart yet.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use paramedic_policies::action::Mode;
 use paramedic_policies::alert::EpisodeKey;
-use paramedic_policies::counted::counted;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
+use serde_json::json;
 
+use super::edits::{self, Edit, Rewritten};
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::report::Report;
 use super::tally::{Acted, Tally};
@@ -44,6 +44,8 @@ pub struct Plan {
     pub added: u64,
     /// Actions that only the old ones take.
     pub removed: u64,
+    /// Actions that both take, with other parameters or in a higher mode under the new ones, whatever their time.
+    pub altered: u64,
     /// Actions that both take, at different times.
     pub retimed: u64,
     /// What the old policies make of the cases of those added.
@@ -56,44 +58,20 @@ pub struct Plan {
     pub why_later: Vec<Because>,
     /// By policy, those that change alone.
     pub policies: Vec<Change>,
-    /// Policies whose mode is another one: the same actions, and something else becomes of them.
-    pub modes: Vec<ModeChange>,
+    /// The policies that are written otherwise, whether the past shows it or not.
+    pub rewritten: Vec<Rewritten>,
+    /// What the settings differ in: those of the configuration that decisions depend on.
+    pub settings: Vec<Edit>,
     /// The first of those added.
     pub added_actions: Vec<OneSided>,
     /// The first of those removed.
     pub removed_actions: Vec<OneSided>,
+    /// The first of those altered.
+    pub altered_actions: Vec<Altered>,
     /// The first of those at another time.
     pub retimed_actions: Vec<Retimed>,
     /// What history cannot tell, and how that was treated.
     pub unknown: Vec<String>,
-}
-
-/// A policy in another mode.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModeChange {
-    /// Its name.
-    pub policy: String,
-    /// Its mode under the old policies.
-    pub before: Mode,
-    /// Its mode under the new ones.
-    pub after: Mode,
-    /// Its actions under the new ones.
-    pub actions: u64,
-}
-
-impl ModeChange {
-    /// Whether more may happen by it.
-    pub fn is_raised(&self) -> bool {
-        self.after > self.before
-    }
-}
-
-impl std::fmt::Display for ModeChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { policy, before, after, actions } = self;
-        write!(f, "{policy}: {before} -> {after}, {}", counted(*actions, "action"))
-    }
 }
 
 /// What changes of one policy.
@@ -110,6 +88,8 @@ pub struct Change {
     pub added: u64,
     /// Actions that are gone.
     pub removed: u64,
+    /// Actions that do something else.
+    pub altered: u64,
     /// Actions at another time.
     pub retimed: u64,
 }
@@ -123,6 +103,31 @@ pub struct OneSided {
     pub action: Acted,
     /// What the other side makes of it.
     pub why: Why,
+}
+
+/// An action that does something else.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Altered {
+    /// When it was.
+    pub before: Moment,
+    /// The action as it is now.
+    #[serde(flatten)]
+    pub action: Acted,
+    /// What differs: of its parameters, and its mode.
+    pub edits: Vec<Edit>,
+}
+
+impl Altered {
+    /// None where the new one does the same, and goes no further.
+    fn of(before: &Acted, after: &Acted) -> Option<Vec<Edit>> {
+        let mut edits = edits::between(&before.parameters, &after.parameters);
+        if edits.is_empty() && after.mode <= before.mode {
+            return None;
+        }
+        edits.extend(edits::between(&json!({"mode": before.mode}), &json!({"mode": after.mode})));
+        Some(edits)
+    }
 }
 
 /// An action at another time.
@@ -276,6 +281,7 @@ pub(super) struct Differences {
     swept: Moment,
     same: u64,
     policies: BTreeMap<String, Change>,
+    altered: Vec<Altered>,
     retimed: Vec<Retimed>,
     why_earlier: BTreeMap<Why, u64>,
     why_later: BTreeMap<Why, u64>,
@@ -320,7 +326,15 @@ impl Differences {
     }
 
     fn pair(&mut self, old: Ahead, new: Ahead) {
+        let edits = Altered::of(&old.acted, &new.acted);
         let (before, action) = (old.acted.at, new.acted);
+        if let Some(edits) = edits {
+            self.of(&action.policy).altered += 1;
+            if self.altered.len() < TOLD_MAX {
+                self.altered.push(Altered { before, action, edits });
+            }
+            return;
+        }
         if before == action.at {
             self.same += 1;
             return;
@@ -352,19 +366,20 @@ impl Differences {
     }
 
     /// All of it.
-    pub(super) fn plan(mut self, old: &Report, new: Report) -> Plan {
+    pub(super) fn plan(
+        mut self,
+        old: &Report,
+        new: Report,
+        rewritten: Vec<Rewritten>,
+        settings: Vec<Edit>,
+    ) -> Plan {
+        self.altered.sort_by(|a, b| order(&a.action, &b.action));
         self.retimed.sort_by(|a, b| order(&a.action, &b.action));
         let sum = |of: fn(&Change) -> u64| self.policies.values().map(of).sum();
         let (added, removed, retimed) =
             (sum(|one| one.added), sum(|one| one.removed), sum(|one| one.retimed));
-        let changes = |one: &Change| one.added + one.removed + one.retimed > 0;
-        let mode_of = |name: &str| old.policies.iter().find(|one| one.policy == name).map(|one| one.mode);
-        let modes = new.policies.iter().filter_map(|one| {
-            let before = mode_of(&one.policy).filter(|before| *before != one.mode)?;
-            let actions = one.actions.values().sum();
-            Some(ModeChange { policy: one.policy.clone(), before, after: one.mode, actions })
-        });
-        let modes = modes.collect();
+        let altered = sum(|one| one.altered);
+        let changes = |one: &Change| one.added + one.removed + one.altered + one.retimed > 0;
         Plan {
             from: new.from,
             until: new.until,
@@ -375,6 +390,7 @@ impl Differences {
             same: self.same,
             added,
             removed,
+            altered,
             retimed,
             added_actions: self.only_new.told(),
             removed_actions: self.only_old.told(),
@@ -383,7 +399,9 @@ impl Differences {
             why_earlier: ranked(self.why_earlier),
             why_later: ranked(self.why_later),
             policies: self.policies.into_values().filter(changes).collect(),
-            modes,
+            rewritten,
+            settings,
+            altered_actions: self.altered,
             retimed_actions: self.retimed,
             unknown: new.unknown,
         }
@@ -406,6 +424,7 @@ fn bound(told: &mut Vec<OneSided>) {
 mod tests {
     use std::sync::Arc;
 
+    use paramedic_policies::action::Mode;
     use paramedic_policies::alert::Labels;
     use paramedic_policies::book::Book;
     use paramedic_policies::event::Seq;
@@ -425,6 +444,8 @@ mod tests {
             key: EpisodeKey::of(&Labels::new(), &[]),
             opened_at: Moment::default(),
             elsewhere: Elsewhere::Matched,
+            mode: Mode::Enforce,
+            parameters: json!({"restart": {}}),
         }
     }
 

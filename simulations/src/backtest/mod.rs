@@ -6,13 +6,14 @@
 //!   History (deliveries, in order) --> Replay: WriteAhead, virtual time by `wake` --> Tally (the journal port)
 //!                                        |  ^
 //!                                   Facts: PromQL at that moment; `ALERTS` is history itself; the cluster is assumed
-//!   two Replays over one history --> Differences: actions added, removed, at another time
+//!   two Replays over one history --> Differences: actions added, removed, altered, at another time
 //! ```
 //!
 //! Deliberately absent: files, Prometheus, real time. The sources are the daemon's.
 
 mod assumed;
 mod differences;
+mod edits;
 mod facts;
 mod history;
 mod names;
@@ -29,7 +30,8 @@ mod verdicts;
 mod why;
 mod window;
 
-pub use differences::{Change, ModeChange, OneSided, Plan, Retimed};
+pub use differences::{Altered, Change, OneSided, Plan, Retimed};
+pub use edits::{Edit, How, Rewritten};
 pub use facts::{Facts, Learned, NoFacts};
 pub use history::{Heard, History, HistoryError};
 pub use over::{backtest, plan};

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::event::Seq;
 use paramedic_policies::guard::Guard;
+use paramedic_policies::remediation::Wish;
 use paramedic_policies::time::Moment;
 
 /// An episode that at least one policy is for.
@@ -27,6 +28,8 @@ pub(super) struct OpenCase {
     pub(super) not_known: BTreeSet<String>,
     /// What its rulings said, oldest first, where two books are compared.
     said: Vec<Said>,
+    /// What it asked the cluster about last, where two books are compared.
+    pub(super) wish: Option<Wish>,
     /// When it acted first.
     pub(super) acted: Option<Moment>,
     pub(super) is_over: bool,

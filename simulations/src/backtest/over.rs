@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::book::Source;
 use paramedic_policies::counted::counted;
 use paramedic_policies::time::{Moment, Span};
 
 use super::differences::{Differences, Plan};
+use super::edits;
 use super::facts::Facts;
 use super::history::{Heard, History, HistoryError};
 use super::replay::{Replay, Terms};
@@ -54,11 +56,15 @@ pub async fn plan(
     let mut window = Window::new(history, terms, expiry);
     let mut next = window.next().await?;
     let from = start(terms, &window, next.as_ref());
+    let settings = edits::settings(&old.settings, &new.settings);
+    // Where both have the same cap it may be another one where they run (`serve --mode`): what policies say counts then.
+    let caps = (old.settings.mode, new.settings.mode);
+    let caps = if caps.0 == caps.1 { (Mode::Enforce, Mode::Enforce) } else { caps };
     let mut old = Replay::new(old, from, terms);
     let mut new = Replay::new(new, from, terms);
     let books = (old.book(), new.book());
-    old.tally().compare_with(Arc::clone(&books.1));
-    new.tally().compare_with(Arc::clone(&books.0));
+    old.tally().compare_with(Arc::clone(&books.1), caps.0);
+    new.tally().compare_with(Arc::clone(&books.0), caps.1);
     let (mut differences, mut last) = (Differences::default(), from);
     while let Some(heard) = next {
         last = last.max(heard.at);
@@ -80,7 +86,8 @@ pub async fn plan(
             one.policy, one.fact
         )
     }));
-    Ok(differences.plan(&old, new))
+    let rewritten = edits::rewritten(&books.0, &books.1);
+    Ok(differences.plan(&old, new, rewritten, settings))
 }
 
 fn start(terms: &Terms, window: &Window<'_>, first: Option<&Heard>) -> Moment {

@@ -231,6 +231,9 @@ impl Replay {
             })
             .collect();
         for (question, learned) in learned {
+            if let Ask::Preflight { wish, .. } = &question.ask {
+                self.tally.wants(question.case.episode, &question.case.policy, wish);
+            }
             let found = self.counted(&question, learned);
             let answer = Answer { question: question.id, taken_at: at, found };
             self.ahead.feed(at, &Input::Told(answer), None);

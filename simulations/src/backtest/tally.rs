@@ -4,19 +4,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use paramedic_policies::action::Intent;
+use paramedic_policies::action::{Intent, Mode};
 use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::book::{Book, Digest};
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::guard::{Finding, Guard};
 use paramedic_policies::policy::InStorm;
 use paramedic_policies::reason::Reason;
+use paramedic_policies::remediation::Wish;
 use paramedic_policies::ruling::Ruling;
 use paramedic_policies::state::State;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::names::Names;
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
@@ -60,6 +62,10 @@ pub struct Acted {
     /// What the other policies have to do with it.
     #[serde(skip)]
     pub elsewhere: Elsewhere,
+    /// How far it may go.
+    pub mode: Mode,
+    /// What it would change, with every template rendered, as recorded; and when that is taken back.
+    pub parameters: Value,
 }
 
 /// Counts so far.
@@ -88,6 +94,8 @@ pub struct Tally {
     looks: u64,
     /// The book that this one is compared with.
     other: Option<Arc<Book>>,
+    /// No policy goes further than this, in the comparison alone.
+    cap: Mode,
     /// Until when its actions were compared.
     compared_until: Moment,
     acted: Vec<Acted>,
@@ -135,6 +143,7 @@ impl Tally {
             actions: 0,
             looks: 0,
             other: None,
+            cap: Mode::Enforce,
             compared_until: Moment::default(),
             acted: Vec::new(),
             over: Vec::new(),
@@ -147,8 +156,18 @@ impl Tally {
     }
 
     /// From now on each action and each episode that is over is kept, for whoever compares them with those of this book.
-    pub(super) fn compare_with(&mut self, other: Arc<Book>) {
-        self.other = Some(other);
+    /// No policy of this one goes further than `cap`.
+    pub(super) fn compare_with(&mut self, other: Arc<Book>, cap: Mode) {
+        (self.other, self.cap) = (Some(other), cap);
+    }
+
+    /// What a policy asks the cluster about before it acts.
+    pub(super) fn wants(&mut self, episode: Seq, policy: &str, wish: &Wish) {
+        if self.other.is_some()
+            && let Some(case) = self.open.case(episode, policy)
+        {
+            case.wish = Some(wish.clone());
+        }
     }
 
     /// The actions until now since the last time that this was asked, where they are kept.
@@ -303,11 +322,11 @@ impl Tally {
         if let Some(by) = by {
             *by.entry(intent.policy.clone()).or_default() += 1;
         }
-        let first = self.open.case(intent.episode, &intent.policy).is_some_and(|case| {
-            let first = case.acted.is_none();
+        let (mut first, mut wish) = (false, None);
+        if let Some(case) = self.open.case(intent.episode, &intent.policy) {
+            (first, wish) = (case.acted.is_none(), case.wish.take());
             case.acted = case.acted.or(Some(at));
-            first
-        });
+        }
         if let Some(tally) = self.policies.get_mut(&intent.policy) {
             tally.acted += u64::from(first);
             tally.targets_left_out |= is_left_out;
@@ -328,6 +347,7 @@ impl Tally {
                 }
                 Some(_) => Elsewhere::NotMatched,
             };
+            let parameters = parameters(wish, intent);
             self.acted.push(Acted {
                 at,
                 policy: intent.policy.clone(),
@@ -337,8 +357,18 @@ impl Tally {
                 key: episode.key,
                 opened_at: episode.opened_at,
                 elsewhere,
+                mode: self.mode_of(intent).min(self.cap),
+                parameters,
             });
         }
+    }
+
+    /// How far its step may go by its policy.
+    fn mode_of(&self, intent: &Intent) -> Mode {
+        let Some(policy) = self.book.policy(&intent.policy) else { return Mode::default() };
+        let rung = policy.ladder.get(intent.rung);
+        let step = rung.and_then(|rung| rung.steps.get(intent.step)).and_then(|step| step.mode);
+        step.unwrap_or(policy.mode).min(policy.mode)
     }
 
     fn note_hour(&mut self, at: Moment) {
@@ -475,6 +505,19 @@ const DAYS_MAX: i64 = 3_660;
 
 fn day_of(at: Moment) -> String {
     at.to_string().get(..10).unwrap_or_default().to_owned()
+}
+
+/// What an action would change, by its name, and when that is taken back.
+fn parameters(wish: Option<Wish>, intent: &Intent) -> Value {
+    let mut parameters = match serde_json::to_value(wish).unwrap_or_default() {
+        wish @ Value::Object(_) => wish,
+        // One without settings is a bare word.
+        _ => json!({intent.action.name(): {}}),
+    };
+    if let Some(after) = intent.revert_after {
+        parameters["revert"] = json!({"after": after});
+    }
+    parameters
 }
 
 fn refusal(finding: &Finding) -> Option<(Guard, &Reason)> {

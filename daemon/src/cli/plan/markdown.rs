@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::{Acted, OneSided, Plan};
 
+use super::edits::{self, Whose};
 use super::why::{self, Side};
 use crate::cli::audit::report::words::code;
 use crate::cli::words::minute;
@@ -25,14 +26,21 @@ pub(super) fn written(plan: &Plan) -> String {
         // A string takes all that is written to it.
         let _ = writeln!(text, "{line}");
     };
-    if plan.added + plan.removed + plan.retimed == 0 {
+    let otherwise = edits::sum(plan);
+    if plan.added + plan.removed + plan.altered + plan.retimed == 0 {
         let same = counted(plan.same, "action");
-        line(&format!("**No action changes**: {same} before, the same after."));
+        match &otherwise {
+            None => line(&format!("**No action changes**: {same} before, the same after.")),
+            Some(otherwise) => line(&format!(
+                "**No action of this past changes, but {otherwise}**: {same} before, the same after."
+            )),
+        }
     } else {
         line(&format!(
-            "**{} added, {} removed, {} at another time**; {} the same. {} before, {} after ({}).",
+            "**{} added, {} removed, {} altered, {} at another time**; {} the same. {} before, {} after ({}).",
             plan.added,
             plan.removed,
+            plan.altered,
             plan.retimed,
             plan.same,
             counted(plan.before, "action"),
@@ -43,26 +51,34 @@ pub(super) fn written(plan: &Plan) -> String {
             why::lines(side, all).map(move |(count, why)| format!("- {count} {name}: {why}"))
         });
         // One list: an empty line between its points would tear it apart.
-        line("");
-        reasons.for_each(|reason| line(&reason));
-        line("\n| policy | before | after | added | removed | other time |\n|---|--:|--:|--:|--:|--:|");
+        let reasons: Vec<String> = reasons.map(|reason| format!("\n{reason}")).collect();
+        if !reasons.is_empty() {
+            line(&reasons.concat());
+        }
+        line(
+            "\n| policy | before | after | added | removed | altered | other time |\n|---|--:|--:|--:|--:|--:|--:|",
+        );
         for one in &plan.policies {
             line(&format!(
-                "| {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} |",
                 code(&one.policy),
                 one.before,
                 one.after,
                 one.added,
                 one.removed,
+                one.altered,
                 one.retimed
             ));
         }
     }
-    if !plan.modes.is_empty() {
-        line("\n**Modes that change:**\n");
-        for one in &plan.modes {
-            let actions = counted(one.actions, "action");
-            line(&format!("- {}: {} -> {}, {actions}", code(&one.policy), one.before, one.after));
+    if otherwise.is_some() {
+        line("\n**Written otherwise:**\n");
+        for (whose, lines) in edits::all(plan, code) {
+            let whose = match whose {
+                Whose::Policy(name) => code(name),
+                Whose::Settings => "the settings".to_owned(),
+            };
+            lines.iter().for_each(|one| line(&format!("- {whose}: {one}")));
         }
     }
     let mut part = |name: &str, all: u64, acted: Vec<String>| {
@@ -84,6 +100,10 @@ pub(super) fn written(plan: &Plan) -> String {
     };
     part("Added", plan.added, rows(Side::Added, &plan.added_actions));
     part("Removed", plan.removed, rows(Side::Removed, &plan.removed_actions));
+    let altered = plan.altered_actions.iter().take(SHOWN);
+    let altered =
+        altered.map(|one| row(&minute(one.action.at), &one.action, &code(&edits::line(&one.edits))));
+    part("Altered", plan.altered, altered.collect());
     let retimed = plan.retimed_actions.iter().take(SHOWN);
     let retimed = retimed.map(|one| {
         let when = format!("{} (was {})", minute(one.action.at), minute(one.before));

@@ -1,6 +1,7 @@
 //! `paramedic plan`: what a change of policies would have changed, over the same past as `backtest`. Exits with 1 where it
-//! would have acted more often than allowed; it must never act.
+//! would have added or altered more actions than allowed; it must never act.
 
+mod edits;
 mod markdown;
 mod table;
 mod why;
@@ -18,15 +19,18 @@ use super::words::minute;
 use crate::config::Configuration;
 use why::Side;
 
-/// Compare two sets of policies over the past: which actions the change adds, removes, or moves in time.
+/// Compare two sets of policies over the past: which actions the change adds, removes, alters, or moves in time.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   paramedic plan main/policies/ policies/ --from prometheus --prometheus-url http://prometheus:9090
   paramedic plan old/ new/ --from file --input alerts.json --max-new-actions 0
   paramedic plan old/ new/ --from prometheus --since 7d --output markdown > comment.md
 
-Both are replayed as `backtest` does, under one configuration, or under two with --new-config. With
---max-new-actions it exits with 1 when the change adds more, so that a pull request can be stopped.")]
+Both are replayed as `backtest` does, under one configuration, or under two with --new-config. An
+action is altered where its parameters are others, or its mode is higher (dry-run, approve,
+enforce). Policies that are written otherwise are named, whether the past shows it or not. With
+--max-new-actions it exits with 1 when the change adds and alters more, or where no alert began in
+that time to judge it by, so that a pull request can be stopped.")]
 pub struct PlanArgs {
     /// The policies as they are: a file, or a folder of them
     #[arg(value_name = "OLD")]
@@ -43,7 +47,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     new_config: Option<PathBuf>,
 
-    /// Fail when the change adds more actions than this.
+    /// Fail when the change adds and alters more actions than this, or no alert began in that time.
     #[arg(long, value_name = "COUNT")]
     max_new_actions: Option<u64>,
 
@@ -102,31 +106,23 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
         ))
         .hint("name a time with alerts (--since, --until), or a newer history"));
     }
-    let raised: Vec<_> = plan.modes.iter().filter(|one| one.is_raised()).collect();
-    let is_raised = |policy: &str| raised.iter().any(|one| one.policy == policy);
-    // All that a policy does counts where it may do more than before, and what is added where it may not.
-    let may: u64 = raised.iter().map(|one| one.actions).sum();
-    let added: u64 = plan.policies.iter().filter(|one| !is_raised(&one.policy)).map(|one| one.added).sum();
-    if may > 0 && may + added > most {
-        let policies: Vec<String> = raised.iter().map(ToString::to_string).collect();
-        return Err(Failure::users(format!(
-            "the change lets {} happen that a lower mode held back ({}), and adds {added}, --max-new-actions allows {most}",
-            counted(may, "action"),
-            policies.join("; ")
-        ))
-        .hint("read what these policies would do (`paramedic backtest`); if it is meant, raise the bound for this change"));
+    // Whoever could not be hurt by an action, or less, can be by one that is altered.
+    if plan.added + plan.altered <= most {
+        return Ok(());
     }
-    match Some(most).filter(|most| plan.added > *most) {
-        None => Ok(()),
-        Some(most) => {
-            let added = counted(plan.added, "action");
-            let (net, most_often) = (why::net(plan.net), why::lines(Side::Added, &plan.why_added).next());
-            let because =
-                most_often.map(|(count, why)| format!("; {count} of these: {why}")).unwrap_or_default();
-            Err(Failure::users(format!(
-                "the change adds {added} ({net} in all), --max-new-actions allows {most}{because}"
-            ))
-            .hint("read what is added; if it is meant, raise the bound for this change"))
+    let added = counted(plan.added, "action");
+    let net = why::net(plan.net);
+    let because = why::lines(Side::Added, &plan.why_added).next();
+    let because = because.map(|(count, why)| format!("; {count} of these: {why}")).unwrap_or_default();
+    let altered = match plan.altered_actions.first() {
+        Some(first) => {
+            let first = format!("{}, {}", first.action.policy, edits::line(&first.edits));
+            format!(", and alters {}, the first of {first}", plan.altered)
         }
-    }
+        None => String::new(),
+    };
+    Err(Failure::users(format!(
+        "the change adds {added} ({net} in all{because}){altered}; --max-new-actions allows {most}"
+    ))
+    .hint("read what is added and altered; if it is meant, raise the bound for this change"))
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use paramedic_simulations::backtest::{Acted, Because, OneSided, Plan};
 
+use super::edits::{self, Whose};
 use super::why::{self, Side};
 use crate::cli::table::Table;
 use crate::cli::words::minute;
@@ -24,25 +25,36 @@ pub(super) fn written(plan: &Plan) -> String {
     head.row(["  the same".to_owned(), plan.same.to_string()]);
     head.row(["  added".to_owned(), plan.added.to_string()]);
     head.row(["  removed".to_owned(), plan.removed.to_string()]);
+    head.row(["  altered".to_owned(), plan.altered.to_string()]);
     head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
     text.push_str(&head.to_string());
     for (side, name, all) in Side::all(plan) {
         because(&mut text, name, side, all);
     }
     if !plan.policies.is_empty() {
-        let mut table = Table::new(["POLICY", "BEFORE", "AFTER", "ADDED", "REMOVED", "OTHER TIME"]);
+        let mut table =
+            Table::new(["POLICY", "BEFORE", "AFTER", "ADDED", "REMOVED", "ALTERED", "OTHER TIME"]);
         for one in &plan.policies {
-            let numbers = [one.before, one.after, one.added, one.removed, one.retimed];
-            let [before, after, added, removed, retimed] = numbers.map(|number| number.to_string());
-            table.row([one.policy.clone(), before, after, added, removed, retimed]);
+            let numbers = [one.before, one.after, one.added, one.removed, one.altered, one.retimed];
+            let [before, after, added, removed, altered, retimed] = numbers.map(|number| number.to_string());
+            table.row([one.policy.clone(), before, after, added, removed, altered, retimed]);
         }
         // A string takes all that is written to it.
         let _ = write!(text, "\npolicies that change\n{table}");
     }
-    if !plan.modes.is_empty() {
-        let lines: Vec<String> = plan.modes.iter().map(|one| format!("  {one}\n")).collect();
+    let mut otherwise = Table::headless(2);
+    for (whose, lines) in edits::all(plan, str::to_owned) {
+        let mut whose = match whose {
+            Whose::Policy(name) => name.to_owned(),
+            Whose::Settings => "(settings)".to_owned(),
+        };
+        for line in lines {
+            otherwise.row([std::mem::take(&mut whose), line]);
+        }
+    }
+    if edits::sum(plan).is_some() {
         // A string takes all that is written to it.
-        let _ = write!(text, "\nmodes that change\n{}", lines.concat());
+        let _ = write!(text, "\nwritten otherwise\n{otherwise}");
     }
     actions(
         &mut text,
@@ -58,6 +70,8 @@ pub(super) fn written(plan: &Plan) -> String {
         plan.removed,
         plan.removed_actions.iter().map(|one| noted(Side::Removed, one)),
     );
+    let altered = plan.altered_actions.iter().map(|one| (&one.action, edits::line(&one.edits)));
+    actions(&mut text, "altered", "!", plan.altered, altered);
     let retimed = plan.retimed_actions.iter().map(|one| {
         let why = why::words(Side::of(one), &one.why);
         (&one.action, format!("was {}; {why}", minute(one.before)))

@@ -167,14 +167,110 @@ fn a_policy_that_may_do_more_than_show_is_no_plan_without_a_change() {
     let policies = POLICIES.replace("COOLDOWN", "30m");
     past.write("raised.yaml", &policies);
     past.write("shown.yaml", &policies.replace("mode: enforce", "mode: dry-run"));
-    let ran = past.run(&["plan", "shown.yaml", "raised.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
-    assert!(
-        ran.out.contains("**Modes that change:**") && ran.out.contains(": dry-run -> enforce, "),
-        "{ran}"
-    );
-    assert!(ran.code == 1 && ran.err.contains("happen that a lower mode held back"), "{ran}");
+    let ran = past.run(&["plan", "shown.yaml", "raised.yaml"], &["-o", "markdown", "--max-new-actions", "5"]);
+    assert!(ran.out.contains("- `restart-cart`: `mode: dry-run -> enforce`"), "{ran}");
+    assert!(ran.out.contains("6 altered") && ran.code == 1, "{ran}");
     let lowered = past.run(&["plan", "raised.yaml", "shown.yaml"], &["--max-new-actions", "0"]);
-    assert!(lowered.code == 0 && lowered.out.contains("modes that change"), "{lowered}");
+    assert!(lowered.code == 0 && lowered.out.contains("mode: enforce -> dry-run"), "{lowered}");
+    // A step that was held below its policy.
+    past.write("held.yaml", &policies.replace("{restart: {}, ", "{restart: {}, mode: dry-run, "));
+    let ran = past.run(&["plan", "held.yaml", "raised.yaml"], &["--max-new-actions", "5"]);
+    assert!(ran.code == 1 && ran.out.contains("ladder[0].mode: dry-run -> -"), "{ran}");
+}
+
+#[test]
+fn what_is_added_and_what_is_altered_pass_a_gate_only_together() {
+    let past = Past::new();
+    let shown = POLICIES.replace("COOLDOWN", "30m").replace("mode: enforce", "mode: dry-run");
+    past.write("shown.yaml", &shown);
+    let gate = |most| past.run(&["plan", "shown.yaml", "new.yaml"], &["--max-new-actions", most]);
+    let refused = gate("7");
+    insta::assert_snapshot!("plan-gate-altered", format!("exit {}\n{}", refused.code, refused.err));
+    assert_eq!(gate("8").code, 0, "six in a higher mode and two that are new");
+}
+
+#[test]
+fn an_action_with_other_parameters_is_altered() {
+    let past = Past::new();
+    let scale = |to: &str| {
+        let scale =
+            format!("ladder: [{{scale: {to}, revert: {{after: 1h}}, verify: {{rollout: complete}}}}]");
+        let restart = "ladder: [{restart: {}, verify: {rollout: complete}}, {scale: {by: 1, max: 5}, verify: {rollout: complete}}]";
+        POLICIES.replace("COOLDOWN", "30m").replace(restart, &scale)
+    };
+    past.write("six.yaml", &scale("{to: 6, max: 10}"));
+    past.write("none.yaml", &scale("{to: 0, allowDown: true}").replace("after: 1h", "after: 2h"));
+    let ran = past.run(&["plan", "six.yaml", "none.yaml"], &["-o", "markdown", "--max-new-actions", "5"]);
+    insta::assert_snapshot!("plan-altered", ran.to_string().split("What history").next().unwrap_or_default());
+    assert_eq!(ran.code, 1);
+    let table = past.run(&["plan", "six.yaml", "none.yaml"], &["--max-new-actions", "6"]);
+    insta::assert_snapshot!(
+        "plan-altered-table",
+        table.to_string().split("what history").next().unwrap_or_default()
+    );
+    assert_eq!(table.code, 0);
+}
+
+#[test]
+fn what_no_alert_of_the_past_shows_is_named_all_the_same() {
+    let past = Past::new();
+    let old = POLICIES.replace("COOLDOWN", "30m");
+    let written = |name: &str, text: &str| {
+        past.write("other.yaml", text);
+        let ran =
+            past.run(&["plan", "old.yaml", "other.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
+        let (_, from) = ran.out.split_once("**No action").unwrap_or_default();
+        let shown = from.split("<details>").next().unwrap_or_default();
+        format!("{name}: exit {}\n**No action{}\n", ran.code, shown.trim_end())
+    };
+    let all = [
+        written(
+            "a looser guard",
+            &old.replace("limits:", "inStorm: act, blastRadius: {unavailable: off}, limits:"),
+        ),
+        written(
+            "a later rung",
+            &old.replace(
+                "{by: 1, max: 5}, verify: {rollout: complete}}]\n  guards",
+                "{to: 0, allowDown: true}}]\n  guards",
+            ),
+        ),
+        written(
+            "a new policy",
+            &format!(
+                "{old}---\n{}",
+                old.split("---\n")
+                    .next()
+                    .unwrap_or_default()
+                    .replace("restart-cart", "restart-all")
+                    .replace("CartErrors", "AllErrors")
+            ),
+        ),
+        written(
+            "words alone",
+            &old.replace("  mode: enforce", "  description: Other words.\n  mode: enforce"),
+        ),
+    ];
+    insta::assert_snapshot!("plan-written-otherwise", all.join("\n"));
+}
+
+#[test]
+fn a_cap_that_is_lifted_lets_all_happen_that_it_held_back() {
+    let past = Past::new();
+    let config = |name: &str, mode: &str| {
+        let kind = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\n";
+        past.write(name, &format!("{kind}mode: {mode}\n"));
+        past.path(name)
+    };
+    let (shown, enforced) = (config("shown.conf.yaml", "dry-run"), config("enforced.conf.yaml", "enforce"));
+    let plan = |from: &str, to: &str| {
+        let configs = ["--config", from, "--new-config", to, "--max-new-actions", "5"];
+        past.run(&["plan", "old.yaml", "old.yaml"], &configs)
+    };
+    let ran = plan(&shown, &enforced);
+    assert!(ran.code == 1 && ran.out.contains("(settings)  mode: dry-run -> enforce"), "{ran}");
+    assert!(ran.err.contains("alters 6, the first of restart-cart, mode: dry-run -> enforce"), "{ran}");
+    assert_eq!((plan(&enforced, &shown).code, plan(&shown, &shown).code), (0, 0));
 }
 
 #[test]
