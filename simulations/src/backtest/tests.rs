@@ -265,3 +265,28 @@ async fn a_moment_of_a_thousand_years_ago_does_not_hide_the_days_that_count() {
     assert_eq!((report.days.len(), last.began), (3_660, 1));
     assert!(report.unknown.iter().any(|what| what.contains("only the last ten years")));
 }
+
+/// The policies are the same to the letter: what is compared is what their templates come to.
+#[tokio::test]
+async fn a_value_that_only_the_configuration_changes_alters_the_action() {
+    let with = |image: &str| {
+        let mut source = restart("limits: []");
+        let job = r#"{runJob: {template: {image: "{{ vars.image }}"}, parameters: {FOR: "{{ labels.deployment }}"}}}"#;
+        for file in &mut source.files {
+            file.text = file.text.replace("{restart: {}, verify: {rollout: complete}}", job);
+        }
+        source.settings.vars.insert("image".to_owned(), image.to_owned());
+        paramedic_policies::load::book(source.clone()).expect("the policy is sound");
+        source
+    };
+    let alerts = || past(&[("cart", 0, Some(10)), ("web", 20, Some(30))]);
+    let plan = planned(alerts(), with("jobs:1"), with("jobs:2"), &terms()).await;
+    assert_eq!((plan.same, plan.altered, plan.added, plan.rewritten.len()), (0, 2, 0, 0));
+    let words = |edits: &[Edit]| edits.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let altered: Vec<_> = plan.altered_actions.iter().map(|one| words(&one.edits)).collect();
+    assert_eq!(altered, vec![["runJob.template.image: jobs:1 -> jobs:2"]; 2]);
+    assert_eq!(words(&plan.settings), ["vars.image: jobs:1 -> jobs:2"]);
+
+    let plan = planned(alerts(), with("jobs:1"), with("jobs:1"), &terms()).await;
+    assert_eq!((plan.same, plan.altered, plan.settings.len()), (2, 0, 0));
+}

@@ -81,12 +81,12 @@ pub(super) fn written(plan: &Plan) -> String {
             lines.iter().for_each(|one| line(&format!("- {whose}: {one}")));
         }
     }
-    let mut part = |name: &str, all: u64, acted: Vec<String>| {
+    let mut part = |name: &str, all: u64, told: &str, acted: Vec<String>| {
         if acted.is_empty() {
             return;
         }
         line(&format!("\n<details><summary>{name}: {all}</summary>\n"));
-        line("| when | policy | what | on | for | why |\n|---|---|---|---|---|---|");
+        line(&format!("| when | policy | what | on | for | {told} |\n|---|---|---|---|---|---|"));
         let shown = acted.len() as u64;
         acted.iter().for_each(|row| line(row));
         if all > shown {
@@ -98,18 +98,18 @@ pub(super) fn written(plan: &Plan) -> String {
         let rows = all.iter().take(SHOWN);
         rows.map(|one| row(&minute(one.action.at), &one.action, &why::words(side, &one.why))).collect()
     };
-    part("Added", plan.added, rows(Side::Added, &plan.added_actions));
-    part("Removed", plan.removed, rows(Side::Removed, &plan.removed_actions));
+    part("Added", plan.added, "why", rows(Side::Added, &plan.added_actions));
+    part("Removed", plan.removed, "why", rows(Side::Removed, &plan.removed_actions));
     let altered = plan.altered_actions.iter().take(SHOWN);
     let altered =
         altered.map(|one| row(&minute(one.action.at), &one.action, &code(&edits::line(&one.edits))));
-    part("Altered", plan.altered, altered.collect());
+    part("Altered", plan.altered, "how", altered.collect());
     let retimed = plan.retimed_actions.iter().take(SHOWN);
     let retimed = retimed.map(|one| {
         let when = format!("{} (was {})", minute(one.action.at), minute(one.before));
         row(&when, &one.action, &why::words(Side::of(one), &one.why))
     });
-    part("At another time", plan.retimed, retimed.collect());
+    part("At another time", plan.retimed, "why", retimed.collect());
     line("\n<details><summary>What history cannot tell</summary>\n");
     plan.unknown.iter().for_each(|what| line(&format!("- {what}")));
     line("\n</details>");

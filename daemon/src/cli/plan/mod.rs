@@ -106,7 +106,6 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
         ))
         .hint("name a time with alerts (--since, --until), or a newer history"));
     }
-    // Whoever could not be hurt by an action, or less, can be by one that is altered.
     if plan.added + plan.altered <= most {
         return Ok(());
     }
