@@ -68,6 +68,23 @@ async fn a_verification_that_its_own_revert_ends_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_revert_amid_a_sequence_calls_a_person_whatever_fires() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let steps = "    - sequence:\n      - scale: {by: 2, max: 10}\n        revert: {after: 10m}\n        \
+                 verify: {rollout: complete, within: 30m}\n      - restart: {}\n";
+    let (head, _) = POLICIES.split_once("    - scale:").expect("a ladder");
+    let daemon = daemon_of(dir.path(), &format!("{head}{steps}")).await;
+    alert(&daemon, "SearchSlow").await;
+    let file = dir.path().join("alert.yaml");
+    std::fs::write(&file, "labels: {alertname: SearchSlow}\nstartsAt: 2026-11-21T08:00:00Z\n")
+        .expect("a file");
+    let text = explained(&daemon, file.to_str().expect("UTF-8"), "being verified").await;
+    let says = " at the earliest: over, nobody knows whether it helped; a person is called, since steps of the sequence are left\n";
+    assert!(text.contains(says), "{text}");
+    daemon.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_over_says_how_it_ended() {
     let dir = tempfile::tempdir().expect("a folder");
     let verified = "      verify: {rollout: complete, within: 30m}\n    - restart: {}\n";
