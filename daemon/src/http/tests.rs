@@ -15,6 +15,7 @@ use paramedic_policies::action::Mode;
 use tokens::{TokenFile, TokensOut};
 
 mod by_hand;
+mod late;
 mod reloading;
 mod streaming;
 mod turned_away;
