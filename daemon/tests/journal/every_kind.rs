@@ -531,7 +531,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Settling { intent: Seq(9), until },
         Reason::LimitReached { by: LimitScope::Namespace, have: 3, allow: 3, per, until },
         Reason::Pace { until },
-        Reason::TooManyTargets { have: 3, allow: 2, per, until },
+        Reason::TooManyTargets { have: 3, allow: 2, per, within: String::new(), until },
         Reason::TooManyDown { have: 4, of: 12, allow_percent: 25 },
         Reason::Relapsed { rungs: 2, since },
         Reason::NotConfirmed { found: text("no series") },

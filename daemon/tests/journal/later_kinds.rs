@@ -427,7 +427,14 @@ fn taken_back() -> Vec<Event> {
 fn ignored() -> Vec<Event> {
     let late = |episode, from, until| Late { episode, closed_at: moment(from), until: moment(until) };
     let listed = vec![late(Some(Seq(2)), 10, 15), late(None, 11, 16)];
-    vec![Event::Received {
+    let reasons = vec![Reason::TooManyTargets {
+        have: 3,
+        allow: 2,
+        per: Span::from_mins(30),
+        within: text("namespace prod"),
+        until: moment(40),
+    }];
+    let received = Event::Received {
         sender: text("alertmanager"),
         receiver: text("paramedic"),
         group_key: text("{}"),
@@ -437,5 +444,6 @@ fn ignored() -> Vec<Event> {
         unreadable: Vec::new(),
         truncated: 0,
         ignored: Ignored { late: 2, listed, not_open: 3, duplicate: 1 },
-    }]
+    };
+    vec![received, Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } }]
 }
