@@ -10,13 +10,14 @@ use paramedic_policies::action::Mode;
 use paramedic_policies::alert::{Alert, AlertStatus, EpisodeKey, Labels};
 use paramedic_policies::answer::Found;
 use paramedic_policies::book::{Book, Digest};
+use paramedic_policies::engine;
 use paramedic_policies::engine::rule::{Inquiry, Next};
-use paramedic_policies::event::Seq;
+use paramedic_policies::event::{Late, Seq};
 use paramedic_policies::policy::{Place, Policy};
 use paramedic_policies::question::{Ask, Fact, Question};
 use paramedic_policies::ruling::{Ruling, Verdict};
 use paramedic_policies::state::{Case, CaseId, Episode, Known, Phase, State};
-use paramedic_policies::time::Moment;
+use paramedic_policies::time::{Moment, Span};
 use paramedic_remediations::ports::world::World;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,15 @@ pub struct Explanation {
     /// if it fired.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resolved: bool,
+    /// When it ended, where it says that it is over, and is not open: then it is explained as if it had fired that long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Moment>,
+    /// What is odd about its times, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+    /// Why the daemon opens no episode for it now: it is taken for a late delivery of one that has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Late>,
     /// The daemon's cap on modes.
     pub cap: Mode,
     /// Digest of the book in force.
@@ -125,7 +135,28 @@ pub async fn explain(
     let known = state.open.get(&key).and_then(|id| state.episodes.get(id));
     let episode = known.cloned().unwrap_or_else(|| imagined(state, book, key, alert, now));
     let explained = of_episode(state, book, &episode, known.is_some(), world, now).await;
-    Explanation { resolved: alert.status == AlertStatus::Resolved, ..explained }
+    let resolved = alert.status == AlertStatus::Resolved;
+    let late = if resolved || known.is_some() { None } else { engine::late(state, now, key, alert) };
+    let ended_at = alert.ends_at.filter(|_| resolved && known.is_none());
+    let open_since = ended_at.map_or(explained.open_since, |_| alert.starts_at.min(now));
+    Explanation { resolved, ended_at, open_since, late, remarks: remarks(alert, now), ..explained }
+}
+
+/// What is odd about the times of an alert, and what the daemon would make of it.
+fn remarks(alert: &Alert, now: Moment) -> Vec<String> {
+    let Alert { starts_at, ends_at, .. } = alert;
+    let ahead = (*starts_at > now).then(|| {
+        format!(
+            "its `startsAt` {starts_at} is still to come: the webhook opens it all the same, and `for` counts from its delivery"
+        )
+    });
+    let backward = ends_at.filter(|end| end < starts_at).map(|end| {
+        format!(
+            "its `endsAt` {end} is before its `startsAt` {starts_at}: the webhook takes that for the end of an earlier one, and \
+             ends nothing"
+        )
+    });
+    ahead.into_iter().chain(backward).collect()
 }
 
 /// What would happen to this subject; `None` where the state knows no such episode.
@@ -171,6 +202,9 @@ async fn of_episode(
         open_since: episode.opened_at,
         at: now,
         resolved: false,
+        ended_at: None,
+        remarks: Vec::new(),
+        late: None,
         cap: book.settings().mode,
         book: book.digest(),
         policies: join_all(accounts).await,
@@ -187,7 +221,7 @@ fn imagined(state: &State, book: &Book, key: EpisodeKey, alert: &Alert, now: Mom
         labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),
         starts_at: alert.starts_at,
-        opened_at: alert.starts_at.min(now),
+        opened_at: now - fired_for(alert, now),
         seen_at: now,
         expires_at: now + book.settings().episodes.expiry,
         // What is over is explained as if it fired, and said to be over.
@@ -196,6 +230,12 @@ fn imagined(state: &State, book: &Book, key: EpisodeKey, alert: &Alert, now: Mom
         correlation: "explain".to_owned(),
         by_hand: None,
     }
+}
+
+/// How long the alert has been open: until now, or until it ended.
+fn fired_for(alert: &Alert, now: Moment) -> Span {
+    let end = alert.ends_at.filter(|_| alert.status == AlertStatus::Resolved);
+    end.unwrap_or(now).min(now).since(alert.starts_at)
 }
 
 async fn account(

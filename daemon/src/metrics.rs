@@ -149,7 +149,8 @@ impl Metrics {
         r.register("api_requests", "API requests by answer", self.api_requests.clone());
         r.register(
             "alerts",
-            "Alerts by what became of them: received, opened, repeated, closed, unreadable, truncated",
+            "Alerts by what became of them: each received one is opened, repeated, closed, late, not_open, duplicate or unreadable; \
+             truncated ones were left out by Alertmanager, expired ones nobody repeated",
             self.alerts.clone(),
         );
         r.register("rulings", "Decisions by policy and verdict", self.rulings.clone());
@@ -293,17 +294,23 @@ impl Metrics {
             self.alerts.get_or_create(&what(kind)).inc_by(count);
         };
         match event {
-            Event::Received { alerts: count, repeated, unreadable, truncated, .. } => {
+            Event::Received { alerts: count, repeated, unreadable, truncated, ignored, .. } => {
                 alerts("received", u64::from(*count));
                 alerts("repeated", repeated.len() as u64);
                 alerts("unreadable", u64::from(Unreadable::alerts(unreadable)));
                 alerts("truncated", *truncated);
+                alerts("late", u64::from(ignored.late));
+                alerts("not_open", u64::from(ignored.not_open));
+                alerts("duplicate", u64::from(ignored.duplicate));
             }
             Event::Opened { by_hand: None, .. } => {
                 alerts("opened", 1);
             }
-            Event::Closed { why: Closing::Resolved | Closing::Expired, .. } => {
+            Event::Closed { why: Closing::Resolved, .. } => {
                 alerts("closed", 1);
+            }
+            Event::Closed { why: Closing::Expired, .. } => {
+                alerts("expired", 1);
             }
             Event::Opened { by_hand: Some(order), .. } => {
                 self.runs.get_or_create(&PolicyName { policy: order.policy.clone() }).inc();
@@ -465,6 +472,39 @@ mod tests {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             assert!(line.starts_with("paramedic_"), "{line}");
         }
+    }
+
+    #[test]
+    fn every_alert_that_was_received_is_counted_once_more_by_what_became_of_it() {
+        use paramedic_policies::event::Ignored;
+        let metrics = Metrics::new("1.2.3");
+        let (sender, receiver, group_key, correlation) = Default::default();
+        let unreadable = vec![Unreadable { index: None, problem: String::new(), count: Some(3) }];
+        let ignored = Ignored { late: 4, listed: Vec::new(), not_open: 5, duplicate: 6 };
+        let repeated = vec![Seq(1), Seq(2)];
+        let (alerts, truncated) = (21, 9);
+        metrics.event(&Event::Received {
+            sender,
+            receiver,
+            group_key,
+            correlation,
+            alerts,
+            repeated,
+            unreadable,
+            truncated,
+            ignored,
+        });
+        metrics.event(&Event::Closed { episode: Seq(3), why: Closing::Resolved, ended_at: None });
+        metrics.event(&Event::Closed { episode: Seq(4), why: Closing::Expired, ended_at: None });
+        let text = metrics.text(0);
+        let count = |what: &str| {
+            let name = format!("paramedic_alerts_total{{what=\"{what}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        let became = ["opened", "repeated", "closed", "late", "not_open", "duplicate", "unreadable"];
+        assert_eq!(became.map(count), [0, 2, 1, 4, 5, 6, 3], "{text}");
+        assert_eq!(count("received"), became.map(count).iter().sum::<u64>());
+        assert_eq!((count("truncated"), count("expired")), (9, 1));
     }
 
     /// The alert rules about paramedic ask for metrics that there are.

@@ -19,8 +19,10 @@ use crate::target::Target;
 use crate::time::Moment;
 
 pub use conclusion::{Conclusion, Worth};
+pub use ignored::{Ignored, Late};
 
 mod conclusion;
+mod ignored;
 
 /// Position in the journal, from 1. Every id is one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub enum Event {
         /// How many alerts Alertmanager left out.
         #[serde(default, skip_serializing_if = "is_zero")]
         truncated: u64,
+        /// What changed nothing.
+        #[serde(default, skip_serializing_if = "Ignored::is_none")]
+        ignored: Ignored,
     },
     /// An alert fires that was not open, or an operator runs a policy by hand. The episode's id is this record's
     /// sequence.
@@ -561,6 +566,7 @@ mod tests {
                 repeated: Vec::new(),
                 unreadable: Vec::new(),
                 truncated,
+                ignored: Ignored::default(),
             };
             serde_json::to_value(received).expect("plain data").get("truncated").cloned()
         };

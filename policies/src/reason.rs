@@ -144,6 +144,9 @@ pub enum Reason {
         allow: u32,
         /// In a window of this length.
         per: Span,
+        /// Where they are counted, such as `namespace prod`; records did not always say it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        within: String,
         /// When one drops out of the window.
         until: Moment,
     },

@@ -96,6 +96,9 @@ pub struct Resolved {
     pub closed_at: Moment,
     /// By the sender's clock.
     pub ended_at: Moment,
+    /// Its episode; checkpoints did not always say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Seq>,
 }
 
 /// Something that is due at a moment. The order of variants is the order of work within one moment.

@@ -129,7 +129,8 @@ fn blast_radius_by_targets() {
             a_round(&mut run, "maestro-ui").await;
             errors(&run, "maestro-worker", cured("maestro-worker"));
             run.pass(mins(1)).await;
-            says(&run, "would be target 2 of 1 allowed in 30m, until 2026-11-21T08:30:00.000Z");
+            let used = "would be target 2 of 1 allowed in 30m in namespace intelgraph-prod, 1 used, until ";
+            says(&run, &format!("{used}2026-11-21T08:30:00.000Z"));
             run.restart();
             run.pass(mins(23)).await;
             acted(&run, 1);

@@ -1,17 +1,19 @@
 //! Alerts as people have them at hand: one alert, a webhook's payload, or what `GET /api/v2/alerts` answers; in JSON or
-//! YAML. Each is read as the webhook reads it, which refuses some, but for a status: where none is written, it fires.
+//! YAML, or one of these a line. Each is read as the webhook reads it, which refuses some, but for a status: where none is
+//! written, it fires until its `endsAt`.
 
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
 use paramedic_policies::alert::Alert;
-use paramedic_policies::load::yaml;
 use paramedic_policies::time::Moment;
 use serde_json::Value;
 
 use super::failure::Failure;
 use crate::intake::payload;
+
+mod written;
 
 /// How long Alertmanager may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -25,6 +27,8 @@ pub(super) struct Heard {
     pub(super) alerts: Vec<Alert>,
     /// Why each of those is left out that the webhook refuses.
     pub(super) refused: Vec<String>,
+    /// What else than their words was read out of some.
+    pub(super) remarks: Vec<String>,
 }
 
 /// The alerts of a file; `-` is standard input.
@@ -41,7 +45,8 @@ pub(super) fn read(path: &Path, now: Moment) -> Result<Heard, Failure> {
         .map_err(|error| Failure::users(format!("could not read {shown}: {error}")))?;
     let heard = parse(&text, now).map_err(|problem| {
         Failure::users(format!("{shown}: {problem}")).hint(
-            "give one alert (an object with `labels`), a webhook payload, or the answer of /api/v2/alerts, as JSON or YAML",
+            "give one alert (an object with `labels`), a webhook payload, or the answer of /api/v2/alerts, as JSON or YAML, or \
+             one of these a line, as JSON",
         )
     })?;
     match (heard.alerts.is_empty(), heard.refused.first()) {
@@ -105,58 +110,76 @@ pub(super) fn shown(url: &str) -> String {
 }
 
 fn parse(text: &str, now: Moment) -> Result<Heard, String> {
-    let value = value(text)?;
-    let mut group = "firing".to_owned();
-    let items = match value {
-        Value::Array(items) => items,
-        Value::Object(mut fields) => match fields.remove("alerts") {
-            Some(Value::Array(items)) => {
-                if let Some(Value::String(status)) = fields.remove("status") {
-                    group = status;
-                }
-                items
-            }
-            Some(_) => return Err("`alerts` is not a list".to_owned()),
-            None if fields.contains_key("labels") => vec![Value::Object(fields)],
-            None => return Err("there is neither `labels` nor `alerts`".to_owned()),
-        },
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            return Err("this is no alert".to_owned());
-        }
-    };
     let mut heard = Heard::default();
-    for (index, item) in items.into_iter().enumerate() {
-        match alert(item, &group, now) {
-            Ok(alert) => heard.alerts.push(alert),
-            Err(problem) => heard.refused.push(format!("alert {index}: {problem}")),
-        }
+    for value in written::values(text)? {
+        heard.take(value, now)?;
     }
     Ok(heard)
 }
 
-fn value(text: &str) -> Result<Value, String> {
-    if let Ok(value) = serde_json::from_str(text) {
-        return Ok(value);
-    }
-    let parsed = yaml::parse(text);
-    if let Some(fault) = parsed.faults.first() {
-        return Err(format!("{}:{}: {}", fault.at.line, fault.at.column, fault.message));
-    }
-    match parsed.documents.as_slice() {
-        [] => Err("there is nothing in it".to_owned()),
-        [one] => Ok(one.to_json()),
-        several => Ok(Value::Array(several.iter().map(yaml::Tree::to_json).collect())),
+impl Heard {
+    /// The alerts of one value: an alert, a list of them, or a payload.
+    fn take(&mut self, value: Value, now: Moment) -> Result<(), String> {
+        let mut group = None;
+        let items = match value {
+            Value::Array(items) => items,
+            Value::Object(mut fields) => match fields.remove("alerts") {
+                Some(Value::Array(items)) => {
+                    if let Some(Value::String(status)) = fields.remove("status") {
+                        group = Some(status);
+                    }
+                    items
+                }
+                Some(_) => return Err("`alerts` is not a list".to_owned()),
+                None if fields.contains_key("labels") => vec![Value::Object(fields)],
+                None => return Err("there is neither `labels` nor `alerts`".to_owned()),
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                return Err("this is no alert".to_owned());
+            }
+        };
+        for item in items {
+            let index = self.alerts.len() + self.refused.len();
+            match alert(item, group.as_deref(), now) {
+                Ok((alert, remark)) => {
+                    self.remarks.extend(remark.map(|remark| format!("alert {index}: {remark}")));
+                    self.alerts.push(alert);
+                }
+                Err(problem) => self.refused.push(format!("alert {index}: {problem}")),
+            }
+        }
+        Ok(())
     }
 }
 
-fn alert(mut item: Value, group: &str, now: Moment) -> Result<Alert, String> {
-    // A webhook has a word here, the API an object, with which all fire that it lists.
-    if let Some(fields) = item.as_object_mut()
-        && fields.get("status").is_some_and(Value::is_object)
-    {
-        fields.insert("status".to_owned(), "firing".into());
+/// The alert, and what else than its words was read out of it.
+fn alert(mut item: Value, group: Option<&str>, now: Moment) -> Result<(Alert, Option<String>), String> {
+    let end = item.get("endsAt").and_then(Value::as_str).and_then(|at| at.parse::<Moment>().ok());
+    // Year 1 is no end.
+    let end = end.filter(|end| end.unix_ms() > 0);
+    let mut remark = None;
+    if let Some(fields) = item.as_object_mut() {
+        match (fields.get("status"), group) {
+            // A webhook has a word here, the API an object, with which all fire that it lists.
+            (Some(Value::Object(_)), _) => {
+                fields.insert("status".to_owned(), "firing".into());
+            }
+            // So clients of Alertmanager say that it is over, and so does a file for `backtest`.
+            (None | Some(Value::Null), None) => {
+                if let Some(end) = end.filter(|end| *end <= now) {
+                    fields.insert("status".to_owned(), "resolved".into());
+                    remark = Some(format!("it has no `status`, and ended by its `endsAt` at {end}"));
+                }
+            }
+            (Some(_) | None, _) => {}
+        }
     }
-    payload::one(&item, group, now)
+    let read = payload::one(&item, group.unwrap_or("firing"), now)?;
+    if let Some(end) = end.filter(|end| read.ends_at.is_some_and(|read| read < *end)) {
+        remark =
+            Some(format!("its `endsAt` {end} is still to come: as the webhook does, it is taken to end now"));
+    }
+    Ok((read, remark))
 }
 
 #[cfg(test)]
@@ -182,6 +205,56 @@ mod tests {
         assert_eq!(names(&format!(r#"{{"version": "4", "alerts": [{one}]}}"#)).expect("a payload"), ["A"]);
         let api = r#"[{"labels": {"alertname": "A"}, "status": {"state": "active", "silencedBy": []}, "startsAt": "2026-11-21T08:30:00.120Z"}]"#;
         assert_eq!(names(api).expect("the API's answer"), ["A"]);
+    }
+
+    #[test]
+    fn an_alert_a_line_is_read_as_backtest_reads_it() {
+        let line = |name: &str| {
+            format!(r#"{{"labels": {{"alertname": "{name}"}}, "startsAt": "1969-11-21T08:30:00Z"}}"#)
+        };
+        let text = format!("{}\n\n{}\r\n", line("A"), line("B"));
+        assert_eq!(names(&text).expect("two alerts"), ["A", "B"]);
+        let hook = format!(r#"{{"receivedAt": "1969-11-21T08:30:00Z", "alerts": [{}]}}"#, line("C"));
+        assert_eq!(names(&format!("{hook}\n{hook}\n")).expect("two payloads"), ["C", "C"]);
+        let problem = names(&format!("{}\n{{\"labels\": \n", line("A"))).expect_err("the second is cut");
+        assert_eq!(problem, "2:10: EOF while parsing a value");
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused() {
+        let twice = r#"{"labels": {"alertname": "A", "job": "a", "job": "b"}}"#;
+        assert_eq!(names(twice).expect_err("twice"), "1:43: the key `job` is there twice, first on line 1");
+        let problem = names(&format!("{twice}\n{twice}\n")).expect_err("twice");
+        assert!(
+            problem.starts_with("1:") && problem.ends_with(": the key `job` is there twice"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn an_end_in_the_past_ends_what_has_no_status() {
+        let now: Moment = "2026-11-21T09:00:00Z".parse().expect("a time");
+        let read = |more: &str| {
+            let heard =
+                parse(&format!(r#"{{"labels": {{"alertname": "A"}}, {more}}}"#), now).expect("an alert");
+            (heard.alerts[0].status == AlertStatus::Resolved, heard.remarks.join("; "))
+        };
+        let (over, said) = read(r#""endsAt": "2026-11-21T08:00:00Z""#);
+        let why = "alert 0: it has no `status`, and ended by its `endsAt` at 2026-11-21T08:00:00.000Z";
+        assert_eq!((over, said.as_str()), (true, why));
+        for fires in [
+            r#""endsAt": "0001-01-01T00:00:00Z""#,
+            r#""endsAt": "2026-11-21T09:04:00Z""#,
+            r#""endsAt": "2026-11-21T08:00:00Z", "status": "firing""#,
+            r#""endsAt": "2026-11-21T08:00:00Z", "status": {"state": "active"}"#,
+        ] {
+            assert_eq!(read(fires), (false, String::new()), "{fires}");
+        }
+        let (over, said) = read(r#""status": "resolved", "endsAt": "2026-11-21T12:00:00Z""#);
+        assert!(
+            over && said.contains("is still to come: as the webhook does, it is taken to end now"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -45,8 +45,8 @@ use crate::serve::ServeArgs;
 Under each policy that does not act, `to act, it takes` says what would have to change: what to
 wait for, what to mend, which mode.
 
-An alert file is one alert, a webhook payload, or an answer of /api/v2/alerts, as JSON or YAML;
-`-` reads it from standard input.")]
+An alert file is one alert, a webhook payload, or an answer of /api/v2/alerts, as JSON or YAML, or
+one of these a line, as JSON; `-` reads it from standard input.")]
 pub struct ExplainArgs {
     /// A file with alerts, the sequence of a decision or an episode, or a fingerprint.
     #[arg(
@@ -186,6 +186,9 @@ fn taken(heard: alerts::Heard, console: &mut Console<'_>) -> Result<Vec<Alert>, 
     for problem in &heard.refused {
         writeln!(console.err, "left out, as the webhook refuses it: {problem}")?;
     }
+    for remark in &heard.remarks {
+        writeln!(console.err, "{remark}")?;
+    }
     Ok(heard.alerts)
 }
 
@@ -324,16 +327,12 @@ async fn recorded(
 
 /// An explanation as people read it.
 fn shown(explanation: &Explanation, all: bool) -> String {
-    let Explanation { alert, labels, episode, open_since, at, resolved, policies, others, .. } = explanation;
+    let Explanation { alert, labels, episode, resolved, policies, others, .. } = explanation;
     let mut text = format!("{}  {}\n", plain(alert), plain(&list(labels)));
-    let age = super::story::later(*open_since, *at);
-    text += &match episode {
-        Some(id) => format!("  episode {id}, open since {open_since} ({})\n", age.trim_start_matches('+')),
-        None => format!(
-            "  not known to the daemon; explained as if open since {open_since} ({})\n",
-            age.trim_start_matches('+')
-        ),
-    };
+    text += &known(explanation);
+    for remark in &explanation.remarks {
+        text += &format!("  {remark}\n");
+    }
     text += match (resolved, episode) {
         (false, _) => "",
         (true, None) => {
@@ -394,6 +393,26 @@ fn shown(explanation: &Explanation, all: bool) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What the daemon has of it, and since when it is taken to be open.
+fn known(explanation: &Explanation) -> String {
+    let Explanation { episode, open_since, ended_at, late, at, .. } = explanation;
+    let age = super::story::later(*open_since, ended_at.unwrap_or(*at));
+    let age = age.trim_start_matches('+');
+    match (episode, late, ended_at) {
+        (Some(id), ..) => format!("  episode {id}, open since {open_since} ({age})\n"),
+        (None, Some(late), _) => format!(
+            "  the daemon ignores it: {}\n  explained as if open since {open_since} ({age})\n",
+            super::story::late(late)
+        ),
+        (None, None, Some(end)) => format!(
+            "  not known to the daemon; it fired from {open_since} to {end}, and is explained as if open for that long ({age})\n"
+        ),
+        (None, None, None) => {
+            format!("  not known to the daemon; explained as if open since {open_since} ({age})\n")
+        }
+    }
 }
 
 /// The verdict on a case that has something under way: whatever the guards say, nothing is decided before that is known.

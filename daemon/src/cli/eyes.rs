@@ -21,6 +21,21 @@ use crate::metrics::Metrics;
 use crate::prometheus::{NoPrometheus, Prometheus};
 use crate::redaction::Redactor;
 
+/// What is said of a question to a Prometheus that nobody named.
+const NO_PROMETHEUS: &str = "not asked, for no Prometheus was named";
+
+/// What is said of a look at a cluster that nobody named.
+const NO_CLUSTER: &str = "not looked at, for no cluster was named";
+
+/// What has to be named so that what was found to be this is known.
+pub(super) fn names(found: &str) -> Option<&'static str> {
+    match found {
+        NO_PROMETHEUS => Some("a Prometheus, by `--prometheus-url`"),
+        NO_CLUSTER => Some("a cluster, by `--kubeconfig`"),
+        _ => None,
+    }
+}
+
 /// Eyes on what was named.
 pub(super) struct Eyes {
     remedies: Remedies,
@@ -89,9 +104,9 @@ fn is_plain_http(ask: &Ask) -> bool {
 impl World for Eyes {
     async fn answer(&self, question: &Question) -> Found {
         let unseen = match &question.ask {
-            Ask::Query { .. } if !self.prometheus => Some("not asked, for no Prometheus was named"),
+            Ask::Query { .. } if !self.prometheus => Some(NO_PROMETHEUS),
             Ask::Query { .. } => None,
-            ask if !self.cluster && !is_plain_http(ask) => Some("not looked at, for no cluster was named"),
+            ask if !self.cluster && !is_plain_http(ask) => Some(NO_CLUSTER),
             _ => None,
         };
         match unseen {

@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use paramedic_policies::action::{Diff, Mode};
 use paramedic_policies::event::Seq;
 use paramedic_policies::guard::{Finding, Stance};
+use paramedic_policies::reason::Reason;
 use paramedic_policies::ruling::{Cap, Ruling, Verdict};
 
+use super::eyes;
 use super::story::{guard, source, stance};
 use super::table::{Table, plain};
 
@@ -57,7 +59,7 @@ fn to_act(ruling: &Ruling, coming: Coming, indent: usize) -> String {
     for finding in &ruling.findings {
         if let Some(reason) = finding.reason() {
             is_needed = true;
-            table.row([guard(finding.guard), reason.change()]);
+            table.row([guard(finding.guard), change(reason)]);
         }
     }
     let mode = match (ruling.mode.capped_by, ruling.mode.is) {
@@ -80,6 +82,15 @@ fn to_act(ruling: &Ruling, coming: Coming, indent: usize) -> String {
         table.row(["mode".to_owned(), mode]);
     }
     if is_needed { format!("{}to act, it takes\n{table}", " ".repeat(indent)) } else { String::new() }
+}
+
+/// What would have to change; of a fact for which nobody could be asked, whom to name.
+fn change(reason: &Reason) -> String {
+    let unnamed = match reason {
+        Reason::FactUnknown { fact, found } => eyes::names(found).map(|whom| (fact, whom)),
+        _ => None,
+    };
+    unnamed.map_or_else(|| reason.change(), |(fact, whom)| format!("{fact} has to be known: name {whom}"))
 }
 
 /// The verdict in words.

@@ -20,6 +20,9 @@ use crate::client::{Client, ClientError};
 /// Items of one list at most; whoever has more reads the API.
 const ITEMS_MAX: usize = 10_000;
 
+/// Cases that are held, at most: a storm holds thousands, for few reasons.
+const HELD_MAX: usize = 20;
+
 /// Show what is in force now: whether it acts, what waits for approval or was ordered and waits, what is under way or paused.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
@@ -47,6 +50,7 @@ struct Answers {
 #[derive(Serialize)]
 struct Lists {
     proposals: Vec<Value>,
+    held: Value,
     orders: Vec<Value>,
     intents: Vec<Value>,
     leases: Vec<Value>,
@@ -72,6 +76,9 @@ struct Standing {
     kubernetes: Option<String>,
     #[serde(default)]
     kubernetes_answers: Option<Reached>,
+    /// Whether a world stands in the place of both.
+    #[serde(default)]
+    simulated: bool,
     open: Open,
 }
 
@@ -131,6 +138,18 @@ struct Proposal {
     target: Option<Target>,
     says: String,
     until: Moment,
+}
+
+/// A case that is held.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    episode: Seq,
+    alert: String,
+    policy: String,
+    target: Option<Target>,
+    again: Option<Moment>,
+    waits_for: Vec<String>,
 }
 
 /// What somebody ordered by hand, and is not over.
@@ -220,6 +239,7 @@ pub(super) async fn run(args: StatusArgs, console: &mut Console<'_>) -> Result<(
 async fn lists(client: &Client) -> Result<Lists, Failure> {
     Ok(Lists {
         proposals: all(client, "/api/v1/proposals").await?,
+        held: client.get("/api/v1/held", &[("limit", HELD_MAX.to_string())]).await?,
         orders: all(client, "/api/v1/runs").await?,
         intents: all(client, "/api/v1/intents").await?,
         leases: all(client, "/api/v1/leases").await?,
@@ -275,6 +295,7 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
     let doing: Vec<Doing> = read_all(server, lists.intents)?;
     let leases: Vec<Lease> = read_all(server, lists.leases)?;
     let policies: Vec<PolicyHere> = read_all(server, lists.policies)?;
+    let held: Page = read(server, lists.held)?;
     let head = head(standing, server, &pauses, now);
     let mut lists = Sections::default();
     lists.add(
@@ -283,6 +304,17 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
         ["ID", "POLICY", "TARGET", "ACTION", "LAPSES"],
         proposals.into_iter().map(|one| {
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, when(one.until, now)]
+        }),
+    );
+    let all = if held.next.is_some() { "held, the first of many" } else { "held" };
+    lists.add(
+        all,
+        "`paramedic explain ID` says what each takes to act",
+        ["ID", "ALERT", "POLICY", "TARGET", "LOOKED AT AGAIN", "WHY"],
+        read_all::<Held>(server, held.items)?.into_iter().map(|one| {
+            let again = one.again.map_or("once something changes".to_owned(), |again| when(again, now));
+            let why = reasons(&one.waits_for).unwrap_or("its decision has them".to_owned());
+            [one.episode.to_string(), one.alert, one.policy, on(one.target.as_ref()), again, why]
         }),
     );
     lists.add(
@@ -359,6 +391,7 @@ fn head(standing: &Standing, server: &str, pauses: &[Pause], now: Moment) -> Str
     row(
         "prometheus",
         match &standing.prometheus {
+            None if standing.simulated => "simulated".to_owned(),
             None => "none is configured".to_owned(),
             Some(reached) => answers(reached, now),
         },
@@ -366,6 +399,7 @@ fn head(standing: &Standing, server: &str, pauses: &[Pause], now: Moment) -> Str
     row(
         "kubernetes",
         match (&standing.kubernetes, &standing.kubernetes_answers) {
+            (None, _) if standing.simulated => "simulated".to_owned(),
             (None, _) => "none is configured".to_owned(),
             (Some(url), None) => url.clone(),
             (Some(url), Some(reached)) => format!("{url} {}", answers(reached, now)),
@@ -483,14 +517,18 @@ fn on(target: Option<&Target>) -> String {
     target.map_or("-".to_owned(), ToString::to_string)
 }
 
-/// What keeps an order from being done; the first reason in full.
+/// What keeps an order from being done.
 fn waits_for(order: &Ordered, now: Moment) -> String {
     let again = order.again.map(|at| format!(" (looked at again {})", when(at, now))).unwrap_or_default();
-    match order.waits_for.as_slice() {
-        [] => format!("the answers to its questions{again}"),
-        [one] => format!("{}{again}", plain(one)),
-        [one, more @ ..] => format!("{}; and {} more{again}", plain(one), more.len()),
-    }
+    let why = reasons(&order.waits_for).unwrap_or("the answers to its questions".to_owned());
+    format!("{why}{again}")
+}
+
+/// The first reason in full.
+fn reasons(all: &[String]) -> Option<String> {
+    let (first, more) = all.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+    Some(format!("{}{more}", plain(first)))
 }
 
 fn what(doing: &Doing) -> String {

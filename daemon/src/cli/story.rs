@@ -6,7 +6,7 @@ use paramedic_policies::action::{Diff, DiffSource, Intent, Mode, Outcome};
 use paramedic_policies::alert::Labels;
 use paramedic_policies::answer::Found;
 use paramedic_policies::counted::counted;
-use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Unreadable, Verdict};
+use paramedic_policies::event::{Advance, Closing, Conclusion, Event, Ignored, Late, Unreadable, Verdict};
 use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::guard::{Finding, Guard, Stance};
 use paramedic_policies::load::built_in;
@@ -19,7 +19,7 @@ use paramedic_policies::time::{Moment, Span};
 /// One event in one line.
 pub(super) fn tell(event: &Event) -> String {
     match event {
-        Event::Received { sender, receiver, alerts, repeated, unreadable, truncated, .. } => {
+        Event::Received { sender, receiver, alerts, repeated, unreadable, truncated, ignored, .. } => {
             let mut text = format!("{} from {sender}", counted(*alerts, "alert"));
             if !receiver.is_empty() {
                 let _ = write!(text, " for receiver {receiver}");
@@ -33,6 +33,7 @@ pub(super) fn tell(event: &Event) -> String {
             if *truncated > 0 {
                 let _ = write!(text, ", {truncated} more left out by Alertmanager");
             }
+            text += &ignoring(ignored);
             text
         }
         Event::Opened { labels, by_hand: None, .. } => format!("{} fires: {}", alert(labels), list(labels)),
@@ -166,6 +167,32 @@ pub(super) fn tell(event: &Event) -> String {
         }
         Event::ClockAccepted { by } => format!("{by} accepted the clock"),
     }
+}
+
+/// The alerts of a delivery that changed nothing, as the end of its sentence.
+fn ignoring(ignored: &Ignored) -> String {
+    let mut text = String::new();
+    if let Some(first) = ignored.listed.first() {
+        let _ = write!(text, ", {} ignored as late: {}", ignored.late, late(first));
+    }
+    if ignored.not_open > 0 {
+        let _ = write!(text, ", {} resolved and not open", ignored.not_open);
+    }
+    if ignored.duplicate > 0 {
+        let _ = write!(text, ", {} twice in it", ignored.duplicate);
+    }
+    text
+}
+
+/// Why an alert that fires opened nothing.
+pub(super) fn late(late: &Late) -> String {
+    let Late { episode, closed_at, until } = late;
+    let episode =
+        episode.map_or("its episode".to_owned(), |episode| format!("episode {episode} of this alert"));
+    format!(
+        "{episode} ended at {closed_at}, and what began before that end is taken for a late delivery of what is over until \
+         {until}; a delivery from then on opens it again"
+    )
 }
 
 fn ruled(ruling: &Ruling) -> String {

@@ -176,7 +176,8 @@ fn under_way(state: &State, policy: &Policy, case: &Case, next: Option<Verdict>)
                 then("it did not help", after_no_help(policy, case)),
                 then("nobody can tell", "a person is called, and nothing more is done".to_owned()),
             ];
-            let back = state.leases.get(intent).and_then(|lease| taken_back_first(lease, until));
+            let back =
+                state.leases.get(intent).and_then(|lease| taken_back_first(policy, case, lease, until));
             let then = seen.into_iter().chain(back).collect();
             Some(UnderWay { intent: *intent, verifying: true, until, then, next })
         }
@@ -190,7 +191,7 @@ fn under_way(state: &State, policy: &Policy, case: &Case, next: Option<Verdict>)
 }
 
 /// What comes where it is taken back before its verification is over: then nobody judges it any more.
-fn taken_back_first(lease: &Lease, until: Moment) -> Option<Then> {
+fn taken_back_first(policy: &Policy, case: &Case, lease: &Lease, until: Moment) -> Option<Then> {
     let by_itself = lease.ordered.is_some() || lease.intent.action.ends_by_order_alone().is_none();
     let when = match (lease.held, lease.due) {
         // What holds it may end at any time.
@@ -198,7 +199,13 @@ fn taken_back_first(lease: &Lease, until: Moment) -> Option<Then> {
         (false, due) if due < until => format!("it is taken back first, at {due} at the earliest"),
         (false, _) => return None,
     };
-    let comes = "over, nobody knows whether it helped; a person is called if the alert is open".to_owned();
+    let steps = policy.ladder.get(case.rung).map_or(0, |rung| rung.steps.len());
+    let called = if case.step + 1 < steps {
+        "a person is called, since steps of the sequence are left"
+    } else {
+        "a person is called if the alert is open"
+    };
+    let comes = format!("over, nobody knows whether it helped; {called}");
     by_itself.then_some(Then { when, comes })
 }
 

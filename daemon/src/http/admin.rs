@@ -63,6 +63,7 @@ pub(super) fn detail(served: &Shared) -> Value {
         "kubernetes": cluster.map(|cluster| &cluster.url),
         "clusterUid": cluster.and_then(|cluster| cluster.uid.borrow().clone()),
         "kubernetesAnswers": cluster.map(|cluster| seen(&cluster.reachable)),
+        "simulated": served.others.simulated,
         "inbox": served.inbox.depth(),
         "next": standing.next,
         "now": now,

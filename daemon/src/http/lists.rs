@@ -102,7 +102,8 @@ pub(super) async fn cases(
     Ok(page(found.iter().map(|(id, case)| (key(id), value(case))).collect(), limit))
 }
 
-fn case_id(text: &str) -> Result<CaseId, ApiError> {
+/// The case after which a page begins.
+pub(super) fn case_id(text: &str) -> Result<CaseId, ApiError> {
     let parts = text.split_once('/').and_then(|(episode, policy)| Some((episode.parse().ok()?, policy)));
     let (episode, policy) = parts.ok_or_else(|| {
         ApiError::bad("`after` is not the `next` of a list of cases", "it looks like EPISODE/POLICY")

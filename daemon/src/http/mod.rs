@@ -8,6 +8,7 @@ mod doubt;
 mod error;
 mod explain;
 mod exposition;
+mod held;
 mod in_force;
 mod lists;
 mod openapi;
@@ -76,6 +77,8 @@ pub struct Others {
     pub prometheus: Option<watch::Receiver<Reachable>>,
     /// The cluster; `None` without Kubernetes.
     pub kubernetes: Option<ClusterSeen>,
+    /// Whether a world stands in the place of both, as in the demo.
+    pub simulated: bool,
 }
 
 /// The cluster that the daemon acts on.
@@ -111,6 +114,7 @@ pub fn public(served: Shared) -> Router {
         .route("/api/v1/leases", get(in_force::leases))
         .route("/api/v1/pages", get(in_force::pages))
         .route("/api/v1/pauses", get(in_force::pauses))
+        .route("/api/v1/held", get(held::held))
         .route("/api/v1/runs", get(runs::runs))
         .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/explain", post(explain::explain))

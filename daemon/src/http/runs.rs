@@ -74,7 +74,7 @@ fn open(state: &state::State, after: Seq) -> impl Iterator<Item = Open> {
 }
 
 /// Why a decision was not to act, in words; none where the journal has it no more.
-async fn reasons(archive: &Arc<dyn Archive>, ruling: Seq) -> Result<Vec<String>, ApiError> {
+pub(super) async fn reasons(archive: &Arc<dyn Archive>, ruling: Seq) -> Result<Vec<String>, ApiError> {
     Ok(match archive.record(ruling).await?.map(|record| record.event) {
         Some(Event::Ruled { ruling }) => {
             ruling.findings.iter().filter_map(Finding::reason).map(ToString::to_string).collect()

@@ -15,6 +15,7 @@ use paramedic_policies::action::Mode;
 use tokens::{TokenFile, TokensOut};
 
 mod by_hand;
+mod late;
 mod reloading;
 mod streaming;
 mod turned_away;
@@ -77,7 +78,7 @@ impl Server {
             redactor: Redactor::default(),
             reloads,
             book: status,
-            others: Others { prometheus: None, kubernetes: None },
+            others: Others { prometheus: None, kubernetes: None, simulated: false },
             world: Arc::new(crate::driver::tests::QuietWorld),
             explanations: Semaphore::new(EXPLANATIONS_AT_ONCE),
             body_memory: Arc::new(Semaphore::new(BODY_MEMORY_KIB)),

@@ -28,6 +28,7 @@ impl Subjects {
     /// What a checkpoint keeps: everything that this state can still refer to.
     pub(super) fn kept(&mut self, state: &State) -> BTreeMap<Seq, &[Term]> {
         let mut wanted: BTreeSet<Seq> = state.episodes.keys().copied().collect();
+        wanted.extend(state.recently_resolved.values().filter_map(|resolved| resolved.episode));
         wanted.extend(state.in_flight.keys());
         wanted.extend(state.leases.keys());
         wanted.extend(state.questions.keys());
@@ -161,8 +162,12 @@ impl Subjects {
                 PauseScope::Target(named) => target(named, terms),
             },
             Event::Quarantined { policy, .. } => terms.push(Term::text(Dimension::Policy, policy)),
-            Event::Received { .. }
-            | Event::OrderRefused { .. }
+            // Whoever reads an episode finds what came late for it.
+            Event::Received { ignored, .. } => {
+                let episodes = ignored.listed.iter().filter_map(|late| late.episode);
+                episodes.for_each(|episode| self.recall(Dimension::Episode, episode, terms));
+            }
+            Event::OrderRefused { .. }
             | Event::Adopted { .. }
             | Event::StormBegan { .. }
             | Event::StormGoesOn { .. }

@@ -126,7 +126,9 @@ impl Plan {
         let version = env!("CARGO_PKG_VERSION");
         let metrics = Arc::new(Metrics::new(version));
         let (world, others, peers) = match world {
-            Some(world) => (world, Others { prometheus: None, kubernetes: None }, Peers::default()),
+            Some(world) => {
+                (world, Others { prometheus: None, kubernetes: None, simulated: true }, Peers::default())
+            }
             None => real_world(&configuration, &clock, &metrics, &redactor).await?,
         };
         let Begun { mut reloader, reloads, book, status } = Reloader::begin(
@@ -356,7 +358,7 @@ async fn real_world(
     let redactor = redactor.clone();
     let hides: Hides = Arc::new(move |text: &str| redactor.text(text).into_owned());
     let remedies = remedies.with_courier(courier).with_redaction(hides);
-    Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: seen }, peers))
+    Ok((Arc::new(remedies), Others { prometheus: reachable, kubernetes: seen, simulated: false }, peers))
 }
 
 #[cfg(test)]

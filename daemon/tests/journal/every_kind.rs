@@ -5,7 +5,7 @@ use paramedic_policies::alert::EpisodeKey;
 use paramedic_policies::answer::{Answer, Found, Number, Preflight, Sample, Surroundings};
 use paramedic_policies::book::{Digest, Source, SourceFile};
 use paramedic_policies::event::{
-    Advance, Closing, Conclusion, Event, Record, SCHEMA, Seq, Unreadable, Verdict,
+    Advance, Closing, Conclusion, Event, Ignored, Record, SCHEMA, Seq, Unreadable, Verdict,
 };
 use paramedic_policies::guard::{Finding, Guard};
 use paramedic_policies::order::PauseScope;
@@ -101,6 +101,7 @@ pub(crate) fn every_kind() -> Vec<Record> {
                 Unreadable { index: None, problem: text("the body is not JSON"), count: None },
             ],
             truncated: 12,
+            ignored: Ignored::default(),
         },
         Event::Opened {
             key: EpisodeKey::of(&labels(&[("alertname", "MaestroHighErrorRate")]), &[]),
@@ -530,7 +531,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Settling { intent: Seq(9), until },
         Reason::LimitReached { by: LimitScope::Namespace, have: 3, allow: 3, per, until },
         Reason::Pace { until },
-        Reason::TooManyTargets { have: 3, allow: 2, per, until },
+        Reason::TooManyTargets { have: 3, allow: 2, per, within: String::new(), until },
         Reason::TooManyDown { have: 4, of: 12, allow_percent: 25 },
         Reason::Relapsed { rungs: 2, since },
         Reason::NotConfirmed { found: text("no series") },

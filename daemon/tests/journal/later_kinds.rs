@@ -3,7 +3,7 @@
 use paramedic_policies::action::{Action, Change, Diff, DiffSource, Outcome, Wish};
 use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::answer::{Answer, Beside, Found, Number, Preflight};
-use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Seq, Unreadable};
+use paramedic_policies::event::{About, Advance, Closing, Conclusion, Event, Ignored, Late, Seq, Unreadable};
 use paramedic_policies::evidence::{Evidence, Kept, Piece, Series};
 use paramedic_policies::notifications::{Notice, NoticeKind, Receipt, Severity};
 use paramedic_policies::order::ByHand;
@@ -55,6 +55,7 @@ pub(crate) fn samples() -> Vec<Event> {
         set_by_somebody(),
         taken_back(),
         beside(),
+        ignored(),
     ]
     .concat()
 }
@@ -407,6 +408,7 @@ fn cancelled() -> Vec<Event> {
             repeated: Vec::new(),
             unreadable,
             truncated: 0,
+            ignored: Ignored::default(),
         },
     ]
 }
@@ -420,4 +422,28 @@ fn set_by_somebody() -> Vec<Event> {
 fn taken_back() -> Vec<Event> {
     let ends = |conclusion| Event::Concluded { case: case(), conclusion };
     vec![ends(Conclusion::TakenBack), ends(Conclusion::Cancelled)]
+}
+
+fn ignored() -> Vec<Event> {
+    let late = |episode, from, until| Late { episode, closed_at: moment(from), until: moment(until) };
+    let listed = vec![late(Some(Seq(2)), 10, 15), late(None, 11, 16)];
+    let reasons = vec![Reason::TooManyTargets {
+        have: 3,
+        allow: 2,
+        per: Span::from_mins(30),
+        within: text("namespace prod"),
+        until: moment(40),
+    }];
+    let received = Event::Received {
+        sender: text("alertmanager"),
+        receiver: text("paramedic"),
+        group_key: text("{}"),
+        correlation: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+        alerts: 7,
+        repeated: vec![Seq(2)],
+        unreadable: Vec::new(),
+        truncated: 0,
+        ignored: Ignored { late: 2, listed, not_open: 3, duplicate: 1 },
+    };
+    vec![received, Event::Ended { intent: Seq(9), outcome: Outcome::Refused { reasons } }]
 }

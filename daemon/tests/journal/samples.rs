@@ -5,7 +5,7 @@ use paramedic_policies::action::{Action, Diff, DiffSource, Intent, Mode, Outcome
 use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::answer::{Answer, Found, Number, Sample};
 use paramedic_policies::book::Digest;
-use paramedic_policies::event::{Event, Record, SCHEMA, Seq, Verdict};
+use paramedic_policies::event::{Event, Ignored, Record, SCHEMA, Seq, Verdict};
 use paramedic_policies::guard::{Finding, Guard};
 use paramedic_policies::policy::Place;
 use paramedic_policies::question::{Ask, Fact, Question};
@@ -73,6 +73,7 @@ impl Scribe {
             repeated: Vec::new(),
             unreadable: Vec::new(),
             truncated: 0,
+            ignored: Ignored::default(),
         });
         let labels = labels(&[
             ("alertname", alert),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use paramedic::serve::Daemon;
 use serde_json::Value;
 
-use super::{PATIENCE, alert, beside, daemon};
+use super::{PATIENCE, POLICIES, alert, beside, daemon, daemon_of};
 
 /// Asks for the status until it shows all of that.
 async fn eventually(daemon: &Daemon, wanted: &[&str]) -> String {
@@ -19,6 +19,26 @@ async fn eventually(daemon: &Daemon, wanted: &[&str]) -> String {
         }
         assert!(begin.elapsed() < PATIENCE, "never showed {wanted:?}:\n{out}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_shows_what_is_held_until_when_and_why() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let waiting = POLICIES.replace("  mode: enforce\n", "  mode: enforce\n  for: 20m\n");
+    let daemon = daemon_of(dir.path(), &waiting).await;
+    alert(&daemon, "SearchSlow").await;
+    let shown =
+        eventually(&daemon, &["\nheld: 1  (`paramedic explain ID`", "open for ", "wanted for 20m"]).await;
+    let row = shown.lines().find(|line| line.contains("SearchSlow")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(row.contains("search-slow") && row.contains("(in 19m "), "{row}");
+    let (_, json, _) = beside(&daemon, &["status", "-o", "json"]).await;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["held"]["items"][0]["is"], "waiting", "{json}");
+    let first = json["held"]["items"][0]["episode"].to_string();
+    let url = format!("http://{}/api/v1/held?after={first}/search-slow", daemon.public);
+    let answer = reqwest::Client::new().get(url).timeout(PATIENCE).send().await.expect("an answer");
+    assert_eq!(answer.json::<Value>().await.expect("JSON"), serde_json::json!({"items": []}));
+    daemon.stop().await.expect("it stops");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::alert::{Alert, AlertStatus, EpisodeKey};
 use crate::book::Book;
 use crate::engine::{LATE_PEER, sequence, storm};
-use crate::event::{Closing, Event, Seq, Unreadable};
+use crate::event::{Closing, Event, Ignored, Late, Seq, Unreadable};
 use crate::input::Delivery;
-use crate::state::State;
+use crate::state::{Resolved, State};
 use crate::time::Moment;
 
 pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Delivery) -> Vec<Event> {
@@ -28,6 +28,7 @@ pub(super) fn decide(state: &State, book: &Book, now: Moment, delivery: &Deliver
         repeated: sorted.repeated,
         unreadable: delivery.unreadable.clone(),
         truncated: delivery.truncated,
+        ignored: sorted.ignored,
     }];
     events.extend(sorted.opened.into_iter().map(|(key, alert)| Event::Opened {
         key,
@@ -63,6 +64,7 @@ struct Sorted<'a> {
     opened: Vec<(EpisodeKey, &'a Alert)>,
     repeated: Vec<Seq>,
     closed: BTreeMap<Seq, Option<Moment>>,
+    ignored: Ignored,
 }
 
 impl<'a> Sorted<'a> {
@@ -70,26 +72,27 @@ impl<'a> Sorted<'a> {
         let open = state.open.get(&key).copied();
         match (alert.status, open) {
             (AlertStatus::Firing, Some(episode)) => self.repeated.push(episode),
-            (AlertStatus::Firing, None) => {
-                if !is_late_repeat(state, now, key, alert) && self.seen.insert(key) {
-                    self.opened.push((key, alert));
+            (AlertStatus::Firing, None) => match late(state, now, key, alert) {
+                Some(late) => self.ignored.late(late),
+                None if self.seen.insert(key) => self.opened.push((key, alert)),
+                None => self.ignored.duplicate += 1,
+            },
+            (AlertStatus::Resolved, Some(episode)) if !is_late_resolve(state, episode, alert) => {
+                if self.closed.insert(episode, alert.ends_at).is_some() {
+                    self.ignored.duplicate += 1;
                 }
             }
-            (AlertStatus::Resolved, Some(episode)) => {
-                if !is_late_resolve(state, episode, alert) {
-                    self.closed.insert(episode, alert.ends_at);
-                }
-            }
-            (AlertStatus::Resolved, None) => {}
+            (AlertStatus::Resolved, _) => self.ignored.not_open += 1,
         }
     }
 }
 
-/// A peer may send *firing* again after *resolved*: it then began before that end.
-fn is_late_repeat(state: &State, now: Moment, key: EpisodeKey, alert: &Alert) -> bool {
-    state.recently_resolved.get(&key).is_some_and(|resolved| {
-        alert.starts_at <= resolved.ended_at && now.since(resolved.closed_at) < LATE_PEER
-    })
+/// A peer may send *firing* again after *resolved*: it then began before that end. Only for so long, counted from the
+/// end and not from the last repeat: whoever still repeats it then has an alert that fires.
+pub fn late(state: &State, now: Moment, key: EpisodeKey, alert: &Alert) -> Option<Late> {
+    let Resolved { closed_at, ended_at, episode } = *state.recently_resolved.get(&key)?;
+    let is_late = alert.starts_at <= ended_at && now.since(closed_at) < LATE_PEER;
+    is_late.then_some(Late { episode, closed_at, until: closed_at + LATE_PEER })
 }
 
 /// A *resolved* from before this episode began ends an earlier one.

@@ -222,7 +222,11 @@ fn looked(state: &State, book: &Book, now: Moment, lease: &Lease, preflight: &Pr
                 behind: None,
             }]
         }
-        Some(_) | None if preflight.already => dropped(state, lease, ALREADY_BACK.to_owned(), false),
+        Some(_) | None if preflight.already => {
+            let watching = watching(state, &lease.intent, lease.intent.id);
+            let dropped = dropped(state, lease, ALREADY_BACK.to_owned(), false);
+            unseen(state, watching, "had already been", dropped)
+        }
         Some(_) | None => dropped(state, lease, said(&preflight.refusals), true),
     }
 }
@@ -399,8 +403,23 @@ pub(super) fn told_of(intent: &Intent, outcome: &Outcome, what: &str) -> String 
 /// After the effect of a revert. Only what is known to be taken back is over: whatever else came of it, the next look
 /// tells what is left. A person is called where something was left half done, or it was tried often.
 pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {
-    let mut followed = followed(state, now, revert, outcome);
-    let Some(case) = unseen(state, revert, outcome) else { return followed };
+    let followed = followed(state, now, revert, outcome);
+    let what = match outcome {
+        // Somebody was quicker.
+        Outcome::Done { already: true, .. } => "had already been",
+        _ if trace(outcome) == Trace::Nothing => return followed,
+        Outcome::Done { .. } | Outcome::Collected { .. } if revert.action.rest().is_none() => "has been",
+        Outcome::Done { .. } | Outcome::Collected { .. } => "has in part been",
+        Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => "may have been",
+    };
+    let watching = revert.reverts.and_then(|intent| watching(state, revert, intent));
+    unseen(state, watching, what, followed)
+}
+
+/// The case that still watches what has been taken back, as a whole or in part: it would take for the action's doing what
+/// comes without it. It ends, and a person is told where its alert is open, or steps are left.
+fn unseen(state: &State, case: Option<&Case>, what: &str, mut followed: Vec<Event>) -> Vec<Event> {
+    let Some(case) = case else { return followed };
     let is_open = state.episodes.get(&case.id.episode).is_some_and(|episode| episode.is_open());
     let called = state.policy_of(case).filter(|policy| is_open || sequence::is_early(policy, case));
     let call = called.and_then(|policy| {
@@ -414,11 +433,6 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
             *why = told(format!("{why}; nobody knows whether it helped"));
             return None;
         }
-        let what = match outcome {
-            Outcome::Done { .. } | Outcome::Collected { .. } if revert.action.rest().is_none() => "has been",
-            Outcome::Done { .. } | Outcome::Collected { .. } => "has in part been",
-            Outcome::Refused { .. } | Outcome::Failed { .. } | Outcome::Unknown { .. } => "may have been",
-        };
         let open = if is_open { ", and the alert is still open" } else { "" };
         let why = format!("what was done {what} taken back before anybody knew whether it helped{open}");
         Some(follow::escalated(case, policy, told(why)))
@@ -427,12 +441,10 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     call.into_iter().chain([over]).chain(followed).collect()
 }
 
-/// The case that still watches what has been taken back, as a whole or in part: it would take for the action's doing what
-/// comes without it. It ends, and a person is told where its alert is open.
-fn unseen<'a>(state: &'a State, revert: &Intent, outcome: &Outcome) -> Option<&'a Case> {
-    let watches = |case: &&Case| matches!(case.phase, Phase::Verifying { intent, .. } if Some(intent) == revert.reverts);
-    let case = state.cases.get(&CaseId::of(revert)).filter(watches);
-    case.filter(|_| trace(outcome) != Trace::Nothing)
+/// The case that verifies this intent; `of` is the intent, or its revert.
+fn watching<'a>(state: &'a State, of: &Intent, watched: Seq) -> Option<&'a Case> {
+    let watches = |case: &&Case| matches!(case.phase, Phase::Verifying { intent, .. } if intent == watched);
+    state.cases.get(&CaseId::of(of)).filter(watches)
 }
 
 fn followed(state: &State, now: Moment, revert: &Intent, outcome: &Outcome) -> Vec<Event> {

@@ -44,6 +44,7 @@ use crate::state::{Duty, State};
 use crate::time::{Moment, Span};
 
 pub use apply::apply;
+pub use intake::late;
 pub use lease::ALREADY_BACK;
 
 /// How long an effect may take, its rollout included; after this it has failed.

@@ -34,12 +34,12 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let others = last_at.len();
     let have = u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1);
     let (allow, per) = (blast.max, blast.per);
+    let within = match namespace {
+        None => "the cluster".to_owned(),
+        Some("") => "no namespace".to_owned(),
+        Some(name) => format!("namespace {name}"),
+    };
     if have <= allow {
-        let within = match namespace {
-            None => "the cluster".to_owned(),
-            Some("") => "no namespace".to_owned(),
-            Some(name) => format!("namespace {name}"),
-        };
         let what = if freezes(view, target) { "freeze" } else { "target" };
         return Finding::allows(
             Guard::BlastTargets,
@@ -50,7 +50,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
     let mut moments: Vec<Moment> = last_at.into_values().collect();
     moments.sort_unstable();
     let until = moments.get(others.saturating_sub(allow as usize)).map_or(view.now + per, |at| *at + per);
-    Finding::refuses(Guard::BlastTargets, Reason::TooManyTargets { have, allow, per, until })
+    Finding::refuses(Guard::BlastTargets, Reason::TooManyTargets { have, allow, per, within, until })
 }
 
 /// Whether the step at hand leaves every workload as it is.
@@ -98,15 +98,15 @@ mod tests {
     fn one_target_too_many_refuses_until_one_drops_out() {
         assert_eq!(
             blast(2, BlastScope::Namespace).says(judge),
-            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+            "refuses: would be target 3 of 2 allowed in 30m in namespace prod, 2 used, until 2026-11-21T08:40:00.000Z"
         );
         assert_eq!(
             blast(3, BlastScope::Cluster).says(judge),
-            "refuses: would be target 4 of 3 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+            "refuses: would be target 4 of 3 allowed in 30m in the cluster, 3 used, until 2026-11-21T08:40:00.000Z"
         );
         assert_eq!(
             blast(1, BlastScope::Cluster).says(judge),
-            "refuses: would be target 4 of 1 allowed in 30m, until 2026-11-21T08:50:00.000Z"
+            "refuses: would be target 4 of 1 allowed in 30m in the cluster, 3 used, until 2026-11-21T08:50:00.000Z"
         );
     }
 
@@ -130,7 +130,7 @@ mod tests {
         world.preflight(|preflight| preflight.action = Some(freeze(&["prod", "stage"])));
         assert_eq!(
             world.says(judge),
-            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+            "refuses: would be target 3 of 2 allowed in 30m in namespace prod, 2 used, until 2026-11-21T08:40:00.000Z"
         );
     }
 
@@ -171,7 +171,7 @@ mod tests {
         world.state.ledger.charges.back_mut().expect("just charged").spares_workloads = false;
         assert_eq!(
             world.says(judge),
-            "refuses: would be target 3 of 2 allowed in 30m, until 2026-11-21T08:40:00.000Z"
+            "refuses: would be target 3 of 2 allowed in 30m in namespace prod, 2 used, until 2026-11-21T08:40:00.000Z"
         );
     }
 
@@ -179,7 +179,7 @@ mod tests {
     fn a_ceiling_of_none_always_refuses_and_no_ceiling_never() {
         assert_eq!(
             blast(0, BlastScope::Namespace).says(judge),
-            "refuses: would be target 3 of 0 allowed in 30m, until 2026-11-21T09:00:00.000Z"
+            "refuses: would be target 3 of 0 allowed in 30m in namespace prod, 2 used, until 2026-11-21T09:00:00.000Z"
         );
         assert_eq!(World::new().says(judge), "allows: no ceiling is set");
     }

@@ -251,7 +251,7 @@ mod tests {
             ),
             (Pace { until }, "wait until T"),
             (
-                TooManyTargets { have: 3, allow: 2, per: hour, until },
+                TooManyTargets { have: 3, allow: 2, per: hour, within: text("namespace prod"), until },
                 "wait until T, or raise `guards.blastRadius.targets`",
             ),
             (

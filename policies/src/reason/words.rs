@@ -56,8 +56,15 @@ impl fmt::Display for Reason {
                 write!(f, "{have} of {allow} actions used in {per} by {by}, until {until}")
             }
             Self::Pace { until } => write!(f, "effects are paced, the next at {until}"),
-            Self::TooManyTargets { have, allow, per, until } => {
+            Self::TooManyTargets { have, allow, per, within, until } if within.is_empty() => {
                 write!(f, "would be target {have} of {allow} allowed in {per}, until {until}")
+            }
+            Self::TooManyTargets { have, allow, per, within, until } => {
+                let used = have.saturating_sub(1);
+                write!(
+                    f,
+                    "would be target {have} of {allow} allowed in {per} in {within}, {used} used, until {until}"
+                )
             }
             Self::TooManyDown { have, of, allow_percent } => {
                 write!(f, "{have} of {of} replicas would be unavailable, {allow_percent} % allowed")

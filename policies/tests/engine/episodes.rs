@@ -1,7 +1,9 @@
 //! What counts as one alert, and when it ends.
 
-use paramedic_policies::event::{Event, Unreadable};
+use paramedic_policies::alert::Alert;
+use paramedic_policies::event::{Event, Ignored, Late, Unreadable};
 use paramedic_policies::input::{Delivery, Input};
+use paramedic_policies::time::{Moment, Span};
 
 use crate::story::{RESTART_THEN_SCALE, Story, alert, resolved, value};
 
@@ -134,14 +136,80 @@ fn what_could_not_be_read_is_counted_though_it_is_not_listed() {
 }
 
 #[test]
-fn a_peer_is_late_for_less_than_five_minutes() {
-    for (passed, opened) in [("4m 59s 999ms", 1), ("5m", 2)] {
+fn a_peer_is_late_for_less_than_five_minutes_however_often_it_repeats() {
+    for (passed, opened) in [("2m 59s 999ms", 1), ("3m", 2)] {
         let mut story = Story::new(&[]);
         story.deliver(vec![alert("Errors", "prod/web")]);
         let ended = story.now;
         story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
+        story.pass("2m");
+        story.deliver(vec![alert("Errors", "prod/web")]);
+        story.deliver(vec![resolved(alert("Errors", "prod/web"), story.now)]);
         story.pass(passed);
         story.deliver(vec![alert("Errors", "prod/web")]);
         assert_eq!(story.count("opened"), opened, "{passed}");
     }
+}
+
+/// What the last delivery's record says of what it changed nothing by.
+fn ignored(story: &Story) -> Ignored {
+    let received = story.records.iter().rev().find_map(|(_, event)| match event {
+        Event::Received { ignored, .. } => Some(ignored.clone()),
+        _ => None,
+    });
+    received.expect("a delivery")
+}
+
+#[test]
+fn a_late_alert_is_recorded_with_the_episode_that_had_ended() {
+    let mut story = Story::new(&[]);
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let episode = story.last("opened");
+    let closed_at = story.now;
+    story.deliver(vec![resolved(alert("Errors", "prod/web"), closed_at)]);
+    story.pass("30s");
+    story.deliver(vec![alert("Errors", "prod/web")]);
+    let late = Late { episode: Some(episode), closed_at, until: closed_at + Span::from_mins(5) };
+    assert_eq!(ignored(&story), Ignored { late: 1, listed: vec![late], ..Ignored::default() });
+}
+
+#[test]
+fn of_a_storm_of_late_alerts_the_first_are_listed_and_all_are_counted() {
+    let mut story = Story::new(&[]);
+    let all: Vec<Alert> = (0..50).map(|index| alert("Errors", &format!("prod/web-{index}"))).collect();
+    story.deliver(all.clone());
+    let ended = story.now;
+    story.deliver(all.iter().cloned().map(|one| resolved(one, ended)).collect());
+    story.deliver(all);
+    let said = ignored(&story);
+    assert_eq!((said.late, said.listed.len()), (50, 20));
+}
+
+#[test]
+fn every_alert_of_a_delivery_is_accounted_for() {
+    let mut story = Story::new(&[]);
+    let [open, ending, late, new] = ["prod/a", "prod/b", "prod/c", "prod/d"].map(|on| alert("Errors", on));
+    story.deliver(vec![open.clone(), ending.clone(), late.clone()]);
+    let ended = story.now;
+    story.deliver(vec![resolved(late.clone(), ended)]);
+    let before = story.records.len();
+    let nowhere = resolved(alert("Errors", "prod/e"), ended);
+    let earlier = resolved(open.clone(), Moment::from_unix_ms(-1));
+    let ends = resolved(ending, ended);
+    story.deliver(vec![open, ends.clone(), ends, late.clone(), late, new.clone(), new, nowhere, earlier]);
+    let (mut repeats, mut opened, mut closed, mut alerts) = (0, 0, 0, 0);
+    for (_, event) in &story.records[before..] {
+        match event {
+            Event::Received { repeated, alerts: count, .. } => {
+                repeats += repeated.len();
+                alerts += *count;
+            }
+            Event::Opened { .. } => opened += 1,
+            Event::Closed { .. } => closed += 1,
+            _ => {}
+        }
+    }
+    let said = ignored(&story);
+    assert_eq!((alerts, repeats, opened, closed), (9, 1, 1, 1));
+    assert_eq!((said.late, said.not_open, said.duplicate), (2, 2, 2));
 }

@@ -395,3 +395,26 @@ fn what_may_have_been_taken_back_is_not_said_to_be() {
     let told = "what was done may have been taken back before anybody knew whether it helped, and the alert is still open";
     assert_eq!(story.calls()[1..], [told]);
 }
+
+/// Somebody was quicker, before the look or after it: what is gone is not judged any more either.
+#[test]
+fn what_somebody_else_took_back_is_not_judged_any_more() {
+    for is_seen in [true, false] {
+        let mut story = Story::new(&[&BRIEF.replace("within: 15m", "within: 3h")]);
+        story.deliver(vec![alert("Slow", "prod/web")]);
+        story.pass("3m");
+        if is_seen {
+            story.replicas = 4;
+        } else {
+            story.outcome = Some(Outcome::Done { diff: None, already: true });
+        }
+        story.pass("1h");
+        assert_eq!(
+            (story.count("revertDropped"), story.intents().len()),
+            if is_seen { (1, 1) } else { (0, 2) }
+        );
+        assert_eq!(conclusions(&story), [Conclusion::TakenBack], "seen: {is_seen}: {:?}", story.kinds());
+        let [call] = story.calls()[..] else { panic!("one call: {:?}", story.calls()) };
+        assert!(call.contains("taken back") && call.contains("still open"), "{call}");
+    }
+}

@@ -109,11 +109,15 @@ fn head(record: &Record, console: &mut Console<'_>) -> Result<(), Failure> {
             )?;
             write!(console.out, "{}", ruling::shown(made, record.seq, 2))?;
         }
-        Event::Received { unreadable, correlation, .. } => {
+        Event::Received { unreadable, correlation, ignored, .. } => {
             writeln!(console.out, "  correlation {}", plain(correlation))?;
             for one in unreadable {
                 let which = one.index.map_or("the whole".to_owned(), |index| format!("alert {index}"));
                 writeln!(console.out, "  could not read {which}: {}", plain(&one.problem))?;
+            }
+            // The sentence has the first.
+            for late in ignored.listed.iter().skip(1) {
+                writeln!(console.out, "  ignored as late: {}", story::late(late))?;
             }
         }
         Event::Opened { correlation, by_hand: Some(order), .. } => {

@@ -41,6 +41,30 @@ fn a_resolved_alert_is_said_to_be_over() {
 }
 
 #[test]
+fn a_resolved_alert_is_as_old_as_it_was_at_its_end() {
+    let ended = ALERT.replace("startsAt", "status: resolved\nendsAt: 2026-11-21T09:01:00Z\nstartsAt");
+    let ran = explain(&ended, &[]);
+    assert!(ran.out.contains("it fired from 2026-11-21T09:00:00.000Z to 2026-11-21T09:01:00.000Z"), "{ran}");
+    assert!(ran.out.contains("open for 1m, wanted for 2m"), "{ran}");
+    let unsaid = explain(&ended.replace("status: resolved\n", ""), &[]);
+    assert_eq!(unsaid.out, ran.out);
+    assert!(unsaid.err.contains("it has no `status`, and ended by its `endsAt`"), "{unsaid}");
+}
+
+#[test]
+fn odd_times_are_remarked_on() {
+    let ahead = explain(&ALERT.replace("startsAt: 2026", "startsAt: 2099"), &[]);
+    let said = "its `startsAt` 2099-11-21T09:00:00.000Z is still to come: the webhook opens it all the same";
+    assert!(ahead.out.contains(said), "{ahead}");
+    let times = "status: resolved\nendsAt: 2026-11-21T08:00:00Z\nstartsAt";
+    let backward = explain(&ALERT.replace("startsAt", times), &[]);
+    assert!(
+        backward.out.contains("its `endsAt` 2026-11-21T08:00:00.000Z is before its `startsAt`"),
+        "{backward}"
+    );
+}
+
+#[test]
 fn what_the_webhook_refuses_is_not_explained() {
     let refused = explain(&ALERT.replace("deployment: cart", r#"deployment: "\e[31mcart""#), &[]);
     assert_eq!(refused.code, 1, "{refused}");

@@ -24,6 +24,7 @@ fn status() -> Value {
 fn nothing() -> Lists {
     Lists {
         proposals: Vec::new(),
+        held: json!({"items": []}),
         orders: Vec::new(),
         intents: Vec::new(),
         leases: Vec::new(),
@@ -45,6 +46,13 @@ fn everything_that_is_in_force_has_its_place() {
             "id": 1041, "episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart,
             "action": {"restart": {"generation": 7}}, "says": "restart", "until": "2026-11-21T09:58:12.250Z",
         })],
+        held: json!({"next": "1031/search-slow", "items": [
+            {"episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart, "is": "waiting",
+                "again": "2026-11-21T09:47:00Z", "ruling": 1040,
+                "waitsFor": ["would be target 3 of 2 allowed in 30m in namespace shop, 2 used, until 2026-11-21T09:47:00.000Z"]},
+            {"episode": 1031, "policy": "search-slow", "alert": "SearchSlow", "target": null, "is": "withheld", "again": null,
+                "ruling": 1042, "waitsFor": ["namespace is empty", "the policy is quarantined"]},
+        ]}),
         orders: vec![
             json!({"id": 1060, "policy": "paramedic-freeze", "by": "ada", "reason": "incident", "dryRun": false,
                 "labels": {}, "target": {"kind": "Namespace", "namespace": "shop", "name": "shop"}, "is": "waiting",
@@ -124,4 +132,16 @@ fn a_stuck_engine_says_what_to_do() {
         "hint": "please report it",
     });
     insta::assert_snapshot!(told(&status, None));
+}
+
+/// Whoever sees it act would think that it acts on what it does not know.
+#[test]
+fn a_simulated_world_is_said_to_be_one() {
+    let mut status = status();
+    for (key, value) in [("prometheus", json!(null)), ("kubernetes", json!(null)), ("simulated", json!(true))]
+    {
+        status[key] = value;
+    }
+    let told = told(&status, Some(nothing()));
+    assert!(told.contains("prometheus  simulated\n") && told.contains("kubernetes  simulated\n"), "{told}");
 }

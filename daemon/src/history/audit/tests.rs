@@ -1,7 +1,7 @@
 //! Journals of a few records, written by the engine itself.
 
 use paramedic_policies::apply;
-use paramedic_policies::event::SCHEMA;
+use paramedic_policies::event::{Ignored, SCHEMA};
 
 use super::*;
 
@@ -38,6 +38,7 @@ impl Journal {
                 repeated,
                 unreadable,
                 truncated: 0,
+                ignored: Ignored::default(),
             },
         );
     }

@@ -111,7 +111,8 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
     match why {
         Closing::Resolved => {
             forget_resolved(state, now);
-            let resolved = Resolved { closed_at: now, ended_at: ended_at.unwrap_or(now) };
+            let (ended_at, episode) = (ended_at.unwrap_or(now), Some(id));
+            let resolved = Resolved { closed_at: now, ended_at, episode };
             state.recently_resolved.insert(key, resolved);
             state.resolved_order.push_back((now, key));
         }
