@@ -15,6 +15,7 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Facts, Heard, History, HistoryError, NoFacts, Terms};
 
 use crate::cli::audit::{When, window};
+use crate::cli::beside::Input;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, Whose};
 use crate::cli::records::{JournalArgs, PAGE, Records};
@@ -110,6 +111,12 @@ impl PastArgs {
     /// The configuration that is named, or the defaults.
     pub(crate) fn configuration(&self, console: &mut Console<'_>) -> Result<Configuration, Failure> {
         self.config.as_deref().map_or_else(|| Ok(Configuration::default()), |file| read(file, console))
+    }
+
+    /// The files that are read, but for those that the configuration names.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Input<'_>> {
+        let files = [&self.input, &self.prometheus_token_file, &self.config];
+        files.into_iter().flatten().map(|path| Input::Read(path)).chain(self.journal.reads())
     }
 
     fn input(&self) -> Result<&Path, Failure> {

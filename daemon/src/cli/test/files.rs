@@ -9,33 +9,32 @@ use paramedic_policies::settings::Settings;
 use paramedic_simulations::scenario::{self, Scenario};
 use serde_json::json;
 
-use super::{Outcome, Told, diff};
+use super::{Outcome, Told, Unplayed, diff};
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::reload::{self, Found};
 
-/// Says what is wrong, and what the command fails with. Programs get data, as they do of what was played.
-pub(super) fn told(
-    problems: &[Problem],
-    place: &str,
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<Failure, Failure> {
+/// What is wrong in the files, and what the command fails with.
+pub(super) fn told(problems: Vec<Problem>, place: &str) -> Unplayed {
+    let failure =
+        Failure::users(format!("{} {place}", counted(problems.len(), "error"))).hint("nothing was run");
+    Unplayed { problems, failure }
+}
+
+/// Says what is wrong in the files. Programs get data, as they do of what was played.
+pub(super) fn tell(problems: &[Problem], output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
     match output {
+        _ if problems.is_empty() => {}
         Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
         Output::Json | Output::Yaml => {
             console.data(output, &json!({"problems": problems, "scenarios": []}))?;
         }
     }
-    Ok(Failure::users(format!("{} {place}", counted(problems.len(), "error"))).hint("nothing was run"))
+    Ok(())
 }
 
 /// All scenarios of these files and folders, in order.
-pub(super) fn read(
-    paths: &[PathBuf],
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<Vec<Scenario>, Failure> {
+pub(super) fn read(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Vec<Scenario>, Unplayed> {
     let Found { source, left_out } = reload::found(paths, &Settings::default())
         .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     // Transcripts stand beside their scenarios.
@@ -49,11 +48,7 @@ pub(super) fn read(
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() {
-        Ok(scenarios)
-    } else {
-        Err(told(&problems, "in the scenarios", output, console)?)
-    }
+    if problems.is_empty() { Ok(scenarios) } else { Err(told(problems, "in the scenarios")) }
 }
 
 /// Two files with one transcript would overwrite each other's.

@@ -307,3 +307,16 @@ fn a_plan_says_what_another_configuration_would_have_read_otherwise() {
     assert!(ran.out.contains("what --new-config changes of redaction, facts: labels and answers"), "{ran}");
     assert!(!plan(&old).out.contains("what --new-config changes"), "nothing changes");
 }
+
+/// The past that was read is all that there is of it.
+#[test]
+fn a_page_never_takes_the_place_of_what_is_read() {
+    let past = Past::new();
+    for name in ["alerts.jsonl", "old.yaml"] {
+        let before = std::fs::read_to_string(past.path(name)).expect("it is there");
+        let ran = past.run(&["backtest", "--policies", "old.yaml"], &["--html", &past.path(name)]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran}");
+        assert!(ran.err.contains(&format!("{name}: it would overwrite ")), "{ran}");
+        assert!(std::fs::read_to_string(past.path(name)).expect("it is there") == before, "{name}");
+    }
+}
