@@ -143,7 +143,7 @@ impl PastArgs {
             From::AlertmanagerJsonl => {
                 (terms.repeat_every, terms.goes_on_until) = (None, Some(now));
                 terms.unknown.push(NO_PROMQL.to_owned());
-                let history = Webhooks::open(self.input()?, redactor).map_err(super::told)?;
+                let history = Webhooks::open(self.input()?, redactor, now).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
             }
             From::Audit => {

@@ -199,7 +199,11 @@ fn what_cannot_be_replayed_is_the_users_fault() {
     past.write("alerts.jsonl", "{\"labels\": 1}");
     let no_alerts = past.run(&["backtest", "--policies", "old.yaml"], &[]);
     assert_eq!(no_alerts.code, 1);
-    assert!(no_alerts.err.contains("alerts.jsonl:1: "), "{no_alerts}");
+    assert!(no_alerts.err.contains("alerts.jsonl:1:13: missing field `startsAt`\n"), "{no_alerts}");
+    let folder = past.0.path().display().to_string();
+    let folder =
+        paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "file", "--input", &folder]);
+    assert!(folder.code == 1 && folder.err.contains(": it is a folder\nhint: "), "{folder}");
     let nothing = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "file"]);
     assert_eq!((nothing.code, nothing.err.lines().next()), (1, Some("error: no file is named")));
     let nowhere = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "prometheus"]);
