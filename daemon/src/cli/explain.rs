@@ -181,10 +181,16 @@ pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<
     Ok(())
 }
 
+/// A file may hold a storm of alerts that are refused: more of them than this are counted.
+const LEFT_OUT_SHOWN: usize = 5;
+
 /// The alerts that the webhook takes; of the others it is said why not.
 fn taken(heard: alerts::Heard, console: &mut Console<'_>) -> Result<Vec<Alert>, Failure> {
-    for problem in &heard.refused {
+    for problem in heard.refused.iter().take(LEFT_OUT_SHOWN) {
         writeln!(console.err, "left out, as the webhook refuses it: {problem}")?;
+    }
+    if let Some(more) = heard.refused.len().checked_sub(LEFT_OUT_SHOWN).filter(|more| *more > 0) {
+        writeln!(console.err, "left out, as the webhook refuses them: {}", counted(more, "more alert"))?;
     }
     Ok(heard.alerts)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use paramedic_policies::book::SourceFile;
 use paramedic_policies::counted::counted;
 use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::settings::Settings;
@@ -39,11 +40,20 @@ pub(super) fn read(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Vec<S
         .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     // Transcripts stand beside their scenarios.
     left_out.iter().try_for_each(|problem| writeln!(console.err, "{problem}\n"))?;
+    let hollow = |file: &SourceFile| Problem {
+        severity: Severity::Warning,
+        file: file.path.clone(),
+        line: 1,
+        column: 1,
+        message: "no scenario in this file".to_owned(),
+        hint: Some("write one, or remove the file".to_owned()),
+    };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     let mut transcripts: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for file in &source.files {
         problems.extend(shares_transcript(&mut transcripts, &file.path));
         match scenario::read(&file.text, &file.path) {
+            Ok(read) if read.is_empty() => writeln!(console.err, "{}\n", hollow(file))?,
             Ok(read) => scenarios.extend(read),
             Err(found) => problems.extend(found),
         }

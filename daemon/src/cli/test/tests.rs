@@ -89,6 +89,20 @@ fn results_are_shown_though_their_file_cannot_be_written() {
     assert!(ran.err.contains("there is no folder") && ran.err.contains("nothing was run"), "{}", ran.err);
 }
 
+#[test]
+fn a_file_without_a_scenario_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("policy.yaml"), POLICY).expect("a file");
+    std::fs::write(at("consumer.yaml"), SCENARIOS).expect("a file");
+    std::fs::write(at("later.yaml"), "# to be written\n").expect("a file");
+    let files = [&at("consumer.yaml"), &at("later.yaml")];
+    let ran =
+        paramedic(&["test", files[0], files[1], "--policies", &at("policy.yaml"), "--filter", "rolled"]);
+    let named = "later.yaml:1:1: warning: no scenario in this file\n  hint: write one, or remove the file\n";
+    assert!(ran.code == 0 && ran.err.contains(named) && ran.err.ends_with("1 scenario: ok\n"), "{}", ran.err);
+}
+
 /// A CI that publishes the file whatever the run ends with must not show yesterday's results.
 #[test]
 fn results_of_another_run_are_never_left() {
