@@ -232,6 +232,9 @@ async fn an_order_that_waits_is_listed_and_cancelled() {
     let says =
         format!("intent {intent} would be taken back: freeze deploys in b for 2h on b/namespace/b, due at ");
     assert!(asked.out.starts_with(&says) && asked.out.ends_with("Z anyway\n"), "{asked:?}");
+    let refused = beside(&server, &["undo", &done, "--dry-run"]).await;
+    assert!(refused.code == Some(1) && refused.err.contains("error: "), "{refused:?}");
+    assert!(!refused.err.contains("NOTHING WAS ORDERED"), "nothing was rehearsed: {refused:?}");
     let left = json(&beside(&server, &["freeze", "--list", "-o", "json"]).await);
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
     daemon.stop().await.expect("it stops");

@@ -136,7 +136,7 @@ pub struct Preflight {
 
 /// So many labels of what would be touched are kept: far more than a node full of pods has. Each pod may carry as many as
 /// somebody likes, and all that is kept is recorded at each look.
-const BESIDE_MAX: usize = 4096;
+pub(crate) const BESIDE_MAX: usize = 4096;
 
 /// Stands for any name and any value where more labels were seen than are kept: no label is written so.
 const ANY: &str = "*";
@@ -167,14 +167,19 @@ impl Beside {
         self.0.is_empty()
     }
 
-    /// An object with a label of this name, and of this value where one is given. Where more were seen than are kept, one
-    /// that may have it: what protects is never overlooked.
+    /// An object with a label of this name, and of this value where one is given.
     pub fn with(&self, name: &str, value: Option<&str>) -> Option<&str> {
-        let kept = self.0.get(name).and_then(|objects| match value {
+        let objects = self.0.get(name)?;
+        let object = match value {
             None => objects.values().next(),
             Some(value) => objects.get(value),
-        });
-        kept.or_else(|| self.0.get(ANY)?.get(ANY)).map(String::as_str)
+        };
+        object.map(String::as_str)
+    }
+
+    /// Where more labels were seen than are kept: an object that may have any. What protects is never overlooked.
+    pub fn in_doubt(&self) -> Option<&str> {
+        Some(self.0.get(ANY)?.get(ANY)?.as_str())
     }
 }
 
@@ -208,12 +213,16 @@ mod tests {
             beside.add(&format!("pod prod/web-{pod}"), &labels("pod-name", &format!("web-{pod}")));
             beside.add("pod prod/web-0", &labels("pod-name", "web-0"));
         }
-        assert_eq!(beside.with("tier", Some("gold")), None, "all of them are known");
+        assert_eq!(beside.with("tier", Some("gold")).or(beside.in_doubt()), None, "all of them are known");
         for pod in 0..3 {
             beside.add(&format!("pod prod/db-{pod}"), &labels("tier", "gold"));
         }
-        assert_eq!(beside.with("tier", Some("gold")), Some("pod prod/db-0"));
-        assert_eq!(beside.with("app", None), Some("pod prod/db-0"), "in doubt");
+        assert_eq!(
+            (beside.with("tier", Some("gold")), beside.with("app", None)),
+            (None, None),
+            "nobody knows"
+        );
+        assert_eq!(beside.in_doubt(), Some("pod prod/db-0"));
         assert_eq!(beside.with("pod-name", Some("web-7")), Some("pod prod/web-7"));
         assert_eq!(beside.0.values().map(BTreeMap::len).sum::<usize>(), BESIDE_MAX + 1);
     }

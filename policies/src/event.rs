@@ -501,8 +501,8 @@ pub struct Unreadable {
 
 impl Unreadable {
     /// How many alerts of a delivery could not be read, those included that are not listed one by one.
-    pub fn alerts(all: &[Self]) -> u32 {
-        all.iter().map(|one| one.count.unwrap_or(1)).fold(0, u32::saturating_add)
+    pub fn alerts<'u>(all: impl IntoIterator<Item = &'u Self>) -> u32 {
+        all.into_iter().map(|one| one.count.unwrap_or(1)).fold(0, u32::saturating_add)
     }
 }
 

@@ -177,7 +177,9 @@ pub(crate) async fn preflight(
     };
     let labels = texts(pod, "/metadata/labels");
     let mut beside = Beside::default();
-    let makers = makers::labels(cluster, &[pod], &BTreeMap::new(), &mut beside, &mut checks).await?;
+    let job = looked.job.clone().and_then(|job| Some((makers::address(pod)?, job)));
+    let known = job.into_iter().collect::<BTreeMap<_, _>>();
+    let makers = makers::labels(cluster, &[pod], &known, &mut beside, &mut checks).await?;
     let mut seen = Seen { uid: uid.clone(), labels, beside, surroundings, diff: None };
     if pods::is_going(pod) {
         checks.pass("it has been told to end already");

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use paramedic_tests::history::{self, Alert, BACKLOG, ERRORS, Shape};
 use paramedic_tests::paramedic::binary;
 use paramedic_tests::prometheus::Prometheus;
 use paramedic_tests::scratch::Scratch;
-use serde_json::Value;
+use paramedic_tests::waiting::eventually;
+use serde_json::{Value, json};
 
 /// October 2026.
 const SHAPE: Shape = Shape { events: 20_000, days: 31, from: 1_790_812_800, seed: 11 };
@@ -199,6 +201,33 @@ fn json(ran: &(Option<i32>, String, String)) -> Value {
 fn cases(refusals: &Value, reason: &str) -> u64 {
     let all = refusals.as_array().expect("a list");
     all.iter().filter(|one| one["reason"] == reason).filter_map(|one| one["cases"].as_u64()).sum()
+}
+
+/// Some seconds of samples are a past, however long the time is that was asked for; and what is before them is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prometheus_that_was_started_a_moment_ago_has_a_past() {
+    let plan = Prometheus::plan().alert(ERRORS, "vector(1)", json!({"severity": "critical"}));
+    let Some(prometheus) = plan.start().await else { return };
+    eventually(Duration::from_secs(30), "the alert fires", async || {
+        let firing = prometheus.query("ALERTS").await;
+        (!firing.is_empty()).then_some(()).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    let folder = Scratch::new("young");
+    let policies = folder.write("policies.yaml", policies(COOLDOWN));
+    for since in ["5m", "2h", "15d"] {
+        let ran = Command::new(binary())
+            .args(["backtest", "--from", "prometheus", "--prometheus-url", &prometheus.url(), "-o", "json"])
+            .args(["--since", since, "--policies"])
+            .arg(&policies)
+            .output()
+            .expect("paramedic starts");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "--since {since}: {said}");
+        let report: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+        assert_eq!(report["began"], 1, "--since {since}: {report}");
+        assert!(report.to_string().contains("Prometheus has no sample of that time"), "{report}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

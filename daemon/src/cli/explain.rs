@@ -181,13 +181,22 @@ pub(super) async fn run(args: ExplainArgs, console: &mut Console<'_>) -> Result<
     Ok(())
 }
 
+/// A file may hold a storm of alerts that are refused: more of them than this are counted.
+const LEFT_OUT_SHOWN: usize = 5;
+
 /// The alerts that the webhook takes; of the others it is said why not.
 fn taken(heard: alerts::Heard, console: &mut Console<'_>) -> Result<Vec<Alert>, Failure> {
-    for problem in &heard.refused {
+    for problem in heard.refused.iter().take(LEFT_OUT_SHOWN) {
         writeln!(console.err, "left out, as the webhook refuses it: {problem}")?;
     }
-    for remark in &heard.remarks {
+    if let Some(more) = heard.refused.len().checked_sub(LEFT_OUT_SHOWN).filter(|more| *more > 0) {
+        writeln!(console.err, "left out, as the webhook refuses them: {}", counted(more, "more alert"))?;
+    }
+    for remark in heard.remarks.iter().take(LEFT_OUT_SHOWN) {
         writeln!(console.err, "{remark}")?;
+    }
+    if let Some(more) = heard.remarks.len().checked_sub(LEFT_OUT_SHOWN).filter(|more| *more > 0) {
+        writeln!(console.err, "the like of {}", counted(more, "more alert"))?;
     }
     Ok(heard.alerts)
 }

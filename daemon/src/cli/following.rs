@@ -231,9 +231,7 @@ impl Seen {
                 return failed("the policy was changed or removed meanwhile");
             }
             Some(Conclusion::TakenBack) => {
-                return failed(
-                    "its time was over, or a person wanted it back, before anybody knew whether it helped",
-                );
+                return failed(story::concluded(Conclusion::TakenBack));
             }
             Some(Conclusion::Cancelled) => {
                 let by = cancelled_by.map_or(String::new(), |by| format!(" by {}", plain(&by)));

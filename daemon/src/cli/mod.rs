@@ -5,6 +5,7 @@ mod alerts;
 mod approving;
 mod audit;
 mod backtest;
+mod beside;
 mod blocking;
 mod by_hand;
 mod check;

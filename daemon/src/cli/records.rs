@@ -9,6 +9,7 @@ use paramedic_policies::state::State;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::beside::Input;
 use super::failure::Failure;
 use super::progress::Watched;
 use crate::causes::causes;
@@ -66,6 +67,12 @@ impl JournalArgs {
 }
 
 impl JournalArgs {
+    /// The files that are read.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Input<'_>> {
+        let token = self.server.token_file.iter().map(|path| Input::Read(path));
+        token.chain(self.data_dir.iter().map(|path| Input::Whole(path)))
+    }
+
     /// The journal, for reading a lot of it: on a terminal, how far that is.
     ///
     /// # Errors

@@ -199,6 +199,8 @@ struct Lease {
     says: String,
     until: Moment,
     held: bool,
+    #[serde(default, rename = "atTheLatest")]
+    at_the_latest: bool,
     #[serde(default)]
     late: bool,
     #[serde(default)]
@@ -346,10 +348,14 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
         ["ID", "POLICY", "TARGET", "ACTION", "TAKEN BACK"],
         leases.into_iter().map(|one| {
             let why = one.why.map(|why| format!(": {}", plain(&why))).unwrap_or_default();
-            let due = match (one.late, one.held) {
-                (true, _) => format!("NOT taken back yet, looked at again {}{why}", when(one.until, now)),
-                (false, true) => format!("{}, held now{why}", when(one.until, now)),
-                (false, false) => when(one.until, now),
+            let at = when(one.until, now);
+            let due = match (one.late, one.held, one.at_the_latest) {
+                (true, _, false) => format!("NOT taken back yet, looked at again {at}{why}"),
+                (true, _, true) => format!("NOT taken back yet, {at} at the latest{why}"),
+                (false, true, false) => format!("{at}, held now{why}"),
+                (false, true, true) => format!("{at} at the latest, held now{why}"),
+                (false, false, true) => format!("{at} at the latest, it stays while its alert is open"),
+                (false, false, false) => at,
             };
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, due]
         }),

@@ -20,15 +20,29 @@ use paramedic_policies::time::{Moment, Span};
 pub(super) fn tell(event: &Event) -> String {
     match event {
         Event::Received { sender, receiver, alerts, repeated, unreadable, truncated, ignored, .. } => {
-            let mut text = format!("{} from {sender}", counted(*alerts, "alert"));
+            // A body that could not be read is counted as one alert: what was in it is lost, though nobody knows how many.
+            let (bodies, lost): (Vec<_>, Vec<_>) =
+                unreadable.iter().partition(|one| one.index.is_none() && one.count.is_none());
+            let alerts = alerts.saturating_sub(u32::try_from(bodies.len()).unwrap_or(u32::MAX));
+            let what = if alerts == 0 && !bodies.is_empty() {
+                "a body without a readable alert".to_owned()
+            } else {
+                counted(alerts, "alert")
+            };
+            let mut text = format!("{what} from {sender}");
             if !receiver.is_empty() {
                 let _ = write!(text, " for receiver {receiver}");
             }
             if !repeated.is_empty() {
                 let _ = write!(text, ", {} of them repeats", repeated.len());
             }
-            if let Some(first) = unreadable.first() {
-                let _ = write!(text, ", {} unreadable: {}", Unreadable::alerts(unreadable), first.problem);
+            if let Some(first) = lost.first() {
+                let count = Unreadable::alerts(lost.iter().copied());
+                let _ = write!(text, ", {count} unreadable: {}", first.problem);
+            }
+            let mark = if alerts == 0 { ':' } else { ';' };
+            for body in bodies {
+                let _ = write!(text, "{mark} {}", body.problem);
             }
             if *truncated > 0 {
                 let _ = write!(text, ", {truncated} more left out by Alertmanager");
@@ -461,4 +475,40 @@ pub(super) fn later(from: Moment, at: Moment) -> String {
     let span = at.since(from);
     let whole = if span < Span::from_secs(10) { span } else { Span::from_secs(span.ms() / 1000) };
     format!("+{whole}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_could_not_be_read_is_no_alert() {
+        let told = |alerts: u32, unreadable: &[(Option<u32>, &str)]| {
+            let unreadable = unreadable.iter().map(|(index, problem)| Unreadable {
+                index: *index,
+                problem: (*problem).to_owned(),
+                count: None,
+            });
+            tell(&Event::Received {
+                sender: "anonymous".to_owned(),
+                receiver: String::new(),
+                group_key: String::new(),
+                correlation: String::new(),
+                alerts,
+                repeated: Vec::new(),
+                unreadable: unreadable.collect(),
+                truncated: 0,
+                ignored: Default::default(),
+            })
+        };
+        assert_eq!(
+            told(1, &[(None, "the body is empty")]),
+            "a body without a readable alert from anonymous: the body is empty"
+        );
+        assert_eq!(
+            told(3, &[(Some(2), "is a number"), (None, "`truncatedAlerts` is text")]),
+            "2 alerts from anonymous, 1 unreadable: is a number; `truncatedAlerts` is text"
+        );
+        assert_eq!(told(1, &[(Some(0), "is null")]), "1 alert from anonymous, 1 unreadable: is null");
+    }
 }

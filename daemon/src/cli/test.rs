@@ -20,6 +20,7 @@ use paramedic_policies::load::{self, Problem};
 use paramedic_simulations::scenario::{Coverage, Miss, Scenario, Unasked, play};
 use serde::Serialize;
 
+use super::beside::{self, Input};
 use super::console::{Console, Output, OutputArg};
 use super::failure::Failure;
 use crate::config::{self, Configuration, Problems};
@@ -112,29 +113,56 @@ struct Results<'a> {
     coverage: Option<&'a Coverage>,
 }
 
+/// Why nothing was played.
+struct Unplayed {
+    /// What is wrong in the files.
+    problems: Vec<Problem>,
+    failure: Failure,
+}
+
+impl From<Failure> for Unplayed {
+    fn from(failure: Failure) -> Self {
+        Self { problems: Vec::new(), failure }
+    }
+}
+
+impl From<std::io::Error> for Unplayed {
+    fn from(error: std::io::Error) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+/// All that was played.
+struct All {
+    outcomes: Vec<Outcome>,
+    /// What transcripts tell of scenarios that are there no more.
+    gone: Vec<String>,
+    coverage: Coverage,
+}
+
 /// Runs the command.
 pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
-    // Before hundreds of scenarios are played, and not after them.
-    args.junit.as_deref().map_or(Ok(()), junit::could_be_written)?;
-    let book = book(&args, console)?;
-    let scenarios = files::read(&args.paths, args.output.output, console)?;
-    check_names(&scenarios, &book, args.output.output, console)?;
-    let names = files::names(&scenarios);
-    let scenarios = filtered(scenarios, args.filter.as_deref())?;
-    let mut coverage = Coverage::of(&book);
-    let mut outcomes = match played(&scenarios, &book, &mut coverage) {
-        Ok(outcomes) => outcomes,
-        Err(problems) => {
-            return Err(files::told(&problems, "in the scenarios", args.output.output, console)?);
+    let junit = args.junit.as_deref();
+    if let Some(file) = junit {
+        // Before hundreds of scenarios are played, and not after them.
+        let read = args.paths.iter().chain(&args.policies).chain(&args.config);
+        beside::could_be_written(file, &read.map(|path| Input::Read(path)).collect::<Vec<_>>())?;
+        junit::void(file);
+    }
+    let write = |text: String| junit.map_or(Ok(()), |file| junit::write(file, &text));
+    let All { outcomes, gone, coverage } = match all(&args, console) {
+        Ok(all) => all,
+        Err(Unplayed { problems, failure }) => {
+            let written = write(junit::unplayed(&problems, &failure));
+            files::tell(&problems, args.output.output, console)?;
+            written.or_else(|unwritten| writeln!(console.err, "{unwritten}"))?;
+            return Err(failure);
         }
     };
-    let gone = if args.update {
-        files::write_transcripts(&names, &outcomes, console)?;
-        Vec::new()
-    } else {
-        files::compare_transcripts(&mut outcomes)?;
-        files::gone(&names)?
-    };
+    let least = args.fail_under.map(|percent| verdict::Least { percent, coverage: &coverage });
+    let verdict = verdict::of(&outcomes, &gone, least);
+    // Before they are shown: whoever stops reading them gets the file all the same.
+    let written = write(junit::text(&outcomes, verdict.as_ref().err()));
     let wants_coverage = args.coverage || args.fail_under.is_some();
     match args.output.output {
         Output::Table => {
@@ -148,9 +176,7 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
             console.data(other, &Results { scenarios: &outcomes, coverage })?;
         }
     }
-    let written = args.junit.as_deref().map_or(Ok(()), |file| junit::write(file, &outcomes));
-    let least = args.fail_under.map(|percent| verdict::Least { percent, coverage: &coverage });
-    match verdict::of(&outcomes, &gone, least) {
+    match verdict {
         Ok(all) => writeln!(console.err, "{all}: ok")?,
         Err(failure) => {
             // What failed is worth more than where it could not be written, and neither hides the other.
@@ -159,6 +185,26 @@ pub(super) fn run(args: TestArgs, console: &mut Console<'_>) -> Result<(), Failu
         }
     }
     written
+}
+
+/// Reads and plays all of them.
+fn all(args: &TestArgs, console: &mut Console<'_>) -> Result<All, Unplayed> {
+    let book = book(args, console)?;
+    let scenarios = files::read(&args.paths, console)?;
+    check_names(&scenarios, &book)?;
+    let names = files::names(&scenarios);
+    let scenarios = filtered(scenarios, args.filter.as_deref())?;
+    let mut coverage = Coverage::of(&book);
+    let mut outcomes = played(&scenarios, &book, &mut coverage)
+        .map_err(|problems| files::told(problems, "in the scenarios"))?;
+    let gone = if args.update {
+        files::write_transcripts(&names, &outcomes, console)?;
+        Vec::new()
+    } else {
+        files::compare_transcripts(&mut outcomes)?;
+        files::gone(&names)?
+    };
+    Ok(All { outcomes, gone, coverage })
 }
 
 /// Those that are asked for.
@@ -184,40 +230,24 @@ fn filtered(scenarios: Vec<Scenario>, filter: Option<&str>) -> Result<Vec<Scenar
 }
 
 /// The policies, loaded once to tell what is wrong with them.
-fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Failure> {
+fn book(args: &TestArgs, console: &mut Console<'_>) -> Result<Book, Unplayed> {
     let configuration = match &args.config {
         None => Configuration::default(),
-        Some(file) => match config::read_file(file) {
-            Ok(configuration) => configuration,
-            Err(Problems(problems)) => {
-                return Err(files::told(&problems, "in the configuration", args.output.output, console)?);
-            }
-        },
+        Some(file) => config::read_file(file)
+            .map_err(|Problems(problems)| files::told(problems, "in the configuration"))?,
     };
     let settings = configuration.settings();
     let found =
         reload::found(&args.policies, &settings).map_err(|problems| Failure::unread(&problems, "policy"))?;
     found.left_out.iter().try_for_each(|problem| writeln!(console.err, "{problem}\n"))?;
-    match load::book(found.source) {
-        Ok(book) => Ok(book),
-        Err(problems) => Err(files::told(&problems, "in the policies", args.output.output, console)?),
-    }
+    load::book(found.source).map_err(|problems| files::told(problems, "in the policies"))
 }
 
 /// Names that no policy has would make expectations empty.
-fn check_names(
-    scenarios: &[Scenario],
-    book: &Book,
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<(), Failure> {
+fn check_names(scenarios: &[Scenario], book: &Book) -> Result<(), Unplayed> {
     let unknown = |one: &Scenario| [one.unknown_policies(book), one.unknown_words(book)].concat();
     let problems: Vec<_> = scenarios.iter().flat_map(unknown).collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(files::told(&problems, "in the scenarios", output, console)?)
-    }
+    if problems.is_empty() { Ok(()) } else { Err(files::told(problems, "in the scenarios")) }
 }
 
 /// Plays all of them, on as many threads as there are processors.

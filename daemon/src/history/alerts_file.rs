@@ -11,15 +11,12 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
-use super::{Refused, failed, wrong};
+use super::{Refused, failed, slip, wrong};
 use crate::intake::{Pairs, payload};
 use crate::redaction::Redactor;
 
 /// A larger file belongs into Prometheus, or into lines of webhooks, which are read one by one.
 const BYTES_MAX: u64 = 512 * 1024 * 1024;
-
-/// By how much the clock of whoever wrote it may be ahead of ours.
-const AHEAD_MAX: Span = Span::from_mins(5);
 
 const HINT: &str = "write a list of alerts, or one a line: {\"labels\": {\"alertname\": \"X\"}, \"startsAt\": \
                     \"2026-11-21T08:30:00Z\", \"endsAt\": \"2026-11-21T08:40:00Z\"}; see ops/docs/backtest.md";
@@ -90,7 +87,7 @@ impl Written {
         if begins.unix_ms() <= 0 {
             return Some(format!("`startsAt` is {begins}, when no alert began"));
         }
-        if begins > now + AHEAD_MAX {
+        if super::is_ahead(begins, now) {
             return Some(format!("`startsAt` is {begins}, and it is {now}: that is no past"));
         }
         // Year 1 is no end.
@@ -169,13 +166,13 @@ impl AlertsFile {
 
 /// All of them, each with its place.
 fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<(String, Written)>, HistoryError> {
+    let text = super::utf8(text, place)?;
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-    let bad = |place: String, error: serde_json::Error| wrong(format!("{place}: {error}"), HINT);
     match first {
         None => Err(wrong(format!("{place} is empty"), HINT)),
         Some(b'[') => {
             let all: Vec<Written> =
-                serde_json::from_slice(text).map_err(|error| bad(place.to_owned(), error))?;
+                serde_json::from_slice(text).map_err(|error| wrong(slip::in_file(place, &error), HINT))?;
             let placed = all.into_iter().zip(1..).map(|(one, number)| {
                 let place = format!("{place}: alert {number}");
                 match one.problem(now) {
@@ -191,8 +188,8 @@ fn written(text: &[u8], place: &str, now: Moment) -> Result<Vec<(String, Written
             lines
                 .map(|(number, line)| {
                     let place = format!("{place}:{}", number + 1);
-                    let one: Written =
-                        serde_json::from_slice(line).map_err(|error| bad(place.clone(), error))?;
+                    let one: Written = serde_json::from_slice(super::utf8(line, &place)?)
+                        .map_err(|error| wrong(slip::in_line(&place, "", &error), HINT))?;
                     match one.problem(now) {
                         None => Ok((place, one)),
                         Some(problem) => Err(wrong(format!("{place}: {problem}"), HINT)),
@@ -231,11 +228,11 @@ mod tests {
     #[tokio::test]
     async fn alerts_come_in_the_order_of_their_changes() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let text = r#"[
+        let text = r#"MARK[
             {"labels": {"alertname": "B"}, "startsAt": "2026-11-21T08:05:00Z", "endsAt": "0001-01-01T00:00:00Z"},
             {"labels": {"alertname": "A"}, "startsAt": "2026-11-21T08:00:00Z", "endsAt": "2026-11-21T08:05:00Z"}
         ]"#;
-        std::fs::write(file.path(), text).expect("it takes text");
+        std::fs::write(file.path(), text.replace("MARK", "\u{feff}")).expect("it takes text");
         let mut alerts = AlertsFile::open(file.path(), &Redactor::default(), now()).expect("it opens");
         let mut told = Vec::new();
         while let Some(heard) = alerts.next().await.expect("it reads") {
@@ -331,7 +328,7 @@ mod tests {
             .expect("text");
         let error = AlertsFile::open(file.path(), &Redactor::default(), now()).expect_err("it is wrong");
         let place = file.path().display().to_string();
-        assert_eq!(error.problem, format!("{place}:2: missing field `labels` at line 1 column 2"));
+        assert_eq!(error.problem, format!("{place}:2:2: missing field `labels`"));
         for (times, problem) in [
             (
                 r#""startsAt":"2026-11-21T08:00:00Z","endsAt":"2026-11-21T07:00:00Z""#,

@@ -16,7 +16,7 @@ use paramedic_policies::state::{Episode, State};
 use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Comparison, Facts, Heard, History, HistoryError, Learned, Verdicts};
 
-use super::{LINE_BYTES_MAX, next_line, wrong};
+use super::{LINE_BYTES_MAX, next_line, slip, wrong};
 
 /// Answers come this long after their questions at most, however long a deadline somebody has set.
 const AHEAD: Span = Span::from_mins(10);
@@ -81,7 +81,7 @@ impl Stream for Exported {
                 self.has_any = true;
                 return serde_json::from_slice(&self.text)
                     .map(Some)
-                    .map_err(|error| wrong(format!("{place}: this is no record: {error}"), HINT));
+                    .map_err(|error| wrong(slip::in_line(&place, "this is no record: ", &error), HINT));
             }
         }
     }

@@ -12,6 +12,7 @@ pub mod runs;
 pub mod samples;
 #[cfg(test)]
 mod served;
+pub(crate) mod slip;
 pub mod stretches;
 pub mod webhooks;
 
@@ -19,7 +20,10 @@ use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use paramedic_policies::counted::counted;
+use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::HistoryError;
+
+use crate::intake::encoding;
 
 /// What the caller can put right.
 pub(crate) fn wrong(problem: impl Into<String>, hint: impl Into<String>) -> HistoryError {
@@ -68,19 +72,41 @@ pub(crate) fn lines(path: &Path) -> Result<Box<dyn BufRead + Send>, HistoryError
     if path == Path::new("-") {
         return Ok(Box::new(std::io::BufReader::new(std::io::stdin())));
     }
-    let file = std::fs::File::open(path).map_err(|error| {
-        wrong(format!("could not open {}: {error}", path.display()), "name a file that can be read")
-    })?;
+    let could_not = |why: String| {
+        wrong(format!("could not open {}: {why}", path.display()), "name a file that can be read")
+    };
+    if path.is_dir() {
+        return Err(could_not("it is a folder".to_owned()));
+    }
+    let file = std::fs::File::open(path).map_err(|error| could_not(error.to_string()))?;
     Ok(Box::new(std::io::BufReader::with_capacity(1 << 20, file)))
 }
 
 /// No line may be longer, without its end: as the webhook's bound.
 pub(crate) const LINE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Reads the next line, whatever is in it, without its end; whether there was one.
+/// By how much the clock of whoever wrote it may be ahead of ours.
+const AHEAD_MAX: Span = Span::from_mins(5);
+
+/// Whether this has not come yet, and cannot be the past.
+pub(crate) fn is_ahead(at: Moment, now: Moment) -> bool {
+    at > now + AHEAD_MAX
+}
+
+/// Text without its byte order mark; `place` says where it stands.
 ///
 /// # Errors
-/// When it cannot be read, or is longer than [`LINE_BYTES_MAX`]; `place` says where.
+/// Where it is UTF-16.
+pub(crate) fn utf8<'t>(text: &'t [u8], place: &str) -> Result<&'t [u8], HistoryError> {
+    encoding::utf8(text).map_err(|instead| {
+        wrong(format!("{place}: this is {instead}"), "convert it: iconv -f UTF-16 -t UTF-8")
+    })
+}
+
+/// Reads the next line, whatever is in it, without its end and a byte order mark; whether there was one.
+///
+/// # Errors
+/// When it cannot be read, is UTF-16, or is longer than [`LINE_BYTES_MAX`]; `place` says where.
 pub(crate) fn next_line(
     lines: &mut dyn BufRead,
     most: u64,
@@ -92,6 +118,9 @@ pub(crate) fn next_line(
     if read.map_err(|error| failed(format!("could not read {place}: {error}"), None))? == 0 {
         return Ok(false);
     }
+    // Files that are written one after the other into one have it within.
+    let mark = text.len() - utf8(text, place)?.len();
+    text.drain(..mark);
     match text.last() {
         Some(b'\n') => {
             text.pop();
@@ -108,6 +137,16 @@ pub(crate) fn next_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_the_callers_mistake() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Err(error) = lines(folder.path()) else { panic!("a folder was opened") };
+        assert!(
+            error.is_content && error.hint.is_some() && error.problem.ends_with(": it is a folder"),
+            "{error:?}"
+        );
+    }
 
     #[test]
     fn a_line_as_long_as_allowed_is_read_and_a_longer_one_is_not_held() {

@@ -9,7 +9,7 @@ use paramedic_policies::time::Moment;
 use paramedic_simulations::backtest::{Heard, History, HistoryError};
 use serde::Deserialize;
 
-use super::{LINE_BYTES_MAX, Refused, next_line, wrong};
+use super::{LINE_BYTES_MAX, Refused, next_line, slip, wrong};
 use crate::intake::{self, Sent};
 use crate::redaction::Redactor;
 
@@ -21,6 +21,7 @@ pub struct Webhooks {
     path: PathBuf,
     lines: Box<dyn BufRead + Send>,
     redactor: Redactor,
+    now: Moment,
     line: u64,
     last: Option<Moment>,
     text: Vec<u8>,
@@ -41,14 +42,14 @@ struct Received {
 }
 
 impl Webhooks {
-    /// The webhooks of this file.
+    /// The webhooks of this file, read at this time.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(path: &Path, redactor: Redactor) -> Result<Self, HistoryError> {
+    pub fn open(path: &Path, redactor: Redactor, now: Moment) -> Result<Self, HistoryError> {
         let (path, lines) = (path.to_owned(), super::lines(path)?);
         let (has_alerts, refused) = (false, Refused::default());
-        Ok(Self { path, lines, redactor, line: 0, last: None, text: Vec::new(), has_alerts, refused })
+        Ok(Self { path, lines, redactor, now, line: 0, last: None, text: Vec::new(), has_alerts, refused })
     }
 
     fn place(&self) -> String {
@@ -58,9 +59,13 @@ impl Webhooks {
     fn heard(&mut self) -> Result<Heard, HistoryError> {
         let place = self.place();
         let received: Received = serde_json::from_slice(&self.text)
-            .map_err(|error| wrong(format!("{place}: this is no webhook's payload: {error}"), HINT))?;
+            .map_err(|error| wrong(slip::in_line(&place, "this is no webhook's payload: ", &error), HINT))?;
         let at =
             received.received_at.ok_or_else(|| wrong(format!("{place}: there is no `receivedAt`"), HINT))?;
+        if super::is_ahead(at, self.now) {
+            let problem = format!("{place}: `receivedAt` is {at}, and it is {}: that is no past", self.now);
+            return Err(wrong(problem, HINT));
+        }
         if let Some(last) = self.last.filter(|last| at < *last) {
             let problem = format!("{place}: it was received at {at}, and the line before it at {last}");
             return Err(wrong(problem, "sort the lines by `receivedAt`: time never goes back"));
@@ -121,10 +126,14 @@ mod tests {
 
     use super::*;
 
+    fn now() -> Moment {
+        "2026-11-21T12:00:00Z".parse().expect("a time")
+    }
+
     async fn read(text: &str) -> Result<Vec<Heard>, String> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(text.as_bytes()).expect("it takes text");
-        let mut webhooks = Webhooks::open(file.path(), Redactor::default()).expect("it opens");
+        let mut webhooks = Webhooks::open(file.path(), Redactor::default(), now()).expect("it opens");
         let mut heard = Vec::new();
         loop {
             match webhooks.next().await {
@@ -143,7 +152,9 @@ mod tests {
 
     #[tokio::test]
     async fn each_line_is_a_delivery() {
-        let text = format!("{}\n\n{}\n", line("08:00:30", "firing"), line("08:10:00", "resolved"));
+        // As editors of some systems write it.
+        let text =
+            format!("\u{feff}{}\r\n\n\u{feff}{}\n", line("08:00:30", "firing"), line("08:10:00", "resolved"));
         let heard = read(&text).await.expect("it reads");
         let told: Vec<String> =
             heard.iter().map(|one| format!("{} {:?}", one.at, one.alerts[0].status)).collect();
@@ -156,7 +167,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         let text = [line("08:00:30", "firing"), odd("08:01:00"), odd("08:02:00")].join("\n");
         file.write_all(text.as_bytes()).expect("it takes text");
-        let mut webhooks = Webhooks::open(file.path(), Redactor::default()).expect("it opens");
+        let mut webhooks = Webhooks::open(file.path(), Redactor::default(), now()).expect("it opens");
         let mut alerts = 0;
         while let Some(heard) = webhooks.next().await.expect("it reads") {
             alerts += heard.alerts.len();
@@ -178,7 +189,12 @@ mod tests {
                 back.as_str(),
                 "FILE:2: it was received at 2026-11-21T08:09:00.000Z, and the line before it at 2026-11-21T08:10:00.000Z",
             ),
-            ("[]", "FILE:1: this is no webhook's payload"),
+            ("[]", "FILE:1:2: this is no webhook's payload: invalid length 0, expected an object"),
+            (
+                line("12:06:00", "firing").as_str(),
+                "FILE:1: `receivedAt` is 2026-11-21T12:06:00.000Z, and it is 2026-11-21T12:00:00.000Z: that is no past",
+            ),
+            ("{\0\"\0", "FILE:1: this is UTF-16, not UTF-8"),
             ("\n", "FILE holds no delivery: it does not show that nothing happened"),
         ] {
             let error = read(text).await.expect_err("it is wrong");

@@ -16,11 +16,22 @@ pub(super) fn negotiated(
     openmetrics: String,
 ) -> ([(HeaderName, &'static str); 1], String) {
     let accepted = asked.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    if accepted.into_iter().any(|value| value.contains("application/openmetrics-text")) {
+    if accepted.into_iter().flat_map(|value| value.split(',')).any(takes_openmetrics) {
         ([(CONTENT_TYPE, OPENMETRICS)], openmetrics)
     } else {
         ([(CONTENT_TYPE, PLAIN)], plain(&openmetrics))
     }
+}
+
+/// Whether this part of `Accept` asks for OpenMetrics; with `q=0` it says that it is not wanted.
+fn takes_openmetrics(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"));
+    let is_unwanted = |part: &str| {
+        let weight = part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+        weight.is_some_and(|(_, weight)| weight.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0))
+    };
+    is_it && !parts.any(is_unwanted)
 }
 
 /// The older format: a family is named as its samples are, and there is neither a unit nor an end.
@@ -67,6 +78,9 @@ mod tests {
     fn whoever_asks_for_openmetrics_gets_it_and_others_what_they_can_read() {
         for (accept, kind) in [
             (Some("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2"), OPENMETRICS),
+            (Some("text/plain, Application/OpenMetrics-Text ; Q=0.1"), OPENMETRICS),
+            (Some("application/openmetrics-text;version=1.0.0;q=0,text/plain"), PLAIN),
+            (Some("application/openmetrics-text; q=0.0"), PLAIN),
             (Some("text/plain"), PLAIN),
             (Some("*/*"), PLAIN),
             (None, PLAIN),

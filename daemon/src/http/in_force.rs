@@ -7,6 +7,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use axum::Json;
 use axum::extract::State;
 use paramedic_policies::action::Intent;
+use paramedic_policies::engine::undo::{self, Anyway};
 use paramedic_policies::event::Seq;
 use paramedic_policies::order::PauseScope;
 use paramedic_policies::state::{self, Case, Phase};
@@ -91,10 +92,18 @@ pub(super) async fn intents(State(served): State<Shared>, query: Asked<Whole>) -
 }
 
 pub(super) async fn leases(State(served): State<Shared>, query: Asked<Whole>) -> Answer {
-    by_sequence(&served, query, |state, after, most| {
+    let now = served.clock.wall();
+    by_sequence(&served, query, move |state, after, most| {
         let items = state.leases.range((Excluded(after), Unbounded)).map(|(id, lease)| {
             let mut item = intent(&lease.intent);
-            item["until"] = json!(lease.due);
+            let (until, latest) = match undo::anyway(state, now, lease) {
+                Anyway::DueAtTheLatest(at) => (at, true),
+                Anyway::Due(at) | Anyway::LookedAt(at) => (at, false),
+                Anyway::Never => (lease.due, false),
+            };
+            item["until"] = json!(until);
+            // It stays while its alert is open.
+            item["atTheLatest"] = json!(latest);
             item["orderedBy"] = json!(lease.ordered.as_ref().map(|order| &order.by));
             item["held"] = json!(lease.held);
             if let Some(why) = lease.held_for.as_ref().filter(|_| lease.held) {

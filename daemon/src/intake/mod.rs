@@ -3,6 +3,7 @@
 
 pub mod bounds;
 pub mod correlation;
+pub(crate) mod encoding;
 mod lenient;
 pub mod payload;
 

@@ -7,8 +7,8 @@ use paramedic_policies::event::Unreadable;
 use paramedic_policies::time::{Moment, MomentError};
 use serde::Deserialize;
 
-use super::bounds;
 use super::lenient::{Count, Element, Elements, Fields, Pairs, Text};
+use super::{bounds, encoding};
 
 /// What a payload held.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +131,10 @@ fn truncated(count: Count) -> (u64, Option<String>) {
 }
 
 fn envelope(body: &[u8]) -> Result<Envelope<'_>, BodyProblem> {
+    let body = encoding::utf8(body).map_err(|instead| BodyProblem {
+        problem: format!("the body is {instead}"),
+        hint: "send it as UTF-8; Alertmanager does",
+    })?;
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     match first {
         None => return Err(BodyProblem::new("the body is empty")),

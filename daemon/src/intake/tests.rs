@@ -243,6 +243,7 @@ fn malformed_bodies_say_what_is_wrong() {
         ("list of objects", b"[{}]".to_vec()),
         ("xml", b"<alerts/>".to_vec()),
         ("byte order mark", b"\xef\xbb\xbf{}".to_vec()),
+        ("UTF-16", b"\xff\xfe{\x00}\x00".to_vec()),
         ("gzip", b"\x1f\x8b\x08\x00".to_vec()),
         ("object without alerts", b"{}".to_vec()),
         ("cut", b"{\"alerts\":[{\"status\":\"fir".to_vec()),
@@ -276,6 +277,13 @@ fn malformed_bodies_say_what_is_wrong() {
         })
         .collect();
     insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn a_byte_order_mark_loses_no_alert() {
+    let body = batch(&[firing()]).to_string();
+    let (delivery, problem) = read_bytes(format!("\u{feff}{body}").as_bytes());
+    assert_eq!((delivery.alerts.len(), problem), (1, None));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::engine::rule::Inquiry;
 use crate::engine::sequence::{self, AtHand};
 use crate::event::{Conclusion, Event, Seq};
 use crate::order::Past;
-use crate::state::{Case, CaseId, Phase, State};
+use crate::state::{Case, CaseId, Lease, Phase, State};
 use crate::target::Target;
 use crate::time::Moment;
 
@@ -89,6 +89,11 @@ pub fn rehearse(
         held: lease::held_once_ordered(state, book, now, known),
         cancels: events.iter().filter_map(cancelled).collect(),
     })
+}
+
+/// What takes this back where nobody orders it.
+pub fn anyway(state: &State, now: Moment, lease: &Lease) -> Anyway {
+    lease::anyway(state, now.max(state.now), lease)
 }
 
 /// The order to take it back; nothing where the same was ordered already.

@@ -1,7 +1,7 @@
 //! What is never touched, whatever a policy says: namespaces, our own one, and workloads by their labels, which are
 //! known once the remediation has looked at its target. An old look protects too.
 
-use crate::answer::Preflight;
+use crate::answer::{BESIDE_MAX, Preflight};
 use crate::counted::counted;
 use crate::guard::{Finding, Guard, View};
 use crate::reason::Reason;
@@ -40,7 +40,7 @@ pub(crate) fn judge(view: &View<'_>) -> Finding {
 
 /// The label by which the target, or what else would be touched, is never touched, if there is one.
 pub(crate) fn protecting_label(protected: &Protected, preflight: &Preflight) -> Option<String> {
-    protected.labels.iter().find_map(|rule| {
+    let known = protected.labels.iter().find_map(|rule| {
         let (name, value) =
             rule.split_once('=').map_or((rule.as_str(), None), |(name, value)| (name, Some(value)));
         let has = preflight.labels.get(name);
@@ -48,6 +48,13 @@ pub(crate) fn protecting_label(protected: &Protected, preflight: &Preflight) -> 
             return Some(format!("label {rule}"));
         }
         preflight.beside.with(name, value).map(|object| format!("label {rule} of {object}"))
+    });
+    // A label that is there is a better reason than one that may be.
+    known.or_else(|| {
+        let (rule, object) = (protected.labels.first()?, preflight.beside.in_doubt()?);
+        Some(format!(
+            "label {rule} or another, perhaps: of {object} not all labels are known, more than {BESIDE_MAX} would be touched"
+        ))
     })
 }
 
@@ -130,6 +137,22 @@ mod tests {
         assert_eq!(world.says(judge), "refuses: protected by label tier=0 of pod prod/db-0");
         with(&mut world, &[("gold", "")]);
         assert_eq!(world.says(judge), "refuses: protected by label gold of pod prod/db-0");
+    }
+
+    #[test]
+    fn a_refusal_in_doubt_says_that_it_is_one() {
+        let mut world = World::new();
+        world.settings.guards.protected.labels = vec!["gold".to_owned(), "tier=0".to_owned()];
+        world.preflight(|preflight| {
+            for pod in 0..=BESIDE_MAX {
+                preflight.beside.add(&format!("pod prod/web-{pod}"), &labels(&[("pod", &pod.to_string())]));
+            }
+        });
+        assert_eq!(
+            world.says(judge),
+            "refuses: protected by label gold or another, perhaps: of pod prod/web-4096 not all labels are known, more than \
+             4096 would be touched"
+        );
     }
 
     #[test]

@@ -191,7 +191,12 @@ fn a_rehearsal_says_when_it_would_be_due_anyway() {
     let slow = alert("Slow", "prod/web");
     story.deliver(vec![slow.clone()]);
     let (intent, begun) = (story.last("intended"), story.now);
-    let anyway = |story: &Story| rehearsed(story, intent).expect("it can be taken back").anyway;
+    let anyway = |story: &Story| {
+        let said = rehearsed(story, intent).expect("it can be taken back").anyway;
+        let listed = undo::anyway(&story.state, story.now, &story.state.leases[&intent]);
+        assert_eq!(listed, said, "a list says the same");
+        said
+    };
     let at = |minutes: &str| begun + minutes.parse().expect("a span");
     assert_eq!(anyway(&story), Anyway::DueAtTheLatest(at("20m")));
     story.pass("6m");

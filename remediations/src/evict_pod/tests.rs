@@ -226,8 +226,11 @@ async fn evidence_and_the_last_try_of_a_job_are_not_ended() {
     }
     let retried = json!({"spec": {"backoffLimit": 2}, "status": {"failed": 1}});
     put(&of_job, JOBS.named("prod", "migrate"), retried);
+    of_job.asked.lock().expect("no test panicked").clear();
     let found = asked(&of_job, evict()).await;
     assert!(found.action.is_some(), "its Job tries again: {found:?}");
+    let read = of_job.asked.lock().expect("no test panicked").clone();
+    assert_eq!(read.iter().filter(|one| one.contains("migrate")).count(), 1, "once is enough: {read:?}");
     let paused = json!({"annotations": {"paramedic.dev/pause-until": "2027-01-01T00:00:00Z"}});
     put(&of_job, JOBS.named("prod", "migrate"), json!({"metadata": paused, "spec": {"backoffLimit": 2}}));
     assert_eq!(names(&asked(&of_job, evict()).await.refusals), ["pausedByAnnotation"]);

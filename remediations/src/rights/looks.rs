@@ -4,11 +4,10 @@
 use paramedic_policies::target::Origin;
 
 use super::{Aim, MAKERS, Rights, Verb, everywhere};
-use crate::makers;
+use crate::block_ip::DAEMON_SETS;
+use crate::makers::{self, STATEFUL_SETS};
 use crate::ports::objects::{AUTOSCALERS, DEPLOYMENTS, REPLICA_SETS, Resource};
 
-const STATEFUL_SETS: Resource = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet");
-const DAEMON_SETS: Resource = Resource::namespaced("apps", "v1", "daemonsets", "DaemonSet");
 const WORKLOADS: [Resource; 3] = [DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS];
 const BUDGETS: Resource = Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
 const SLICES: Resource = Resource::namespaced("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");

@@ -7,6 +7,8 @@ use paramedic_policies::load::yaml;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::history::slip;
+
 /// The values of a text, in their order.
 ///
 /// # Errors
@@ -36,11 +38,8 @@ fn lines(text: &str) -> Option<Vec<(usize, &str)>> {
 }
 
 fn of_line(number: usize, line: &str) -> Result<Value, String> {
-    serde_json::from_str(line).map(|Unique(value)| value).map_err(|error| {
-        let said = error.to_string();
-        let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-        format!("{number}:{}: {what}", error.column())
-    })
+    let read = serde_json::from_str(line).map(|Unique(value)| value);
+    read.map_err(|error| slip::in_line(&number.to_string(), "", &error))
 }
 
 /// A value in which no key is there twice.

@@ -89,6 +89,9 @@ impl FromStr for When {
     }
 }
 
+/// By how much the clock of a daemon elsewhere may be ahead of ours: who asks since its last record asks for no future.
+const SKEW_MAX: Span = Span::from_mins(1);
+
 /// From when until when, where either may be left open.
 ///
 /// # Errors
@@ -108,13 +111,16 @@ pub(crate) fn window(
 /// # Errors
 /// When nothing can be between them.
 pub(crate) fn window_of(since: When, until: Option<When>, now: Moment) -> Result<(Moment, Moment), Failure> {
-    let (since, until) = (since.moment(now), until.map_or(now, |until| until.moment(now)));
+    let since = since.moment(now);
+    // By the clock of the daemon, something may lie there already.
+    let usual = if since < now { now } else { now + SKEW_MAX };
+    let until = until.map_or(usual, |until| until.moment(now));
     may_hold(since, Some(until), now)?;
     Ok((since, until))
 }
 
 fn may_hold(since: Moment, until: Option<Moment>, now: Moment) -> Result<(), Failure> {
-    if since > now {
+    if since >= now + SKEW_MAX {
         return Err(Failure::users(format!("--since {since} is in the future: it is {now} now"))
             .hint("name a time that has been, or how long ago: 2h means two hours ago"));
     }
@@ -160,4 +166,27 @@ fn lower_kind(target: &str) -> String {
         *kind = kind.to_lowercase();
     }
     parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_some_seconds_behind_the_daemons_refuses_nothing() {
+        let now: Moment = "2026-11-21T09:00:00Z".parse().expect("a time");
+        let at = |secs: u64| When::At(now + Span::from_secs(secs));
+        assert_eq!(
+            window(Some(at(20)), None, now).expect("it may hold some"),
+            (Some(now + Span::from_secs(20)), None)
+        );
+        let (since, until) = window_of(at(20), None, now).expect("it may hold some");
+        assert_eq!((since, until), (now + Span::from_secs(20), now + SKEW_MAX));
+        assert_eq!(window_of(When::Ago(SKEW_MAX), None, now).expect("the past").1, now);
+        for secs in [60, 3600] {
+            let told = window(Some(at(secs)), None, now).expect_err("nothing is there").to_string();
+            assert!(told.contains(" is in the future: it is 2026-11-21T09:00:00.000Z now\nhint: "), "{told}");
+            window_of(at(secs), None, now).expect_err("nothing is there");
+        }
+    }
 }

@@ -8,11 +8,12 @@ mod markdown;
 pub(super) mod past;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use paramedic_simulations::backtest::{self, HistoryError, Report};
 
+use super::beside::{self, Input};
 use super::console::{Console, Output};
 use super::failure::Failure;
 use past::{PastArgs, Watched};
@@ -59,10 +60,14 @@ pub(super) enum Format {
 
 /// Runs the command.
 pub(super) async fn run(args: BacktestArgs, console: &mut Console<'_>) -> Result<(), Failure> {
+    if let Some(file) = &args.html {
+        // Before a replay of minutes, and not after it.
+        let read = args.policies.iter().map(|path| Input::Read(path)).chain(args.past.reads());
+        beside::could_be_written(file, &read.collect::<Vec<_>>())?;
+    }
     let configuration = args.past.configuration(console)?;
     let source = past::policies(&args.policies, &configuration, console)?;
     past::refuse_none(&[&source], &args.policies)?;
-    args.html.as_deref().map_or(Ok(()), has_a_folder)?;
     let opened = args.past.open(&configuration, console.now).await?;
     let terms = opened.terms;
     let mut watched = Watched::new(opened.history, &terms, console.err);
@@ -76,20 +81,6 @@ pub(super) async fn run(args: BacktestArgs, console: &mut Console<'_>) -> Result
         .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))?;
     writeln!(console.err, "written to {}", file.display())?;
     Ok(())
-}
-
-/// Before a replay of minutes, and not after it.
-fn has_a_folder(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        None => Ok(()),
-        Some(folder) => Err(Failure::users(format!(
-            "could not write {}: there is no folder {}",
-            file.display(),
-            folder.display()
-        ))
-        .hint("make the folder, or name another one")),
-    }
 }
 
 fn show(output: Format, report: &Report, console: &mut Console<'_>) -> Result<(), Failure> {

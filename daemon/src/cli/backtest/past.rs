@@ -15,6 +15,7 @@ use paramedic_policies::time::{Moment, Span};
 use paramedic_simulations::backtest::{Facts, Heard, History, HistoryError, NoFacts, Terms};
 
 use crate::cli::audit::{When, window};
+use crate::cli::beside::Input;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, Whose};
 use crate::cli::records::{JournalArgs, PAGE, Records};
@@ -112,6 +113,12 @@ impl PastArgs {
         self.config.as_deref().map_or_else(|| Ok(Configuration::default()), |file| read(file, console))
     }
 
+    /// The files that are read, but for those that the configuration names.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = Input<'_>> {
+        let files = [&self.input, &self.prometheus_token_file, &self.config];
+        files.into_iter().flatten().map(|path| Input::Read(path)).chain(self.journal.reads())
+    }
+
     fn input(&self) -> Result<&Path, Failure> {
         self.input.as_deref().ok_or_else(|| {
             Failure::users("no file is named").hint("name it with --input FILE; `-` is standard input")
@@ -136,7 +143,7 @@ impl PastArgs {
             From::AlertmanagerJsonl => {
                 (terms.repeat_every, terms.goes_on_until) = (None, Some(now));
                 terms.unknown.push(NO_PROMQL.to_owned());
-                let history = Webhooks::open(self.input()?, redactor).map_err(super::told)?;
+                let history = Webhooks::open(self.input()?, redactor, now).map_err(super::told)?;
                 Ok(Past::of(history, NoFacts, terms))
             }
             From::Audit => {
@@ -234,7 +241,7 @@ impl PastArgs {
             );
         }
         (terms.from, terms.until) = (Some(from), Some(until));
-        terms.unknown.extend(self::holes(&Reader::new(Arc::clone(&reader)), from, until).await?);
+        terms.unknown.extend(self::holes(&Reader::new(Arc::clone(&reader)), (from, until, now)).await?);
         terms.unknown.push(
             "what fired already at the beginning: it counts as begun then, and what Alertmanager silenced, inhibited or \
              grouped counts as sent"
@@ -251,29 +258,36 @@ impl PastArgs {
 }
 
 /// A sentence for each stretch of the time that Prometheus has nothing of.
-async fn holes(reader: &Reader, from: Moment, until: Moment) -> Result<Vec<String>, Failure> {
+async fn holes(
+    reader: &Reader,
+    (from, until, now): (Moment, Moment, Moment),
+) -> Result<Vec<String>, Failure> {
     let holes = covered::holes(reader, from, until).await.map_err(|problem| {
         Failure::ours(format!("could not ask Prometheus what it has of {from} to {until}: {problem}"))
             .hint(problem.hint())
     })?;
     if holes.first().is_some_and(|hole| hole.from == from && hole.until == until) {
-        return Err(Failure::ours(format!("Prometheus has no sample of {from} to {until}"))
-            .hint("a time within its retention (15 days, where nobody set it) is wanted: --since 15d"));
+        let hint = if now.since(until) >= USUAL_RETENTION {
+            "a time within its retention (15 days, where nobody set it) is wanted: a later --until, or none"
+        } else {
+            "is it the right one, does it scrape anything, and for how long does it keep that? it has neither `up` nor `ALERTS`"
+        };
+        return Err(Failure::ours(format!("Prometheus has no sample of {from} to {until}")).hint(hint));
     }
-    let told = holes.iter().take(HOLES_MAX);
+    let told = holes.iter().take(covered::HOLES_MAX);
     let mut told: Vec<String> = told
         .map(|hole| {
             format!("what fired from {} to {}: Prometheus has no sample of that time", hole.from, hole.until)
         })
         .collect();
-    if let Some(more) = holes.len().checked_sub(HOLES_MAX).filter(|more| *more > 0) {
+    if let Some(more) = holes.len().checked_sub(covered::HOLES_MAX).filter(|more| *more > 0) {
         told.push(format!("what fired in {more} more stretches of which Prometheus has no sample"));
     }
     Ok(told)
 }
 
-/// More holes than this are counted, and not named.
-const HOLES_MAX: usize = 20;
+/// How long a Prometheus remembers, where nobody has set it.
+const USUAL_RETENTION: Span = Span::from_hours(15 * 24);
 
 const ONLY_RECORDED: &str = "what nobody asked at that time: the answer that was recorded nearest to the moment is used, before or \
                              after it, within facts.maxAge; a precondition that was not asked then is withheld, and a look at \

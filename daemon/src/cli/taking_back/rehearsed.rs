@@ -84,10 +84,13 @@ pub(super) async fn rehearse(
         };
         items.push(item);
     }
-    writeln!(
-        console.err,
-        "NOTHING WAS ORDERED, this was a rehearsal; it is done only where all is as it was left"
-    )?;
+    // Where nothing can be taken back, the errors say that, and nothing was rehearsed.
+    if !orders.is_empty() || items.is_empty() || items.iter().any(|item| item.failure.is_none()) {
+        writeln!(
+            console.err,
+            "NOTHING WAS ORDERED, this was a rehearsal; it is done only where all is as it was left"
+        )?;
+    }
     told(items, &orders, None, output, console)
 }
 

@@ -3,57 +3,62 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use paramedic_policies::book::SourceFile;
 use paramedic_policies::counted::counted;
 use paramedic_policies::load::{Problem, Severity};
 use paramedic_policies::settings::Settings;
 use paramedic_simulations::scenario::{self, Scenario};
 use serde_json::json;
 
-use super::{Outcome, Told, diff};
+use super::{Outcome, Told, Unplayed, diff};
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::reload::{self, Found};
 
-/// Says what is wrong, and what the command fails with. Programs get data, as they do of what was played.
-pub(super) fn told(
-    problems: &[Problem],
-    place: &str,
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<Failure, Failure> {
+/// What is wrong in the files, and what the command fails with.
+pub(super) fn told(problems: Vec<Problem>, place: &str) -> Unplayed {
+    let failure =
+        Failure::users(format!("{} {place}", counted(problems.len(), "error"))).hint("nothing was run");
+    Unplayed { problems, failure }
+}
+
+/// Says what is wrong in the files. Programs get data, as they do of what was played.
+pub(super) fn tell(problems: &[Problem], output: Output, console: &mut Console<'_>) -> Result<(), Failure> {
     match output {
+        _ if problems.is_empty() => {}
         Output::Table => problems.iter().try_for_each(|problem| writeln!(console.out, "{problem}\n"))?,
         Output::Json | Output::Yaml => {
             console.data(output, &json!({"problems": problems, "scenarios": []}))?;
         }
     }
-    Ok(Failure::users(format!("{} {place}", counted(problems.len(), "error"))).hint("nothing was run"))
+    Ok(())
 }
 
 /// All scenarios of these files and folders, in order.
-pub(super) fn read(
-    paths: &[PathBuf],
-    output: Output,
-    console: &mut Console<'_>,
-) -> Result<Vec<Scenario>, Failure> {
+pub(super) fn read(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Vec<Scenario>, Unplayed> {
     let Found { source, left_out } = reload::found(paths, &Settings::default())
         .map_err(|problems| Failure::unread(&problems, "scenario"))?;
     // Transcripts stand beside their scenarios.
     left_out.iter().try_for_each(|problem| writeln!(console.err, "{problem}\n"))?;
+    let hollow = |file: &SourceFile| Problem {
+        severity: Severity::Warning,
+        file: file.path.clone(),
+        line: 1,
+        column: 1,
+        message: "no scenario in this file".to_owned(),
+        hint: Some("write one, or remove the file".to_owned()),
+    };
     let (mut scenarios, mut problems) = (Vec::new(), Vec::new());
     let mut transcripts: BTreeMap<PathBuf, &str> = BTreeMap::new();
     for file in &source.files {
         problems.extend(shares_transcript(&mut transcripts, &file.path));
         match scenario::read(&file.text, &file.path) {
+            Ok(read) if read.is_empty() => writeln!(console.err, "{}\n", hollow(file))?,
             Ok(read) => scenarios.extend(read),
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() {
-        Ok(scenarios)
-    } else {
-        Err(told(&problems, "in the scenarios", output, console)?)
-    }
+    if problems.is_empty() { Ok(scenarios) } else { Err(told(problems, "in the scenarios")) }
 }
 
 /// Two files with one transcript would overwrite each other's.

@@ -3,36 +3,64 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use paramedic_policies::load::Problem;
+
 use super::{Outcome, Told};
 use crate::cli::failure::Failure;
 
-/// Whether the file's place is one: where it is not, nothing is run.
-pub(super) fn could_be_written(file: &Path) -> Result<(), Failure> {
-    let could_not = |why: String| Failure::users(format!("could not write {}: {why}", file.display()));
-    if file.is_dir() {
-        return Err(could_not("it is a folder".to_owned()).hint("name a file in it, such as junit.xml"));
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        None => Ok(()),
-        Some(folder) => Err(could_not(format!("there is no folder {}", folder.display()))
-            .hint("make the folder, or name another one; nothing was run")),
+/// Voids what another run has left: whatever ends this one, the results of that one are not taken for its own. A device is
+/// left alone, and what cannot be written is told at the end.
+pub(super) fn void(file: &Path) {
+    if std::fs::metadata(file).is_ok_and(|there| there.is_file()) {
+        let unended = Failure::ours("the run has not come to its end");
+        drop(std::fs::write(file, unplayed(&[], &unended)));
     }
 }
 
 /// Writes the file.
-pub(super) fn write(file: &Path, outcomes: &[Outcome]) -> Result<(), Failure> {
-    std::fs::write(file, text(outcomes))
+pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text)
         .map_err(|error| Failure::users(format!("could not write {}: {error}", file.display())))
 }
 
-fn text(outcomes: &[Outcome]) -> String {
+/// That nothing was played, and why.
+pub(super) fn unplayed(problems: &[Problem], failure: &Failure) -> String {
+    let problems: Vec<String> = problems.iter().map(|problem| format!("{problem}\n\n")).collect();
+    document(&error(&format!("{}{failure}", problems.concat()), failure))
+}
+
+/// All that was played; what makes the run fail, though each scenario is as expected, is an error of its own.
+pub(super) fn text(outcomes: &[Outcome], failure: Option<&Failure>) -> String {
+    let failure = failure.filter(|_| outcomes.iter().all(|one| one.ok));
+    let error = failure.map(|failure| error(&failure.to_string(), failure)).unwrap_or_default();
+    document(&format!("{}{error}", suites(outcomes)))
+}
+
+fn document(suites: &str) -> String {
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n{suites}</testsuites>\n")
+}
+
+/// A suite that is one error.
+fn error(text: &str, Failure { error, .. }: &Failure) -> String {
+    let (message, text) = (escaped(error), escaped(text));
+    format!(
+        "  <testsuite name=\"paramedic test\" tests=\"1\" failures=\"0\" errors=\"1\">
+    <testcase classname=\"paramedic test\" name=\"the run\">
+      <error message=\"{message}\">{text}</error>
+    </testcase>
+  </testsuite>
+"
+    )
+}
+
+/// A suite for each file.
+fn suites(outcomes: &[Outcome]) -> String {
     let mut suites: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
     for outcome in outcomes {
         suites.entry(outcome.file.as_str()).or_default().push(outcome);
     }
     let failed = |all: &[&Outcome]| all.iter().filter(|one| !one.ok).count();
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    let mut text = String::new();
     for (file, cases) in suites {
         text.push_str(&format!(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\">\n",
@@ -67,7 +95,6 @@ fn text(outcomes: &[Outcome]) -> String {
         }
         text.push_str("  </testsuite>\n");
     }
-    text.push_str("</testsuites>\n");
     text
 }
 
@@ -111,22 +138,11 @@ mod tests {
             unasked: Vec::new(),
             story: vec!["+00:00 A opens".into()],
         };
-        assert_eq!(text(&[one(true), one(false)]), WRITTEN);
-    }
-
-    #[test]
-    fn a_place_that_is_none_is_told() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let told = |file: &Path| could_be_written(file).map_err(|failure| failure.to_string());
-        assert_eq!(told(Path::new("junit.xml")), Ok(()));
-        assert_eq!(told(&folder.path().join("junit.xml")), Ok(()));
-        let missing = told(&folder.path().join("no/junit.xml")).expect_err("there is no such folder");
-        assert!(
-            missing.contains("junit.xml: there is no folder ") && missing.contains("hint: make the folder"),
-            "{missing}"
-        );
-        let itself = told(folder.path()).expect_err("it is a folder");
-        assert!(itself.contains(": it is a folder\nhint: "), "{itself}");
+        let failure = Failure::users("1 of 2 scenarios failed");
+        assert_eq!(text(&[one(true), one(false)], Some(&failure)), WRITTEN);
+        let error = "<error message=\"nothing &lt; 80 %\">error: nothing &lt; 80 %</error>";
+        let text = text(&[one(true)], Some(&Failure::users("nothing < 80 %")));
+        assert!(text.contains(error) && text.contains("name=\"x &lt; y\"/>"), "{text}");
     }
 
     #[test]

@@ -88,3 +88,49 @@ fn results_are_shown_though_their_file_cannot_be_written() {
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.err.contains("there is no folder") && ran.err.contains("nothing was run"), "{}", ran.err);
 }
+
+#[test]
+fn a_file_without_a_scenario_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("policy.yaml"), POLICY).expect("a file");
+    std::fs::write(at("consumer.yaml"), SCENARIOS).expect("a file");
+    std::fs::write(at("later.yaml"), "# to be written\n").expect("a file");
+    let files = [&at("consumer.yaml"), &at("later.yaml")];
+    let ran =
+        paramedic(&["test", files[0], files[1], "--policies", &at("policy.yaml"), "--filter", "rolled"]);
+    let named = "later.yaml:1:1: warning: no scenario in this file\n  hint: write one, or remove the file\n";
+    assert!(ran.code == 0 && ran.err.contains(named) && ran.err.ends_with("1 scenario: ok\n"), "{}", ran.err);
+}
+
+/// A CI that publishes the file whatever the run ends with must not show yesterday's results.
+#[test]
+fn results_of_another_run_are_never_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("policy.yaml"), POLICY).expect("a file");
+    for (scenarios, filter, says) in [
+        (SCENARIOS.replacen("expect:", "expects:", 1), "", "<error message=\"2 errors in the scenarios\">"),
+        (SCENARIOS.to_owned(), "nonsense", "<error message=\"of 2 scenarios none has `nonsense`"),
+    ] {
+        std::fs::write(at("junit.xml"), "<testsuites/> of yesterday").expect("a file");
+        std::fs::write(at("consumer.yaml"), &scenarios).expect("a file");
+        let args =
+            ["test", &at("consumer.yaml"), "--policies", &at("policy.yaml"), "--junit", &at("junit.xml")];
+        let ran = paramedic(&[&args[..], &["--filter", filter]].concat());
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let left = std::fs::read_to_string(at("junit.xml")).expect("it is there");
+        assert!(left.contains(says) && !left.contains("yesterday"), "{left}");
+        assert_eq!(left.contains("consumer.yaml:8:3: error: "), filter.is_empty(), "{left}");
+    }
+    let ran = paramedic(&[
+        "test",
+        &at("consumer.yaml"),
+        "--policies",
+        &at("policy.yaml"),
+        "--junit",
+        &at("consumer.yaml"),
+    ]);
+    assert!(ran.err.contains("consumer.yaml: it would overwrite "), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(at("consumer.yaml")).expect("it is there"), SCENARIOS);
+}

@@ -295,7 +295,11 @@ fn what_cannot_be_replayed_is_the_users_fault() {
     past.write("alerts.jsonl", "{\"labels\": 1}");
     let no_alerts = past.run(&["backtest", "--policies", "old.yaml"], &[]);
     assert_eq!(no_alerts.code, 1);
-    assert!(no_alerts.err.contains("alerts.jsonl:1: "), "{no_alerts}");
+    assert!(no_alerts.err.contains("alerts.jsonl:1:13: missing field `startsAt`\n"), "{no_alerts}");
+    let folder = past.0.path().display().to_string();
+    let folder =
+        paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "file", "--input", &folder]);
+    assert!(folder.code == 1 && folder.err.contains(": it is a folder\nhint: "), "{folder}");
     let nothing = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "file"]);
     assert_eq!((nothing.code, nothing.err.lines().next()), (1, Some("error: no file is named")));
     let nowhere = paramedic(&["backtest", "--policies", &past.path("old.yaml"), "--from", "prometheus"]);
@@ -402,4 +406,17 @@ fn a_plan_says_what_another_configuration_would_have_read_otherwise() {
     let ran = plan(&new);
     assert!(ran.out.contains("what --new-config changes of redaction, facts: labels and answers"), "{ran}");
     assert!(!plan(&old).out.contains("what --new-config changes"), "nothing changes");
+}
+
+/// The past that was read is all that there is of it.
+#[test]
+fn a_page_never_takes_the_place_of_what_is_read() {
+    let past = Past::new();
+    for name in ["alerts.jsonl", "old.yaml"] {
+        let before = std::fs::read_to_string(past.path(name)).expect("it is there");
+        let ran = past.run(&["backtest", "--policies", "old.yaml"], &["--html", &past.path(name)]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran}");
+        assert!(ran.err.contains(&format!("{name}: it would overwrite ")), "{ran}");
+        assert!(std::fs::read_to_string(past.path(name)).expect("it is there") == before, "{name}");
+    }
 }

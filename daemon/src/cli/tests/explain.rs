@@ -74,6 +74,15 @@ fn what_the_webhook_refuses_is_not_explained() {
     let two = format!("---\n{}---\n{ALERT}", ALERT.replace("deployment: cart", r#"deployment: "\a""#));
     let ran = explain(&two, &[]);
     assert!(ran.code == 0 && ran.err.contains("left out, as the webhook refuses it: alert 0"), "{ran}");
+    let one = format!("---\n{}", ALERT.replace("deployment: cart", r#"deployment: "\a""#));
+    let ran = explain(&format!("{}---\n{ALERT}", one.repeat(1000)), &[]);
+    let said: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("left out, ")).collect();
+    assert_eq!(
+        (said.len(), said[5]),
+        (6, "left out, as the webhook refuses them: 995 more alerts"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `audit report`: what a reader of Markdown sees, how the HTML file is built, and that nothing which an alert says can
 //! leave its place in either.
 
+use std::path::Path;
+
 use paramedic_policies::action::Outcome;
 
 use super::fixture::{self, Fixture, Tale};
@@ -167,6 +169,21 @@ fn a_file_never_holds_another_format_than_its_name_says() {
     }
     let names = std::fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(names, 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_file_without_a_place_is_told_before_anything_is_read() {
+    let journal = fixture::journal();
+    let inside = Path::new(journal.path()).join("new.html").display().to_string();
+    for (path, says) in [
+        ("nodir/a.html", "nodir/a.html: there is no folder nodir\nhint: make the folder"),
+        (inside.as_str(), "new.html: it would overwrite a file of "),
+    ] {
+        let args = ["audit", "report", "--data-dir", journal.path(), "--since", "1h", "--file", path];
+        let ran = paramedic(&args);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran}");
+        assert!(ran.err.contains(says), "{ran}");
+    }
 }
 
 #[test]

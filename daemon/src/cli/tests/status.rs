@@ -76,10 +76,12 @@ fn everything_that_is_in_force_has_its_place() {
             json!({"id": 1103, "policy": "search-slow", "target": cart, "is": "verifying",
                 "since": "2026-11-21T09:29:30Z"}),
         ],
-        leases: vec![json!({
-            "id": 950, "policy": "cart-errors", "target": cart, "says": "scale 3 -> 5", "held": true,
-            "until": "2026-11-21T11:00:00Z",
-        })],
+        leases: vec![
+            json!({"id": 950, "policy": "cart-errors", "target": cart, "says": "scale 3 -> 5", "held": true,
+                "until": "2026-11-21T11:00:00Z"}),
+            json!({"id": 951, "policy": "cart-errors", "target": cart, "says": "scale 5 -> 6", "held": false,
+                "until": "2026-11-21T15:30:00Z", "atTheLatest": true}),
+        ],
         pauses: vec![
             json!({"says": "everything", "by": "ada", "until": null, "reason": "database migration"}),
             json!({"says": "namespace shop", "by": "joe", "until": "2026-12-21T09:30:00Z", "reason": ""}),

@@ -9,6 +9,7 @@ use paramedic_remediations::ports::metrics::{Metrics as _, Range};
 
 use super::document::Report;
 use super::incident::{CaseTold, Point};
+use crate::cli::beside::Input;
 use crate::cli::failure::Failure;
 use crate::clock::SystemClock;
 use crate::config::PrometheusSettings;
@@ -38,6 +39,11 @@ pub(super) struct CurvesArgs {
 }
 
 impl CurvesArgs {
+    /// The file that is read.
+    pub(super) fn reads(&self) -> impl Iterator<Item = Input<'_>> {
+        self.prometheus_token_file.iter().map(|path| Input::Read(path))
+    }
+
     /// Adds the curves, where a Prometheus is named.
     pub(super) async fn add(&self, report: &mut Report) -> Result<(), Failure> {
         let Some(url) = &self.prometheus_url else { return Ok(()) };

@@ -25,6 +25,7 @@ use clap::ValueEnum;
 use paramedic_policies::event::{Event, Seq};
 
 use super::selection::{When, window_of};
+use crate::cli::beside;
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::cli::records::{JournalArgs, Records};
@@ -90,6 +91,11 @@ enum Format {
 
 pub(super) async fn run(args: ReportArgs, console: &mut Console<'_>) -> Result<(), Failure> {
     let format = format(args.output, args.file.as_deref())?;
+    if let Some(file) = &args.file {
+        // Before months are read, and not after it.
+        let read = args.journal.reads().chain(args.curves.reads());
+        beside::could_be_written(file, &read.collect::<Vec<_>>())?;
+    }
     let records = args.journal.open_watched()?;
     let about = about(&args, &*records, console).await?;
     let gathered = gather::gather(&*records, about).await?;
