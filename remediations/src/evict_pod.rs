@@ -18,10 +18,10 @@ use crate::block_ip::{text, texts};
 use crate::checks::{self, Checks, Seen};
 use crate::makers;
 use crate::one_change::{self, Carried, OneChange, Trace};
-use crate::pods::{self, BUDGETS, NAMESPACES, PODS};
+use crate::pods::{self, BUDGETS, JOBS, NAMESPACES, PODS};
 use crate::ports::clock::left;
 use crate::ports::cluster::{Cluster, ClusterChange, LookError, Workload};
-use crate::ports::objects::ObjectChange;
+use crate::ports::objects::{Address, ObjectChange, REPLICA_SETS};
 use crate::remedy::{BothHands, Deed, Eyes, Plans, irrevocable};
 use crate::retry;
 use crate::rights::{Aim, At, Needs, Rights, Verb};
@@ -102,24 +102,26 @@ pub(crate) struct Looked {
     budgets: Vec<Value>,
     namespace: Option<Value>,
     workload: Option<Workload>,
-    job: Option<Value>,
+    /// What made it, and where that is.
+    maker: Option<(Address, Value)>,
 }
 
 async fn look(cluster: &dyn Cluster, namespace: &str, name: &str) -> Result<Looked, LookError> {
     let pod = cluster.get(&PODS.named(namespace, name)).await?;
     let budgets = cluster.list(BUDGETS, namespace, "").await?;
     let space = cluster.get(&NAMESPACES.named("", namespace)).await?;
-    let (workload, job) = match &pod {
+    let (workload, maker) = match &pod {
         Some(pod) => {
-            let job = match pods::job(pod) {
-                Some(at) => cluster.get(&at).await?,
+            let maker = match makers::address(pod) {
+                Some(at) => cluster.get(&at).await?.map(|object| (at, object)),
                 None => None,
             };
-            (pods::workload(cluster, pod).await?, job)
+            let set = maker.as_ref().filter(|(at, _)| at.resource == REPLICA_SETS).map(|(_, set)| set);
+            (pods::workload_above(cluster, pod, set).await?, maker)
         }
         None => (None, None),
     };
-    Ok(Looked { pod, budgets, namespace: space, workload, job })
+    Ok(Looked { pod, budgets, namespace: space, workload, maker })
 }
 
 impl Looked {
@@ -136,7 +138,7 @@ impl Looked {
         }
         checks.note(pods::replaced(pod).map(|owner| format!("{owner} makes another in its place")));
         checks.note(pods::free(pod));
-        if let Some(job) = &self.job {
+        if let Some((_, job)) = self.maker.as_ref().filter(|(at, _)| at.resource == JOBS) {
             checks.note(pods::tried_again(pod, job));
         }
         checks.note(pods::storage(pod, storage));
@@ -177,8 +179,7 @@ pub(crate) async fn preflight(
     };
     let labels = texts(pod, "/metadata/labels");
     let mut beside = Beside::default();
-    let job = looked.job.clone().and_then(|job| Some((makers::address(pod)?, job)));
-    let known = job.into_iter().collect::<BTreeMap<_, _>>();
+    let known = looked.maker.iter().cloned().collect::<BTreeMap<_, _>>();
     let makers = makers::labels(cluster, &[pod], &known, &mut beside, &mut checks).await?;
     let mut seen = Seen { uid: uid.clone(), labels, beside, surroundings, diff: None };
     if pods::is_going(pod) {

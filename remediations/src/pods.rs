@@ -47,14 +47,26 @@ pub(crate) fn controller(object: &Value) -> Option<Controller> {
 /// # Errors
 /// When nobody knows.
 pub(crate) async fn workload(cluster: &dyn Cluster, pod: &Value) -> Result<Option<Workload>, LookError> {
+    let set = match controller(pod).filter(|owner| owner.kind == "ReplicaSet") {
+        Some(owner) => {
+            cluster.get(&REPLICA_SETS.named(text(pod, "/metadata/namespace"), &owner.name)).await?
+        }
+        None => None,
+    };
+    workload_above(cluster, pod, set.as_ref()).await
+}
+
+/// The same, where its ReplicaSet was read already.
+///
+/// # Errors
+/// When nobody knows.
+pub(crate) async fn workload_above(
+    cluster: &dyn Cluster,
+    pod: &Value,
+    set: Option<&Value>,
+) -> Result<Option<Workload>, LookError> {
     let namespace = text(pod, "/metadata/namespace");
-    let Some(mut owner) = controller(pod) else { return Ok(None) };
-    if owner.kind == "ReplicaSet"
-        && let Some(set) = cluster.get(&REPLICA_SETS.named(namespace, &owner.name)).await?
-        && let Some(above) = controller(&set)
-    {
-        owner = above;
-    }
+    let Some(owner) = set.and_then(controller).or_else(|| controller(pod)) else { return Ok(None) };
     let kind = match owner.group.as_str() {
         "apps" => owner.kind.clone(),
         group => format!("{}.{group}", owner.kind),

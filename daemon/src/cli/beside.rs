@@ -50,8 +50,9 @@ impl Input<'_> {
             }
             Self::Read(path) => is_same(path, file).then(|| shown(path)),
             Self::Whole(path) => {
-                let inside = folder.canonicalize().ok()?.starts_with(path.canonicalize().ok()?);
-                inside.then(|| format!("a file of {}", shown(path)))
+                // Where a link leads to, or where a new file would be.
+                let at = file.canonicalize().or_else(|_| folder.canonicalize()).ok()?;
+                at.starts_with(path.canonicalize().ok()?).then(|| format!("a file of {}", shown(path)))
             }
         }
     }
@@ -128,6 +129,11 @@ mod tests {
         }
         for name in ["new.html", "policies/junit.xml", "policies/new.yaml"] {
             assert_eq!(told(&at(name), &inputs), Ok(()), "{name}");
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("policies/junit.xml"), at("out")).expect("a link");
+            told(&at("out"), &[Input::Whole(&policies)]).expect_err("it leads inside");
         }
         let refused = told(&at("policies/new"), &[Input::Whole(&policies)]).expect_err("it is ours");
         assert!(refused.contains("it would overwrite a file of "), "{refused}");

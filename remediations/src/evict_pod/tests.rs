@@ -300,7 +300,11 @@ async fn what_protects_the_workload_of_a_pod_is_told() {
     let cluster = with(|_| {});
     put(&cluster, DEPLOYMENTS.named("prod", "web"), json!({"metadata": {"labels": {"gold": "yes"}}}));
     for wish in [evict(), delete()] {
+        cluster.asked.lock().expect("no test panicked").clear();
         let beside = asked(&cluster, wish).await.beside;
         assert_eq!(beside.with("gold", Some("yes")), Some("prod/deployment/web"));
+        let read = cluster.asked.lock().expect("no test panicked").clone();
+        let sets = read.iter().filter(|one| one.to_lowercase().contains("replicaset")).count();
+        assert_eq!(sets, 1, "once is enough: {read:?}");
     }
 }
