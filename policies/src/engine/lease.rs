@@ -406,7 +406,7 @@ pub(super) fn ended(state: &State, now: Moment, revert: &Intent, outcome: &Outco
     let followed = followed(state, now, revert, outcome);
     let what = match outcome {
         // Somebody was quicker.
-        Outcome::Done { already: true, .. } => "had already been",
+        Outcome::Done { already: true, .. } if revert.action.rest().is_none() => "had already been",
         _ if trace(outcome) == Trace::Nothing => return followed,
         Outcome::Done { .. } | Outcome::Collected { .. } if revert.action.rest().is_none() => "has been",
         Outcome::Done { .. } | Outcome::Collected { .. } => "has in part been",

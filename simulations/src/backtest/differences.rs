@@ -4,16 +4,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use paramedic_policies::action::Mode;
 use paramedic_policies::alert::EpisodeKey;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::{Moment, Span};
 use serde::Serialize;
 use serde_json::json;
 
+use super::acted::Acted;
+use super::doubts::Doubts;
 use super::edits::{self, Edit, Rewritten};
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::report::Report;
-use super::tally::{Acted, Tally};
+use super::tally::Tally;
 use super::why::{Because, Why, ranked};
 
 /// Actions that are told one by one, of each kind; the rest is counted.
@@ -46,8 +49,12 @@ pub struct Plan {
     pub removed: u64,
     /// Actions that both take, with other parameters or in a higher mode under the new ones, whatever their time.
     pub altered: u64,
+    /// Actions that both take, in a lower mode under the new ones: the same, or at another time.
+    pub lowered: u64,
     /// Actions that both take, at different times.
     pub retimed: u64,
+    /// What comparing actions cannot answer.
+    pub doubts: Doubts,
     /// What the old policies make of the cases of those added.
     pub why_added: Vec<Because>,
     /// What the new policies make of the cases of those removed.
@@ -119,13 +126,16 @@ pub struct Altered {
 }
 
 impl Altered {
-    /// None where the new one does the same, and goes no further.
+    /// None where the new one does the same, and goes no further: neither by its policy, for the daemon may run under another
+    /// cap (`serve --mode`), nor under the cap that is configured.
     fn of(before: &Acted, after: &Acted) -> Option<Vec<Edit>> {
         let mut edits = edits::between(&before.parameters, &after.parameters);
-        if edits.is_empty() && after.mode <= before.mode {
+        let capped = (before.mode.min(before.cap), after.mode.min(after.cap));
+        if edits.is_empty() && after.mode <= before.mode && capped.1 <= capped.0 {
             return None;
         }
-        edits.extend(edits::between(&json!({"mode": before.mode}), &json!({"mode": after.mode})));
+        let (old, new) = if before.mode == after.mode { capped } else { (before.mode, after.mode) };
+        edits.extend(edits::between(&json!({"mode": old}), &json!({"mode": new})));
         Some(edits)
     }
 }
@@ -282,6 +292,9 @@ pub(super) struct Differences {
     same: u64,
     policies: BTreeMap<String, Change>,
     altered: Vec<Altered>,
+    lowered: u64,
+    /// Of those, what is only rehearsed now.
+    rehearsed: u64,
     retimed: Vec<Retimed>,
     why_earlier: BTreeMap<Why, u64>,
     why_later: BTreeMap<Why, u64>,
@@ -334,6 +347,11 @@ impl Differences {
                 self.altered.push(Altered { before, action, edits });
             }
             return;
+        }
+        let capped = action.mode.min(action.cap);
+        if capped < old.acted.mode.min(old.acted.cap) || action.mode < old.acted.mode {
+            self.lowered += 1;
+            self.rehearsed += u64::from(capped.min(action.mode) == Mode::DryRun);
         }
         if before == action.at {
             self.same += 1;
@@ -391,7 +409,9 @@ impl Differences {
             added,
             removed,
             altered,
+            lowered: self.lowered,
             retimed,
+            doubts: Doubts::of(old, &new, &rewritten, &settings, self.rehearsed),
             added_actions: self.only_new.told(),
             removed_actions: self.only_old.told(),
             why_added: ranked(self.only_new.why),
@@ -424,7 +444,6 @@ fn bound(told: &mut Vec<OneSided>) {
 mod tests {
     use std::sync::Arc;
 
-    use paramedic_policies::action::Mode;
     use paramedic_policies::alert::Labels;
     use paramedic_policies::book::Book;
     use paramedic_policies::event::Seq;
@@ -445,6 +464,7 @@ mod tests {
             opened_at: Moment::default(),
             elsewhere: Elsewhere::Matched,
             mode: Mode::Enforce,
+            cap: Mode::Enforce,
             parameters: json!({"restart": {}}),
         }
     }

@@ -8,10 +8,13 @@ use paramedic_policies::load::effective;
 use paramedic_policies::policy::Policy;
 use paramedic_policies::settings::Settings;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Of one value in words; beyond it stands `...`.
 const SHOWN_CHARS: usize = 80;
+
+/// Of what two long values have in common before they differ, so much is shown.
+const COMMON_CHARS: usize = 20;
 
 /// One value that is another one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,57 +22,69 @@ const SHOWN_CHARS: usize = 80;
 pub struct Edit {
     /// Where, such as `ladder[0].scale.to`.
     pub path: String,
-    /// The value before; null where there was none.
-    pub before: Value,
-    /// The value after; null where there is none.
-    pub after: Value,
+    /// The value before; absent where there was none, which is not the same as null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// The value after; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
 }
 
 impl std::fmt::Display for Edit {
-    /// `ladder[0].scale.to: 6 -> 0`.
+    /// `ladder[0].scale.to: 6 -> 0`. Of long values the place where they differ is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {} -> {}", self.path, shown(&self.before), shown(&self.after))
+        let (before, after) = (text(self.before.as_ref()), text(self.after.as_ref()));
+        let same = before.iter().zip(&after).take_while(|(one, other)| one == other).count();
+        let is_long = before.len().max(after.len()) > SHOWN_CHARS;
+        let from = if is_long { same.saturating_sub(COMMON_CHARS) } else { 0 };
+        write!(f, "{}: {} -> {}", self.path, shown(&before, from), shown(&after, from))
     }
 }
 
-fn shown(value: &Value) -> String {
+fn text(value: Option<&Value>) -> Vec<char> {
     let text = match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.escape_debug().to_string(),
-        other => other.to_string(),
+        None => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     };
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((cut, _)) => format!("{}...", text.get(..cut).unwrap_or_default()),
-        None => text,
-    }
+    text.chars().collect()
+}
+
+/// What stands from there on, cut, with what cannot be seen escaped.
+fn shown(text: &[char], from: usize) -> String {
+    let begin = if from > 0 { "..." } else { "" };
+    let end = if text.len() > from + SHOWN_CHARS { "..." } else { "" };
+    let middle = text.iter().skip(from).take(SHOWN_CHARS).map(|letter| match letter {
+        '"' | '\'' | '\\' => letter.to_string(),
+        letter => letter.escape_debug().to_string(),
+    });
+    format!("{begin}{}{end}", middle.collect::<String>())
 }
 
 /// Where two values differ. Objects are compared key by key and lists of objects one by one; other lists are one value.
 pub(super) fn between(before: &Value, after: &Value) -> Vec<Edit> {
     let mut edits = Vec::new();
-    walk(String::new(), before, after, &mut edits);
+    walk(String::new(), Some(before), Some(after), &mut edits);
     edits
 }
 
-fn walk(path: String, before: &Value, after: &Value, edits: &mut Vec<Edit>) {
+fn walk(path: String, before: Option<&Value>, after: Option<&Value>, edits: &mut Vec<Edit>) {
     let is_deep = |list: &[Value]| list.iter().any(Value::is_object);
     match (before, after) {
         (before, after) if before == after => {}
-        (Value::Object(old), Value::Object(new)) => {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                walk(path, &of(old), &of(new), edits);
+                walk(path, old.get(key), new.get(key), edits);
             }
         }
-        (Value::Array(old), Value::Array(new)) if is_deep(old) || is_deep(new) => {
+        (Some(Value::Array(old)), Some(Value::Array(new))) if is_deep(old) || is_deep(new) => {
             for index in 0..old.len().max(new.len()) {
-                let of = |list: &[Value]| list.get(index).cloned().unwrap_or_default();
-                walk(format!("{path}[{index}]"), &of(old), &of(new), edits);
+                walk(format!("{path}[{index}]"), old.get(index), new.get(index), edits);
             }
         }
-        (before, after) => edits.push(Edit { path, before: before.clone(), after: after.clone() }),
+        (before, after) => edits.push(Edit { path, before: before.cloned(), after: after.cloned() }),
     }
 }
 
@@ -89,7 +104,10 @@ pub struct Rewritten {
 #[serde(rename_all = "camelCase", tag = "is")]
 pub enum How {
     /// Only the new policies have one of this name.
-    New,
+    New {
+        /// All that it says.
+        edits: Vec<Edit>,
+    },
     /// Only the old ones have.
     Gone,
     /// Both have, with every default filled in.
@@ -105,7 +123,12 @@ pub(super) fn rewritten(old: &Book, new: &Book) -> Vec<Rewritten> {
     let names: BTreeSet<&String> = old.policies().keys().chain(new.policies().keys()).collect();
     let how = |name: &str| match (old.policy(name), new.policy(name)) {
         (None, None) => None,
-        (None, Some(_)) => Some(How::New),
+        (None, Some(new)) => {
+            let is_empty = |value: &Value| *value == json!([]) || *value == json!({});
+            let mut edits = between(&json!({}), &decisive(new));
+            edits.retain(|edit| !edit.after.as_ref().is_some_and(is_empty));
+            Some(How::New { edits })
+        }
         (Some(_), None) => Some(How::Gone),
         (Some(old), Some(new)) => {
             let edits = between(&decisive(old), &decisive(new));
@@ -132,8 +155,6 @@ fn decisive(policy: &Policy) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn words(before: &Value, after: &Value) -> Vec<String> {
@@ -149,18 +170,28 @@ mod tests {
             words(&before, &after),
             [
                 "ladder[0].scale.to: 6 -> 0",
-                "ladder[1]: - -> {\"restart\":{}}",
-                "match: [\"a=\\\"b\\\"\"] -> []",
+                r#"ladder[1]: - -> {"restart":{}}"#,
+                r#"match: ["a=\"b\""] -> []"#,
                 "mode: dry-run -> enforce",
             ]
         );
         assert!(words(&before, &before).is_empty());
-        assert_eq!(words(&json!({"a": null}), &json!({})), Vec::<String>::new(), "nothing is nothing");
+    }
+
+    /// In the body of a call null is a value, and in a merge patch it takes something away.
+    #[test]
+    fn null_is_not_nothing() {
+        assert_eq!(words(&json!({"a": null}), &json!({})), ["a: null -> -"]);
+        assert_eq!(words(&json!([{"b": 1}]), &json!([{"b": 1}, null])), ["[1]: - -> null"]);
     }
 
     #[test]
-    fn what_is_long_is_cut_and_what_cannot_be_printed_is_escaped() {
-        let edits = words(&json!({"query": "\u{1b}[31m"}), &json!({"query": "ä".repeat(90)}));
-        assert_eq!(edits, [format!("query: \\u{{1b}}[31m -> {}...", "ä".repeat(80))]);
+    fn of_what_is_long_the_place_is_shown_where_it_differs() {
+        let query = |end: &str| json!({"query": format!("{}{end}", "ä".repeat(90))});
+        let edits = words(&query(" > 1"), &query(" > 2"));
+        let common = "ä".repeat(17);
+        assert_eq!(edits, [format!("query: ...{common} > 1 -> ...{common} > 2")]);
+        let edits = words(&json!({"query": "\u{1b}[31m \"x\""}), &query(""));
+        assert_eq!(edits, [format!("query: \\u{{1b}}[31m \"x\" -> {}...", "ä".repeat(80))]);
     }
 }

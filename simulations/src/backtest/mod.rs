@@ -11,8 +11,10 @@
 //!
 //! Deliberately absent: files, Prometheus, real time. The sources are the daemon's.
 
+mod acted;
 mod assumed;
 mod differences;
+mod doubts;
 mod edits;
 mod facts;
 mod history;
@@ -30,7 +32,9 @@ mod verdicts;
 mod why;
 mod window;
 
+pub use acted::Acted;
 pub use differences::{Altered, Change, OneSided, Plan, Retimed};
+pub use doubts::Doubts;
 pub use edits::{Edit, How, Rewritten};
 pub use facts::{Facts, Learned, NoFacts};
 pub use history::{Heard, History, HistoryError};
@@ -39,6 +43,6 @@ pub use replay::{Replay, Terms};
 pub use report::{
     Asked, Blast, Busiest, DaySum, NotKnown, Peak, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
 };
-pub use tally::{Acted, Tally};
+pub use tally::Tally;
 pub use verdicts::{Comparison, Difference, Verdicts};
-pub use why::{Because, Elsewhere, RefusedBy, Why};
+pub use why::{Because, Elsewhere, RefusedBy, Why, is_of_others};

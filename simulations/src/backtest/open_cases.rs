@@ -30,6 +30,10 @@ pub(super) struct OpenCase {
     said: Vec<Said>,
     /// What it asked the cluster about last, where two books are compared.
     pub(super) wish: Option<Wish>,
+    /// Whether the past cannot judge it: a fact is not known any more, or its alert is not of our cluster.
+    pub(super) is_unjudged: bool,
+    /// Whether it had to make room for what else was done.
+    pub(super) is_crowded: bool,
     /// When it acted first.
     pub(super) acted: Option<Moment>,
     pub(super) is_over: bool,

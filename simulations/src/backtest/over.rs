@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use paramedic_policies::action::Mode;
 use paramedic_policies::book::Source;
 use paramedic_policies::counted::counted;
 use paramedic_policies::time::{Moment, Span};
@@ -57,9 +56,7 @@ pub async fn plan(
     let mut next = window.next().await?;
     let from = start(terms, &window, next.as_ref());
     let settings = edits::settings(&old.settings, &new.settings);
-    // Where both have the same cap it may be another one where they run (`serve --mode`): what policies say counts then.
     let caps = (old.settings.mode, new.settings.mode);
-    let caps = if caps.0 == caps.1 { (Mode::Enforce, Mode::Enforce) } else { caps };
     let mut old = Replay::new(old, from, terms);
     let mut new = Replay::new(new, from, terms);
     let books = (old.book(), new.book());
@@ -120,8 +117,8 @@ impl End {
 fn unknown(terms: &Terms, window: &Window<'_>, end: &End, looked_up: Asked) -> Vec<String> {
     let mut unknown = window.history().doubts();
     unknown.extend([
-        "whether an action would have helped: each case stops at its first rung, as in dry-run, and what came after it \
-         (verification, next rungs, reverts, relapses, the settle window) is not counted"
+        "whether an action would have helped: each case stops at the first step that changes something, as in dry-run, and \
+         what came after it (verification, next steps and rungs, reverts, relapses, the settle window) is not counted"
             .to_owned(),
         "what the cluster would have said (preflight, budgets, autoscalers, owners of fields, protection by labels): \
          assumed to allow every action"

@@ -93,6 +93,10 @@ pub struct PolicySum {
     /// Whether it had more of them than are counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub targets_left_out: bool,
+    /// Episodes without an action that this past cannot judge: a fact is not known any more, or the alert names another cluster.
+    pub unjudged: u64,
+    /// Episodes without an action that had to make room for what else was done: under a ceiling, on the same target.
+    pub crowded: u64,
     /// Actions that `inStorm: approve` would have made proposals.
     pub in_storm: u64,
     /// Episodes that were refused at least once for this, whether it acted later or not.

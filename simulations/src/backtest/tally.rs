@@ -9,7 +9,8 @@ use paramedic_policies::alert::{EpisodeKey, Labels};
 use paramedic_policies::book::{Book, Digest};
 use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::guard::{Finding, Guard};
-use paramedic_policies::policy::InStorm;
+use paramedic_policies::load::effective;
+use paramedic_policies::policy::{InStorm, Policy};
 use paramedic_policies::reason::Reason;
 use paramedic_policies::remediation::Wish;
 use paramedic_policies::ruling::Ruling;
@@ -17,16 +18,16 @@ use paramedic_policies::state::State;
 use paramedic_policies::target::Target;
 use paramedic_policies::time::Moment;
 use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Receipt};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::acted::{Acted, parameters};
 use super::names::Names;
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::peaks::{BLAST_WINDOW, Concurrency, Width};
 use super::report::{
     Asked, Busiest, DaySum, NotKnown, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
 };
-use super::why::Elsewhere;
+use super::why::{Elsewhere, is_of_others};
 
 /// Different targets, and names of alerts, that are counted one by one: far more than any cluster has workloads.
 const NAMES_MAX: usize = 20_000;
@@ -38,35 +39,6 @@ const TARGETS_SHOWN: usize = 20;
 const ALERTS_SHOWN: usize = 10;
 
 const DAY_MS: i64 = 86_400_000;
-
-/// One action that would have been taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Acted {
-    /// When.
-    pub at: Moment,
-    /// By which policy.
-    pub policy: String,
-    /// What.
-    pub remediation: &'static str,
-    /// On what.
-    pub target: Target,
-    /// For which alert.
-    pub alert: String,
-    /// That alert's identity.
-    #[serde(skip)]
-    pub key: EpisodeKey,
-    /// When its episode began.
-    #[serde(skip)]
-    pub opened_at: Moment,
-    /// What the other policies have to do with it.
-    #[serde(skip)]
-    pub elsewhere: Elsewhere,
-    /// How far it may go.
-    pub mode: Mode,
-    /// What it would change, with every template rendered, as recorded; and when that is taken back.
-    pub parameters: Value,
-}
 
 /// Counts so far.
 #[derive(Debug)]
@@ -94,8 +66,10 @@ pub struct Tally {
     looks: u64,
     /// The book that this one is compared with.
     other: Option<Arc<Book>>,
-    /// No policy goes further than this, in the comparison alone.
+    /// No policy goes further than this by its configuration.
     cap: Mode,
+    /// By policy its rungs as they are written, where two books are compared.
+    ladders: BTreeMap<String, Value>,
     /// Until when its actions were compared.
     compared_until: Moment,
     acted: Vec<Acted>,
@@ -110,6 +84,8 @@ struct PolicyTally {
     /// Whether it acted on a target beyond those that are told apart.
     targets_left_out: bool,
     in_storm: u64,
+    unjudged: u64,
+    crowded: u64,
     refusals: BTreeMap<(Guard, &'static str), u64>,
     not_known: BTreeMap<String, u64>,
 }
@@ -144,6 +120,7 @@ impl Tally {
             looks: 0,
             other: None,
             cap: Mode::Enforce,
+            ladders: BTreeMap::new(),
             compared_until: Moment::default(),
             acted: Vec::new(),
             over: Vec::new(),
@@ -156,9 +133,12 @@ impl Tally {
     }
 
     /// From now on each action and each episode that is over is kept, for whoever compares them with those of this book.
-    /// No policy of this one goes further than `cap`.
+    /// The configuration lets no policy of this one go further than `cap`.
     pub(super) fn compare_with(&mut self, other: Arc<Book>, cap: Mode) {
         (self.other, self.cap) = (Some(other), cap);
+        let ladder = |policy: &Policy| effective(policy)["spec"]["ladder"].take();
+        let policies = self.book.policies().values();
+        self.ladders = policies.map(|policy| (policy.name.clone(), ladder(policy))).collect();
     }
 
     /// What a policy asks the cluster about before it acts.
@@ -205,6 +185,8 @@ impl Tally {
             && let Some(tally) = self.policies.get_mut(policy)
         {
             *tally.not_known.entry(fact).or_default() += 1;
+            tally.unjudged += u64::from(case.acted.is_none() && !case.is_unjudged);
+            case.is_unjudged = true;
         }
     }
 
@@ -303,6 +285,14 @@ impl Tally {
             if case.refused.insert((guard, reason.name())) {
                 *tally.refusals.entry((guard, reason.name())).or_default() += 1;
             }
+            if guard == Guard::Cluster {
+                tally.unjudged += u64::from(case.acted.is_none() && !case.is_unjudged);
+                case.is_unjudged = true;
+            }
+            if is_of_others(guard) {
+                tally.crowded += u64::from(case.acted.is_none() && !case.is_crowded);
+                case.is_crowded = true;
+            }
         }
     }
 
@@ -322,18 +312,20 @@ impl Tally {
         if let Some(by) = by {
             *by.entry(intent.policy.clone()).or_default() += 1;
         }
-        let (mut first, mut wish) = (false, None);
+        let (mut first, mut wish, mut doubted) = (false, None, (false, false));
         if let Some(case) = self.open.case(intent.episode, &intent.policy) {
             (first, wish) = (case.acted.is_none(), case.wish.take());
+            doubted = (case.is_unjudged, case.is_crowded);
             case.acted = case.acted.or(Some(at));
         }
+        let is_in_storm = self.storm_wants_approval(&intent.policy);
         if let Some(tally) = self.policies.get_mut(&intent.policy) {
             tally.acted += u64::from(first);
+            tally.unjudged -= u64::from(first && doubted.0);
+            tally.crowded -= u64::from(first && doubted.1);
             tally.targets_left_out |= is_left_out;
             *tally.actions.entry(intent.action.name()).or_default() += 1;
-            let approve =
-                |name| self.book.policy(name).is_some_and(|p| p.guards.in_storm == InStorm::Approve);
-            tally.in_storm += u64::from(self.storming.is_some() && approve(&intent.policy));
+            tally.in_storm += u64::from(is_in_storm);
         }
         let Some(episode) = self.open.episode(intent.episode) else { return };
         if let Some(counts) = self.alerts.of(episode.alert.as_str()) {
@@ -347,7 +339,8 @@ impl Tally {
                 }
                 Some(_) => Elsewhere::NotMatched,
             };
-            let parameters = parameters(wish, intent);
+            let ladder = self.ladders.get(&intent.policy).unwrap_or(&Value::Null);
+            let parameters = parameters(wish.as_ref(), intent, self.book.settings(), ladder);
             self.acted.push(Acted {
                 at,
                 policy: intent.policy.clone(),
@@ -357,18 +350,25 @@ impl Tally {
                 key: episode.key,
                 opened_at: episode.opened_at,
                 elsewhere,
-                mode: self.mode_of(intent).min(self.cap),
+                mode: self.mode_of(intent),
+                cap: self.cap,
                 parameters,
             });
         }
     }
 
-    /// How far its step may go by its policy.
+    /// How far its step may go by its policy, and by a storm.
     fn mode_of(&self, intent: &Intent) -> Mode {
         let Some(policy) = self.book.policy(&intent.policy) else { return Mode::default() };
         let rung = policy.ladder.get(intent.rung);
         let step = rung.and_then(|rung| rung.steps.get(intent.step)).and_then(|step| step.mode);
-        step.unwrap_or(policy.mode).min(policy.mode)
+        let storm = if self.storm_wants_approval(&intent.policy) { Mode::Approve } else { Mode::Enforce };
+        step.unwrap_or(policy.mode).min(policy.mode).min(storm)
+    }
+
+    fn storm_wants_approval(&self, policy: &str) -> bool {
+        let wants = |policy: &Policy| policy.guards.in_storm == InStorm::Approve;
+        self.storming.is_some() && self.book.policy(policy).is_some_and(wants)
     }
 
     fn note_hour(&mut self, at: Moment) {
@@ -427,6 +427,8 @@ impl Tally {
                 actions: tally.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
                 targets: targets_of.get(name.as_str()).copied().unwrap_or_default(),
                 targets_left_out: tally.targets_left_out,
+                unjudged: tally.unjudged,
+                crowded: tally.crowded,
                 in_storm: tally.in_storm,
                 refusals: sorted(&tally.refusals),
             });
@@ -505,19 +507,6 @@ const DAYS_MAX: i64 = 3_660;
 
 fn day_of(at: Moment) -> String {
     at.to_string().get(..10).unwrap_or_default().to_owned()
-}
-
-/// What an action would change, by its name, and when that is taken back.
-fn parameters(wish: Option<Wish>, intent: &Intent) -> Value {
-    let mut parameters = match serde_json::to_value(wish).unwrap_or_default() {
-        wish @ Value::Object(_) => wish,
-        // One without settings is a bare word.
-        _ => json!({intent.action.name(): {}}),
-    };
-    if let Some(after) = intent.revert_after {
-        parameters["revert"] = json!({"after": after});
-    }
-    parameters
 }
 
 fn refusal(finding: &Finding) -> Option<(Guard, &Reason)> {

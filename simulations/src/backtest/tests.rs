@@ -266,27 +266,87 @@ async fn a_moment_of_a_thousand_years_ago_does_not_hide_the_days_that_count() {
     assert!(report.unknown.iter().any(|what| what.contains("only the last ten years")));
 }
 
+/// The same with this in place of the restart.
+fn doing(steps: &str, change: impl Fn(&mut Settings)) -> Source {
+    let mut source = restart("limits: []");
+    for file in &mut source.files {
+        file.text = file.text.replace("ladder: [{restart: {}, verify: {rollout: complete}}]", steps);
+    }
+    change(&mut source.settings);
+    paramedic_policies::load::book(source.clone()).expect("the policy is sound");
+    source
+}
+
+fn words(edits: &[Edit]) -> Vec<String> {
+    edits.iter().map(ToString::to_string).collect()
+}
+
+fn altered(plan: &Plan) -> Vec<Vec<String>> {
+    assert_eq!(plan.altered_actions.len() as u64, plan.altered);
+    plan.altered_actions.iter().map(|one| words(&one.edits)).collect()
+}
+
+fn two() -> Written {
+    past(&[("cart", 0, Some(10)), ("web", 20, Some(30))])
+}
+
 /// The policies are the same to the letter: what is compared is what their templates come to.
 #[tokio::test]
 async fn a_value_that_only_the_configuration_changes_alters_the_action() {
-    let with = |image: &str| {
-        let mut source = restart("limits: []");
-        let job = r#"{runJob: {template: {image: "{{ vars.image }}"}, parameters: {FOR: "{{ labels.deployment }}"}}}"#;
-        for file in &mut source.files {
-            file.text = file.text.replace("{restart: {}, verify: {rollout: complete}}", job);
-        }
-        source.settings.vars.insert("image".to_owned(), image.to_owned());
-        paramedic_policies::load::book(source.clone()).expect("the policy is sound");
-        source
-    };
-    let alerts = || past(&[("cart", 0, Some(10)), ("web", 20, Some(30))]);
-    let plan = planned(alerts(), with("jobs:1"), with("jobs:2"), &terms()).await;
+    let job = r#"ladder: [{runJob: {template: {image: "{{ vars.image }}"}, parameters: {FOR: "{{ labels.deployment }}"}}}]"#;
+    let with =
+        |image: &str| doing(job, |settings| _ = settings.vars.insert("image".to_owned(), image.to_owned()));
+    let plan = planned(two(), with("jobs:1"), with("jobs:2"), &terms()).await;
     assert_eq!((plan.same, plan.altered, plan.added, plan.rewritten.len()), (0, 2, 0, 0));
-    let words = |edits: &[Edit]| edits.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let altered: Vec<_> = plan.altered_actions.iter().map(|one| words(&one.edits)).collect();
-    assert_eq!(altered, vec![["runJob.template.image: jobs:1 -> jobs:2"]; 2]);
+    assert_eq!(altered(&plan), vec![["runJob.template.image: jobs:1 -> jobs:2"]; 2]);
     assert_eq!(words(&plan.settings), ["vars.image: jobs:1 -> jobs:2"]);
 
-    let plan = planned(alerts(), with("jobs:1"), with("jobs:1"), &terms()).await;
+    let plan = planned(two(), with("jobs:1"), with("jobs:1"), &terms()).await;
     assert_eq!((plan.same, plan.altered, plan.settings.len()), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn a_call_to_another_host_is_another_action() {
+    let call = "ladder: [{http: {endpoint: queues, path: /drain}}]";
+    let with = |url: &str| {
+        let endpoint = serde_json::json!({"url": url});
+        doing(call, |settings| {
+            let endpoint = serde_json::from_value(endpoint.clone()).expect("an endpoint");
+            settings.endpoints.insert("queues".to_owned(), endpoint);
+        })
+    };
+    let plan = planned(two(), with("https://a.example"), with("https://b.example"), &terms()).await;
+    assert_eq!(altered(&plan), vec![["endpoint.url: https://a.example -> https://b.example"]; 2]);
+}
+
+/// A dry run ends a sequence after its first action, and life goes on with the next.
+#[tokio::test]
+async fn what_follows_in_a_sequence_belongs_to_its_first_action() {
+    let then = |step: &str| {
+        let restart = "{restart: {}, verify: {rollout: complete}}";
+        doing(&format!("sequence: [{restart}, {{{step}, verify: {{rollout: complete}}}}]"), |_| {})
+    };
+    let plan = planned(two(), then("scale: {to: 6}"), then("scale: {to: 5}"), &terms()).await;
+    assert_eq!(altered(&plan), vec![["then[0].scale.to: 6 -> 5"]; 2]);
+    let held = then("scale: {to: 6}, mode: dry-run");
+    let plan = planned(two(), held, then("scale: {to: 6}"), &terms()).await;
+    assert_eq!(altered(&plan), vec![["then[0].mode: dry-run -> -"]; 2]);
+}
+
+/// What an approval held back in a storm happens by itself now: so does what no storm holds back any more.
+#[tokio::test]
+async fn a_storm_that_asks_nobody_raises_the_mode() {
+    let with = |in_storm: &str, alerts_per_minute: u32| {
+        let mut source = restart(&format!("limits: [], inStorm: {in_storm}"));
+        source.settings.guards.storm.alerts_per_minute = alerts_per_minute;
+        source
+    };
+    let at_once = || past(&[("a", 0, Some(30)), ("b", 0, Some(30)), ("c", 0, Some(30)), ("d", 0, Some(30))]);
+    let plan = planned(at_once(), with("approve", 2), with("act", 2), &terms()).await;
+    assert!(plan.after == 4 && plan.altered >= 2, "{plan:?}");
+    assert!(altered(&plan).iter().all(|edits| edits == &["mode: approve -> enforce"]), "{plan:?}");
+    let calmer = planned(at_once(), with("approve", 2), with("approve", 100), &terms()).await;
+    assert_eq!(altered(&calmer), altered(&plan));
+    let stricter = planned(at_once(), with("act", 2), with("approve", 2), &terms()).await;
+    assert_eq!((stricter.altered, stricter.rewritten.len()), (0, 1));
 }

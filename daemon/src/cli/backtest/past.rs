@@ -293,8 +293,8 @@ const ONLY_RECORDED: &str = "what nobody asked at that time: the answer that was
                              after it, within facts.maxAge; a precondition that was not asked then is withheld, and a look at \
                              the cluster that was not made then is assumed to allow";
 
-const NO_PROMQL: &str = "what Prometheus would have answered: a policy with `when` or `let` is withheld, and counted under \
-                         its own heading";
+const NO_PROMQL: &str = "what Prometheus would have answered: a policy with `when` or `let` is withheld, and its cases \
+                         are counted as not known";
 
 /// The records of a journal, page by page.
 struct Paged {

@@ -4,7 +4,10 @@ use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::{Edit, How, Plan};
 
 /// Of one policy; the rest is counted.
-const SHOWN: usize = 12;
+const SHOWN: usize = 40;
+
+/// Of one action; the rest is counted.
+const SHOWN_OF_ACTION: usize = 3;
 
 /// Whose words they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +20,13 @@ pub(super) enum Whose<'a> {
 
 /// All that is written otherwise: a line for each, with `quoted` about what comes from files.
 pub(super) fn all(plan: &Plan, quoted: fn(&str) -> String) -> Vec<(Whose<'_>, Vec<String>)> {
-    let lines = |edits: &[Edit]| lines(edits).iter().map(|line| quoted(line)).collect();
+    let lines = |edits: &[Edit]| lines(edits, SHOWN, quoted);
     let mut all: Vec<_> = plan
         .rewritten
         .iter()
         .map(|one| {
             let lines = match &one.how {
-                How::New => vec!["is new".to_owned()],
+                How::New { edits } => std::iter::once("is new".to_owned()).chain(lines(edits)).collect(),
                 How::Gone => vec!["is gone".to_owned()],
                 How::Changed { edits } => lines(edits),
             };
@@ -52,15 +55,14 @@ fn policies_of(many: u64) -> String {
     if many == 1 { "1 policy".to_owned() } else { format!("{many} policies") }
 }
 
-fn lines(edits: &[Edit]) -> Vec<String> {
-    let mut lines: Vec<String> = edits.iter().take(SHOWN).map(ToString::to_string).collect();
-    if let Some(more @ 1..) = edits.len().checked_sub(SHOWN) {
-        lines.push(format!("and {} more; --output json has all", counted(more as u64, "value")));
-    }
-    lines
+fn lines(edits: &[Edit], most: usize, quoted: fn(&str) -> String) -> Vec<String> {
+    let shown = edits.iter().take(most).map(|edit| quoted(&edit.to_string()));
+    let more = edits.len().checked_sub(most).filter(|more| *more > 0);
+    let more = more.map(|more| format!("and {} more; --output json has all", counted(more as u64, "value")));
+    shown.chain(more).collect()
 }
 
-/// What an action does otherwise, on one line.
-pub(super) fn line(edits: &[Edit]) -> String {
-    lines(edits).join("; ")
+/// What an action does otherwise, on one line, with `quoted` about what comes from files.
+pub(super) fn line(edits: &[Edit], quoted: fn(&str) -> String) -> String {
+    lines(edits, SHOWN_OF_ACTION, quoted).join("; ")
 }

@@ -8,10 +8,10 @@ use paramedic_simulations::backtest::{Acted, OneSided, Plan};
 
 use super::edits::{self, Whose};
 use super::why::{self, Side};
-use crate::cli::audit::report::words::code;
+use crate::cli::audit::report::words::{code, copied};
 use crate::cli::words::minute;
 
-/// Actions of one kind that are written out: comments have a bound.
+/// Actions of one kind, and values written otherwise, that are told: comments have a bound.
 const SHOWN: usize = 50;
 
 /// All of it.
@@ -27,22 +27,29 @@ pub(super) fn written(plan: &Plan) -> String {
         let _ = writeln!(text, "{line}");
     };
     let otherwise = edits::sum(plan);
-    if plan.added + plan.removed + plan.altered + plan.retimed == 0 {
+    let doubts = why::doubts(plan);
+    let doubts = doubts.iter().map(|(cases, what)| format!("{} {what}", counted(*cases, "case")));
+    let doubts: Vec<String> = doubts.collect();
+    if plan.added + plan.removed + plan.altered + plan.retimed + plan.lowered == 0 {
         let same = counted(plan.same, "action");
         match &otherwise {
             None => line(&format!("**No action changes**: {same} before, the same after.")),
-            Some(otherwise) => line(&format!(
-                "**No action of this past changes, but {otherwise}**: {same} before, the same after."
-            )),
+            Some(otherwise) => {
+                let but = if doubts.is_empty() { "" } else { ", and not all could be judged" };
+                line(&format!(
+                    "**No action of this past changes, but {otherwise}{but}**: {same} before, the same after."
+                ));
+            }
         }
     } else {
         line(&format!(
-            "**{} added, {} removed, {} altered, {} at another time**; {} the same. {} before, {} after ({}).",
+            "**{} added, {} removed, {} altered, {} at another time**; {} the same, {} in a lower mode. {} before, {} after ({}).",
             plan.added,
             plan.removed,
             plan.altered,
             plan.retimed,
             plan.same,
+            plan.lowered,
             counted(plan.before, "action"),
             plan.after,
             why::net(plan.net)
@@ -55,10 +62,11 @@ pub(super) fn written(plan: &Plan) -> String {
         if !reasons.is_empty() {
             line(&reasons.concat());
         }
-        line(
-            "\n| policy | before | after | added | removed | altered | other time |\n|---|--:|--:|--:|--:|--:|--:|",
-        );
-        for one in &plan.policies {
+        if !plan.policies.is_empty() {
+            line("\n| policy | before | after | added | removed | altered | other time |");
+            line("|---|--:|--:|--:|--:|--:|--:|");
+        }
+        for one in plan.policies.iter().take(SHOWN) {
             line(&format!(
                 "| {} | {} | {} | {} | {} | {} | {} |",
                 code(&one.policy),
@@ -70,15 +78,27 @@ pub(super) fn written(plan: &Plan) -> String {
                 one.retimed
             ));
         }
+        if let Some(more @ 1..) = plan.policies.len().checked_sub(SHOWN) {
+            line(&format!("\nAnd {more} more policies; --output json has all."));
+        }
+    }
+    if !doubts.is_empty() {
+        line("");
+        doubts.iter().for_each(|doubt| line(&format!("- {doubt}")));
     }
     if otherwise.is_some() {
         line("\n**Written otherwise:**\n");
-        for (whose, lines) in edits::all(plan, code) {
+        let all = edits::all(plan, copied).into_iter().flat_map(|(whose, lines)| {
             let whose = match whose {
                 Whose::Policy(name) => code(name),
                 Whose::Settings => "the settings".to_owned(),
             };
-            lines.iter().for_each(|one| line(&format!("- {whose}: {one}")));
+            lines.into_iter().map(move |one| format!("- {whose}: {one}"))
+        });
+        let all: Vec<String> = all.collect();
+        all.iter().take(SHOWN).for_each(|one| line(one));
+        if let Some(more @ 1..) = all.len().checked_sub(SHOWN) {
+            line(&format!("- and {}; --output json has all", counted(more, "more line")));
         }
     }
     let mut part = |name: &str, all: u64, told: &str, acted: Vec<String>| {
@@ -101,8 +121,7 @@ pub(super) fn written(plan: &Plan) -> String {
     part("Added", plan.added, "why", rows(Side::Added, &plan.added_actions));
     part("Removed", plan.removed, "why", rows(Side::Removed, &plan.removed_actions));
     let altered = plan.altered_actions.iter().take(SHOWN);
-    let altered =
-        altered.map(|one| row(&minute(one.action.at), &one.action, &code(&edits::line(&one.edits))));
+    let altered = altered.map(|one| row(&minute(one.action.at), &one.action, &edits::line(&one.edits, code)));
     part("Altered", plan.altered, "how", altered.collect());
     let retimed = plan.retimed_actions.iter().take(SHOWN);
     let retimed = retimed.map(|one| {
@@ -111,7 +130,10 @@ pub(super) fn written(plan: &Plan) -> String {
     });
     part("At another time", plan.retimed, "why", retimed.collect());
     line("\n<details><summary>What history cannot tell</summary>\n");
-    plan.unknown.iter().for_each(|what| line(&format!("- {what}")));
+    plan.unknown.iter().take(SHOWN).for_each(|what| line(&format!("- {what}")));
+    if let Some(more @ 1..) = plan.unknown.len().checked_sub(SHOWN) {
+        line(&format!("- and {}; --output json has all", counted(more, "more thing")));
+    }
     line("\n</details>");
     text
 }

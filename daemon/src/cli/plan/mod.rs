@@ -29,8 +29,9 @@ use why::Side;
 Both are replayed as `backtest` does, under one configuration, or under two with --new-config. An
 action is altered where its parameters are others, or its mode is higher (dry-run, approve,
 enforce). Policies that are written otherwise are named, whether the past shows it or not. With
---max-new-actions it exits with 1 when the change adds and alters more, or where no alert began in
-that time to judge it by, so that a pull request can be stopped.")]
+--max-new-actions it exits with 1 when the change adds and alters more, counted together with what
+this past cannot judge, or where it judges nothing, so that a pull request can be stopped. What
+comes at another time is told and not bounded.")]
 pub struct PlanArgs {
     /// The policies as they are: a file, or a folder of them
     #[arg(value_name = "OLD")]
@@ -47,7 +48,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     new_config: Option<PathBuf>,
 
-    /// Fail when the change adds and alters more actions than this, or no alert began in that time.
+    /// Fail when the change adds and alters more actions than this, or this past cannot judge it.
     #[arg(long, value_name = "COUNT")]
     max_new_actions: Option<u64>,
 
@@ -67,7 +68,7 @@ pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(),
     past::refuse_none(&[&old, &new], &paths)?;
     let opened = args.past.open(&configuration, console.now).await?;
     let mut terms = opened.terms;
-    terms.unknown.extend(changed.as_ref().and_then(|new| read_alike(&configuration, new)));
+    terms.unknown.extend(changed.as_ref().map(|new| read_alike(&configuration, new)).unwrap_or_default());
     let mut watched = Watched::new(opened.history, &terms, console.err);
     let plan = backtest::plan(&mut watched, &*opened.facts, (old, new), &terms).await;
     watched.done();
@@ -80,21 +81,32 @@ pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(),
     gate(&plan, args.max_new_actions)
 }
 
-/// The past is read once, under one configuration; where the other one would have read it otherwise, that is said.
-fn read_alike(old: &Configuration, new: &Configuration) -> Option<String> {
-    let changes = [
-        ("cluster", old.cluster != new.cluster),
-        ("redaction", old.redaction != new.redaction),
-        ("prometheus", old.prometheus != new.prometheus),
-        ("facts", old.facts != new.facts),
-    ];
-    let changed: Vec<&str> = changes.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
-    (!changed.is_empty()).then(|| {
-        format!(
+/// The past is read once, under one configuration; where the other one would have read it otherwise, that is said. So are the
+/// parts that no decision depends on, and which are not compared.
+fn read_alike(old: &Configuration, new: &Configuration) -> Vec<String> {
+    let values = |of: &Configuration| serde_json::to_value(of).unwrap_or_default();
+    let (before, after) = (values(old), values(new));
+    let names = before.as_object().into_iter().flat_map(|fields| fields.keys());
+    let changed: Vec<&str> = names.filter(|name| before[*name] != after[*name]).map(String::as_str).collect();
+    let reads = ["cluster", "redaction", "prometheus", "facts"];
+    let compared = ["mode", "vars", "guards", "episodes", "endpoints", "notifications"];
+    let (read, rest): (Vec<&str>, Vec<&str>) = changed.into_iter().partition(|name| reads.contains(name));
+    let rest: Vec<&str> = rest.into_iter().filter(|name| !compared.contains(name)).collect();
+    let mut said = Vec::new();
+    if !read.is_empty() {
+        said.push(format!(
             "what --new-config changes of {}: labels and answers of the past are read once, under --config, for both",
-            changed.join(", ")
-        )
-    })
+            read.join(", ")
+        ));
+    }
+    if !rest.is_empty() {
+        said.push(format!(
+            "what --new-config changes of {}: no decision depends on it, so nothing of it is compared, and it may matter \
+             all the same",
+            rest.join(", ")
+        ));
+    }
+    said
 }
 
 fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
@@ -106,7 +118,15 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
         ))
         .hint("name a time with alerts (--since, --until), or a newer history"));
     }
-    if plan.added + plan.altered <= most {
+    if plan.doubts.judged == 0 {
+        return Err(Failure::users(format!(
+            "no case of {} could be judged: that shows nothing, and --max-new-actions lets nothing through by it",
+            counted(plan.began, "alert")
+        ))
+        .hint("do the policies match these alerts, do they name the cluster of --config, does this history tell what is asked?"));
+    }
+    let doubted = plan.doubts.unjudged + plan.doubts.crowded;
+    if plan.added + plan.altered + doubted <= most {
         return Ok(());
     }
     let added = counted(plan.added, "action");
@@ -115,13 +135,17 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
     let because = because.map(|(count, why)| format!("; {count} of these: {why}")).unwrap_or_default();
     let altered = match plan.altered_actions.first() {
         Some(first) => {
-            let first = format!("{}, {}", first.action.policy, edits::line(&first.edits));
+            let first = format!("{}, {}", first.action.policy, edits::line(&first.edits, str::to_owned));
             format!(", and alters {}, the first of {first}", plan.altered)
         }
         None => String::new(),
     };
     Err(Failure::users(format!(
-        "the change adds {added} ({net} in all{because}){altered}; --max-new-actions allows {most}"
+        "the change adds {added} ({net} in all{because}){altered}{}; --max-new-actions allows {most}",
+        why::doubts(plan)
+            .iter()
+            .map(|(cases, what)| format!(", and {} {what}", counted(*cases, "case")))
+            .collect::<String>()
     ))
     .hint("read what is added and altered; if it is meant, raise the bound for this change"))
 }

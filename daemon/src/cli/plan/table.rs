@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use paramedic_policies::counted::counted;
 use paramedic_simulations::backtest::{Acted, Because, OneSided, Plan};
 
 use super::edits::{self, Whose};
@@ -26,8 +27,13 @@ pub(super) fn written(plan: &Plan) -> String {
     head.row(["  added".to_owned(), plan.added.to_string()]);
     head.row(["  removed".to_owned(), plan.removed.to_string()]);
     head.row(["  altered".to_owned(), plan.altered.to_string()]);
+    head.row(["  in a lower mode".to_owned(), plan.lowered.to_string()]);
     head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
     text.push_str(&head.to_string());
+    for (cases, what) in why::doubts(plan) {
+        // A string takes all that is written to it.
+        let _ = writeln!(text, "\n{} {what}", counted(cases, "case"));
+    }
     for (side, name, all) in Side::all(plan) {
         because(&mut text, name, side, all);
     }
@@ -70,7 +76,8 @@ pub(super) fn written(plan: &Plan) -> String {
         plan.removed,
         plan.removed_actions.iter().map(|one| noted(Side::Removed, one)),
     );
-    let altered = plan.altered_actions.iter().map(|one| (&one.action, edits::line(&one.edits)));
+    let altered =
+        plan.altered_actions.iter().map(|one| (&one.action, edits::line(&one.edits, str::to_owned)));
     actions(&mut text, "altered", "!", plan.altered, altered);
     let retimed = plan.retimed_actions.iter().map(|one| {
         let why = why::words(Side::of(one), &one.why);

@@ -254,6 +254,80 @@ fn what_no_alert_of_the_past_shows_is_named_all_the_same() {
     insta::assert_snapshot!("plan-written-otherwise", all.join("\n"));
 }
 
+/// A facts-less past is no judge of who asks for facts, nor one of another cluster, nor one without its alerts.
+#[test]
+fn what_cannot_be_judged_passes_no_gate() {
+    let past = Past::new();
+    let gate = |old: &str, new: &str, more: &[&str]| {
+        past.run(&["plan", old, new], &[&["-o", "markdown", "--max-new-actions", "0"], more].concat())
+    };
+    let when = POLICIES.replace("COOLDOWN", "30m");
+    past.write("asks.yaml", &when.replace("is: \"> 1\"", "is: \"> 0\""));
+    let ran = gate("old.yaml", "asks.yaml", &[]);
+    assert!(ran.out.contains("1 policy is written otherwise, and not all could be judged**"), "{ran}");
+    assert!(ran.code == 1 && ran.err.contains("and 1 case cannot be judged: a fact"), "{ran}");
+
+    let kind = "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\n";
+    past.write("prod.conf.yaml", &format!("{kind}cluster: {{name: prod}}\n"));
+    let ran = gate("old.yaml", "new.yaml", &["--config", &past.path("prod.conf.yaml")]);
+    assert!(ran.code == 1 && ran.err.contains("no case of 11 alerts could be judged"), "{ran}");
+    past.write("none.yaml", &when.replace("alertname=\"", "alertname=\"No"));
+    past.write("nothing.yaml", &when.replace("alertname=\"", "alertname=\"No").replace("30m", "5m"));
+    let ran = gate("none.yaml", "nothing.yaml", &[]);
+    assert!(ran.code == 1 && ran.err.contains("no case of 11 alerts could be judged"), "{ran}");
+}
+
+/// In life a rehearsal takes nobody's room, and the replay rehearses everything.
+#[test]
+fn a_mode_that_is_lowered_may_make_room_for_others() {
+    let past = Past::new();
+    let one = |name: &str, mode: &str| {
+        let text = POLICIES.split("---\n").next().unwrap_or_default().replace("restart-cart", name);
+        text.replace("COOLDOWN", "30m").replace("mode: enforce", &format!("mode: {mode}"))
+    };
+    past.write("both.yaml", &format!("{}---\n{}", one("aaa", "enforce"), one("bbb", "enforce")));
+    past.write("one.yaml", &format!("{}---\n{}", one("aaa", "dry-run"), one("bbb", "enforce")));
+    let ran = past.run(&["plan", "both.yaml", "one.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
+    insta::assert_snapshot!("plan-lowered", ran.to_string().split("<details>").next().unwrap_or_default());
+    assert!(
+        ran.code == 1 && ran.err.contains("cases had to make room for what is only rehearsed now"),
+        "{ran}"
+    );
+    past.write("alone.yaml", &one("aaa", "enforce"));
+    past.write("shown.yaml", &one("aaa", "dry-run"));
+    let alone = past.run(&["plan", "alone.yaml", "shown.yaml"], &["--max-new-actions", "0"]);
+    assert!(alone.code == 0 && alone.out.contains("  in a lower mode  6"), "{alone}");
+}
+
+/// GitHub takes 65,536 characters.
+#[test]
+fn the_largest_change_fits_into_a_comment() {
+    let past = Past::new();
+    let query = |number: usize, end: &str| {
+        format!(r#"{{query: 'sum(rate(x{number}{{a="{}"}}[5m]))', is: "{end}"}}"#, "y".repeat(200))
+    };
+    let policies = |to: u32, end: &str| {
+        let when: Vec<String> = (0..20).map(|number| query(number, end)).collect();
+        let of = |number: usize| {
+            format!(
+                "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: p{number}}}\nspec:\n  \
+                 match: ['alertname=\"CartErrors\"', 'deployment=~\"{}|cart.*\"']\n  \
+                 target: {{kind: Deployment, namespace: shop, name: \"{{{{ labels.deployment }}}}\"}}\n  \
+                 {}ladder: [{{scale: {{to: {to}, max: {}}}, revert: {{after: {to}m}}, verify: {{rollout: complete}}}}]\n",
+                "z".repeat(150),
+                if number == 0 { String::new() } else { format!("when: [{}]\n  ", when.join(", ")) },
+                to + 5
+            )
+        };
+        (0..60).map(of).collect::<Vec<_>>().join("---\n")
+    };
+    past.write("old.yaml", &policies(2, "> 1"));
+    past.write("new.yaml", &policies(3, "> 2"));
+    let ran = past.run(&["plan", "old.yaml", "new.yaml"], &["-o", "markdown"]);
+    assert!(ran.code == 0 && ran.out.contains("more lines; --output json has all"), "{ran}");
+    assert!(ran.out.len() < 65_536 / 2, "{}", ran.out.len());
+}
+
 #[test]
 fn a_cap_that_is_lifted_lets_all_happen_that_it_held_back() {
     let past = Past::new();
@@ -271,6 +345,11 @@ fn a_cap_that_is_lifted_lets_all_happen_that_it_held_back() {
     assert!(ran.code == 1 && ran.out.contains("(settings)  mode: dry-run -> enforce"), "{ran}");
     assert!(ran.err.contains("alters 6, the first of restart-cart, mode: dry-run -> enforce"), "{ran}");
     assert_eq!((plan(&enforced, &shown).code, plan(&shown, &shown).code), (0, 0));
+    // Whatever cap is configured, the daemon may run under another.
+    past.write("shown.yaml", &POLICIES.replace("COOLDOWN", "30m").replace("mode: enforce", "mode: dry-run"));
+    let configs = ["--config", &enforced, "--new-config", &shown, "--max-new-actions", "5"];
+    let ran = past.run(&["plan", "shown.yaml", "old.yaml"], &configs);
+    assert!(ran.code == 1 && ran.err.contains("restart-cart, mode: dry-run -> enforce"), "{ran}");
 }
 
 #[test]
@@ -404,8 +483,14 @@ fn a_plan_says_what_another_configuration_would_have_read_otherwise() {
     let plan =
         |new: &str| past.run(&["plan", "old.yaml", "old.yaml"], &["--config", &old, "--new-config", new]);
     let ran = plan(&new);
-    assert!(ran.out.contains("what --new-config changes of redaction, facts: labels and answers"), "{ran}");
+    assert!(ran.out.contains("what --new-config changes of facts, redaction: labels and answers"), "{ran}");
     assert!(!plan(&old).out.contains("what --new-config changes"), "nothing changes");
+    past.write(
+        "other.yml",
+        "apiVersion: paramedic.dev/v1alpha1\nkind: Configuration\nkubernetes: {context: prod}\n",
+    );
+    let ran = plan(&new);
+    assert!(ran.out.contains("what --new-config changes of kubernetes: no decision depends on it"), "{ran}");
 }
 
 /// The past that was read is all that there is of it.

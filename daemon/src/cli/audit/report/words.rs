@@ -51,7 +51,7 @@ pub(in crate::cli) fn code(text: &str) -> String {
 }
 
 /// The same as it is, since somebody copies it: a query with a bar too many is another query. Not for a table's cell.
-pub(super) fn copied(text: &str) -> String {
+pub(in crate::cli) fn copied(text: &str) -> String {
     let text = visible(text);
     if text.trim().is_empty() { "(empty)".to_owned() } else { fenced(&text) }
 }
