@@ -60,6 +60,7 @@ pub(super) fn close(state: &State, episode: Seq, why: Closing, ended_at: Option<
 
 #[derive(Default)]
 struct Sorted<'a> {
+    /// What opened an episode or repeated one, in this delivery.
     seen: BTreeSet<EpisodeKey>,
     opened: Vec<(EpisodeKey, &'a Alert)>,
     repeated: Vec<Seq>,
@@ -71,6 +72,7 @@ impl<'a> Sorted<'a> {
     fn take(&mut self, state: &State, now: Moment, key: EpisodeKey, alert: &'a Alert) {
         let open = state.open.get(&key).copied();
         match (alert.status, open) {
+            (AlertStatus::Firing, Some(_)) if !self.seen.insert(key) => self.ignored.duplicate += 1,
             (AlertStatus::Firing, Some(episode)) => self.repeated.push(episode),
             (AlertStatus::Firing, None) => match late(state, now, key, alert) {
                 Some(late) => self.ignored.late(late),
