@@ -201,10 +201,7 @@ mod tests {
             mode: EffectiveMode { wanted: Mode::Enforce, is: Mode::Enforce, capped_by: None },
             target: None,
             verdict: Verdict::Withhold,
-            findings: vec![
-                Finding::allows(Guard::Pace, ""),
-                Finding::refuses(Guard::BlastTargets, reason),
-            ],
+            findings: vec![Finding::allows(Guard::Pace, ""), Finding::refuses(Guard::BlastTargets, reason)],
             action: None,
             diff: None,
         }
