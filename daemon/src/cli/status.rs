@@ -30,7 +30,7 @@ const HELD_MAX: usize = 20;
   paramedic status --server http://paramedic.paramedic:9911 --token-file token
   paramedic status -o json
 
-As JSON or YAML, `held` has the first 20 too, and `heldMore` says whether there are more.
+As JSON or YAML, `held` has the first 20 cases, and `heldMore` says whether there are more.
 
 Exits with 0 whenever the daemon answers, whatever it answers; for probes there is /readyz.")]
 pub struct StatusArgs {
