@@ -92,13 +92,16 @@ pub struct Requested {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolved {
-    /// By our clock.
+    /// By our clock, and as much later as that has stepped forward since.
     pub closed_at: Moment,
     /// By the sender's clock.
     pub ended_at: Moment,
     /// Its episode; checkpoints did not always say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<Seq>,
+    /// How much later that is than by the clock of its day.
+    #[serde(default, skip_serializing_if = "Span::is_zero")]
+    pub stepped: Span,
 }
 
 /// Something that is due at a moment. The order of variants is the order of work within one moment.

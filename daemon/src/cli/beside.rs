@@ -1,14 +1,14 @@
 //! A file that a command writes beside what it says: looked at before the work, and not after it. It must never take the place
 //! of what the command reads, under whatever name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 
 /// What a command reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input<'a> {
-    /// A file, or of a folder the YAML files and their transcripts; `-` is standard input.
+    /// A file and its transcript, or of a folder the YAML files and their transcripts; `-` is standard input.
     Read(&'a Path),
     /// A folder, and all that is in it.
     Whole(&'a Path),
@@ -48,11 +48,16 @@ impl Input<'_> {
             Self::Read(path) if path == Path::new("-") => {
                 is_same(Path::new("/dev/stdin"), file).then(|| "standard input".to_owned())
             }
-            Self::Read(path) => is_same(path, file).then(|| shown(path)),
+            Self::Read(path) => {
+                let transcript = is_yaml(path).then(|| transcript(path));
+                let mut read = std::iter::once(path.to_owned()).chain(transcript);
+                read.find(|path| is_same(path, file)).map(|path| shown(&path))
+            }
             Self::Whole(path) => {
                 // Where a link leads to, or where a new file would be.
                 let at = file.canonicalize().or_else(|_| folder.canonicalize()).ok()?;
-                at.starts_with(path.canonicalize().ok()?).then(|| format!("a file of {}", shown(path)))
+                let is_of = at.starts_with(path.canonicalize().ok()?) || is_linked_into(path, file);
+                is_of.then(|| format!("a file of {}", shown(path)))
             }
         }
     }
@@ -64,6 +69,35 @@ fn is_yaml(path: &Path) -> bool {
 
 fn is_transcript(path: &Path) -> bool {
     path.to_string_lossy().ends_with(".transcript.txt")
+}
+
+/// Where the transcripts of a file of scenarios stand.
+pub(super) fn transcript(file: &Path) -> PathBuf {
+    file.with_extension("transcript.txt")
+}
+
+/// Whether this file is one of the folder's by another name.
+#[cfg(unix)]
+fn is_linked_into(folder: &Path, file: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // Most files have one name, and then nothing is looked through.
+    std::fs::metadata(file).is_ok_and(|data| data.nlink() > 1) && has(folder, file)
+}
+
+/// Whether the folder, or one in it, has this file.
+#[cfg(unix)]
+fn has(folder: &Path, file: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.filter_map(Result::ok).any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => has(&entry.path(), file),
+        _ => is_same(&entry.path(), file),
+    })
+}
+
+/// Whether this file is one of the folder's by another name: nobody can say here.
+#[cfg(not(unix))]
+fn is_linked_into(_folder: &Path, _file: &Path) -> bool {
+    false
 }
 
 /// Whether both names lead to one file. Devices and pipes may be read and written at once.
@@ -134,7 +168,16 @@ mod tests {
         {
             std::os::unix::fs::symlink(at("policies/junit.xml"), at("out")).expect("a link");
             told(&at("out"), &[Input::Whole(&policies)]).expect_err("it leads inside");
+            std::fs::create_dir(at("policies/older")).expect("a folder");
+            std::fs::write(at("policies/older/db"), "").expect("a file");
+            std::fs::hard_link(at("policies/older/db"), at("page.html")).expect("a link");
+            told(&at("page.html"), &[Input::Whole(&policies)]).expect_err("it is inside by another name");
+            assert_eq!(told(&at("twin"), &[Input::Whole(&policies)]), Ok(()), "its names are all outside");
         }
+        // A file of scenarios is read with its transcript, however it is named.
+        let scenario = at("policies/a.yaml");
+        told(&at("policies/a.transcript.txt"), &[Input::Read(&scenario)]).expect_err("it is read");
+        assert_eq!(told(&at("policies/b.transcript.txt"), &[Input::Read(&scenario)]), Ok(()));
         let refused = told(&at("policies/new"), &[Input::Whole(&policies)]).expect_err("it is ours");
         assert!(refused.contains("it would overwrite a file of "), "{refused}");
     }

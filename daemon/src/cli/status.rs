@@ -30,6 +30,8 @@ const HELD_MAX: usize = 20;
   paramedic status --server http://paramedic.paramedic:9911 --token-file token
   paramedic status -o json
 
+As JSON or YAML, `held` has the first 20 cases, and `heldMore` says whether there are more.
+
 Exits with 0 whenever the daemon answers, whatever it answers; for probes there is /readyz.")]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -50,7 +52,11 @@ struct Answers {
 #[derive(Serialize)]
 struct Lists {
     proposals: Vec<Value>,
-    held: Value,
+    /// The first of them.
+    held: Vec<Value>,
+    /// Whether there are more.
+    #[serde(rename = "heldMore")]
+    held_more: bool,
     orders: Vec<Value>,
     intents: Vec<Value>,
     leases: Vec<Value>,
@@ -148,8 +154,20 @@ struct Held {
     alert: String,
     policy: String,
     target: Option<Target>,
+    is: Still,
     again: Option<Moment>,
+    /// When it was decided for these reasons; none where the journal has that no more, which then gives their names.
+    #[serde(default)]
+    decided_at: Option<Moment>,
     waits_for: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Still {
+    Waiting,
+    Withheld,
+    Asking,
 }
 
 /// What somebody ordered by hand, and is not over.
@@ -239,9 +257,11 @@ pub(super) async fn run(args: StatusArgs, console: &mut Console<'_>) -> Result<(
 }
 
 async fn lists(client: &Client) -> Result<Lists, Failure> {
+    let held: Page = client.get("/api/v1/held", &[("limit", HELD_MAX.to_string())]).await?;
     Ok(Lists {
         proposals: all(client, "/api/v1/proposals").await?,
-        held: client.get("/api/v1/held", &[("limit", HELD_MAX.to_string())]).await?,
+        held: held.items,
+        held_more: held.next.is_some(),
         orders: all(client, "/api/v1/runs").await?,
         intents: all(client, "/api/v1/intents").await?,
         leases: all(client, "/api/v1/leases").await?,
@@ -297,7 +317,8 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
     let doing: Vec<Doing> = read_all(server, lists.intents)?;
     let leases: Vec<Lease> = read_all(server, lists.leases)?;
     let policies: Vec<PolicyHere> = read_all(server, lists.policies)?;
-    let held: Page = read(server, lists.held)?;
+    let held: Vec<Held> = read_all(server, lists.held)?;
+    let all = if lists.held_more { "held, the first of many" } else { "held" };
     let head = head(standing, server, &pauses, now);
     let mut lists = Sections::default();
     lists.add(
@@ -308,14 +329,20 @@ fn shown(server: &str, standing: &Standing, lists: Option<Lists>, now: Moment) -
             [one.id.to_string(), one.policy, on(one.target.as_ref()), one.says, when(one.until, now)]
         }),
     );
-    let all = if held.next.is_some() { "held, the first of many" } else { "held" };
     lists.add(
         all,
         "`paramedic explain ID` says what each takes to act",
-        ["ID", "ALERT", "POLICY", "TARGET", "LOOKED AT AGAIN", "WHY"],
-        read_all::<Held>(server, held.items)?.into_iter().map(|one| {
-            let again = one.again.map_or("once something changes".to_owned(), |again| when(again, now));
-            let why = reasons(&one.waits_for).unwrap_or("its decision has them".to_owned());
+        ["ID", "ALERT", "POLICY", "TARGET", "LOOKED AT AGAIN", "WHY, AS DECIDED"],
+        held.into_iter().map(|one| {
+            let again = match (one.is, one.again) {
+                (Still::Asking, _) => "now".to_owned(),
+                (Still::Waiting | Still::Withheld, Some(again)) => when(again, now),
+                (Still::Waiting | Still::Withheld, None) => "once something changes".to_owned(),
+            };
+            // The same reasons are not decided anew, so their numbers may be of long ago.
+            let decided = one.decided_at.map_or("before the oldest record".to_owned(), |at| when(at, now));
+            let why = reasons(&one.waits_for).unwrap_or("-".to_owned());
+            let why = format!("{decided}: {why}");
             [one.episode.to_string(), one.alert, one.policy, on(one.target.as_ref()), again, why]
         }),
     );

@@ -113,7 +113,7 @@ struct Results<'a> {
     coverage: Option<&'a Coverage>,
 }
 
-/// Why nothing was played.
+/// Why there is no result: nothing was played, or the transcripts of what was could not be read or written.
 struct Unplayed {
     /// What is wrong in the files.
     problems: Vec<Problem>,

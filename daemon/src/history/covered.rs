@@ -22,7 +22,8 @@ fn anything_within(length: Span, ago: Span) -> String {
 pub const STEP: Span = Span::from_hours(1);
 /// Shorter times are asked at so many moments.
 const MOMENTS: u64 = 12;
-/// So many holes are looked at closely; more are said as they were seen from afar.
+/// So many holes are looked at closely; of the others nobody knows what lies between the looks from afar, and so they are told
+/// apart.
 pub const HOLES_MAX: usize = 20;
 
 /// A stretch of time without a sample.
@@ -30,12 +31,13 @@ pub const HOLES_MAX: usize = 20;
 pub struct Hole {
     /// The last moment that has one, or the beginning.
     pub from: Moment,
-    /// The next one that has, or the end.
+    /// A little before the next one that has, or the end.
     pub until: Moment,
 }
 
 /// The stretches of this time of which Prometheus has no sample, in order: those between moments that have one are looked at
-/// once more, for what it has between these moments. A Prometheus that began a minute ago has something.
+/// once more, for what it has between these moments, but for those after the first [`HOLES_MAX`]. Where a hole ends is known to a
+/// twelfth of a step: up to five minutes before the next sample. A Prometheus that began a minute ago has something.
 ///
 /// # Errors
 /// With what Prometheus says, or that it does not answer.

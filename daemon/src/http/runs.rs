@@ -7,10 +7,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
-use paramedic_policies::event::{Event, Seq};
+use paramedic_policies::event::{Event, Record, Seq};
 use paramedic_policies::guard::Finding;
 use paramedic_policies::order::Command;
-use paramedic_policies::state::{self, Phase};
+use paramedic_policies::state::{self, LastRuling, Phase};
+use paramedic_policies::time::Moment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ pub(super) async fn runs(State(served): State<Shared>, query: Asked<Whole>) -> A
     let mut items = Vec::with_capacity(found.len());
     for Open { episode, mut item, ruling } in found {
         if let Some(ruling) = ruling {
-            item["waitsFor"] = json!(reasons(&archive, ruling).await?);
+            item["waitsFor"] = json!(decided(&archive, &ruling).await?.why);
         }
         items.push((episode.to_string(), item));
     }
@@ -47,7 +48,7 @@ struct Open {
     episode: Seq,
     item: Value,
     /// The decision that says what it waits for.
-    ruling: Option<Seq>,
+    ruling: Option<LastRuling>,
 }
 
 fn open(state: &state::State, after: Seq) -> impl Iterator<Item = Open> {
@@ -68,19 +69,32 @@ fn open(state: &state::State, after: Seq) -> impl Iterator<Item = Open> {
             "labels": episode.labels, "target": case.target, "since": episode.opened_at, "is": is,
             "intent": intent, "again": case.phase.due(), "until": episode.expires_at, "waitsFor": [],
         });
-        let ruling = case.last_ruling.as_ref().filter(|_| waits).map(|last| last.seq);
+        let ruling = case.last_ruling.clone().filter(|_| waits);
         Some(Open { episode: *id, item, ruling })
     })
 }
 
-/// Why a decision was not to act, in words; none where the journal has it no more.
-pub(super) async fn reasons(archive: &Arc<dyn Archive>, ruling: Seq) -> Result<Vec<String>, ApiError> {
-    Ok(match archive.record(ruling).await?.map(|record| record.event) {
-        Some(Event::Ruled { ruling }) => {
-            ruling.findings.iter().filter_map(Finding::reason).map(ToString::to_string).collect()
+/// When a decision was made, and why it was not to act.
+pub(super) struct Decided {
+    /// None where the journal has it no more.
+    pub(super) at: Option<Moment>,
+    /// In words with the numbers of that moment; the reasons' names where the journal has it no more.
+    pub(super) why: Vec<String>,
+}
+
+/// What is known of a case's last decision.
+pub(super) async fn decided(archive: &Arc<dyn Archive>, last: &LastRuling) -> Result<Decided, ApiError> {
+    Ok(told(archive.record(last.seq).await?, last))
+}
+
+fn told(record: Option<Record>, last: &LastRuling) -> Decided {
+    match record {
+        Some(Record { at, event: Event::Ruled { ruling }, .. }) => {
+            let why = ruling.findings.iter().filter_map(Finding::reason).map(ToString::to_string).collect();
+            Decided { at: Some(at), why }
         }
-        Some(_) | None => Vec::new(),
-    })
+        Some(_) | None => Decided { at: None, why: last.reasons.clone() },
+    }
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -134,5 +148,18 @@ pub(super) fn named(state: &state::State, episode: Seq) -> String {
     match super::in_force::named(names) {
         None => "no order by hand waits now".to_owned(),
         Some(names) => format!("waiting now: {names}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_decision_that_is_not_kept_any_more_the_names_of_its_reasons_are_told() {
+        let reasons = vec!["storm".to_owned()];
+        let last = LastRuling { seq: Seq(7), verdict: "withhold".to_owned(), reasons: reasons.clone() };
+        let Decided { at, why } = told(None, &last);
+        assert_eq!((at, why), (None, reasons));
     }
 }

@@ -28,7 +28,7 @@ struct Server {
     served: Shared,
 }
 
-const POLICY: &str = r#"
+pub(super) const POLICY: &str = r#"
 apiVersion: paramedic.dev/v1alpha1
 kind: RemediationPolicy
 metadata: {name: restart-web}

@@ -33,8 +33,10 @@ async fn the_status_shows_what_is_held_until_when_and_why() {
     assert!(row.contains("search-slow") && row.contains("(in 19m "), "{row}");
     let (_, json, _) = beside(&daemon, &["status", "-o", "json"]).await;
     let json: Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(json["held"]["items"][0]["is"], "waiting", "{json}");
-    let first = json["held"]["items"][0]["episode"].to_string();
+    assert_eq!(json["held"][0]["is"], "waiting", "{json}");
+    assert_eq!(json["heldMore"], false, "{json}");
+    assert!(json["held"][0]["decidedAt"].is_string(), "{json}");
+    let first = json["held"][0]["episode"].to_string();
     let url = format!("http://{}/api/v1/held?after={first}/search-slow", daemon.public);
     let answer = reqwest::Client::new().get(url).timeout(PATIENCE).send().await.expect("an answer");
     assert_eq!(answer.json::<Value>().await.expect("JSON"), serde_json::json!({"items": []}));

@@ -60,6 +60,7 @@ pub(super) fn close(state: &State, episode: Seq, why: Closing, ended_at: Option<
 
 #[derive(Default)]
 struct Sorted<'a> {
+    /// What opened an episode or repeated one, in this delivery.
     seen: BTreeSet<EpisodeKey>,
     opened: Vec<(EpisodeKey, &'a Alert)>,
     repeated: Vec<Seq>,
@@ -71,6 +72,7 @@ impl<'a> Sorted<'a> {
     fn take(&mut self, state: &State, now: Moment, key: EpisodeKey, alert: &'a Alert) {
         let open = state.open.get(&key).copied();
         match (alert.status, open) {
+            (AlertStatus::Firing, Some(_)) if !self.seen.insert(key) => self.ignored.duplicate += 1,
             (AlertStatus::Firing, Some(episode)) => self.repeated.push(episode),
             (AlertStatus::Firing, None) => match late(state, now, key, alert) {
                 Some(late) => self.ignored.late(late),
@@ -90,9 +92,10 @@ impl<'a> Sorted<'a> {
 /// A peer may send *firing* again after *resolved*: it then began before that end. Only for so long, counted from the
 /// end and not from the last repeat: whoever still repeats it then has an alert that fires.
 pub fn late(state: &State, now: Moment, key: EpisodeKey, alert: &Alert) -> Option<Late> {
-    let Resolved { closed_at, ended_at, episode } = *state.recently_resolved.get(&key)?;
+    let Resolved { closed_at, ended_at, episode, stepped } = *state.recently_resolved.get(&key)?;
     let is_late = alert.starts_at <= ended_at && now.since(closed_at) < LATE_PEER;
-    is_late.then_some(Late { episode, closed_at, until: closed_at + LATE_PEER })
+    // The end as its own record has it; the time from there on is counted without steps of the clock.
+    is_late.then_some(Late { episode, closed_at: closed_at - stepped, until: closed_at + LATE_PEER })
 }
 
 /// A *resolved* from before this episode began ends an earlier one.

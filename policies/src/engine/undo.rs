@@ -85,7 +85,7 @@ pub fn rehearse(
         repeated: !events.iter().any(is_order),
         action: known.action.part(wanted.only).unwrap_or_else(|| known.action.clone()),
         target: known.target.clone(),
-        anyway: lease.map_or(Anyway::Never, |lease| lease::anyway(state, now, lease)),
+        anyway: lease.map_or(Anyway::Never, |lease| anyway(state, now, lease)),
         held: lease::held_once_ordered(state, book, now, known),
         cancels: events.iter().filter_map(cancelled).collect(),
     })
@@ -93,7 +93,15 @@ pub fn rehearse(
 
 /// What takes this back where nobody orders it.
 pub fn anyway(state: &State, now: Moment, lease: &Lease) -> Anyway {
-    lease::anyway(state, now.max(state.now), lease)
+    let now = now.max(state.now);
+    let anyway = lease::anyway(state, now, lease);
+    // A pause, a protection or a lost leadership is no matter of the alert: no time is promised where one of them holds it.
+    let is_held =
+        || lease.held && lease::held_once_ordered(state, &state.current_book(), now, &lease.intent).is_some();
+    match anyway {
+        Anyway::DueAtTheLatest(_) if is_held() => Anyway::LookedAt(lease.due),
+        Anyway::DueAtTheLatest(_) | Anyway::Never | Anyway::Due(_) | Anyway::LookedAt(_) => anyway,
+    }
 }
 
 /// The order to take it back; nothing where the same was ordered already.

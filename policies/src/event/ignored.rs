@@ -51,6 +51,7 @@ pub struct Late {
     pub episode: Option<Seq>,
     /// When that ended, by our clock.
     pub closed_at: Moment,
-    /// From then on the alert is taken for one that fires again.
+    /// From then on the alert is taken for one that fires again: some minutes after the end, and as much later as our clock has
+    /// stepped forward since.
     pub until: Moment,
 }

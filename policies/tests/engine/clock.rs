@@ -2,6 +2,8 @@
 //! where it stood.
 
 use paramedic_policies::answer::Found;
+use paramedic_policies::engine::LATE_PEER;
+use paramedic_policies::event::Event;
 use paramedic_policies::input::Input;
 use paramedic_policies::order::Command;
 use paramedic_policies::reason::Reason;
@@ -161,9 +163,16 @@ fn a_peer_is_as_late_as_before_it() {
     let ended = story.now;
     story.deliver(vec![resolved(alert("Errors", "prod/web"), ended)]);
     steps(&mut story, "2h");
+    let began = story.now;
     story.pass("4m 59s");
     story.deliver(vec![alert("Errors", "prod/web")]);
     assert_eq!(story.count("opened"), 1);
+    let said = story.records.iter().rev().find_map(|(_, event)| match event {
+        Event::Received { ignored, .. } => ignored.listed.first().copied(),
+        _ => None,
+    });
+    let said = said.map(|late| (late.closed_at, late.until));
+    assert_eq!(said, Some((ended, began + LATE_PEER)), "the end is that of its own record");
     story.pass("1s");
     story.deliver(vec![alert("Errors", "prod/web")]);
     assert_eq!(story.count("opened"), 2);

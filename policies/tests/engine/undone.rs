@@ -184,6 +184,25 @@ fn a_rehearsal_after_the_end_of_a_pause_is_not_held_by_it() {
     assert_eq!((story.count("revertHeld"), story.intents().len()), (0, 2), "{:?}", story.kinds());
 }
 
+/// Nobody keeps the promise of a time while somebody has paused it.
+#[test]
+fn what_a_pause_holds_is_not_said_to_be_due_at_the_latest() {
+    let mut story = Story::new(&[BRIEF]);
+    story.deliver(vec![alert("Slow", "prod/web")]);
+    let (intent, begun) = (story.last("intended"), story.now);
+    story.order(pause("web"));
+    story.pass("6m");
+    let lease = &story.state.leases[&intent];
+    assert!(lease.held && lease.due > story.now, "{lease:?}");
+    assert_eq!(undo::anyway(&story.state, story.now, lease), Anyway::LookedAt(lease.due));
+    let Command::Pause { scope, .. } = pause("web") else { unreachable!() };
+    story.order(Command::Resume { scope });
+    story.pass("1m");
+    let lease = &story.state.leases[&intent];
+    let latest = begun + "20m".parse().expect("a span");
+    assert_eq!(undo::anyway(&story.state, story.now, lease), Anyway::DueAtTheLatest(latest));
+}
+
 /// What its own time comes to is said as it is, and not as a time at which it is only looked at.
 #[test]
 fn a_rehearsal_says_when_it_would_be_due_anyway() {

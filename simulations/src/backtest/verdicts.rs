@@ -1,8 +1,9 @@
 //! Live verdicts held against today's engine: the records of a journal are folded, and where one is a ruling, the engine
 //! decides once more from the state before it, with the recorded facts and the book of its day. It repeats nothing else.
+//! What an older program did not record is no difference: it says nothing of how that program decided.
 
 use paramedic_policies::event::{Event, Record, Seq};
-use paramedic_policies::guard::Finding;
+use paramedic_policies::guard::{Finding, Stance};
 use paramedic_policies::input::Input;
 use paramedic_policies::reason::Reason;
 use paramedic_policies::ruling::Ruling;
@@ -20,7 +21,7 @@ const TOLD_MAX: usize = 1_000;
 pub struct Verdicts {
     /// Rulings in the records.
     pub live: u64,
-    /// Those that today's engine gives, to the letter.
+    /// Those that today's engine gives, to the letter of what was recorded.
     pub reproduced: u64,
     /// Those that it does not, the first of them.
     pub differences: Vec<Difference>,
@@ -122,9 +123,10 @@ impl Comparison {
         let book = self.state.current_book();
         let events = decide(&self.state, &book, record.at, &Input::Wake);
         let now = events
-            .iter()
-            .find_map(|event| if let Event::Ruled { ruling } = event { Some(&**ruling) } else { None });
-        if now == Some(live) {
+            .into_iter()
+            .find_map(|event| if let Event::Ruled { ruling } = event { Some(*ruling) } else { None })
+            .map(|now| as_recorded(now, live));
+        if now.as_ref() == Some(live) {
             self.verdicts.reproduced += 1;
             return;
         }
@@ -135,7 +137,7 @@ impl Comparison {
                 policy: live.policy.clone(),
                 alert: live.alert.clone(),
                 live: told(live),
-                now: now.map_or_else(|| "no ruling at that moment".to_owned(), told),
+                now: now.as_ref().map_or_else(|| "no ruling at that moment".to_owned(), told),
             });
         }
     }
@@ -146,10 +148,78 @@ impl Comparison {
     }
 }
 
+/// Today's ruling, less what the program of that day did not record. Each such thing is named here: what is merely empty in
+/// the record is compared like all else.
+fn as_recorded(mut now: Ruling, live: &Ruling) -> Ruling {
+    for (now, live) in now.findings.iter_mut().zip(&live.findings) {
+        if let Stance::Refuses { reason: Reason::TooManyTargets { within, .. } } = &mut now.stance
+            && let Some(Reason::TooManyTargets { within: recorded, .. }) = live.reason()
+            && recorded.is_empty()
+        {
+            // It always says where, since it was recorded at all.
+            within.clear();
+        }
+    }
+    now
+}
+
 /// A ruling in a line.
 fn told(ruling: &Ruling) -> String {
     let reasons: Vec<String> =
         ruling.findings.iter().filter_map(Finding::reason).map(Reason::to_string).collect();
     let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
     format!("{} {}{why}", ruling.verdict.name(), ruling.policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use paramedic_policies::action::Mode;
+    use paramedic_policies::book::Digest;
+    use paramedic_policies::guard::Guard;
+    use paramedic_policies::policy::Place;
+    use paramedic_policies::ruling::{EffectiveMode, Verdict};
+    use paramedic_policies::time::Span;
+
+    use super::*;
+
+    fn refused(have: u32, within: &str) -> Ruling {
+        let reason = Reason::TooManyTargets {
+            have,
+            allow: 2,
+            per: Span::from_mins(30),
+            within: within.to_owned(),
+            until: Moment::from_unix_ms(0),
+        };
+        Ruling {
+            episode: Seq(1),
+            alert: "Errors".to_owned(),
+            policy: "restart".to_owned(),
+            book: Digest::of(b"a book"),
+            place: Place { file: "a.yaml".to_owned(), line: 1 },
+            rung: 0,
+            step: 0,
+            mode: EffectiveMode { wanted: Mode::Enforce, is: Mode::Enforce, capped_by: None },
+            target: None,
+            verdict: Verdict::Withhold,
+            findings: vec![Finding::allows(Guard::Pace, ""), Finding::refuses(Guard::BlastTargets, reason)],
+            action: None,
+            diff: None,
+        }
+    }
+
+    #[test]
+    fn what_an_older_program_did_not_record_is_no_difference() {
+        let older = refused(3, "");
+        assert_eq!(as_recorded(refused(3, "namespace shop"), &older), older);
+    }
+
+    #[test]
+    fn what_was_recorded_otherwise_is_a_difference() {
+        for live in [refused(3, "the cluster"), refused(4, "namespace shop"), refused(4, "")] {
+            assert_ne!(as_recorded(refused(3, "namespace shop"), &live), live);
+        }
+        let today = refused(3, "");
+        assert_ne!(as_recorded(today.clone(), &refused(3, "the cluster")), refused(3, "the cluster"));
+        assert_eq!(as_recorded(today.clone(), &Ruling { findings: Vec::new(), ..today.clone() }), today);
+    }
 }

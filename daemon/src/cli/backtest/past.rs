@@ -23,7 +23,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Configuration, Problems};
 use crate::history::alerts_file::AlertsFile;
 use crate::history::audit::{Audit, Exported, Recorded, Stream};
-use crate::history::covered;
+use crate::history::covered::{self, Hole};
 use crate::history::dressed::{Added, Dress};
 use crate::history::evaluated::Evaluated;
 use crate::history::prometheus::{AlertsSeries, Reading};
@@ -274,16 +274,20 @@ async fn holes(
         };
         return Err(Failure::ours(format!("Prometheus has no sample of {from} to {until}")).hint(hint));
     }
-    let told = holes.iter().take(covered::HOLES_MAX);
-    let mut told: Vec<String> = told
-        .map(|hole| {
-            format!("what fired from {} to {}: Prometheus has no sample of that time", hole.from, hole.until)
-        })
-        .collect();
-    if let Some(more) = holes.len().checked_sub(covered::HOLES_MAX).filter(|more| *more > 0) {
-        told.push(format!("what fired in {more} more stretches of which Prometheus has no sample"));
-    }
-    Ok(told)
+    Ok(told(&holes))
+}
+
+/// Holes that were looked at closely, each in a sentence, and the others, of which only the first look is known, in one.
+fn told(holes: &[Hole]) -> Vec<String> {
+    let (close, far) = holes.split_at(holes.len().min(covered::HOLES_MAX));
+    let close = close.iter().map(|hole| {
+        format!("what fired from {} to {}: Prometheus has no sample of that time", hole.from, hole.until)
+    });
+    let far = (!far.is_empty()).then(|| {
+        let parts = counted(far.len(), "more part");
+        format!("what fired in {parts} of that time: looks an hour apart found no sample, and nobody looked between them")
+    });
+    close.chain(far).collect()
 }
 
 /// How long a Prometheus remembers, where nobody has set it.
@@ -420,5 +424,26 @@ impl History for Watched<'_> {
 
     fn doubts(&self) -> Vec<String> {
         self.history.doubts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_hole_that_was_not_looked_at_closely_no_more_is_said_than_was_seen() {
+        let at = |hours: u64| Moment::from_unix_ms(0) + Span::from_hours(hours);
+        let holes: Vec<Hole> = (0..22).map(|n| Hole { from: at(5 * n), until: at(5 * n + 2) }).collect();
+        let all = told(&holes);
+        assert_eq!(all.len(), covered::HOLES_MAX + 1);
+        assert_eq!(
+            (all[1].as_str(), all[20].as_str()),
+            (
+                "what fired from 1970-01-01T05:00:00.000Z to 1970-01-01T07:00:00.000Z: Prometheus has no sample of that time",
+                "what fired in 2 more parts of that time: looks an hour apart found no sample, and nobody looked between them"
+            )
+        );
+        assert_eq!(told(&holes[..20]), all[..20]);
     }
 }

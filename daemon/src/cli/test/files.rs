@@ -11,6 +11,7 @@ use paramedic_simulations::scenario::{self, Scenario};
 use serde_json::json;
 
 use super::{Outcome, Told, Unplayed, diff};
+use crate::cli::beside;
 use crate::cli::console::{Console, Output};
 use crate::cli::failure::Failure;
 use crate::reload::{self, Found};
@@ -85,7 +86,7 @@ fn by_file(outcomes: &[Outcome]) -> BTreeMap<&str, Vec<&Outcome>> {
 }
 
 fn path(file: &str) -> PathBuf {
-    Path::new(file).with_extension("transcript.txt")
+    beside::transcript(Path::new(file))
 }
 
 /// What each part of a transcript begins with, before the scenario's name.

@@ -24,7 +24,8 @@ fn status() -> Value {
 fn nothing() -> Lists {
     Lists {
         proposals: Vec::new(),
-        held: json!({"items": []}),
+        held: Vec::new(),
+        held_more: false,
         orders: Vec::new(),
         intents: Vec::new(),
         leases: Vec::new(),
@@ -46,13 +47,17 @@ fn everything_that_is_in_force_has_its_place() {
             "id": 1041, "episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart,
             "action": {"restart": {"generation": 7}}, "says": "restart", "until": "2026-11-21T09:58:12.250Z",
         })],
-        held: json!({"next": "1031/search-slow", "items": [
-            {"episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart, "is": "waiting",
-                "again": "2026-11-21T09:47:00Z", "ruling": 1040,
-                "waitsFor": ["would be target 3 of 2 allowed in 30m in namespace shop, 2 used, until 2026-11-21T09:47:00.000Z"]},
-            {"episode": 1031, "policy": "search-slow", "alert": "SearchSlow", "target": null, "is": "withheld", "again": null,
-                "ruling": 1042, "waitsFor": ["namespace is empty", "the policy is quarantined"]},
-        ]}),
+        held: vec![
+            json!({"episode": 1030, "policy": "cart-errors", "alert": "CartErrors", "target": cart, "is": "waiting",
+                "again": "2026-11-21T09:47:00Z", "ruling": 1040, "decidedAt": "2026-11-21T09:17:00Z",
+                "waitsFor": ["would be target 3 of 2 allowed in 30m in namespace shop, 2 used, until 2026-11-21T09:47:00.000Z"]}),
+            json!({"episode": 1031, "policy": "search-slow", "alert": "SearchSlow", "target": null, "is": "withheld", "again": null,
+                "ruling": 1042, "decidedAt": "2026-11-21T09:28:00Z",
+                "waitsFor": ["namespace is empty", "the policy is quarantined"]}),
+            json!({"episode": 1032, "policy": "search-slow", "alert": "SearchSlow", "target": cart, "is": "asking", "again": null,
+                "ruling": 12, "decidedAt": null, "waitsFor": ["conditionFalse"]}),
+        ],
+        held_more: true,
         orders: vec![
             json!({"id": 1060, "policy": "paramedic-freeze", "by": "ada", "reason": "incident", "dryRun": false,
                 "labels": {}, "target": {"kind": "Namespace", "namespace": "shop", "name": "shop"}, "is": "waiting",

@@ -112,7 +112,7 @@ pub(super) fn closed(state: &mut State, now: Moment, id: Seq, why: Closing, ende
         Closing::Resolved => {
             forget_resolved(state, now);
             let (ended_at, episode) = (ended_at.unwrap_or(now), Some(id));
-            let resolved = Resolved { closed_at: now, ended_at, episode };
+            let resolved = Resolved { closed_at: now, ended_at, episode, stepped: Span::ZERO };
             state.recently_resolved.insert(key, resolved);
             state.resolved_order.push_back((now, key));
         }
@@ -167,6 +167,7 @@ pub(super) fn storm_ends_later(state: &mut State, forward: Span) {
     }
     for resolved in state.recently_resolved.values_mut() {
         resolved.closed_at = resolved.closed_at + forward;
+        resolved.stepped = Span::from_ms(resolved.stepped.ms().saturating_add(forward.ms()));
     }
     for (closed_at, _) in &mut state.resolved_order {
         *closed_at = *closed_at + forward;
