@@ -37,6 +37,9 @@ pub struct Acted {
     pub elsewhere: Elsewhere,
     /// How far it may go by its policy, in a storm where there was one.
     pub mode: Mode,
+    /// The same of the step after it in its sequence that may go furthest.
+    #[serde(skip)]
+    pub mode_after: Mode,
     /// No policy goes further than this by the configuration, which `serve --mode` may say otherwise.
     #[serde(skip)]
     pub cap: Mode,
@@ -58,9 +61,8 @@ pub(super) fn parameters(wish: Option<&Wish>, intent: &Intent, settings: &Settin
     }
     let rung = &ladder[intent.rung];
     let sequence = rung["sequence"].as_array();
-    let step = sequence.map_or(Some(rung), |steps| steps.get(intent.step));
-    if let Some(revert) = step.and_then(|step| step.get("revert")) {
-        parameters["revert"] = revert.clone();
+    if let Some(after) = intent.revert_after {
+        parameters["revert"] = json!({"after": after});
     }
     if let Some(rest @ [_, ..]) = sequence.and_then(|steps| steps.get(intent.step + 1..)) {
         parameters["then"] = json!(rest);

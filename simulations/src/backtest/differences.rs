@@ -130,12 +130,16 @@ impl Altered {
     /// cap (`serve --mode`), nor under the cap that is configured.
     fn of(before: &Acted, after: &Acted) -> Option<Vec<Edit>> {
         let mut edits = edits::between(&before.parameters, &after.parameters);
-        let capped = (before.mode.min(before.cap), after.mode.min(after.cap));
-        if edits.is_empty() && after.mode <= before.mode && capped.1 <= capped.0 {
+        let modes = [("mode", before.mode, after.mode), ("modeAfter", before.mode_after, after.mode_after)];
+        let capped = |(_, old, new): (&str, Mode, Mode)| (old.min(before.cap), new.min(after.cap));
+        let is_raised = |one: (&str, Mode, Mode)| one.2 > one.1 || capped(one).1 > capped(one).0;
+        if edits.is_empty() && !modes.into_iter().any(is_raised) {
             return None;
         }
-        let (old, new) = if before.mode == after.mode { capped } else { (before.mode, after.mode) };
-        edits.extend(edits::between(&json!({"mode": old}), &json!({"mode": new})));
+        for one in modes {
+            let (old, new) = if one.1 == one.2 { capped(one) } else { (one.1, one.2) };
+            edits.extend(edits::between(&json!({one.0: old}), &json!({one.0: new})));
+        }
         Some(edits)
     }
 }
@@ -293,8 +297,6 @@ pub(super) struct Differences {
     policies: BTreeMap<String, Change>,
     altered: Vec<Altered>,
     lowered: u64,
-    /// Of those, what is only rehearsed now.
-    rehearsed: u64,
     retimed: Vec<Retimed>,
     why_earlier: BTreeMap<Why, u64>,
     why_later: BTreeMap<Why, u64>,
@@ -349,10 +351,7 @@ impl Differences {
             return;
         }
         let capped = action.mode.min(action.cap);
-        if capped < old.acted.mode.min(old.acted.cap) || action.mode < old.acted.mode {
-            self.lowered += 1;
-            self.rehearsed += u64::from(capped.min(action.mode) == Mode::DryRun);
-        }
+        self.lowered += u64::from(capped < old.acted.mode.min(old.acted.cap) || action.mode < old.acted.mode);
         if before == action.at {
             self.same += 1;
             return;
@@ -411,7 +410,7 @@ impl Differences {
             altered,
             lowered: self.lowered,
             retimed,
-            doubts: Doubts::of(old, &new, &rewritten, &settings, self.rehearsed),
+            doubts: Doubts::of(old, &new, &rewritten, &settings),
             added_actions: self.only_new.told(),
             removed_actions: self.only_old.told(),
             why_added: ranked(self.only_new.why),
@@ -464,6 +463,7 @@ mod tests {
             opened_at: Moment::default(),
             elsewhere: Elsewhere::Matched,
             mode: Mode::Enforce,
+            mode_after: Mode::DryRun,
             cap: Mode::Enforce,
             parameters: json!({"restart": {}}),
         }

@@ -37,7 +37,8 @@ impl std::fmt::Display for Edit {
         let same = before.iter().zip(&after).take_while(|(one, other)| one == other).count();
         let is_long = before.len().max(after.len()) > SHOWN_CHARS;
         let from = if is_long { same.saturating_sub(COMMON_CHARS) } else { 0 };
-        write!(f, "{}: {} -> {}", self.path, shown(&before, from), shown(&after, from))
+        let path = shown(&self.path.chars().collect::<Vec<_>>(), 0);
+        write!(f, "{path}: {} -> {}", shown(&before, from), shown(&after, from))
     }
 }
 
@@ -97,6 +98,13 @@ pub struct Rewritten {
     /// How.
     #[serde(flatten)]
     pub how: How,
+}
+
+impl Rewritten {
+    /// Whether its mode is all that is written otherwise.
+    pub(super) fn is_mode_alone(&self) -> bool {
+        matches!(&self.how, How::Changed { edits } if edits.iter().all(|edit| edit.path == "mode"))
+    }
 }
 
 /// How a policy is written otherwise.

@@ -45,4 +45,4 @@ pub use report::{
 };
 pub use tally::Tally;
 pub use verdicts::{Comparison, Difference, Verdicts};
-pub use why::{Because, Elsewhere, RefusedBy, Why, is_of_others};
+pub use why::{Because, Elsewhere, RefusedBy, Why};

@@ -9,6 +9,8 @@ use paramedic_policies::guard::Guard;
 use paramedic_policies::remediation::Wish;
 use paramedic_policies::time::Moment;
 
+use super::doubts::Doubt;
+
 /// An episode that at least one policy is for.
 #[derive(Debug)]
 pub(super) struct OpenEpisode {
@@ -30,10 +32,10 @@ pub(super) struct OpenCase {
     said: Vec<Said>,
     /// What it asked the cluster about last, where two books are compared.
     pub(super) wish: Option<Wish>,
-    /// Whether the past cannot judge it: a fact is not known any more, or its alert is not of our cluster.
-    pub(super) is_unjudged: bool,
-    /// Whether it had to make room for what else was done.
-    pub(super) is_crowded: bool,
+    /// Whether anything was ruled.
+    pub(super) is_ruled: bool,
+    /// Why there may be more behind it than its rulings said.
+    pub(super) doubt: Option<Doubt>,
     /// When it acted first.
     pub(super) acted: Option<Moment>,
     pub(super) is_over: bool,

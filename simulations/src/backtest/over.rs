@@ -83,6 +83,12 @@ pub async fn plan(
             one.policy, one.fact
         )
     }));
+    if new.asked.failed + new.looked_up.failed > 0 {
+        new.unknown.push(format!(
+            "what {} would have been answered: they failed, and their cases cannot be judged",
+            counted(new.asked.failed + new.looked_up.failed, "question")
+        ));
+    }
     let rewritten = edits::rewritten(&books.0, &books.1);
     Ok(differences.plan(&old, new, rewritten, settings))
 }

@@ -20,6 +20,7 @@ use paramedic_remediations::ports::journal::Journal;
 use paramedic_remediations::{Release, WriteAhead};
 
 use super::assumed;
+use super::doubts::Doubt;
 use super::facts::{Facts, Learned};
 use super::history::{Heard, HistoryError};
 use super::repeats::Repeats;
@@ -234,14 +235,14 @@ impl Replay {
             if let Ask::Preflight { wish, .. } = &question.ask {
                 self.tally.wants(question.case.episode, &question.case.policy, wish);
             }
-            let found = self.counted(&question, learned);
+            let found = self.counted(&question, learned, facts.is_recorded());
             let answer = Answer { question: question.id, taken_at: at, found };
             self.ahead.feed(at, &Input::Told(answer), None);
         }
     }
 
     /// Counts what came of a question, and says it as an answer.
-    fn counted(&mut self, question: &Question, learned: Learned) -> Found {
+    fn counted(&mut self, question: &Question, learned: Learned, is_recorded: bool) -> Found {
         let mut nowhere = Asked::default();
         let counts = match kind(question) {
             Kind::OfTheEngine => &mut nowhere,
@@ -251,7 +252,12 @@ impl Replay {
         counts.questions += 1;
         match learned {
             Learned::Found(found) => {
-                counts.failed += u64::from(matches!(found, Found::Failed { .. }));
+                let is_failed = matches!(found, Found::Failed { .. });
+                counts.failed += u64::from(is_failed);
+                // A live failure is part of what is replayed; one of today says nothing of the past.
+                if is_failed && is_of_the_past(question) && !is_recorded {
+                    self.tally.doubt(question.case.episode, &question.case.policy, Doubt::Unjudged);
+                }
                 found
             }
             Learned::NotKnown => {

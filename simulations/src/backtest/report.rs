@@ -93,9 +93,13 @@ pub struct PolicySum {
     /// Whether it had more of them than are counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub targets_left_out: bool,
-    /// Episodes without an action that this past cannot judge: a fact is not known any more, or the alert names another cluster.
+    /// Episodes of which something was ruled.
+    pub ruled: u64,
+    /// Of those, without an action: a fact is not known any more, or was not answered.
     pub unjudged: u64,
-    /// Episodes without an action that had to make room for what else was done: under a ceiling, on the same target.
+    /// Of those, without an action: they are not of our cluster.
+    pub foreign: u64,
+    /// Of those, without an action: they had to make room for what another policy did, under a ceiling or on the same target.
     pub crowded: u64,
     /// Actions that `inStorm: approve` would have made proposals.
     pub in_storm: u64,

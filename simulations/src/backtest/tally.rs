@@ -21,13 +21,14 @@ use paramedic_remediations::ports::journal::{Block, Journal, JournalError, Recei
 use serde_json::Value;
 
 use super::acted::{Acted, parameters};
+use super::doubts::Doubt;
 use super::names::Names;
 use super::open_cases::{OpenCase, OpenCases, OpenEpisode};
 use super::peaks::{BLAST_WINDOW, Concurrency, Width};
 use super::report::{
     Asked, Busiest, DaySum, NotKnown, PolicySum, Refusal, Report, Storms, TargetSum, WorstAlert,
 };
-use super::why::{Elsewhere, is_of_others};
+use super::why::Elsewhere;
 
 /// Different targets, and names of alerts, that are counted one by one: far more than any cluster has workloads.
 const NAMES_MAX: usize = 20_000;
@@ -84,8 +85,8 @@ struct PolicyTally {
     /// Whether it acted on a target beyond those that are told apart.
     targets_left_out: bool,
     in_storm: u64,
-    unjudged: u64,
-    crowded: u64,
+    ruled: u64,
+    doubts: BTreeMap<Doubt, u64>,
     refusals: BTreeMap<(Guard, &'static str), u64>,
     not_known: BTreeMap<String, u64>,
 }
@@ -185,9 +186,22 @@ impl Tally {
             && let Some(tally) = self.policies.get_mut(policy)
         {
             *tally.not_known.entry(fact).or_default() += 1;
-            tally.unjudged += u64::from(case.acted.is_none() && !case.is_unjudged);
-            case.is_unjudged = true;
         }
+        self.doubt(episode, policy, Doubt::Unjudged);
+    }
+
+    /// There may be more behind a case than its rulings say. Of several doubts the first in their order counts.
+    pub(super) fn doubt(&mut self, episode: Seq, policy: &str, doubt: Doubt) {
+        let Some(case) = self.open.case(episode, policy).filter(|case| case.acted.is_none()) else { return };
+        let Some(tally) = self.policies.get_mut(policy) else { return };
+        if case.doubt.is_some_and(|before| before <= doubt) {
+            return;
+        }
+        if let Some(count) = case.doubt.and_then(|before| tally.doubts.get_mut(&before)) {
+            *count -= 1;
+        }
+        *tally.doubts.entry(doubt).or_default() += 1;
+        case.doubt = Some(doubt);
     }
 
     fn count(&mut self, record: &Record) {
@@ -285,13 +299,12 @@ impl Tally {
             if case.refused.insert((guard, reason.name())) {
                 *tally.refusals.entry((guard, reason.name())).or_default() += 1;
             }
-            if guard == Guard::Cluster {
-                tally.unjudged += u64::from(case.acted.is_none() && !case.is_unjudged);
-                case.is_unjudged = true;
-            }
-            if is_of_others(guard) {
-                tally.crowded += u64::from(case.acted.is_none() && !case.is_crowded);
-                case.is_crowded = true;
+        }
+        tally.ruled += u64::from(!case.is_ruled);
+        case.is_ruled = true;
+        for (_, reason) in ruling.findings.iter().filter_map(refusal) {
+            if let Some(doubt) = Doubt::of(reason) {
+                self.doubt(ruling.episode, &ruling.policy, doubt);
             }
         }
     }
@@ -312,17 +325,18 @@ impl Tally {
         if let Some(by) = by {
             *by.entry(intent.policy.clone()).or_default() += 1;
         }
-        let (mut first, mut wish, mut doubted) = (false, None, (false, false));
+        let (mut first, mut wish, mut doubt) = (false, None, None);
         if let Some(case) = self.open.case(intent.episode, &intent.policy) {
             (first, wish) = (case.acted.is_none(), case.wish.take());
-            doubted = (case.is_unjudged, case.is_crowded);
+            doubt = case.doubt.take();
             case.acted = case.acted.or(Some(at));
         }
         let is_in_storm = self.storm_wants_approval(&intent.policy);
         if let Some(tally) = self.policies.get_mut(&intent.policy) {
             tally.acted += u64::from(first);
-            tally.unjudged -= u64::from(first && doubted.0);
-            tally.crowded -= u64::from(first && doubted.1);
+            if let Some(count) = doubt.and_then(|doubt| tally.doubts.get_mut(&doubt)) {
+                *count -= 1;
+            }
             tally.targets_left_out |= is_left_out;
             *tally.actions.entry(intent.action.name()).or_default() += 1;
             tally.in_storm += u64::from(is_in_storm);
@@ -339,6 +353,7 @@ impl Tally {
                 }
                 Some(_) => Elsewhere::NotMatched,
             };
+            let (mode, mode_after) = self.modes_of(intent);
             let ladder = self.ladders.get(&intent.policy).unwrap_or(&Value::Null);
             let parameters = parameters(wish.as_ref(), intent, self.book.settings(), ladder);
             self.acted.push(Acted {
@@ -350,20 +365,22 @@ impl Tally {
                 key: episode.key,
                 opened_at: episode.opened_at,
                 elsewhere,
-                mode: self.mode_of(intent),
+                mode,
+                mode_after,
                 cap: self.cap,
                 parameters,
             });
         }
     }
 
-    /// How far its step may go by its policy, and by a storm.
-    fn mode_of(&self, intent: &Intent) -> Mode {
-        let Some(policy) = self.book.policy(&intent.policy) else { return Mode::default() };
-        let rung = policy.ladder.get(intent.rung);
-        let step = rung.and_then(|rung| rung.steps.get(intent.step)).and_then(|step| step.mode);
+    /// How far its step may go by its policy and by a storm, and how far the furthest of those after it in its sequence.
+    fn modes_of(&self, intent: &Intent) -> (Mode, Mode) {
+        let Some(policy) = self.book.policy(&intent.policy) else { return Default::default() };
         let storm = if self.storm_wants_approval(&intent.policy) { Mode::Approve } else { Mode::Enforce };
-        step.unwrap_or(policy.mode).min(policy.mode).min(storm)
+        let most = policy.mode.min(storm);
+        let steps = policy.ladder.get(intent.rung).map(|rung| rung.steps.as_slice()).unwrap_or_default();
+        let mut modes = steps.iter().skip(intent.step).map(|step| step.mode.unwrap_or(most).min(most));
+        (modes.next().unwrap_or_default(), modes.max().unwrap_or_default())
     }
 
     fn storm_wants_approval(&self, policy: &str) -> bool {
@@ -418,6 +435,7 @@ impl Tally {
                 fact: fact.clone(),
                 cases: *cases,
             }));
+            let doubts = |doubt| tally.doubts.get(&doubt).copied().unwrap_or_default();
             policies.push(PolicySum {
                 policy: name.clone(),
                 mode: self.book.policy(name).map(|policy| policy.mode).unwrap_or_default(),
@@ -427,8 +445,10 @@ impl Tally {
                 actions: tally.actions.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
                 targets: targets_of.get(name.as_str()).copied().unwrap_or_default(),
                 targets_left_out: tally.targets_left_out,
-                unjudged: tally.unjudged,
-                crowded: tally.crowded,
+                ruled: tally.ruled,
+                unjudged: doubts(Doubt::Unjudged),
+                foreign: doubts(Doubt::Foreign),
+                crowded: doubts(Doubt::Crowded),
                 in_storm: tally.in_storm,
                 refusals: sorted(&tally.refusals),
             });

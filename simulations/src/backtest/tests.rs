@@ -330,7 +330,7 @@ async fn what_follows_in_a_sequence_belongs_to_its_first_action() {
     assert_eq!(altered(&plan), vec![["then[0].scale.to: 6 -> 5"]; 2]);
     let held = then("scale: {to: 6}, mode: dry-run");
     let plan = planned(two(), held, then("scale: {to: 6}"), &terms()).await;
-    assert_eq!(altered(&plan), vec![["then[0].mode: dry-run -> -"]; 2]);
+    assert_eq!(altered(&plan), vec![["then[0].mode: dry-run -> -", "modeAfter: dry-run -> enforce"]; 2]);
 }
 
 /// What an approval held back in a storm happens by itself now: so does what no storm holds back any more.
@@ -349,4 +349,89 @@ async fn a_storm_that_asks_nobody_raises_the_mode() {
     assert_eq!(altered(&calmer), altered(&plan));
     let stricter = planned(at_once(), with("act", 2), with("approve", 2), &terms()).await;
     assert_eq!((stricter.altered, stricter.rewritten.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn how_long_a_change_lasts_belongs_to_it() {
+    let patch = |lasts: &str| {
+        let memory = "resources: {container: app, limits: {memory: {times: 1.5, max: 16Gi}}}";
+        doing(&format!("ladder: [{{patch: {{{memory}{lasts}}}, verify: {{rollout: complete}}}}]"), |_| {})
+    };
+    let plan = planned(two(), patch(", for: 1h"), patch(", for: 2h"), &terms()).await;
+    assert_eq!(altered(&plan), vec![["revert.after: 1h -> 2h"]; 2]);
+    let plan = planned(two(), patch(", for: 1h"), patch(""), &terms()).await;
+    assert_eq!(altered(&plan), vec![[r#"revert: {"after":"1h"} -> -"#]; 2]);
+}
+
+/// The first step is proposed before and after; the second happened by approval too, and now by itself.
+#[tokio::test]
+async fn a_later_step_that_goes_further_alters_the_first() {
+    let with = |mode: &str| {
+        let steps = "sequence: [{restart: {}, mode: approve, verify: {rollout: complete}}, {scale: {to: 6}}]";
+        let mut source = doing(steps, |_| {});
+        for file in &mut source.files {
+            file.text = file.text.replace("mode: enforce", &format!("mode: {mode}"));
+        }
+        source
+    };
+    let plan = planned(two(), with("approve"), with("enforce"), &terms()).await;
+    assert_eq!(altered(&plan), vec![["modeAfter: approve -> enforce"]; 2]);
+    assert_eq!(planned(two(), with("enforce"), with("approve"), &terms()).await.altered, 0);
+}
+
+/// A Prometheus that answers nothing.
+struct Silent;
+
+#[async_trait]
+impl Facts for Silent {
+    async fn learn(&self, _ask: &paramedic_policies::question::Ask, _at: Moment) -> Learned {
+        Learned::Found(paramedic_policies::answer::Found::Failed { what: "503".to_owned() })
+    }
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_judges_no_case() {
+    let with = |is: &str| policy("asks", &format!("when: [{{query: up, is: '{is}'}}]"), "limits: []");
+    let plan =
+        plan(&mut two(), &Silent, (with("> 1"), with("> 0")), &terms()).await.expect("the past is read");
+    let doubts = plan.doubts;
+    assert_eq!((doubts.judged, doubts.unjudged, doubts.crowded, plan.after), (0, 2, 0, 0));
+    assert!(plan.unknown.iter().any(|what| what.contains("they failed")), "{plan:?}");
+}
+
+/// What only rehearses takes room in the replay and none in life, so what had to make room for it may act.
+#[tokio::test]
+async fn what_makes_room_for_a_rehearsal_is_in_doubt() {
+    let two_policies = |first: &str, second: &str, guards: &str| {
+        let mut source = policy("aaa", "priority: 2", "limits: []");
+        let more = policy("bbb", "priority: 1", guards).files.remove(0).text;
+        let of = |text: &str, mode: &str| text.replace("mode: enforce", &format!("mode: {mode}"));
+        let text = format!("{}---\n{}", of(&source.files[0].text, first), of(&more, second));
+        source.files[0].text = text;
+        source.settings.guards.limits = vec![paramedic_policies::policy::Limit {
+            max: 1,
+            per: Span::from_hours(1),
+            by: paramedic_policies::policy::LimitScope::Global,
+        }];
+        source
+    };
+    let free = |first, second| two_policies(first, second, "limits: []");
+    let of = |old, new| async move {
+        planned(past(&[("cart", 0, Some(10))]), old, new, &terms()).await.doubts.crowded
+    };
+    assert_eq!(of(free("enforce", "enforce"), free("dry-run", "enforce")).await, 1, "one is put back");
+    assert_eq!(of(free("enforce", "enforce"), free("approve", "enforce")).await, 1, "one asks now");
+    assert_eq!(
+        of(free("dry-run", "dry-run"), free("dry-run", "enforce")).await,
+        1,
+        "the other is switched on"
+    );
+    assert_eq!(of(free("dry-run", "enforce"), free("dry-run", "enforce")).await, 0, "as it was");
+    assert_eq!(of(free("enforce", "enforce"), free("enforce", "dry-run")).await, 0, "it acts no more");
+    let own = |first| two_policies(first, "enforce", "limits: [{max: 1, per: 1d, by: policy}]");
+    let mut alone = (own("enforce"), own("dry-run"));
+    (alone.0.settings.guards.limits, alone.1.settings.guards.limits) = (Vec::new(), Vec::new());
+    let alerts = past(&[("cart", 0, Some(10)), ("web", 60, Some(70))]);
+    let plan = planned(alerts, alone.0, alone.1, &terms()).await;
+    assert!(plan.doubts.crowded <= 1, "its own ceiling is its own: {plan:?}");
 }

@@ -101,35 +101,3 @@ pub(super) fn ranked(counts: BTreeMap<Why, u64>) -> Vec<Because> {
     all.sort_by(|a, b| b.actions.cmp(&a.actions).then_with(|| a.why.cmp(&b.why)));
     all
 }
-
-/// Whether a guard refuses because of what else was done, and so has room where less is.
-pub fn is_of_others(guard: Guard) -> bool {
-    match guard {
-        Guard::InFlight
-        | Guard::Precedence
-        | Guard::Concurrency
-        | Guard::Cooldown
-        | Guard::Settle
-        | Guard::Limits
-        | Guard::Pace
-        | Guard::BlastTargets
-        | Guard::BlastUnavailable => true,
-        Guard::Leadership
-        | Guard::Clock
-        | Guard::Pause
-        | Guard::Quarantine
-        | Guard::Storm
-        | Guard::Cluster
-        | Guard::Unless
-        | Guard::For
-        | Guard::Schedule
-        | Guard::Target
-        | Guard::Protection
-        | Guard::Relapse
-        | Guard::Confirmation
-        | Guard::Lets
-        | Guard::Conditions
-        | Guard::Preflight
-        | Guard::Approval => false,
-    }
-}

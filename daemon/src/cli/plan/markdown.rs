@@ -14,6 +14,9 @@ use crate::cli::words::minute;
 /// Actions of one kind, and values written otherwise, that are told: comments have a bound.
 const SHOWN: usize = 50;
 
+/// Each of the eight parts has at most so many characters: a comment on GitHub has at most 65,536.
+const PART_CHARS: usize = 7_500;
+
 /// All of it.
 pub(super) fn written(plan: &Plan) -> String {
     let mut text = format!(
@@ -43,7 +46,7 @@ pub(super) fn written(plan: &Plan) -> String {
         }
     } else {
         line(&format!(
-            "**{} added, {} removed, {} altered, {} at another time**; {} the same, {} in a lower mode. {} before, {} after ({}).",
+            "**{} added, {} removed, {} altered, {} at another time**; {} the same (of both, {} in a lower mode). {} before, {} after ({}).",
             plan.added,
             plan.removed,
             plan.altered,
@@ -58,27 +61,22 @@ pub(super) fn written(plan: &Plan) -> String {
             why::lines(side, all).map(move |(count, why)| format!("- {count} {name}: {why}"))
         });
         // One list: an empty line between its points would tear it apart.
-        let reasons: Vec<String> = reasons.map(|reason| format!("\n{reason}")).collect();
+        let reasons = fitting(reasons.collect());
         if !reasons.is_empty() {
-            line(&reasons.concat());
+            line(&format!("\n{}", reasons.join("\n")));
         }
         if !plan.policies.is_empty() {
             line("\n| policy | before | after | added | removed | altered | other time |");
             line("|---|--:|--:|--:|--:|--:|--:|");
         }
-        for one in plan.policies.iter().take(SHOWN) {
-            line(&format!(
-                "| {} | {} | {} | {} | {} | {} | {} |",
-                code(&one.policy),
-                one.before,
-                one.after,
-                one.added,
-                one.removed,
-                one.altered,
-                one.retimed
-            ));
-        }
-        if let Some(more @ 1..) = plan.policies.len().checked_sub(SHOWN) {
+        let rows = plan.policies.iter().map(|one| {
+            let numbers = [one.before, one.after, one.added, one.removed, one.altered, one.retimed];
+            format!("| {} | {} |", code(&one.policy), numbers.map(|number| number.to_string()).join(" | "))
+        });
+        let rows: Vec<String> = rows.collect();
+        let shown = shown(&rows);
+        rows.iter().take(shown).for_each(|row| line(row));
+        if let Some(more @ 1..) = rows.len().checked_sub(shown) {
             line(&format!("\nAnd {more} more policies; --output json has all."));
         }
     }
@@ -95,11 +93,7 @@ pub(super) fn written(plan: &Plan) -> String {
             };
             lines.into_iter().map(move |one| format!("- {whose}: {one}"))
         });
-        let all: Vec<String> = all.collect();
-        all.iter().take(SHOWN).for_each(|one| line(one));
-        if let Some(more @ 1..) = all.len().checked_sub(SHOWN) {
-            line(&format!("- and {}; --output json has all", counted(more, "more line")));
-        }
+        fitting(all.collect()).iter().for_each(|one| line(one));
     }
     let mut part = |name: &str, all: u64, told: &str, acted: Vec<String>| {
         if acted.is_empty() {
@@ -107,10 +101,10 @@ pub(super) fn written(plan: &Plan) -> String {
         }
         line(&format!("\n<details><summary>{name}: {all}</summary>\n"));
         line(&format!("| when | policy | what | on | for | {told} |\n|---|---|---|---|---|---|"));
-        let shown = acted.len() as u64;
-        acted.iter().for_each(|row| line(row));
-        if all > shown {
-            line(&format!("\nAnd {} more.", all - shown));
+        let shown = shown(&acted);
+        acted.iter().take(shown).for_each(|row| line(row));
+        if let Some(more @ 1..) = all.checked_sub(shown as u64) {
+            line(&format!("\nAnd {more} more."));
         }
         line("\n</details>");
     };
@@ -130,12 +124,30 @@ pub(super) fn written(plan: &Plan) -> String {
     });
     part("At another time", plan.retimed, "why", retimed.collect());
     line("\n<details><summary>What history cannot tell</summary>\n");
-    plan.unknown.iter().take(SHOWN).for_each(|what| line(&format!("- {what}")));
-    if let Some(more @ 1..) = plan.unknown.len().checked_sub(SHOWN) {
-        line(&format!("- and {}; --output json has all", counted(more, "more thing")));
-    }
+    fitting(plan.unknown.iter().map(|what| format!("- {what}")).collect()).iter().for_each(|what| line(what));
     line("\n</details>");
     text
+}
+
+/// How many of these fit into their share.
+fn shown(lines: &[String]) -> usize {
+    let mut length = 0;
+    let fit = lines.iter().take(SHOWN).take_while(|line| {
+        length += line.chars().count() + 1;
+        length <= PART_CHARS
+    });
+    fit.count()
+}
+
+/// Points of a list, as many as fit; the last says how many do not.
+fn fitting(mut lines: Vec<String>) -> Vec<String> {
+    let shown = shown(&lines);
+    let more = lines.len() - shown;
+    lines.truncate(shown);
+    if more > 0 {
+        lines.push(format!("- and {}; --output json has all", counted(more, "more line")));
+    }
+    lines
 }
 
 fn row(when: &str, one: &Acted, why: &str) -> String {

@@ -86,8 +86,13 @@ pub(super) async fn run(args: PlanArgs, console: &mut Console<'_>) -> Result<(),
 fn read_alike(old: &Configuration, new: &Configuration) -> Vec<String> {
     let values = |of: &Configuration| serde_json::to_value(of).unwrap_or_default();
     let (before, after) = (values(old), values(new));
-    let names = before.as_object().into_iter().flat_map(|fields| fields.keys());
-    let changed: Vec<&str> = names.filter(|name| before[*name] != after[*name]).map(String::as_str).collect();
+    let names: std::collections::BTreeSet<&String> = [&before, &after]
+        .into_iter()
+        .filter_map(|one| one.as_object())
+        .flat_map(|fields| fields.keys())
+        .collect();
+    let is_other = |name: &&str| before[*name] != after[*name];
+    let changed: Vec<&str> = names.into_iter().map(String::as_str).filter(is_other).collect();
     let reads = ["cluster", "redaction", "prometheus", "facts"];
     let compared = ["mode", "vars", "guards", "episodes", "endpoints", "notifications"];
     let (read, rest): (Vec<&str>, Vec<&str>) = changed.into_iter().partition(|name| reads.contains(name));
@@ -118,7 +123,8 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
         ))
         .hint("name a time with alerts (--since, --until), or a newer history"));
     }
-    if plan.doubts.judged == 0 {
+    let is_changed = !plan.rewritten.is_empty() || !plan.settings.is_empty();
+    if plan.doubts.judged == 0 && is_changed {
         return Err(Failure::users(format!(
             "no case of {} could be judged: that shows nothing, and --max-new-actions lets nothing through by it",
             counted(plan.began, "alert")
@@ -147,5 +153,9 @@ fn gate(plan: &Plan, most: Option<u64>) -> Result<(), Failure> {
             .map(|(cases, what)| format!(", and {} {what}", counted(*cases, "case")))
             .collect::<String>()
     ))
-    .hint("read what is added and altered; if it is meant, raise the bound for this change"))
+    .hint(if plan.added + plan.altered > most {
+        "read what is added and altered; if it is meant, raise the bound for this change"
+    } else {
+        "a past that tells more judges more (--from prometheus, a longer --since); if it is meant, raise the bound for this change"
+    }))
 }

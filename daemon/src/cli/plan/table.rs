@@ -27,8 +27,8 @@ pub(super) fn written(plan: &Plan) -> String {
     head.row(["  added".to_owned(), plan.added.to_string()]);
     head.row(["  removed".to_owned(), plan.removed.to_string()]);
     head.row(["  altered".to_owned(), plan.altered.to_string()]);
-    head.row(["  in a lower mode".to_owned(), plan.lowered.to_string()]);
     head.row(["  at another time".to_owned(), plan.retimed.to_string()]);
+    head.row(["  (the same or at another time) in a lower mode".to_owned(), plan.lowered.to_string()]);
     text.push_str(&head.to_string());
     for (cases, what) in why::doubts(plan) {
         // A string takes all that is written to it.

@@ -1,7 +1,8 @@
 //! Why a change adds actions, removes them, or moves them in time, in words: what the other side's guards said of the same
 //! cases. It says no more than what was ruled.
 
-use paramedic_simulations::backtest::{Because, Plan, RefusedBy, Retimed, Why, is_of_others};
+use paramedic_policies::guard::Guard;
+use paramedic_simulations::backtest::{Because, Plan, RefusedBy, Retimed, Why};
 
 use crate::cli::backtest::guard;
 
@@ -84,6 +85,38 @@ fn guards(by: &[RefusedBy]) -> String {
     each.join(" and ")
 }
 
+/// Whether a guard refuses because of what else was done, and so has room where less is.
+fn is_of_others(guard: Guard) -> bool {
+    match guard {
+        Guard::InFlight
+        | Guard::Precedence
+        | Guard::Concurrency
+        | Guard::Cooldown
+        | Guard::Settle
+        | Guard::Limits
+        | Guard::Pace
+        | Guard::BlastTargets
+        | Guard::BlastUnavailable => true,
+        Guard::Leadership
+        | Guard::Clock
+        | Guard::Pause
+        | Guard::Quarantine
+        | Guard::Storm
+        | Guard::Cluster
+        | Guard::Unless
+        | Guard::For
+        | Guard::Schedule
+        | Guard::Target
+        | Guard::Protection
+        | Guard::Relapse
+        | Guard::Confirmation
+        | Guard::Lets
+        | Guard::Conditions
+        | Guard::Preflight
+        | Guard::Approval => false,
+    }
+}
+
 /// `+3`, `-38`, `0`.
 pub(super) fn net(net: i64) -> String {
     if net > 0 { format!("+{net}") } else { net.to_string() }
@@ -91,8 +124,8 @@ pub(super) fn net(net: i64) -> String {
 
 /// What comparing actions cannot answer: how many cases, and why. Each may become an action.
 pub(super) fn doubts(plan: &Plan) -> Vec<(u64, &'static str)> {
-    let unjudged = "cannot be judged: a fact is not known any more, or the alert names another cluster";
-    let crowded = "had to make room for what is only rehearsed now, and takes no room in life";
+    let unjudged = "cannot be judged: a fact is not known any more, or was not answered";
+    let crowded = "had to make room for others that only rehearse or propose, which takes no room in life";
     let all = [(plan.doubts.unjudged, unjudged), (plan.doubts.crowded, crowded)];
     all.into_iter().filter(|(cases, _)| *cases > 0).collect()
 }

@@ -273,6 +273,7 @@ fn what_cannot_be_judged_passes_no_gate() {
     assert!(ran.code == 1 && ran.err.contains("no case of 11 alerts could be judged"), "{ran}");
     past.write("none.yaml", &when.replace("alertname=\"", "alertname=\"No"));
     past.write("nothing.yaml", &when.replace("alertname=\"", "alertname=\"No").replace("30m", "5m"));
+    assert_eq!(gate("none.yaml", "none.yaml", &[]).code, 0, "there is nothing to judge");
     let ran = gate("none.yaml", "nothing.yaml", &[]);
     assert!(ran.code == 1 && ran.err.contains("no case of 11 alerts could be judged"), "{ran}");
 }
@@ -281,51 +282,63 @@ fn what_cannot_be_judged_passes_no_gate() {
 #[test]
 fn a_mode_that_is_lowered_may_make_room_for_others() {
     let past = Past::new();
-    let one = |name: &str, mode: &str| {
+    let one = |name: &str, mode: &str, guards: &str| {
         let text = POLICIES.split("---\n").next().unwrap_or_default().replace("restart-cart", name);
-        text.replace("COOLDOWN", "30m").replace("mode: enforce", &format!("mode: {mode}"))
+        let text = text.replace("COOLDOWN", "0s").replace("mode: enforce", &format!("mode: {mode}"));
+        text.replace("limits: [{max: 3, per: 1d, by: policy}]", guards)
     };
-    past.write("both.yaml", &format!("{}---\n{}", one("aaa", "enforce"), one("bbb", "enforce")));
-    past.write("one.yaml", &format!("{}---\n{}", one("aaa", "dry-run"), one("bbb", "enforce")));
+    let both = |mode: &str, guards: &str| {
+        format!("{}---\n{}", one("aaa", mode, guards), one("bbb", "enforce", guards))
+    };
+    past.write("both.yaml", &both("enforce", "limits: []"));
+    past.write("one.yaml", &both("dry-run", "limits: []"));
     let ran = past.run(&["plan", "both.yaml", "one.yaml"], &["-o", "markdown", "--max-new-actions", "0"]);
     insta::assert_snapshot!("plan-lowered", ran.to_string().split("<details>").next().unwrap_or_default());
-    assert!(
-        ran.code == 1 && ran.err.contains("cases had to make room for what is only rehearsed now"),
-        "{ran}"
-    );
-    past.write("alone.yaml", &one("aaa", "enforce"));
-    past.write("shown.yaml", &one("aaa", "dry-run"));
+    assert!(ran.code == 1 && ran.err.contains("had to make room for others that only rehearse"), "{ran}");
+    past.write("alone.yaml", &one("aaa", "enforce", "limits: [{max: 3, per: 1d, by: policy}]"));
+    past.write("shown.yaml", &one("aaa", "dry-run", "limits: [{max: 3, per: 1d, by: policy}]"));
     let alone = past.run(&["plan", "alone.yaml", "shown.yaml"], &["--max-new-actions", "0"]);
-    assert!(alone.code == 0 && alone.out.contains("  in a lower mode  6"), "{alone}");
+    assert!(alone.code == 0 && alone.out.contains("in a lower mode  6"), "{alone}");
 }
 
-/// GitHub takes 65,536 characters.
+/// GitHub takes 65,536 characters. Four full tables, and much that is written otherwise and cannot be judged.
 #[test]
 fn the_largest_change_fits_into_a_comment() {
     let past = Past::new();
-    let query = |number: usize, end: &str| {
-        format!(r#"{{query: 'sum(rate(x{number}{{a="{}"}}[5m]))', is: "{end}"}}"#, "y".repeat(200))
+    let policy = |name: &str, on: &str, more: &str, to: u32| {
+        format!(
+            "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+             match: ['alertname=\"CartErrors\"', 'deployment=~\"{}|{on}.*\"']\n  {more}\n  \
+             target: {{kind: Deployment, namespace: shop, name: \"{{{{ labels.deployment }}}}\"}}\n  \
+             ladder: [{{scale: {{to: {to}, max: {}}}, revert: {{after: {to}m}}, verify: {{rollout: complete}}}}]\n",
+            "z".repeat(150),
+            to + 5
+        )
     };
-    let policies = |to: u32, end: &str| {
-        let when: Vec<String> = (0..20).map(|number| query(number, end)).collect();
-        let of = |number: usize| {
-            format!(
-                "apiVersion: paramedic.dev/v1alpha1\nkind: RemediationPolicy\nmetadata: {{name: p{number}}}\nspec:\n  \
-                 match: ['alertname=\"CartErrors\"', 'deployment=~\"{}|cart.*\"']\n  \
-                 target: {{kind: Deployment, namespace: shop, name: \"{{{{ labels.deployment }}}}\"}}\n  \
-                 {}ladder: [{{scale: {{to: {to}, max: {}}}, revert: {{after: {to}m}}, verify: {{rollout: complete}}}}]\n",
-                "z".repeat(150),
-                if number == 0 { String::new() } else { format!("when: [{}]\n  ", when.join(", ")) },
-                to + 5
-            )
+    let policies = |mine: &str, wait: &str, is: &str, to: u32| {
+        let query = |number: usize| {
+            format!(r#"{{query: 'sum(rate(x{number}{{a="{}"}}[5m]))', is: "{is}"}}"#, "y".repeat(200))
         };
-        (0..60).map(of).collect::<Vec<_>>().join("---\n")
+        let when: Vec<String> = (0..20).map(query).collect();
+        let asks =
+            |number| policy(&format!("asks-{number}"), "d", &format!("when: [{}]", when.join(", ")), 3);
+        let all = [policy(mine, "a", "", 3), policy("later", "b", wait, 3), policy("other", "c", "", to)];
+        all.into_iter().chain((0..10).map(asks)).collect::<Vec<_>>().join("---\n")
     };
-    past.write("old.yaml", &policies(2, "> 1"));
-    past.write("new.yaml", &policies(3, "> 2"));
+    past.write("old.yaml", &policies("old", "for: 0s", "> 1", 2));
+    past.write("new.yaml", &policies("new", "for: 1m", "> 2", 3));
+    let long = |n: i64| {
+        let on = ["a", "b", "c", "d"][usize::try_from(n % 4).unwrap_or_default()];
+        alert("CartErrors", &format!("{on}{}{n}", "nnnnnnnnn.".repeat(20)), n * 70, n * 70 + 60)
+    };
+    past.write("alerts.jsonl", &(0..160).map(long).collect::<Vec<_>>().join("\n"));
     let ran = past.run(&["plan", "old.yaml", "new.yaml"], &["-o", "markdown"]);
+    for part in ["Added", "Removed", "Altered", "At another time"] {
+        assert!(ran.out.contains(&format!("<summary>{part}: 40</summary>")), "{part}: {ran}");
+    }
     assert!(ran.code == 0 && ran.out.contains("more lines; --output json has all"), "{ran}");
-    assert!(ran.out.len() < 65_536 / 2, "{}", ran.out.len());
+    let length = ran.out.chars().count();
+    assert!((30_000..65_536).contains(&length), "{length}");
 }
 
 #[test]
